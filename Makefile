@@ -1,0 +1,48 @@
+# Every job of this repository, for people and for CI. `make help` explains itself.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCKS := requirements/dev.txt requirements/build.txt
+export PATH := $(abspath $(BIN)):$(PATH)
+
+.PHONY: help
+help: ## What can be made here
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+##-- Work on the code --------------------------------------------------------
+
+.PHONY: setup
+setup: $(READY) ## A virtual environment in .venv, every dependency by its hash
+
+$(READY): $(LOCKS) api/pyproject.toml operator/pyproject.toml devcluster/pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d: make setup PYTHON=python3.12" % v)'
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
+	@echo "setup: virtual environment in $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e api -e operator -e devcluster
+	@touch $@
+
+.PHONY: lock
+lock: $(READY) ## Resolve the dependencies again and write requirements/*.txt
+	@scripts/lock $(ARGS)
+
+.PHONY: generate
+generate: $(READY) ## Write every generated file: CRDs, install.yaml, golden YAML
+	@scripts/generate
+
+.PHONY: format
+format: $(READY) ## Format the code
+	@ruff format .
+	@ruff check --fix-only --quiet .
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date
+	@scripts/lint
