@@ -1,0 +1,124 @@
+"""A Plan is data: what one reconcile is going to do, each action with its reason and message.
+
+`decide` writes Plans, `apply` carries them out from top to bottom and stops at the first action
+that fails: so an action that records a decision stands before the action that acts on it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+Manifest: TypeAlias = Mapping[str, Any]
+"""A Kubernetes object (or the part of it that a field manager applies) as JSON data."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectKey:
+    """Names an object within the BookStore's namespace."""
+
+    api_version: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Server-side apply of a whole manifest by the operator's field manager.
+
+    With `expected_resource_version` the API server refuses the write when the object has changed
+    since it was observed: what fences a leader that woke up late.
+    """
+
+    manifest: Manifest
+    reason: str
+    message: str
+    expected_resource_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create an object that must not exist yet; that it exists means the snapshot was stale."""
+
+    manifest: Manifest
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateDatabaseSecret:
+    """Create the embedded database's Secret with a newly generated password.
+
+    The manifest has everything but the password; `apply` generates it and completes the keys
+    `password` and `uri`, so that no random value passes through the pure parts.
+    """
+
+    manifest: Manifest
+    uri_template: str
+    """The database URI with `{password}` where the (URL-safe) password goes."""
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Set a Deployment's replica count through /scale, the only way it is ever set."""
+
+    deployment: str
+    replicas: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete an object, if it is still the one observed (by its uid)."""
+
+    key: ObjectKey
+    uid: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    """Apply the status of a BookStore or a BookStoreRelease (status subresource)."""
+
+    key: ObjectKey
+    status: Manifest
+    reason: str
+    message: str
+
+
+Action: TypeAlias = Apply | Create | CreateDatabaseSecret | Scale | Delete | WriteStatus
+
+
+class EventType(enum.StrEnum):
+    """The two types of event that Kubernetes knows."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A Kubernetes Event about the BookStore or one of its releases."""
+
+    regarding: ObjectKey
+    type: EventType
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that one reconcile does, in order."""
+
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+    """Posted after the actions succeeded."""
+    requeue_after: timedelta | None = None
+    """When to look again though nothing has changed (a deadline, a delay)."""

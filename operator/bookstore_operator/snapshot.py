@@ -1,0 +1,32 @@
+"""A Snapshot is a frozen picture of all that a decision needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.plan import Manifest, ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """What whoever installs the operator chooses, for all BookStores."""
+
+    postgres_image: str = "postgres:18"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One BookStore, its releases and what it owns, as observed at one moment."""
+
+    store: BookStore
+    releases: tuple[BookStoreRelease, ...] = ()
+    """By revision and attempt, oldest first."""
+    objects: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
+    """Every observed object that carries this BookStore's label: Deployments, Jobs, Pods,
+    Services, EndpointSlices, HPAs, PDBs, NetworkPolicies, StatefulSets, CronJobs, PVCs."""
+    secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The Secrets that the BookStore names or owns: name → its keys. Never their values."""
+    settings: OperatorSettings = OperatorSettings()
