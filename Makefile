@@ -46,3 +46,34 @@ format: $(READY) ## Format the code
 .PHONY: lint
 lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date
 	@scripts/lint
+
+##-- Tests ---------------------------------------------------------------------
+
+PYTEST_WORKERS ?= 2
+
+.PHONY: test
+test: $(READY) ## All tests but those on kind; sets up what they need, says which tiers ran
+	@devcluster prepare --control-plane
+	@pytest -n $(PYTEST_WORKERS) -m "not e2e" $(ARGS)
+
+.PHONY: e2e
+e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)
+	@pytest -m e2e --capture=no $(ARGS)
+
+##-- The whole thing on this machine -------------------------------------------
+
+.PHONY: demo
+demo: $(READY) ## A BookStore on a real kind cluster: cluster, images, operator, a request
+	@python -m demo up
+
+.PHONY: demo-release
+demo-release: $(READY) ## Build a second image and release it under traffic
+	@python -m demo release
+
+.PHONY: demo-down
+demo-down: $(READY) ## Undo make demo
+	@python -m demo down
+
+.PHONY: clean
+clean: ## Remove the virtual environment and the tools' caches
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The demo behind `make demo`: the whole product on a real cluster, with one command."""

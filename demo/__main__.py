@@ -1,0 +1,137 @@
+"""`python -m demo up | release | down`: what `make demo` and its sisters run."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Annotated
+
+import httpx
+import typer
+
+from demo.deploy import (
+    ROOT,
+    Cluster,
+    DemoError,
+    build_image,
+    cluster_up,
+    install_operator,
+    load_images,
+    load_manifest,
+)
+from demo.follow import follow
+from demo.kubectl import KubectlError
+from demo.traffic import traffic
+from devcluster import kindcluster
+from devcluster.errors import DevclusterError
+from devcluster.progress import duration, say, step
+
+STORE = "demo"
+SAMPLE = ROOT / "manifests" / "samples" / "demo.yaml"
+BOOK = {
+    "title": "The Left Hand of Darkness",
+    "authors": ["Ursula K. Le Guin"],
+    "isbn": "9780441478125",
+    "price": {"amount": "9.99", "currency": "EUR"},
+}
+
+app = typer.Typer(
+    help="A BookStore on a real cluster on this machine.",
+    no_args_is_help=True,
+    add_completion=False,
+)
+Name = Annotated[str, typer.Option(help="The cluster's name.")]
+
+
+@app.command()
+def up(name: Name = "bookstore") -> None:
+    """Bring up a cluster, the operator and a BookStore; a second run updates them."""
+    began = time.monotonic()
+    cluster = cluster_up(name)
+    api, operator = build_image(cluster, "api"), build_image(cluster, "operator")
+    load_images(cluster, [api, operator, cluster.environment["POSTGRES_IMAGE"]])
+    install_operator(cluster, operator)
+    release_image(cluster, api)
+    say("")
+    make_request(cluster)
+    say(f"\nBookStore {STORE} is Ready after {duration(time.monotonic() - began)}.")
+    say(f"""
+  Its API:        {cluster.url}/docs
+  Look around:    eval "$(.venv/bin/devcluster env --name {name})"
+                  kubectl get bookstores,bookstorereleases,pods
+  Release:        make demo-release     a second image goes live, under traffic
+  Undo all:       make demo-down
+""")
+
+
+@app.command()
+def release(name: Name = "bookstore") -> None:
+    """Build a second image and release it while requests go on."""
+    cluster = Cluster(name, kindcluster.environment(name))
+    kubectl = cluster.kubectl()
+    releases = kubectl.list("bookstorerelease", f"bookstore.dev/store={STORE}")
+    if not releases:
+        raise DemoError(f"There is no BookStore {STORE} yet: make demo brings one up.")
+    api = build_image(cluster, "api", build=f"demo-{len(releases) + 1}")
+    load_images(cluster, [api])
+    with traffic(f"{cluster.url}/api/v1/books") as requests:
+        release_image(cluster, api)
+        with step("Drain: the old colour finishes and goes", expected_seconds=30):
+            wait_until_drained(cluster)
+    say(f"\n{requests.sent} requests during the release, {requests.failed} failed.")
+    if requests.failed:
+        raise DemoError(f"What they were answered: {dict(requests.answers)}")
+    say(kubectl("get", "bookstorereleases"))
+
+
+@app.command()
+def down(name: Name = "bookstore") -> None:
+    """Take the cluster down, and all that it needed on this machine with it."""
+    kindcluster.down(name)
+
+
+def release_image(cluster: Cluster, image: str) -> None:
+    """Apply the sample BookStore with this image and show the release."""
+    kubectl = cluster.kubectl()
+    store = load_manifest(SAMPLE)
+    store["spec"]["image"] = image
+    kubectl.apply(store)
+    follow(kubectl, STORE, image)
+
+
+def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
+    """Wait until only the colour that serves has Pods."""
+    deadline = time.monotonic() + timeout
+    while True:
+        deployments = cluster.kubectl().list("deployment", f"bookstore.dev/store={STORE}")
+        if sum(d["spec"]["replicas"] > 0 for d in deployments) <= 1:
+            return
+        if time.monotonic() > deadline:
+            raise DemoError("The old colour is still there: kubectl describe bookstore demo")
+        time.sleep(0.5)
+
+
+def make_request(cluster: Cluster) -> None:
+    """Put a book on the shelf (unless it is there) and read the shelf, as a client would."""
+    books = f"{cluster.url}/api/v1/books"
+    written = httpx.post(books, json=BOOK, timeout=10)
+    if written.status_code not in {201, 409}:
+        raise DemoError(f"POST {books}: {written.status_code} {written.text}")
+    read = httpx.get(books, params={"limit": 1}, timeout=10)
+    if read.status_code != 200:
+        raise DemoError(f"GET {books}: {read.status_code} {read.text}")
+    say(f"$ curl {books}?limit=1\n{json.dumps(read.json(), indent=2)}")
+
+
+def main() -> None:
+    """Run the command; what a person can mend is told without a traceback."""
+    try:
+        app(standalone_mode=True)
+    except (DemoError, DevclusterError, KubectlError) as error:
+        say(f"\n{error}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""From the checkout to a running operator: build the images, load them, install, apply."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from demo.kubectl import Kubectl
+from devcluster import kindcluster
+from devcluster.progress import Step, step
+
+ROOT = Path(__file__).parents[1]
+OPERATOR_NAMESPACE = "bookstore-system"
+
+
+class DemoError(Exception):
+    """Something a person has to look at; the message says what and how."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A kind cluster of devcluster's, and how to reach it."""
+
+    name: str
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        """Where node port 30080 is on this machine."""
+        return self.environment["DEVCLUSTER_URL"]
+
+    def kubectl(self, namespace: str = "default") -> Kubectl:
+        """Give a kubectl for one namespace of this cluster."""
+        return Kubectl(self.environment, namespace)
+
+
+def cluster_up(name: str, *, metrics: bool = False) -> Cluster:
+    """Make sure that a kind cluster of this name is up."""
+    kindcluster.up(name, port=None, metrics=metrics)
+    return Cluster(name, kindcluster.environment(name))
+
+
+def build_image(cluster: Cluster, part: str, build: str = "") -> str:
+    """Build Dockerfile.`part`; give a name whose tag follows the content.
+
+    Unchanged code gives the same name, so applying it again releases nothing. Another `build`
+    gives another image of the same code.
+    """
+    environment = {**os.environ, **cluster.environment, "DOCKER_BUILDKIT": "1"}
+    repository = f"localhost/bookstore-{part}"
+    arguments = [f"--file=Dockerfile.{part}", f"--tag={repository}:latest"]
+    arguments += ["--build-arg", f"BASE_IMAGE={cluster.environment['BASE_IMAGE']}"]
+    if build:
+        arguments += ["--build-arg", f"BUILD={build}"]
+    with step(f"Build {repository}", expected_seconds=40) as progress:
+        _docker(
+            ["build", "--network=host", "--progress=plain", *arguments, "."],
+            environment,
+            progress,
+        )
+        image_id = subprocess.run(
+            ["docker", "image", "inspect", "--format={{.Id}}", f"{repository}:latest"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        image = f"{repository}:{image_id.removeprefix('sha256:')[:12]}"
+        _docker(["tag", f"{repository}:latest", image], environment, progress)
+    return image
+
+
+def _docker(arguments: list[str], environment: Mapping[str, str], progress: Step) -> None:
+    """Run docker, showing its current line; raises DemoError with the last lines it printed."""
+    printed: list[str] = []
+    with subprocess.Popen(
+        ["docker", *arguments],
+        cwd=ROOT,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as docker:
+        assert docker.stdout is not None  # noqa: S101  # a pipe was asked for
+        for line in docker.stdout:
+            printed.append(line)
+            progress.update(line)
+    if docker.returncode != 0:
+        raise DemoError(f"docker {arguments[0]} failed:\n{''.join(printed[-25:])}")
+
+
+def load_images(cluster: Cluster, images: list[str]) -> None:
+    """Bring images of the engine onto the cluster's nodes."""
+    kindcluster.load(cluster.name, images)
+
+
+def install_operator(cluster: Cluster, image: str) -> None:
+    """Apply manifests/install.yaml with this image, and wait until the operator leads."""
+    kubectl = cluster.kubectl(OPERATOR_NAMESPACE)
+    manifests = _install_manifests(
+        image, {"BOOKSTORE_OPERATOR_POSTGRES_IMAGE": cluster.environment["POSTGRES_IMAGE"]}
+    )
+    with step("Install the CRDs and the operator", expected_seconds=10) as progress:
+        kubectl.apply(*_of_kind(manifests, lambda kind: kind == "CustomResourceDefinition"))
+        kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        kubectl.apply(*_of_kind(manifests, lambda kind: kind == "Namespace"))
+        kubectl.apply(
+            *_of_kind(manifests, lambda k: k not in {"CustomResourceDefinition", "Namespace"})
+        )
+        progress.update("waiting for its Pod")
+        kubectl("rollout", "status", "deployment/bookstore-operator", "--timeout=110s")
+
+
+def _install_manifests(image: str, settings: Mapping[str, str]) -> list[dict[str, Any]]:
+    text = (ROOT / "manifests" / "install.yaml").read_text()
+    manifests: list[dict[str, Any]] = [m for m in yaml.safe_load_all(text) if m]
+    for manifest in manifests:
+        if manifest["kind"] == "Deployment":
+            container = manifest["spec"]["template"]["spec"]["containers"][0]
+            container["image"] = image
+            given = [e for e in container.get("env", []) if e["name"] not in settings]
+            container["env"] = given + [{"name": n, "value": v} for n, v in settings.items()]
+    return manifests
+
+
+def _of_kind(
+    manifests: list[dict[str, Any]], wanted: Callable[[str], bool]
+) -> list[dict[str, Any]]:
+    return [manifest for manifest in manifests if wanted(manifest["kind"])]
+
+
+def load_manifest(path: Path) -> dict[str, Any]:
+    """Read a file with one Kubernetes object."""
+    manifest: dict[str, Any] = yaml.safe_load(path.read_text())
+    return manifest

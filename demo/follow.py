@@ -1,0 +1,85 @@
+"""Show a release as it passes its stages, from what the BookStore and its release say."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from demo.deploy import DemoError
+from demo.kubectl import Kubectl
+from devcluster.progress import Step, step
+
+STAGES = {
+    "Expand": "Expand: the database is up and its schema migrated",
+    "Start": "Start: the idle colour is up at the live size",
+    "Switch": "Switch: the Service selects the new colour",
+    "Drain": "Drain: the old colour finishes what it has and goes",
+}
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a BookStore is on its way to an image."""
+
+    stage: str
+    message: str
+    ready: bool
+    stalled: bool
+
+
+def progress_of(store: dict[str, Any], releases: list[dict[str, Any]], image: str) -> Progress:
+    """Read off where the newest release of `image` stands."""
+    conditions = {c["type"]: c for c in store.get("status", {}).get("conditions", [])}
+    current = store.get("status", {}).get("observedGeneration") == store["metadata"]["generation"]
+    mine = [r for r in releases if r["spec"]["intent"]["image"] == image]
+    newest = max(mine, key=lambda r: (r["spec"]["revision"], r["spec"]["attempt"]), default={})
+
+    def holds(condition: str) -> bool:
+        return bool(current and conditions.get(condition, {}).get("status") == "True")
+
+    return Progress(
+        stage=newest.get("status", {}).get("stage", "") if current else "",
+        message=conditions.get("Reconciling", conditions.get("Ready", {})).get("message", ""),
+        ready=holds("Ready") and bool(mine),
+        stalled=holds("Stalled"),
+    )
+
+
+def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> None:
+    """Show each stage until the BookStore is Ready with `image`.
+
+    Raises DemoError when it stalls, or is not there within `timeout` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    seen = ""
+    with contextlib.ExitStack() as shown:
+        current: Step = shown.enter_context(step("Accepted: the operator has seen the BookStore"))
+        while True:
+            progress = _look(kubectl, name, image)
+            if progress.stage in STAGES and progress.stage != seen:
+                seen = progress.stage
+                shown.close()
+                current = shown.enter_context(step(STAGES[seen]))
+            current.update(progress.message)
+            if progress.ready:
+                return
+            if progress.stalled:
+                raise DemoError(f"BookStore {name} is stalled: {progress.message}")
+            if time.monotonic() > deadline:
+                raise DemoError(
+                    f"BookStore {name} is not Ready after {timeout:.0f} s: {progress.message}\n"
+                    f"Look at: kubectl describe bookstore {name}; kubectl get bsr,pods"
+                )
+            time.sleep(POLL_SECONDS)
+
+
+def _look(kubectl: Kubectl, name: str, image: str) -> Progress:
+    store = kubectl.find("bookstore", name)
+    if store is None:
+        raise DemoError(f"BookStore {name} is gone.")
+    return progress_of(
+        store, kubectl.list("bookstorerelease", f"bookstore.dev/store={name}"), image
+    )
