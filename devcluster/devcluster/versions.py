@@ -1,0 +1,23 @@
+"""Every version that is pinned, in one place, and why it is this one."""
+
+# The newest whose kubelet takes a cgroup v1 host and containerd 1.6 (Debian 12's) with no flags.
+KUBERNETES = "v1.34.4"
+
+# What kubeadm of that Kubernetes asks for; the same module builds the etcd program.
+ETCD = "v3.6.5"
+COREDNS = "v1.12.1"
+
+# The oldest kind that publishes a node image of Kubernetes 1.34.
+KIND = "v0.30.0"
+
+# v0.8.0 needs the libraries of Kubernetes 1.36; the stages here are written for this one.
+KWOK = "v0.7.0"
+
+# v0.8.0 of the module does not match the checksum database.
+METRICS_SERVER = "v0.9.0"
+
+# Ours: raised when data/go/pause changes.
+PAUSE = "v1"
+
+# What the newest of the modules above asks for. An older `go` (from 1.21) fetches it by itself.
+GO = "1.26"
