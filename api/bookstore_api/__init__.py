@@ -1,3 +1,7 @@
-"""The BookStore API."""
+"""The BookStore API: a FastAPI service with its migrations and maintenance commands."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__all__ = ["__version__"]
+
+__version__ = version("bookstore-api")

@@ -1,0 +1,107 @@
+"""The two apps of a process: the public API, and the internal one that only the cluster sees."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from bookstore_api import __version__
+from bookstore_api.asgi import Drain, RequestBoundary
+from bookstore_api.catalog import routes as catalog
+from bookstore_api.database import Database, open_database
+from bookstore_api.health import Health
+from bookstore_api.problems import Problem, install_problem_handlers
+from bookstore_api.settings import Settings
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the apps of one process share."""
+
+    settings: Settings
+    database: Database
+    drain: Drain
+    health: Health
+
+
+class State(TypedDict):
+    """What a request of the public app finds in `request.state`."""
+
+    database: Database
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
+    """Open what the apps share, and close it; raises SettingsError."""
+    database, drain = open_database(settings), Drain()
+    health = Health(settings, database, drain)
+    try:
+        yield Resources(settings, database, drain, health)
+    finally:
+        await health.close()
+        await database.close()
+
+
+def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
+    """Make the public API; it opens resources of its own where none are given."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
+        if resources is not None:
+            yield State(database=resources.database)
+            return
+        async with open_resources(settings) as own:
+            yield State(database=own.database)
+
+    app = FastAPI(
+        title="BookStore API",
+        version=__version__,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    install_problem_handlers(app)
+    app.include_router(catalog.router)
+    app.add_middleware(RequestBoundary, drain=resources.drain if resources else Drain())
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+def create_internal_app(resources: Resources) -> Starlette:
+    """Make the app of probes and facts, for the port that no Service exposes."""
+    health = resources.health
+
+    async def livez(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> JSONResponse:
+        status, body = await health.readiness()
+        return JSONResponse(body, status)
+
+    async def version(_request: Request) -> JSONResponse:
+        return JSONResponse(await health.version())
+
+    return Starlette(
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/version", version)]
+    )
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Describe the API, with our problems in the place of FastAPI's own errors."""
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        schemas = schema["components"]["schemas"]
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(problem.pop("$defs"))
+        schemas["Problem"] = problem
+        app.openapi_schema = schema
+    return app.openapi_schema

@@ -1,0 +1,45 @@
+"""The catalogue's tables."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bookstore_api.catalog.values import SORT_TITLE_LENGTH
+from bookstore_api.orm import Base, UtcDateTime, sort_key
+
+TITLE_LENGTH = 300
+AUTHOR_LENGTH = 300
+
+
+class Book(Base):
+    """A book that is for sale."""
+
+    __tablename__ = "books"
+    __table_args__ = (
+        UniqueConstraint("isbn"),
+        CheckConstraint("price_minor >= 0", name="price_minor"),
+        Index(None, "sort_title", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid(), primary_key=True)
+    isbn: Mapped[str] = mapped_column(String(13))
+    title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
+    sort_title: Mapped[str] = mapped_column(sort_key(SORT_TITLE_LENGTH))
+    author: Mapped[str] = mapped_column(String(AUTHOR_LENGTH))
+    published_on: Mapped[date | None] = mapped_column(Date())
+    price_minor: Mapped[int] = mapped_column(BigInteger())
+    currency: Mapped[str] = mapped_column(String(3))
+    version: Mapped[int] = mapped_column(Integer())
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime())
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime())

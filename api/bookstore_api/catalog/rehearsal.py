@@ -1,0 +1,35 @@
+"""Proof that this code works on the database's schema: its own reads and writes, rolled back."""
+
+import secrets
+from datetime import UTC, date, datetime
+
+from bookstore_api.catalog import repository
+from bookstore_api.catalog.models import Book
+from bookstore_api.catalog.values import make_isbn, new_id
+from bookstore_api.database import WriteSession
+from bookstore_api.pagination import SortKey
+
+
+async def rehearse(session: WriteSession) -> None:
+    """Create, list, read, change and delete a book; whatever the database says is raised."""
+    now, id_ = datetime.now(UTC), new_id()
+    book = Book(
+        id=id_,
+        isbn=make_isbn(secrets.randbelow(10**9)),
+        title="Rehearsal",
+        sort_title="rehearsal",
+        author="Nobody",
+        published_on=date(2000, 1, 1),
+        price_minor=1,
+        currency="EUR",
+        version=1,
+        created_at=now,
+        updated_at=now,
+    )
+    await repository.save(session, book)
+    await repository.page(session, after=SortKey("", id_), limit=1, isbn=book.isbn)
+    session.expire(book)  # so that it is read from the database again
+    await repository.find_locked(session, id_)
+    book.title = "Rehearsal, second act"
+    await repository.save(session, book)
+    await repository.remove(session, book)

@@ -1,0 +1,61 @@
+"""The catalogue over HTTP."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from bookstore_api.catalog import service
+from bookstore_api.catalog.schemas import BookCreate, BookRead, BookUpdate, Isbn, to_read
+from bookstore_api.dependencies import Reading, Writing
+from bookstore_api.etags import IfMatch, etag_of
+from bookstore_api.pagination import After, Limit, Page
+from bookstore_api.problems import describe
+
+# The whole prefix here: one given to include_router is missing from the route's template in logs.
+router = APIRouter(prefix="/api/v1/books", tags=["books"], responses=describe(422, 503))
+
+
+@router.get("")
+async def list_books(
+    session: Reading,
+    limit: Limit = 20,
+    after: After = None,
+    isbn: Annotated[Isbn | None, Query(description="Only the book with this ISBN")] = None,
+) -> Page[BookRead]:
+    """List books by title, page by page."""
+    return await service.list_books(session, after=after, limit=limit, isbn=isbn)
+
+
+@router.post("", status_code=HTTPStatus.CREATED, responses=describe(409))
+async def create_book(session: Writing, body: BookCreate, response: Response) -> BookRead:
+    """Add a book."""
+    book = await service.create_book(session, body)
+    response.headers["Location"] = f"{router.prefix}/{book.id}"
+    response.headers["ETag"] = etag_of(book.version)
+    return to_read(book)
+
+
+@router.get("/{book_id}", responses=describe(404))
+async def read_book(session: Reading, book_id: UUID, response: Response) -> BookRead:
+    """Read a book."""
+    book = await service.read_book(session, book_id)
+    response.headers["ETag"] = etag_of(book.version)
+    return to_read(book)
+
+
+@router.patch("/{book_id}", responses=describe(404, 409, 412))
+async def update_book(
+    session: Writing, book_id: UUID, body: BookUpdate, if_match: IfMatch, response: Response
+) -> BookRead:
+    """Change some fields of a book (JSON merge patch, RFC 7396)."""
+    book = await service.update_book(session, book_id, body, if_match)
+    response.headers["ETag"] = etag_of(book.version)
+    return to_read(book)
+
+
+@router.delete("/{book_id}", status_code=HTTPStatus.NO_CONTENT, responses=describe(404, 412))
+async def delete_book(session: Writing, book_id: UUID, if_match: IfMatch) -> None:
+    """Delete a book."""
+    await service.delete_book(session, book_id, if_match)

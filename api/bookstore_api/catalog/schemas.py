@@ -1,0 +1,133 @@
+"""What the catalogue's clients send and get."""
+
+import unicodedata
+from datetime import date, datetime
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from bookstore_api.catalog.models import AUTHOR_LENGTH, TITLE_LENGTH, Book
+from bookstore_api.catalog.values import from_minor_units, normalise_isbn, to_minor_units
+
+
+def _one_line(text: str) -> str:
+    """Text without control characters: NUL, which PostgreSQL can't store, is one of them."""
+    if any(unicodedata.category(char) == "Cc" for char in text):
+        msg = "No control characters are allowed"
+        raise ValueError(msg)
+    return text
+
+
+Isbn = Annotated[
+    str,
+    Field(max_length=32, examples=["978-0-13-235088-4"]),
+    AfterValidator(normalise_isbn),
+]
+Title = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
+    AfterValidator(_one_line),
+]
+Author = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=AUTHOR_LENGTH),
+    AfterValidator(_one_line),
+]
+
+
+class Strict(BaseModel):
+    """A body in which a field with a typing mistake is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Money(Strict):
+    """An amount of money; a string, as floating-point numbers can't hold cents."""
+
+    amount: str = Field(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$", examples=["39.90"])
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, in use", examples=["EUR"])
+
+    @model_validator(mode="after")
+    def _check_amount(self) -> Self:
+        to_minor_units(self.amount, self.currency)
+        return self
+
+    @property
+    def minor(self) -> int:
+        """The amount in the currency's smallest unit."""
+        return to_minor_units(self.amount, self.currency)
+
+
+class BookCreate(Strict):
+    """A new book."""
+
+    isbn: Isbn
+    title: Title
+    author: Author
+    published_on: date | None = None
+    price: Money
+
+
+def _hide_defaults(schema: dict[str, Any]) -> None:
+    """Leave out defaults that are never used: a field that was not sent is not changed."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
+class BookUpdate(Strict):
+    """What changes of a book (RFC 7396): fields left out stay as they are."""
+
+    model_config = ConfigDict(json_schema_extra=_hide_defaults)
+
+    isbn: Isbn = ""
+    title: Title = ""
+    author: Author = ""
+    published_on: date | None = None
+    price: Money = Money(amount="0", currency="EUR")
+
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that were sent, as columns."""
+        sent = {name: getattr(self, name) for name in self.model_fields_set - {"price"}}
+        return sent | (price_columns(self.price) if "price" in self.model_fields_set else {})
+
+
+class BookRead(BaseModel):
+    """A book."""
+
+    id: UUID
+    isbn: str = Field(description="13 digits", examples=["9780132350884"])
+    title: str
+    author: str
+    published_on: date | None
+    price: Money
+    created_at: datetime
+    updated_at: datetime
+
+
+def price_columns(price: Money) -> dict[str, Any]:
+    """Turn a price into columns."""
+    return {"price_minor": price.minor, "currency": price.currency}
+
+
+def to_read(book: Book) -> BookRead:
+    """Turn a book into what clients see."""
+    return BookRead(
+        id=book.id,
+        isbn=book.isbn,
+        title=book.title,
+        author=book.author,
+        published_on=book.published_on,
+        price=Money(
+            amount=from_minor_units(book.price_minor, book.currency), currency=book.currency
+        ),
+        created_at=book.created_at,
+        updated_at=book.updated_at,
+    )

@@ -1,0 +1,94 @@
+"""What can be done with the catalogue. Each function runs in its caller's transaction."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from bookstore_api.catalog import repository
+from bookstore_api.catalog.models import Book
+from bookstore_api.catalog.schemas import BookCreate, BookRead, BookUpdate, price_columns, to_read
+from bookstore_api.catalog.values import new_id, to_sort_title
+from bookstore_api.database import ReadSession, WriteSession
+from bookstore_api.etags import Precondition
+from bookstore_api.pagination import Page, SortKey, decode_cursor, encode_cursor
+from bookstore_api.problems import ConflictError, NotFoundError, PreconditionFailedError
+
+
+async def create_book(session: WriteSession, body: BookCreate) -> Book:
+    """Add a book; raises ConflictError where its ISBN is taken."""
+    now = datetime.now(UTC)
+    book = Book(
+        id=new_id(),
+        isbn=body.isbn,
+        title=body.title,
+        sort_title=to_sort_title(body.title),
+        author=body.author,
+        published_on=body.published_on,
+        version=1,
+        created_at=now,
+        updated_at=now,
+        **price_columns(body.price),
+    )
+    return await _save(session, book)
+
+
+async def read_book(session: ReadSession, id_: UUID) -> Book:
+    """Read a book; raises NotFoundError."""
+    return _found(await repository.find(session, id_))
+
+
+async def list_books(
+    session: ReadSession, *, after: str | None, limit: int, isbn: str | None = None
+) -> Page[BookRead]:
+    """List a page of books by title; raises InvalidRequestError for a cursor that is none."""
+    place = decode_cursor(after) if after is not None else None
+    # One more than asked for tells whether there is a next page.
+    books = await repository.page(session, after=place, limit=limit + 1, isbn=isbn)
+    shown, rest = books[:limit], books[limit:]
+    following = encode_cursor(SortKey(shown[-1].sort_title, shown[-1].id)) if rest else None
+    return Page(items=[to_read(book) for book in shown], next=following)
+
+
+async def update_book(
+    session: WriteSession, id_: UUID, body: BookUpdate, precondition: Precondition
+) -> Book:
+    """Change a book; raises NotFoundError, PreconditionFailedError, ConflictError."""
+    book = await _for_change(session, id_, precondition)
+    changes = body.changes()
+    if "title" in changes:
+        changes["sort_title"] = to_sort_title(changes["title"])
+    if all(getattr(book, name) == value for name, value in changes.items()):
+        return book
+    for name, value in changes.items():
+        setattr(book, name, value)
+    book.version += 1
+    book.updated_at = datetime.now(UTC)
+    return await _save(session, book)
+
+
+async def delete_book(session: WriteSession, id_: UUID, precondition: Precondition) -> None:
+    """Delete a book; raises NotFoundError, PreconditionFailedError."""
+    await repository.remove(session, await _for_change(session, id_, precondition))
+
+
+async def _for_change(session: WriteSession, id_: UUID, precondition: Precondition) -> Book:
+    book = _found(await repository.find_locked(session, id_))
+    if not precondition.holds(book.version):
+        msg = "The book was changed since you read it: read it again and repeat your change."
+        raise PreconditionFailedError(msg)
+    return book
+
+
+async def _save(session: WriteSession, book: Book) -> Book:
+    try:
+        await repository.save(session, book)
+    except repository.DuplicateIsbnError:
+        msg = "Another book has this ISBN."
+        raise ConflictError(msg) from None
+    return book
+
+
+def _found(book: Book | None) -> Book:
+    if book is None:
+        msg = "There is no book with this id."
+        raise NotFoundError(msg)
+    return book

@@ -1,0 +1,195 @@
+"""The commands of the image, and of a laptop."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+
+from bookstore_api import __version__
+from bookstore_api.database import Database, open_database
+from bookstore_api.database_uri import SqliteFile, parse_database_uri
+from bookstore_api.logs import configure_logging
+from bookstore_api.outcome import Outcome, report
+from bookstore_api.schema.tree import Branch
+from bookstore_api.settings import Settings, SettingsError, load_settings
+
+app = typer.Typer(
+    name="bookstore-api",
+    help="The BookStore API: serve it, bring its database up to date, check that it works.\n\n"
+    "On a laptop `bookstore-api serve` needs no settings. In production it is told its database by "
+    "a mounted secret or BOOKSTORE_DATABASE_URL; all settings are environment variables that begin "
+    "with BOOKSTORE_ (docs/reference/contract.md).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bookstore-api {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Serve the BookStore API and look after its database."""
+
+
+@app.command()
+def serve() -> None:
+    """Serve the API and, on a port of its own, its health.
+
+    In development the database is a SQLite file in the current folder, made and migrated by
+    itself. In production nothing is migrated here: run `bookstore-api migrate` before.
+
+    SIGTERM drains: answers ask clients to leave, then requests in flight are finished, then the
+    process ends with 0. A second signal hurries. Ctrl-C in development ends at once.
+    """
+    settings = _settings()
+    configure_logging(settings, stream=sys.stdout)
+    try:
+        settings.database_uri()
+        _migrate_development_database(settings)
+        _run_server(settings)
+    except SettingsError as error:
+        _stop(error)
+
+
+@app.command()
+def migrate(
+    to: Annotated[Branch, typer.Option(help="The branch whose head to reach.")],
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would run, run nothing.")
+    ] = False,
+) -> None:
+    """Bring the database's schema to the head of a branch.
+
+    `expand` adds what the code running now tolerates: run it before new code. `contract` removes
+    what only the code before needed: run it when none of that runs any more. Many may be started
+    at once: one works, the others wait for it and then find nothing to do.
+
+    Exit codes: 0 done or nothing to do, 1 failed, 75 another migration holds the lock.
+    """
+    from bookstore_api.schema.migrate import Migration  # noqa: PLC0415 - serve does without
+    from bookstore_api.schema.migrate import migrate as run  # noqa: PLC0415
+    from bookstore_api.schema.migrate import plan as make_plan  # noqa: PLC0415
+
+    async def work(settings: Settings) -> Outcome:
+        migration = Migration(to, settings.migration_lock_seconds)
+        async with _database(settings) as database:
+            if not plan:
+                return await run(database, migration)
+            outcome, pending = await make_plan(database, migration)
+            for revision in pending:
+                typer.echo(f"{revision.id}: {revision.summary}")
+            return outcome
+
+    _run("migrate", work)
+
+
+@app.command()
+def check_schema() -> None:
+    """Tell whether this code works on the database's schema as it is.
+
+    The code's own reads and writes are run in a transaction that is rolled back.
+
+    Exit codes: 0 current, or ahead but compatible; 3 behind; 4 incompatible; 1 could not tell.
+    """
+    from bookstore_api.schema.check import check_schema as run  # noqa: PLC0415 - serve does without
+
+    async def work(settings: Settings) -> Outcome:
+        async with _database(settings) as database:
+            return await run(database)
+
+    _run("check-schema", work)
+
+
+@app.command()
+def smoke(
+    url: Annotated[str, typer.Option(help="Where the API is, such as http://127.0.0.1:8000.")],
+) -> None:
+    """Create, read, list, change and delete a book of its own at a running API.
+
+    Exit codes: 0 passed, 1 failed.
+    """
+    from bookstore_api.smoke import smoke as run  # noqa: PLC0415 - the others do without httpx
+
+    configure_logging(_settings())
+    raise typer.Exit(report(run(url)))
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        _stop(error)
+
+
+def _stop(error: SettingsError) -> NoReturn:
+    typer.echo(f"bookstore-api: {error}", err=True)
+    raise typer.Exit(1) from None
+
+
+def _run(command: str, work: Callable[[Settings], Coroutine[None, None, Outcome]]) -> NoReturn:
+    """Run a command and tell how it ended, wrong settings included."""
+    try:
+        settings = load_settings()
+        configure_logging(settings)
+        outcome = asyncio.run(work(settings))
+    except SettingsError as error:
+        outcome = Outcome(command, "failed", str(error))
+    except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
+        structlog.stdlib.get_logger(__name__).exception("command failed")
+        outcome = Outcome(command, "failed", f"A fault of ours: {type(error).__name__}.")
+    raise typer.Exit(report(outcome))
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database past any pooler, with a connection for the lock and one to work with."""
+    database = open_database(settings, direct=True, pool_size=2)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _migrate_development_database(settings: Settings) -> None:
+    """Make and update the SQLite file of a laptop; `serve` migrates no other database."""
+    address = parse_database_uri(settings.database_uri())
+    if settings.production or not isinstance(address, SqliteFile):
+        return
+    from bookstore_api.schema.migrate import Migration  # noqa: PLC0415 - production does without
+    from bookstore_api.schema.migrate import migrate as run  # noqa: PLC0415
+
+    async def work() -> Outcome:
+        async with _database(settings) as database:
+            return await run(database, Migration(Branch.EXPAND, settings.migration_lock_seconds))
+
+    outcome = asyncio.run(work())
+    if outcome.exit_code != 0:
+        msg = f"The database {address.path} can't be brought up to date. {outcome.message}"
+        raise SettingsError(msg)
+
+
+def _run_server(settings: Settings) -> None:
+    import uvloop  # noqa: PLC0415 - only serve needs them
+
+    from bookstore_api.server import serve as run  # noqa: PLC0415
+
+    uvloop.run(run(settings))
+
+
+if __name__ == "__main__":
+    app()

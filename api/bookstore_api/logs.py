@@ -1,0 +1,70 @@
+"""One JSON object a line for every log line of the process, uvicorn's and Alembic's included."""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from bookstore_api.settings import Settings
+
+# Loggers whose lines below warning say nothing that ours do not.
+QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
+
+
+def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
+    """Send all log lines to `stream` (standard error by default), as the settings say."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _add_identity(settings),
+    ]
+    last: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(event_key="event", timestamp_key="time")]
+        if settings.console_logs
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in QUIET:
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = True
+        logger.setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _add_identity(settings: Settings) -> Callable[[Any, str, EventDict], EventDict]:
+    """Put the revision and the colour, where there are any, into each line."""
+    identity = {
+        name: value
+        for name, value in (("revision", settings.revision), ("colour", settings.colour))
+        if value
+    }
+
+    def add(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        event.update(identity)
+        return event
+
+    return add

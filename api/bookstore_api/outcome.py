@@ -1,0 +1,75 @@
+"""How a command ended: told to people, to programs and to Kubernetes in one JSON object."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+MAX_BYTES = 4096  # the kubelet cuts a termination message off there
+
+EXIT_CODES = {
+    "migrated": 0,
+    "nothing-to-do": 0,
+    "planned": 0,
+    "current": 0,
+    "ahead": 0,
+    "passed": 0,
+    "behind": 3,
+    "incompatible": 4,
+    "locked": 75,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: `code` is a word for programs, `message` a sentence for people."""
+
+    command: str
+    code: str
+    message: str
+    schema_before: tuple[str, ...] | None = None
+    schema_after: tuple[str, ...] | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code; 1 for every failure without a number of its own."""
+        return EXIT_CODES.get(self.code, 1)
+
+    def to_json(self) -> str:
+        """One line of at most 4 KB; a message too long is cut, then the lists are left out."""
+        document: dict[str, object] = {
+            "command": self.command,
+            "code": self.code,
+            "message": self.message,
+        }
+        schemas = {"schemaBefore": self.schema_before, "schemaAfter": self.schema_after}
+        document |= {name: list(ids) for name, ids in schemas.items() if ids is not None}
+        text = json.dumps(document)
+        if len(text) > MAX_BYTES:
+            document["message"] = self.message[:300] + " …"
+            text = json.dumps(document)
+        if len(text) > MAX_BYTES:
+            text = json.dumps({name: document[name] for name in ("command", "code", "message")})
+        return text
+
+
+def sorted_ids(ids: Iterable[str]) -> tuple[str, ...]:
+    """Revisions as the outcome shows them."""
+    return tuple(sorted(ids))
+
+
+def report(outcome: Outcome) -> int:
+    """Write the outcome to the termination log and as the last line of output; the exit code."""
+    text = outcome.to_json()
+    path = Path(os.environ.get("BOOKSTORE_TERMINATION_LOG", "/dev/termination-log"))
+    # Truncating what is there, never making the default: outside of a Pod it does not exist.
+    if path.exists() or "BOOKSTORE_TERMINATION_LOG" in os.environ:
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            sys.stderr.write(f"{path} can't be written: {error.strerror}.\n")
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+    return outcome.exit_code

@@ -1,0 +1,165 @@
+"""Errors as RFC 9457 problem details. Nothing that a client sent is ever repeated in one."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from bookstore_api.database import DatabaseUnavailableError
+
+MEDIA_TYPE = "application/problem+json"
+UNPROCESSABLE = 422
+# Named by RFC 9110, which Python's own table follows only from 3.13 on.
+TITLES = {413: "Content Too Large", 414: "URI Too Long", UNPROCESSABLE: "Unprocessable Content"}
+RETRY_AFTER_SECONDS = "2"
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class InvalidField(BaseModel):
+    """One part of a request that is wrong."""
+
+    location: str = Field(
+        description="Where: body, query, path or header, then the field",
+        examples=["body/price/amount"],
+    )
+    message: str = Field(description="What is expected there")
+    code: str = Field(description="The same, for programs")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field(default="about:blank", description="about:blank: the status says it all")
+    title: str = Field(description="The status in words", examples=["Not Found"])
+    status: int = Field(description="The HTTP status code", examples=[404])
+    detail: str | None = Field(default=None, description="What went wrong and what to do")
+    errors: list[InvalidField] | None = Field(
+        default=None, description="Of a 422, every wrong field"
+    )
+
+
+class ProblemError(Exception):
+    """Raised anywhere below a route to answer with a problem."""
+
+    status: int = HTTPStatus.INTERNAL_SERVER_ERROR
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class NotFoundError(ProblemError):
+    """There is no such thing."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class ConflictError(ProblemError):
+    """Something else is in the way."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class PreconditionFailedError(ProblemError):
+    """It was changed since the client read it."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
+class InvalidRequestError(ProblemError):
+    """A field is wrong in a way that only the code can tell."""
+
+    status = UNPROCESSABLE
+
+    def __init__(self, location: str, message: str, code: str) -> None:
+        super().__init__("The request is not valid.")
+        self.field = InvalidField(location=location, message=message, code=code)
+
+
+def problem_response(
+    status: int,
+    detail: str | None = None,
+    *,
+    errors: Sequence[InvalidField] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Make a problem a response."""
+    problem = Problem(
+        title=_title(status), status=status, detail=detail, errors=list(errors) if errors else None
+    )
+    return Response(
+        problem.model_dump_json(exclude_none=True),
+        status_code=status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
+    )
+
+
+def describe(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Tell `responses=` of a route which problems it may answer with."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {
+            "description": _title(status),
+            "content": {MEDIA_TYPE: {"schema": schema}},
+        }
+        for status in statuses
+    }
+
+
+def _title(status: int) -> str:
+    return TITLES.get(status) or HTTPStatus(status).phrase
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make the app answer every error with a problem."""
+    app.add_exception_handler(ProblemError, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(DatabaseUnavailableError, _on_database_unavailable)
+
+
+async def _on_problem(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101 - registered for it
+    fields = [error.field] if isinstance(error, InvalidRequestError) else None
+    return problem_response(error.status, error.detail, errors=fields)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    return problem_response(error.status_code, headers=error.headers)
+
+
+async def _on_invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    return problem_response(
+        UNPROCESSABLE,
+        "The request is not valid.",
+        errors=[_invalid_field(item) for item in error.errors()],
+    )
+
+
+async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
+    log.warning("database unavailable", reason=str(error))
+    return problem_response(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database does not answer at the moment. Try again.",
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
+    )
+
+
+def _invalid_field(item: Mapping[str, Any]) -> InvalidField:
+    """One of pydantic's errors without input, context and names that the client made up."""
+    code, location, message = str(item["type"]), list(item["loc"]), str(item["msg"])
+    if code == "extra_forbidden":
+        location, message = location[:-1], "A field that is not known here"
+    elif code == "json_invalid":
+        location, message = location[:1], "No valid JSON"
+    return InvalidField(location="/".join(map(str, location)), message=message, code=code)

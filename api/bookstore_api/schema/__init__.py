@@ -1,0 +1,1 @@
+"""The database's schema over time: its revisions, which of them are applied, applying more."""

@@ -1,0 +1,98 @@
+"""Whether this code works on the schema as it is."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from bookstore_api.catalog.rehearsal import rehearse
+from bookstore_api.database import Database, explain
+from bookstore_api.outcome import Outcome
+from bookstore_api.schema.state import applied, read_tips
+from bookstore_api.schema.tree import SCRIPTS, Branch, Tree, load_tree
+
+Verdict = Literal["current", "ahead", "behind", "incompatible"]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How the schema suits this code."""
+
+    verdict: Verdict
+    message: str
+    applied: tuple[str, ...]
+
+    @property
+    def compatible(self) -> bool:
+        """Whether this code can serve on it."""
+        return self.verdict in {"current", "ahead"}
+
+
+async def assess(
+    database: Database, *, scripts: Path = SCRIPTS, rehearsed: set[tuple[str, ...]] | None = None
+) -> Assessment:
+    """Compare the schema with the code, and rehearse the code's reads and writes on it.
+
+    Revisions that this code does not know tell nothing of what they did: only the rehearsal does.
+    A schema in `rehearsed` has passed before and is not rehearsed again; one that passes is added.
+    Raises what the driver raises where the database can't be asked.
+    """
+    tree = load_tree(scripts)
+    async with database.health_connection() as connection:
+        tips = await connection.run_sync(read_tips)
+    ids = applied(tree, tips)
+    unknown = ", ".join(sorted(tree.unknown(tips)))
+    if not unknown and (missing := tree.pending(Branch.EXPAND, ids)):
+        names = ", ".join(revision.id for revision in missing)
+        message = f"The schema lacks {names}: run `bookstore-api migrate --to expand`."
+        return Assessment("behind", message, ids)
+    if rehearsed is None or ids not in rehearsed:
+        if reason := await _rehearse(database):
+            return Assessment("incompatible", _why(unknown, reason), ids)
+        if rehearsed is not None:
+            rehearsed.add(ids)
+    if unknown:
+        message = f"Newer code has applied {unknown}; this code's reads and writes work on it."
+        return Assessment("ahead", message, ids)
+    return Assessment("current", "The schema is what this code expects.", ids)
+
+
+async def check_schema(database: Database, *, scripts: Path = SCRIPTS) -> Outcome:
+    """`assess` as a command."""
+    try:
+        result = await assess(database, scripts=scripts)
+    except (SQLAlchemyError, OSError) as error:
+        failure = explain(error)
+        return Outcome("check-schema", failure.code, failure.message)
+    return Outcome(
+        "check-schema",
+        result.verdict,
+        result.message,
+        schema_before=result.applied,
+        schema_after=result.applied,
+    )
+
+
+def known_revisions(tree: Tree) -> tuple[str, ...]:
+    """Return what this code brings, sorted."""
+    return tuple(sorted(tree.revisions))
+
+
+async def _rehearse(database: Database) -> str | None:
+    """Why this code does not work on the schema; None where it does."""
+    try:
+        async with database.rehearse() as session:
+            await rehearse(session)
+    except (SQLAlchemyError, OSError) as error:
+        failure = explain(error)
+        if failure.code != "failed":
+            raise
+        return failure.message
+    return None
+
+
+def _why(unknown: str, reason: str) -> str:
+    if unknown:
+        return f"Newer code has applied {unknown}, and this code does not work on it. {reason}"
+    return f"Every revision is applied, and yet this code does not work on the schema. {reason}"

@@ -1,0 +1,166 @@
+"""Runs both ports in one process, and ends it without a lost request."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from bookstore_api import __version__
+from bookstore_api.app import Resources, create_app, create_internal_app, open_resources
+from bookstore_api.settings import Settings, SettingsError
+
+BACKLOG = 2048
+# Longer than usual pools of clients keep an idle connection: who closes first should be they.
+KEEP_ALIVE_SECONDS = 75
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class QuietServer(uvicorn.Server):
+    """A uvicorn server that leaves the signals to us: there are two servers in the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class StopRequests:
+    """Signals that ask for the end: the first drains, the second hurries."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.hurry = asyncio.Event()
+
+    def listen(self, *, patient: bool) -> None:
+        """Take SIGTERM and SIGINT; an impatient process hurries from the first SIGINT."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._ask)
+        loop.add_signal_handler(signal.SIGINT, self._ask if patient else self._ask_to_hurry)
+
+    def _ask(self) -> None:
+        if self.stop.is_set():
+            self.hurry.set()
+        self.stop.set()
+
+    def _ask_to_hurry(self) -> None:
+        self.hurry.set()
+        self.stop.set()
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until told to stop; raises SettingsError where a port can't be had."""
+    requests = StopRequests()
+    requests.listen(patient=settings.production)
+    async with open_resources(settings) as resources:
+        with (
+            _listen(settings.public_host, settings.port, "PORT") as public_socket,
+            _listen(settings.private_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
+        ):
+            public = _server(create_app(settings, resources), settings)
+            internal = _server(create_internal_app(resources), settings)
+            tasks = {
+                asyncio.create_task(public.serve(sockets=[public_socket])),
+                asyncio.create_task(internal.serve(sockets=[own_socket])),
+            }
+            _announce(settings, public_socket, own_socket)
+            stop = asyncio.create_task(requests.stop.wait())
+            try:
+                await asyncio.wait({*tasks, stop}, return_when=asyncio.FIRST_COMPLETED)
+                await _drain(resources, public, requests)
+            finally:
+                stop.cancel()
+                await _end(public, internal, tasks, requests)
+
+
+async def _drain(resources: Resources, public: uvicorn.Server, requests: StopRequests) -> None:
+    """Answer on, while the cluster stops sending requests here and clients leave."""
+    resources.drain.start()
+    seconds = resources.settings.drain_seconds
+    log.info("draining", seconds=seconds, connections=len(public.server_state.connections))
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(requests.hurry.wait(), seconds)
+
+
+async def _end(
+    public: uvicorn.Server,
+    internal: uvicorn.Server,
+    tasks: set[asyncio.Task[None]],
+    requests: StopRequests,
+) -> None:
+    """Close the public port, finish what is in flight, then close the internal one."""
+    hurry = asyncio.create_task(_hurry(requests, public, internal))
+    public.should_exit = True
+    while public.started and not all(task.done() for task in tasks):
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        internal.should_exit = True
+        if done == tasks:
+            break
+    internal.should_exit = True
+    await asyncio.wait(tasks)
+    hurry.cancel()
+    for task in tasks:
+        task.result()
+    log.info("stopped")
+
+
+async def _hurry(requests: StopRequests, *servers: uvicorn.Server) -> None:
+    await requests.hurry.wait()
+    for server in servers:
+        server.force_exit = True
+
+
+def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+    return QuietServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=int(settings.shutdown_seconds),
+            ws="none",
+            http="httptools",
+        )
+    )
+
+
+@contextmanager
+def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
+    """Open a listening socket; raises SettingsError naming the setting to change."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+    except OSError as error:
+        msg = (
+            f"Can't listen on {host} port {port}: {error.strerror}. "
+            f"Set BOOKSTORE_{setting} to another port, 0 for any free one."
+        )
+        raise SettingsError(msg) from None
+    with listener:
+        yield listener
+
+
+def _announce(settings: Settings, public: socket.socket, internal: socket.socket) -> None:
+    url = _url(public)
+    log.info(
+        "serving",
+        url=url,
+        docs=f"{url}/docs",
+        internal_url=_url(internal),
+        environment=settings.environment.value,
+        version=__version__,
+    )
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,74 @@
+"""A short walk through a running API, to see that it does what it is for."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from bookstore_api.catalog.values import make_isbn
+from bookstore_api.outcome import Outcome
+
+TIMEOUT_SECONDS = 10.0
+BOOKS = "/api/v1/books"
+
+
+class SmokeError(Exception):
+    """A step did not end as it should; the message says which and how."""
+
+
+def smoke(url: str) -> Outcome:
+    """Create, read, list, change and delete a book of its own at `url`."""
+    try:
+        with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+            walk(client)
+    except SmokeError as error:
+        return Outcome("smoke", "failed", str(error))
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        message = f"The API at the URL does not answer ({type(error).__name__}): is it running?"
+        return Outcome("smoke", "failed", message)
+    return Outcome("smoke", "passed", "Created, read, listed, changed and deleted a book.")
+
+
+def walk(client: httpx.Client) -> None:
+    """Walk; raises SmokeError and httpx.HTTPError."""
+    book: dict[str, Any] = {
+        "isbn": make_isbn(secrets.randbelow(10**9)),
+        "title": "Smoke test",
+        "author": "bookstore-api smoke",
+        "price": {"amount": "0.01", "currency": "EUR"},
+    }
+    with _book(client, book) as created:
+        path = f"{BOOKS}/{created['id']}"
+        _expect("read", client.get(path), HTTPStatus.OK, created)
+        listed = client.get(BOOKS, params={"isbn": book["isbn"], "limit": 1})
+        _expect("list", listed, HTTPStatus.OK, {"items": [created], "next": None})
+        changed = client.patch(path, json={"title": "Smoke test, changed"})
+        _expect("change", changed, HTTPStatus.OK)
+    _expect("read after deletion", client.get(path), HTTPStatus.NOT_FOUND)
+
+
+@contextmanager
+def _book(client: httpx.Client, book: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Keep a book that is deleted again, also where the walk fails in between."""
+    answer = client.post(BOOKS, json=book)
+    _expect("create", answer, HTTPStatus.CREATED)
+    created: dict[str, Any] = answer.json()
+    try:
+        yield created
+    finally:
+        deleted = client.delete(f"{BOOKS}/{created['id']}")
+    _expect("delete", deleted, HTTPStatus.NO_CONTENT)
+
+
+def _expect(
+    step: str, answer: httpx.Response, status: HTTPStatus, body: dict[str, Any] | None = None
+) -> None:
+    if answer.status_code != status:
+        msg = f"{step}: status {answer.status_code} where {status.value} was expected."
+        raise SmokeError(msg)
+    if body is not None and answer.json() != body:
+        msg = f"{step}: the answer does not say what was stored."
+        raise SmokeError(msg)
