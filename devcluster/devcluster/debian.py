@@ -1,0 +1,187 @@
+"""Programs and root file systems from Debian's packages, with nothing installed on the machine."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import paths, progress, run
+from devcluster.errors import CommandFailed, DevclusterError
+
+SUITE = "bookworm"
+
+# What a root file system for a container has no use for.
+_LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
+
+_DOWNLOADED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9+.-]*)_(?P<version>[^_]+)_[a-z0-9]+\.deb$")
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """Packages unpacked into a folder of the cache."""
+
+    root: Path
+    versions: Mapping[str, str]
+
+
+def fingerprint(*parts: object) -> str:
+    """Return a short name for exactly these inputs."""
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
+
+
+def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Unpacked:
+    """Fetch packages for this machine's own release and unpack them; once, then from the cache.
+
+    `optional` ones are left out where the release has none of that name. Raises DevclusterError
+    if the machine has no apt, or apt can't fetch one.
+    """
+    folder = paths.cache() / "debian" / f"host-{fingerprint(packages, optional)}"
+    record = folder / "packages.json"
+    if not record.exists():
+        _unpack(folder, packages, optional)
+    return Unpacked(folder, json.loads(record.read_text()))
+
+
+def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> None:
+    if run.which("apt-get") is None or run.which("dpkg-deb") is None:
+        raise DevclusterError(
+            "A private Docker engine is made from Debian's packages, and this machine has no apt.",
+            "Install Docker and start it, then try again.",
+        )
+    with progress.step("Fetching Debian's Docker engine", expected_seconds=20) as step:
+        shutil.rmtree(folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory(prefix="devcluster-") as temporary:
+            archives = Path(temporary)
+            _download(packages, archives)
+            for name in optional:
+                if run.succeeds(["apt-cache", "show", name]):
+                    _download([name], archives)
+            folder.mkdir(parents=True)
+            versions = {}
+            for archive in sorted(archives.glob("*.deb")):
+                name, version = name_and_version(archive.name)
+                step.update(name)
+                run.run(["dpkg-deb", "--extract", archive, folder])
+                versions[name] = version
+        # Written last: its presence says that the folder is complete.
+        (folder / "packages.json").write_text(json.dumps(versions, indent=2))
+
+
+def name_and_version(archive: str) -> tuple[str, str]:
+    """Split the file name that apt gives to a package: `tini_0.19.0-1_amd64.deb`."""
+    match = _DOWNLOADED.match(archive)
+    if match is None:
+        raise ValueError(f"not the name of a Debian package: {archive}")
+    return match["name"], match["version"].replace("%3a", ":")
+
+
+def _download(packages: Sequence[str], folder: Path) -> None:
+    """Download packages, with the machine's package lists or, where they are old, with new ones.
+
+    The new lists go into the cache: the machine's own stay as they are.
+    """
+    # apt would hand downloading to a user of its own, who can't write into this folder.
+    base = ["apt-get", "--quiet=2", "-o", "APT::Sandbox::User=root"]
+    try:
+        run.run([*base, "download", *packages], cwd=folder, timeout=600)
+    except CommandFailed:
+        own = [*base, *_own_lists()]
+        run.run([*own, "update"], timeout=600, hint="Is a Debian mirror within reach?")
+        run.run([*own, "download", *packages], cwd=folder, timeout=600)
+
+
+def _own_lists() -> list[str]:
+    apt = paths.cache() / "apt"
+    (apt / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+    (apt / "archives" / "partial").mkdir(parents=True, exist_ok=True)
+    return ["-o", f"Dir::State::lists={apt / 'lists'}", "-o", f"Dir::Cache={apt}"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A root file system: Debian's smallest, some packages, and a script that finishes it.
+
+    `script` is a file of data/roots, run as `sh SCRIPT ROOT` on the finished tree. It finds what
+    `inputs` names (files of the machine, whose content counts) in its environment.
+    """
+
+    name: str
+    packages: tuple[str, ...]
+    script: str
+    inputs: Mapping[str, Path]
+
+    @property
+    def digest(self) -> str:
+        """A short name for the recipe with all its inputs."""
+        contents = {key: _content(path) for key, path in sorted(self.inputs.items())}
+        script = (paths.DATA / "roots" / self.script).read_text()
+        return fingerprint(SUITE, self.packages, _LEFT_OUT, script, contents)
+
+
+def _content(path: Path) -> str:
+    """Return a digest of a file, or of all files of a folder."""
+    every = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in every:
+        digest.update(f"{file.relative_to(path)} {file.stat().st_mode:o}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Path:
+    """Make a root file system as an uncompressed tar; once, then from the cache.
+
+    `tools` is the root of the unpacked package mmdebstrap. Needs root: packages are configured
+    under `chroot`. Raises CommandFailed.
+    """
+    archive = paths.cache() / "roots" / f"{recipe.name}-{recipe.digest}.tar"
+    if archive.exists():
+        return archive
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    for old in archive.parent.glob(f"{recipe.name}-*.tar"):
+        old.unlink()
+    title = f"Making a Debian root file system ({recipe.name})"
+    partial = archive.with_suffix(".partial.tar")
+    script = paths.DATA / "roots" / recipe.script
+    with progress.step(title, expected_seconds) as step:
+        run.run(
+            [
+                *("perl", tools / "usr/bin/mmdebstrap", "--mode=root", "--variant=minbase"),
+                f"--hook-dir={tools}/usr/share/mmdebstrap/hooks/merged-usr",
+                # usr-is-merged, or usrmerge comes in with all of perl.
+                f"--include={','.join(('usr-is-merged', *recipe.packages))}",
+                # Nobody needs what a crash would leave half written.
+                "--dpkgopt=force-unsafe-io",
+                *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
+                f"--customize-hook=sh {script} \"$1\"",
+                *(SUITE, partial),
+            ],
+            log=paths.logs() / f"root-{recipe.name}.log",
+            on_line=lambda line: step.update(line.removeprefix("I: ")),
+            env={
+                "PATH": f"{tools / 'usr/bin'}{os.pathsep}/usr/sbin:/sbin:{os.environ['PATH']}",
+                **{key: str(path) for key, path in recipe.inputs.items()},
+            },
+            timeout=1800,
+            hint="Are a Debian mirror and perl within reach?",
+        )
+    partial.rename(archive)
+    return archive
+
+
+def package_versions(status: Iterable[str]) -> dict[str, str]:
+    """Read the names and versions of packages from dpkg's status file."""
+    versions = {}
+    name = ""
+    for line in status:
+        key, _, value = line.partition(":")
+        if key == "Package":
+            name = value.strip()
+        elif key == "Version":
+            versions[name] = value.strip()
+    return versions

@@ -1,0 +1,386 @@
+"""The Docker engine that a kind cluster runs in: the machine's own, or a private one.
+
+The private one is Debian's, unpacked into the cache and never installed. It shares the host's
+network, so that what a cluster publishes is on 127.0.0.1; its mounts are in a mount namespace of
+its own and go with its last process. Its images are kept when it stops.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from devcluster import debian, hostcleanup, paths, progress, run
+from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.hostcleanup import Footprint
+from devcluster.locking import locked
+
+_PACKAGES = (
+    *("docker.io", "containerd", "runc", "tini", "libdevmapper1.02.1", "libseccomp2"),
+    *("iptables", "libxtables12", "libip4tc2", "libip6tc2", "libnftnl11", "libmnl0"),
+    *("libnetfilter-conntrack3", "libnfnetlink0"),
+    *("nftables", "libnftables1", "libjansson4", "libedit2", "libgmp10", "libbsd0", "libmd0"),
+    "mmdebstrap",
+)
+# Later releases of Debian have these in packages of their own.
+_OPTIONAL_PACKAGES = ("docker-cli", "docker-buildx")
+
+_LINKS = {
+    **{
+        f"{family}{suffix}": "usr/sbin/xtables-nft-multi"
+        for family in ("iptables", "ip6tables")
+        for suffix in ("", "-save", "-restore")
+    },
+    "nft": "usr/sbin/nft",
+}
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+class Choice(StrEnum):
+    """Which engine to use, as DEVCLUSTER_ENGINE or `--engine` has it."""
+
+    AUTO = "auto"
+    DOCKER = "docker"
+    PRIVATE = "private"
+
+    @classmethod
+    def from_environment(cls) -> "Choice":
+        """Read DEVCLUSTER_ENGINE; `auto` where it is not set. Raises DevclusterError."""
+        value = os.environ.get("DEVCLUSTER_ENGINE", "") or cls.AUTO.value
+        try:
+            return cls(value)
+        except ValueError:
+            raise DevclusterError(
+                f"DEVCLUSTER_ENGINE is “{value}”.", "It can be auto, docker or private."
+            ) from None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker engine that answers.
+
+    `environment` is what its clients need; `path` holds the folders to come first on PATH.
+    """
+
+    docker: Path
+    private: bool
+    environment: Mapping[str, str] = field(default_factory=dict)
+    path: tuple[Path, ...] = ()
+
+    def output(self, *arguments: str | os.PathLike[str], timeout: float = 60.0) -> str:
+        """Run a short docker command and return what it prints. Raises CommandFailed."""
+        return run.output([self.docker, *arguments], env=self.environment, timeout=timeout)
+
+    def answers(self) -> bool:
+        """Whether the engine answers."""
+        with contextlib.suppress(CommandFailed):
+            return bool(self.output("version", "--format", "{{.Server.Version}}", timeout=10))
+        return False
+
+    def has_image(self, name: str) -> bool:
+        """Whether the engine has an image of this name, or of this name and digest."""
+        with contextlib.suppress(CommandFailed):
+            return bool(self.output("image", "inspect", "--format", "{{.Id}}", name))
+        return False
+
+
+def machine_engine() -> Engine | None:
+    """Return the machine's own engine if it answers; DOCKER_HOST and contexts are respected."""
+    docker = run.which("docker")
+    if docker is None or _is_private(os.environ.get("DOCKER_HOST", "")):
+        return None
+    engine = Engine(docker=docker, private=False)
+    return engine if engine.answers() else None
+
+
+def _is_private(host: str) -> bool:
+    return host == f"unix://{socket_path()}"
+
+
+def socket_path() -> Path:
+    """Where the private engine answers."""
+    return paths.engine() / "docker.sock"
+
+
+def running_private_engine() -> Engine | None:
+    """Return the private engine if it runs."""
+    if not _processes() or not socket_path().is_socket():
+        return None
+    engine = _private_engine(_tools())
+    return engine if engine.answers() else None
+
+
+def start_private_engine(cluster: str = "") -> Engine:
+    """Start the private engine, or return it if it runs. Raises DevclusterError.
+
+    With `cluster`, note that this cluster needs it, so that no other's `down` stops it.
+    """
+    _check_machine()
+    with locked("engine"):
+        if cluster:
+            _users().mkdir(parents=True, exist_ok=True)
+            (_users() / cluster).touch()
+        return _started()
+
+
+def _check_machine() -> None:
+    if os.uname().sysname != "Linux":
+        raise DevclusterError(
+            "No Docker engine answers.", "Install Docker (Docker Desktop, Colima, …) and start it."
+        )
+    if os.geteuid() != 0:
+        raise DevclusterError(
+            "No Docker engine answers that can pull images, and a private one can only be started by root.",
+            "Start Docker, or add yourself to the group docker, or run this with sudo.",
+        )
+
+
+@dataclass(frozen=True)
+class _Tools:
+    """The unpacked engine."""
+
+    root: Path
+    bin: Path
+    runtime: Path
+
+    def environment(self) -> dict[str, str]:
+        libraries = [*self.root.glob("usr/lib/*-linux-gnu*"), *self.root.glob("lib/*-linux-gnu*")]
+        programs = [self.bin, self.root / "usr/bin", self.root / "usr/sbin"]
+        return {
+            "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
+            "LD_LIBRARY_PATH": os.pathsep.join(str(path) for path in libraries if path.is_dir()),
+            "XTABLES_LIBDIR": os.pathsep.join(str(path / "xtables") for path in libraries if (path / "xtables").is_dir()),
+            "RUNC": str(self.root / "usr/sbin/runc"),
+        }
+
+
+def _tools() -> _Tools:
+    unpacked = debian.unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
+    bin_folder = unpacked.root / "devcluster-bin"
+    bin_folder.mkdir(exist_ok=True)
+    for name, target in _LINKS.items():
+        _link(bin_folder / name, unpacked.root / target)
+    # A folder with nothing but the client in it can go first on a user's PATH.
+    client = unpacked.root / "devcluster-client"
+    client.mkdir(exist_ok=True)
+    _link(client / "docker", unpacked.root / "usr/bin/docker")
+    runtime = bin_folder / "runc-capfilter"
+    wanted = (paths.DATA / "host/runc-capfilter").read_text()
+    if not runtime.exists() or runtime.read_text() != wanted:
+        runtime.write_text(wanted)
+        runtime.chmod(0o755)
+    return _Tools(unpacked.root, bin_folder, runtime)
+
+
+def _link(link: Path, target: Path) -> None:
+    if not link.is_symlink():
+        with contextlib.suppress(FileExistsError):  # made by another process just now
+            link.symlink_to(target)
+
+
+def tools_root() -> Path:
+    """Return the folder with the unpacked packages, fetching them if need be."""
+    return _tools().root
+
+
+def _private_engine(tools: _Tools) -> Engine:
+    return Engine(
+        docker=tools.root / "usr/bin/docker",
+        private=True,
+        environment={
+            "DOCKER_HOST": f"unix://{socket_path()}",
+            "DOCKER_BUILDKIT": "1",
+            # The machine's own settings of the client are for another engine.
+            "DOCKER_CONTEXT": "",
+            "DOCKER_CONFIG": str(paths.engine() / "client"),
+        },
+        path=(tools.root / "devcluster-client",),
+    )
+
+
+def _started() -> Engine:
+    tools = _tools()
+    engine = _private_engine(tools)
+    if _processes() and engine.answers():
+        return engine
+    with progress.step("Starting a private Docker engine", expected_seconds=2):
+        _record_footprint(tools)
+        process = _spawn(tools)
+        deadline = time.monotonic() + _START_SECONDS
+        while not engine.answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise CommandFailed(
+                    "The private Docker engine did not start.",
+                    argv=("dockerd",),
+                    returncode=process.returncode,
+                    tail=_tail(_log()),
+                    log=_log(),
+                )
+            time.sleep(_POLL_SECONDS)
+    return engine
+
+
+def _spawn(tools: _Tools) -> "subprocess.Popen[bytes]":
+    state = paths.engine()
+    state.mkdir(parents=True, exist_ok=True)
+    (state / "client").mkdir(exist_ok=True)
+    for stale in (socket_path(), _pid_file()):
+        stale.unlink(missing_ok=True)
+    with _log().open("ab") as log:
+        return subprocess.Popen(
+            [
+                *("unshare", "--mount", "--propagation", "slave", "--"),
+                *("dockerd", "--config-file", ""),
+                *("--host", f"unix://{socket_path()}", "--pidfile", _pid_file()),
+                *("--data-root", data_root(), "--exec-root", _exec_root()),
+                *("--add-runtime", f"capfilter={tools.runtime}", "--default-runtime", "capfilter"),
+            ],
+            env={**os.environ, **tools.environment()},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+
+
+def _record_footprint(tools: _Tools) -> None:
+    """Write down how the machine was; what an engine that crashed left counts as not there."""
+    record = _footprint_file()
+    if not record.exists():
+        record.parent.mkdir(parents=True, exist_ok=True)
+        partial = record.with_suffix(".partial")
+        partial.write_text(Footprint.now(tools.environment()).to_json())
+        partial.rename(record)
+
+
+def release(cluster: str) -> None:
+    """Take the note of `start_private_engine` back, and stop the engine if no cluster needs it any more."""
+    with locked("engine"):
+        (_users() / cluster).unlink(missing_ok=True)
+        if not users():
+            _stop()
+
+
+def users() -> list[str]:
+    """Return the clusters that need the private engine."""
+    return sorted(path.name for path in _users().glob("*"))
+
+
+def stop_private_engine() -> None:
+    """Stop the private engine with all its containers, and clean up what it leaves."""
+    with locked("engine"):
+        for user in _users().glob("*"):
+            user.unlink()
+        _stop()
+
+
+def _stop() -> None:
+    """End the engine and its containers; take away what it made outside its folders."""
+    if not _footprint_file().exists():
+        return
+    tools = _tools()
+    engine = _private_engine(tools)
+    with progress.step("Stopping the private Docker engine", expected_seconds=3) as step:
+        if not (_processes() and engine.answers()) and _orphans():
+            # It crashed; its containers live on, and only an engine knows how to end them well.
+            _started()
+        if engine.answers():
+            if containers := engine.output("ps", "--all", "--quiet").split():
+                engine.output("rm", "--force", "--volumes", *containers, timeout=_STOP_SECONDS)
+            # A bridge of kind's; the next cluster makes it anew.
+            with contextlib.suppress(CommandFailed):
+                engine.output("network", "rm", "kind")
+        _end(_processes(), signal.SIGTERM)
+        _end(_orphans(), signal.SIGKILL)
+        step.update("cleaning up")
+        before = Footprint.from_json(_footprint_file().read_text())
+        environment = tools.environment()
+        done = hostcleanup.clean(before, environment)
+        left = hostcleanup.leftovers(before, environment)
+    for stale in (socket_path(), _pid_file(), _footprint_file()):
+        stale.unlink(missing_ok=True)
+    if done:
+        progress.say(f"Removed what the engine left: {', '.join(done)}")
+    for thing in left:
+        progress.warn(f"New since the engine was started, and not known to be the engine's: {thing}")
+
+
+def _end(pids: Sequence[int], how: signal.Signals) -> None:
+    """Send a signal and wait until the processes are gone; the second time it is SIGKILL."""
+    for number in (how, signal.SIGKILL):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + _STOP_SECONDS / 2
+        while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        if not any(_alive(pid) for pid in pids):
+            return
+
+
+def _alive(pid: int) -> bool:
+    try:
+        # The state is behind the name, which is in brackets and can hold anything.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _processes() -> list[int]:
+    """Find the private engine's own process."""
+    return _find(f"unix://{socket_path()}", "dockerd")
+
+
+def _orphans() -> list[int]:
+    """Find what works for the private engine: its containerd and the containers' keepers."""
+    return _find(str(_exec_root()), "containerd")
+
+
+def _find(argument: str, program: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if program in Path(words[0]).name and any(argument in word for word in words[1:]):
+                found.append(int(folder.name))
+    return [pid for pid in found if _alive(pid)]
+
+
+def _tail(log: Path) -> str:
+    with contextlib.suppress(OSError):
+        return "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    return ""
+
+
+def data_root() -> Path:
+    """Where the private engine keeps images: in the cache, so that they outlive it."""
+    return paths.cache() / "engine"
+
+
+def _exec_root() -> Path:
+    return paths.engine() / "exec"
+
+
+def _pid_file() -> Path:
+    return paths.engine() / "dockerd.pid"
+
+
+def _log() -> Path:
+    return paths.engine() / "dockerd.log"
+
+
+def _footprint_file() -> Path:
+    return paths.engine() / "before.json"
+
+
+def _users() -> Path:
+    return paths.engine() / "clusters"
