@@ -50,7 +50,7 @@ def clusters() -> Path:
 
 
 def cluster(name: str) -> Path:
-    """Return the state folder of one cluster. Raises DevclusterError if no cluster may be called so."""
+    """Return the state folder of one cluster. Raises DevclusterError for an unfit name."""
     check_name(name)
     return clusters() / name
 

@@ -5,7 +5,8 @@ KUBERNETES = "v1.34.4"
 
 # What kubeadm of that Kubernetes asks for; the same module builds the etcd program.
 ETCD = "v3.6.5"
-COREDNS = "v1.12.1"
+# The first after kubeadm's v1.12.1 that compiles with the libraries of that Kubernetes.
+COREDNS = "v1.12.2"
 
 # The oldest kind that publishes a node image of Kubernetes 1.34.
 KIND = "v0.30.0"

@@ -1,0 +1,3 @@
+module bookstore.local/devcluster/pause
+
+go 1.24
