@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, String
+from sqlalchemy import JSON, DateTime, Dialect, MetaData, String
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -48,6 +49,11 @@ class UtcDateTime(TypeDecorator[datetime]):
 def sort_key(length: int) -> String:
     """Text ordered by its bytes in UTF-8 on both databases, whatever their locale."""
     return String(length).with_variant(String(length, collation="C"), "postgresql")
+
+
+def document() -> JSON:
+    """Make a column for lists and objects that are read and written whole."""
+    return JSON().with_variant(JSONB(), "postgresql")
 
 
 def any_error_names(error: Any, word: str) -> bool:

@@ -37,7 +37,7 @@ def walk(client: httpx.Client) -> None:
     book: dict[str, Any] = {
         "isbn": make_isbn(secrets.randbelow(10**9)),
         "title": "Smoke test",
-        "author": "bookstore-api smoke",
+        "authors": ["bookstore-api smoke"],
         "price": {"amount": "0.01", "currency": "EUR"},
     }
     with _book(client, book) as created:

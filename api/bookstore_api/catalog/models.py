@@ -16,10 +16,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bookstore_api.catalog.values import SORT_TITLE_LENGTH
-from bookstore_api.orm import Base, UtcDateTime, sort_key
+from bookstore_api.orm import Base, UtcDateTime, document, sort_key
 
 TITLE_LENGTH = 300
-AUTHOR_LENGTH = 300
 
 
 class Book(Base):
@@ -36,7 +35,7 @@ class Book(Base):
     isbn: Mapped[str] = mapped_column(String(13))
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     sort_title: Mapped[str] = mapped_column(sort_key(SORT_TITLE_LENGTH))
-    author: Mapped[str] = mapped_column(String(AUTHOR_LENGTH))
+    authors: Mapped[list[str]] = mapped_column(document())
     published_on: Mapped[date | None] = mapped_column(Date())
     price_minor: Mapped[int] = mapped_column(BigInteger())
     currency: Mapped[str] = mapped_column(String(3))

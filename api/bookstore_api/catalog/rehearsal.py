@@ -18,7 +18,7 @@ async def rehearse(session: WriteSession) -> None:
         isbn=make_isbn(secrets.randbelow(10**9)),
         title="Rehearsal",
         sort_title="rehearsal",
-        author="Nobody",
+        authors=["Nobody"],
         published_on=date(2000, 1, 1),
         price_minor=1,
         currency="EUR",

@@ -14,8 +14,11 @@ from pydantic import (
     model_validator,
 )
 
-from bookstore_api.catalog.models import AUTHOR_LENGTH, TITLE_LENGTH, Book
+from bookstore_api.catalog.models import TITLE_LENGTH, Book
 from bookstore_api.catalog.values import from_minor_units, normalise_isbn, to_minor_units
+
+AUTHOR_LENGTH = 300
+MAX_AUTHORS = 50
 
 
 def _one_line(text: str) -> str:
@@ -41,6 +44,7 @@ Author = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=AUTHOR_LENGTH),
     AfterValidator(_one_line),
 ]
+Authors = Annotated[list[Author], Field(min_length=1, max_length=MAX_AUTHORS)]
 
 
 class Strict(BaseModel):
@@ -71,7 +75,7 @@ class BookCreate(Strict):
 
     isbn: Isbn
     title: Title
-    author: Author
+    authors: Authors
     published_on: date | None = None
     price: Money
 
@@ -89,7 +93,7 @@ class BookUpdate(Strict):
 
     isbn: Isbn = ""
     title: Title = ""
-    author: Author = ""
+    authors: Authors = []
     published_on: date | None = None
     price: Money = Money(amount="0", currency="EUR")
 
@@ -105,7 +109,7 @@ class BookRead(BaseModel):
     id: UUID
     isbn: str = Field(description="13 digits", examples=["9780132350884"])
     title: str
-    author: str
+    authors: list[str]
     published_on: date | None
     price: Money
     created_at: datetime
@@ -123,7 +127,7 @@ def to_read(book: Book) -> BookRead:
         id=book.id,
         isbn=book.isbn,
         title=book.title,
-        author=book.author,
+        authors=book.authors,
         published_on=book.published_on,
         price=Money(
             amount=from_minor_units(book.price_minor, book.currency), currency=book.currency

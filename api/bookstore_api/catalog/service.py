@@ -21,7 +21,7 @@ async def create_book(session: WriteSession, body: BookCreate) -> Book:
         isbn=body.isbn,
         title=body.title,
         sort_title=to_sort_title(body.title),
-        author=body.author,
+        authors=body.authors,
         published_on=body.published_on,
         version=1,
         created_at=now,

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision = "0001_books"
 down_revision = None
@@ -11,13 +12,14 @@ depends_on = None
 
 def upgrade() -> None:
     sort_title = sa.String(200).with_variant(sa.String(200, collation="C"), "postgresql")
+    authors = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
     op.create_table(
         "books",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("isbn", sa.String(13), nullable=False),
         sa.Column("title", sa.String(300), nullable=False),
         sa.Column("sort_title", sort_title, nullable=False),
-        sa.Column("author", sa.String(300), nullable=False),
+        sa.Column("authors", authors, nullable=False),
         sa.Column("published_on", sa.Date(), nullable=True),
         sa.Column("price_minor", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.String(3), nullable=False),
