@@ -18,6 +18,15 @@ class OperatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server would not have a write: quota, admission, validation, a name that is taken."""
+
+    target: ObjectKey
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """One BookStore, its releases and what it owns, as observed at one moment."""
 
@@ -30,3 +39,5 @@ class Snapshot:
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The Secrets that the BookStore names or owns: name → its keys. Never their values."""
     settings: OperatorSettings = OperatorSettings()
+    refusal: Refusal | None = None
+    """The write that was refused when this BookStore was last looked at, if one was."""

@@ -1,0 +1,232 @@
+"""Carry a Plan out, action by action, and keep the store abreast of what was written."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from bookstore_operator.client import Api, ApiError
+from bookstore_operator.observe import Observer
+from bookstore_operator.plan import (
+    Action,
+    Apply,
+    Create,
+    CreateDatabaseSecret,
+    Delete,
+    Manifest,
+    ObjectKey,
+    Plan,
+    Scale,
+    WriteStatus,
+)
+from bookstore_operator.resources import DEPLOYMENTS, SECRETS, key_of, resource_of, store_name_of
+from bookstore_operator.snapshot import Refusal
+from bookstore_operator.store import ObjectStore, StoreKey
+
+logger = logging.getLogger(__name__)
+
+_PASSWORD_BYTES = 24
+_REFUSALS = frozenset({400, 403, 405, 413, 422})
+
+
+class StaleSnapshotError(Exception):
+    """The cluster is not what the Snapshot showed: look again, decide again."""
+
+
+class RefusedError(Exception):
+    """The API server understood the write and will not have it: quota, admission, validation."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Applier:
+    """Writes to the cluster. Nothing else does."""
+
+    api: Api
+    store: ObjectStore
+    observer: Observer
+
+    async def carry_out(self, plan: Plan, key: StoreKey) -> int:
+        """Carry out all actions from top to bottom.
+
+        Returns:
+            How many of them changed something.
+
+        Raises:
+            StaleSnapshotError: an object is not as it was observed; the store knows better now.
+            RefusedError: the API server refused an action for good.
+            ApiError: the API server could not do it now.
+
+        """
+        if any(_is_final(action) for action in plan.actions) and not (
+            await self.observer.is_current(key)
+        ):
+            message = f"{key} or a release of it has changed since it was observed"
+            raise StaleSnapshotError(message)
+        changes = 0
+        for action in plan.actions:
+            changed = await self._guarded(action, key)
+            changes += changed
+            logger.log(
+                logging.INFO if changed else logging.DEBUG,
+                action.message,
+                extra={"store": str(key), "reason": action.reason, "object": _told(action)},
+            )
+        return changes
+
+    async def _guarded(self, action: Action, key: StoreKey) -> bool:
+        """Do one action and sort its errors."""
+        target = target_of(action)
+        try:
+            return await self._do(action, key)
+        except ApiError as error:
+            if error.status in {404, 409}:
+                await self.observer.refresh(key.namespace, target)
+                message = f"{target.kind} {target.name}: {error.message}"
+                raise StaleSnapshotError(message) from error
+            if error.status in _REFUSALS:
+                refusal = Refusal(target, error.reason, error.message)
+                raise RefusedError(refusal) from error
+            raise
+
+    async def _do(self, action: Action, key: StoreKey) -> bool:
+        match action:
+            case Apply():
+                return await self._apply(action, key)
+            case Create():
+                return await self._create(action.manifest, key)
+            case CreateDatabaseSecret():
+                return await self._create_database_secret(action, key)
+            case Scale():
+                return await self._scale(action, key)
+            case Delete():
+                return await self._delete(action, key)
+            case WriteStatus():
+                return await self._write_status(action, key)
+            case _:
+                assert_never(action)
+
+    async def _apply(self, action: Apply, key: StoreKey) -> bool:
+        manifest = action.manifest
+        if self.store.get(key.namespace, key_of(manifest)) is None:
+            await self._make_sure_of(key_of(manifest), key)
+        if action.expected_resource_version is not None:
+            metadata = {
+                **manifest["metadata"],
+                "resourceVersion": action.expected_resource_version,
+            }
+            manifest = {**manifest, "metadata": metadata}
+        return self.store.put(await self.api.apply(manifest, key.namespace))
+
+    async def _make_sure_of(self, target: ObjectKey, key: StoreKey) -> None:
+        """Refuse when an object that was not observed exists: it would be taken from its owner."""
+        resource = resource_of(target.api_version, target.kind)
+        try:
+            found = await self.api.get(resource, key.namespace, target.name)
+        except ApiError as error:
+            if error.status == 404:
+                return
+            raise
+        if resource is SECRETS and store_name_of(found) == key.name:
+            return  # Secrets are not watched: ours are never in the store
+        raise self._taken(found, key)
+
+    def _taken(self, found: Manifest, key: StoreKey) -> Exception:
+        """Tell an object of ours that the watch had not told yet from somebody else's."""
+        target = key_of(found)
+        if store_name_of(found) == key.name:
+            self.store.put(found)
+            return StaleSnapshotError(f"{target.kind} {target.name} exists already")
+        message = (
+            f"A {target.kind} named {target.name} exists and does not belong to the BookStore "
+            f"{key.name}. Rename or delete it, or give the BookStore another name."
+        )
+        return RefusedError(Refusal(target, "NameTaken", message))
+
+    async def _create(self, manifest: Manifest, key: StoreKey) -> bool:
+        resource = resource_of(manifest["apiVersion"], manifest["kind"])
+        try:
+            created = await self.api.create(resource, manifest, key.namespace)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            found = await self.api.get(resource, key.namespace, manifest["metadata"]["name"])
+            raise self._taken({**found, **_type_of(manifest)}, key) from error
+        if resource is not SECRETS:
+            self.store.put(created)
+        return True
+
+    async def _create_database_secret(self, action: CreateDatabaseSecret, key: StoreKey) -> bool:
+        password = secrets.token_urlsafe(_PASSWORD_BYTES)
+        uri = action.uri_template.replace("{password}", password)
+        data = {
+            **(action.manifest.get("data") or {}),
+            "password": _base64(password),
+            "uri": _base64(uri),
+        }
+        return await self._create({**action.manifest, "data": data}, key)
+
+    async def _scale(self, action: Scale, key: StoreKey) -> bool:
+        await self.api.scale(key.namespace, action.deployment, action.replicas)
+        # The answer is a Scale; the Deployment's new generation is what decisions need.
+        return await self.observer.refresh(key.namespace, target_of(action))
+
+    async def _delete(self, action: Delete, key: StoreKey) -> bool:
+        resource = resource_of(action.key.api_version, action.key.kind)
+        try:
+            answer = await self.api.delete(resource, key.namespace, action.key.name, action.uid)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return self.store.remove(key.namespace, action.key, action.uid)
+        if answer.get("kind") == action.key.kind:  # finalizers, or Pods that end first
+            return self.store.put(answer)
+        return self.store.remove(key.namespace, action.key, action.uid)
+
+    async def _write_status(self, action: WriteStatus, key: StoreKey) -> bool:
+        manifest: dict[str, Any] = {
+            "apiVersion": action.key.api_version,
+            "kind": action.key.kind,
+            "metadata": {"name": action.key.name},
+            "status": action.status,
+        }
+        return self.store.put(await self.api.apply(manifest, key.namespace, "status"))
+
+
+def target_of(action: Action) -> ObjectKey:
+    """Name the object that an action writes."""
+    match action:
+        case Apply() | Create() | CreateDatabaseSecret():
+            return key_of(action.manifest)
+        case Scale():
+            return ObjectKey(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, action.deployment)
+        case Delete() | WriteStatus():
+            return action.key
+        case _:
+            assert_never(action)
+
+
+def _is_final(action: Action) -> bool:
+    """Whether an action can't be undone: a switch of users, a deletion."""
+    return isinstance(action, Delete) or (
+        isinstance(action, Apply) and action.expected_resource_version is not None
+    )
+
+
+def _told(action: Action) -> str:
+    target = target_of(action)
+    return f"{target.kind}/{target.name}"
+
+
+def _type_of(manifest: Manifest) -> dict[str, Any]:
+    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,148 @@
+"""`bookstore-operator`: run the operator, or print what it installs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import yaml
+
+from bookstore_operator import __version__
+
+_PREFIX = "BOOKSTORE_OPERATOR_"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a subcommand and return the exit code."""
+    parsed = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = parsed.command
+    return command(parsed)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bookstore-operator",
+        description="A Kubernetes operator that runs bookstores in production.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands.add_parser("run", help="run the operator", epilog=_ENVIRONMENT))
+    crds = commands.add_parser("crds", help="print the CustomResourceDefinitions")
+    crds.set_defaults(command=_crds)
+    return parser
+
+
+_ENVIRONMENT = (
+    f"Each option has an environment variable, {_PREFIX} and its name in capitals: "
+    f"--postgres-image is {_PREFIX}POSTGRES_IMAGE."
+)
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument(
+        "--namespace",
+        action="append",
+        metavar="NS",
+        help="a namespace to watch, again for more (default: all)",
+    )
+    run.add_argument(
+        "--postgres-image",
+        default=_default("POSTGRES_IMAGE", "postgres:18"),
+        metavar="IMAGE",
+        help="of the embedded databases (%(default)s)",
+    )
+    run.add_argument(
+        "--workers",
+        type=int,
+        default=_default("WORKERS", "10"),
+        metavar="N",
+        help="BookStores to look at at the same time (%(default)s)",
+    )
+    run.add_argument(
+        "--health-host",
+        default=_default("HEALTH_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes from outside
+        metavar="ADDRESS",
+        help="address of /livez and /readyz (%(default)s)",
+    )
+    run.add_argument(
+        "--health-port",
+        type=int,
+        default=_default("HEALTH_PORT", "8080"),
+        metavar="P",
+        help="port of /livez and /readyz, 0 for any free one (%(default)s)",
+    )
+    run.add_argument(
+        "--log-format",
+        choices=("json", "console"),
+        default=_default("LOG_FORMAT", "console" if sys.stderr.isatty() else "json"),
+        help="(%(default)s)",
+    )
+    run.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default=_default("LOG_LEVEL", "info"),
+        help="(%(default)s)",
+    )
+    run.add_argument(
+        "--leader-election",
+        action=argparse.BooleanOptionalAction,
+        default=_default("LEADER_ELECTION", "true").lower() not in {"false", "no", "0"},
+        help="hold a Lease, so that only one of several replicas acts",
+    )
+    run.add_argument(
+        "--lease-namespace",
+        default=_default("LEASE_NAMESPACE", "bookstore-system"),
+        metavar="NS",
+        help="where the Lease is (%(default)s)",
+    )
+    run.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=_kubeconfig(),
+        metavar="FILE",
+        help="default: $KUBECONFIG, the Pod's service account, or ~/.kube/config",
+    )
+    run.set_defaults(command=_run)
+
+
+def _default(name: str, otherwise: str) -> str:
+    return os.environ.get(_PREFIX + name) or otherwise
+
+
+def _kubeconfig() -> Path | None:
+    given = os.environ.get(_PREFIX + "KUBECONFIG") or os.environ.get("KUBECONFIG")
+    return Path(given) if given else None
+
+
+def _namespaces(given: Sequence[str] | None) -> tuple[str, ...]:
+    names = given or _default("NAMESPACE", "all").split(",")
+    return () if "all" in names else tuple(dict.fromkeys(name for name in names if name))
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # Imported here: the other commands need neither kopf nor a client.
+    from bookstore_operator import logs, operate  # noqa: PLC0415
+    from bookstore_operator.snapshot import OperatorSettings  # noqa: PLC0415
+
+    logs.configure(arguments.log_format, arguments.log_level)
+    options = operate.Options(
+        settings=OperatorSettings(postgres_image=arguments.postgres_image),
+        namespaces=_namespaces(arguments.namespace),
+        workers=arguments.workers,
+        health_host=arguments.health_host,
+        health_port=arguments.health_port,
+        leader_election=arguments.leader_election,
+        lease_namespace=arguments.lease_namespace,
+        kubeconfig=arguments.kubeconfig,
+    )
+    return operate.run_process(operate.run(options))
+
+
+def _crds(_: argparse.Namespace) -> int:
+    from bookstore_operator.model.crd import crds  # noqa: PLC0415
+
+    yaml.safe_dump_all(crds(), sys.stdout, sort_keys=False, allow_unicode=True)
+    return 0

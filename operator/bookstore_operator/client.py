@@ -1,0 +1,235 @@
+"""The Kubernetes API in the few calls that the operator makes of it.
+
+The official client loads the configuration, holds the connections and keeps tokens fresh; its
+generated models are left out, since the operator speaks in plain JSON data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlencode
+
+import aiohttp
+from kubernetes.aio import config as kube_config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from bookstore_operator import __version__
+from bookstore_operator.plan import Manifest
+from bookstore_operator.resources import DEPLOYMENTS, Resource, resource_of, selector_of
+
+FIELD_MANAGER = "bookstore-operator"
+_JSON = "application/json"
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+_PAGE = 500
+
+
+class ApiError(Exception):
+    """The API server said no; `status` 0 means that it could not be asked at all."""
+
+    def __init__(
+        self, status: int, reason: str, message: str, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.retry_after = retry_after
+        """Seconds the server asked to wait, where it did."""
+
+
+class ClusterError(Exception):
+    """The cluster is not as it needs to be; the message says what to do."""
+
+
+async def load_configuration(kubeconfig: Path | None) -> Configuration:
+    """Find the cluster: the kubeconfig given, else the Pod's service account, else ~/.kube/config.
+
+    Raises:
+        ClusterError: none of them is usable; the message says so.
+
+    """
+    configuration = Configuration()
+    try:
+        if kubeconfig is not None:
+            await kube_config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=str(kubeconfig), client_configuration=configuration
+            )
+            return configuration
+        try:
+            kube_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except kube_config.ConfigException:
+            await kube_config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except (kube_config.ConfigException, OSError) as error:
+        message = (
+            f"No cluster to talk to: {error} Give one with --kubeconfig or KUBECONFIG, "
+            "or run in a Pod with a service account."
+        )
+        raise ClusterError(message) from error
+    return configuration
+
+
+class Api:
+    """One API server. All methods raise ApiError."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._client = ApiClient(configuration)
+        self._configuration = configuration
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
+        """Read one object."""
+        return await self._request("GET", resource.path(namespace, name))
+
+    async def pages(
+        self, resource: Resource, namespace: str | None
+    ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
+        """List the operator's objects of a kind, page by page, with the list's resourceVersion."""
+        query = {"limit": str(_PAGE)}
+        if (selector := selector_of(resource)) is not None:
+            query["labelSelector"] = selector
+        while True:
+            page = await self._request("GET", resource.path(namespace), query=query)
+            items: list[dict[str, Any]] = page.get("items") or []
+            for item in items:  # lists leave out what their items have in common
+                item["apiVersion"], item["kind"] = resource.api_version, resource.kind
+            yield items, page["metadata"].get("resourceVersion", "")
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def apply(
+        self, manifest: Manifest, namespace: str, subresource: str | None = None
+    ) -> dict[str, Any]:
+        """Server-side apply as the operator's field manager, taking over fields in conflict."""
+        resource = resource_of(manifest["apiVersion"], manifest["kind"])
+        return await self._request(
+            "PATCH",
+            resource.path(namespace, manifest["metadata"]["name"], subresource),
+            query={"fieldManager": FIELD_MANAGER, "force": "true"},
+            body=manifest,
+            content_type=_APPLY,
+        )
+
+    async def create(
+        self, resource: Resource, manifest: Manifest, namespace: str
+    ) -> dict[str, Any]:
+        """Create an object that must not exist."""
+        return await self._request(
+            "POST", resource.path(namespace), query={"fieldManager": FIELD_MANAGER}, body=manifest
+        )
+
+    async def replace(
+        self, resource: Resource, manifest: Manifest, namespace: str
+    ) -> dict[str, Any]:
+        """Replace an object, on its resourceVersion."""
+        return await self._request(
+            "PUT",
+            resource.path(namespace, manifest["metadata"]["name"]),
+            query={"fieldManager": FIELD_MANAGER},
+            body=manifest,
+        )
+
+    async def merge(
+        self, resource: Resource, namespace: str, name: str, patch: Manifest
+    ) -> dict[str, Any]:
+        """Merge a patch into an object."""
+        return await self._request(
+            "PATCH",
+            resource.path(namespace, name),
+            query={"fieldManager": FIELD_MANAGER},
+            body=patch,
+            content_type=_MERGE,
+        )
+
+    async def scale(self, namespace: str, deployment: str, replicas: int) -> None:
+        """Set a Deployment's replica count through its scale subresource."""
+        await self._request(
+            "PATCH",
+            DEPLOYMENTS.path(namespace, deployment, "scale"),
+            query={"fieldManager": FIELD_MANAGER},
+            body={"spec": {"replicas": replicas}},
+            content_type=_MERGE,
+        )
+
+    async def delete(
+        self, resource: Resource, namespace: str, name: str, uid: str
+    ) -> dict[str, Any]:
+        """Delete an object if it is still the one with this uid; its dependents follow it."""
+        return await self._request(
+            "DELETE",
+            resource.path(namespace, name),
+            body={"propagationPolicy": "Background", "preconditions": {"uid": uid}},
+        )
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Manifest | None = None,
+        content_type: str = _JSON,
+    ) -> dict[str, Any]:
+        url = self._configuration.host + path + ("?" + urlencode(query) if query else "")
+        try:
+            response = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
+                method,
+                url,
+                headers=await self._headers(content_type),
+                body=body,
+                _request_timeout=_TIMEOUT,
+            )
+            data: bytes = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            message = f"The API server did not answer: {error or type(error).__name__}"
+            raise ApiError(0, "Unreachable", message) from error
+        if response.status >= 400:
+            raise _error_of(response.status, data, response.headers)
+        parsed: dict[str, Any] = json.loads(data)
+        return parsed
+
+    async def _headers(self, content_type: str) -> dict[str, str]:
+        headers = {
+            "Accept": _JSON,
+            "Content-Type": content_type,
+            "User-Agent": f"bookstore-operator/{__version__}",
+        }
+        bearer = await bearer_of(self._configuration)
+        return headers if bearer is None else {**headers, "Authorization": bearer}
+
+
+def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:
+    """Read a Status object, or whatever a proxy put in its place."""
+    try:
+        told = json.loads(data)
+        reason, message = str(told["reason"]), str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        reason, message = f"HTTP{status}", data.decode("utf-8", "replace")[:500]
+    try:
+        retry_after = float(headers["Retry-After"])
+    except (KeyError, ValueError):
+        retry_after = None
+    return ApiError(status, reason, message or f"HTTP {status}", retry_after)
+
+
+async def bearer_of(configuration: Configuration) -> str | None:
+    """Give the Authorization header's value, with the token of this moment; kopf needs it too."""
+    settings: Any = await configuration.auth_settings()
+    return settings["BearerToken"]["value"] if "BearerToken" in settings else None

@@ -1,0 +1,120 @@
+"""Post Kubernetes Events: best effort, never the reason why a reconcile fails."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
+from bookstore_operator.plan import Event, Manifest
+from bookstore_operator.resources import STORE_LABEL, Resource
+from bookstore_operator.store import ObjectStore, StoreKey
+
+logger = logging.getLogger(__name__)
+
+EVENTS = Resource("events.k8s.io/v1", "Event", "events")
+_NOTE_BYTES = 1024
+_REMEMBERED = 2000
+_REPEAT_AFTER = timedelta(minutes=5)
+
+
+class Recorder:
+    """Posts each event once; one that comes again becomes a series, told at most every 5 min."""
+
+    def __init__(
+        self,
+        api: Api,
+        store: ObjectStore,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._now = now
+        self._instance = f"{FIELD_MANAGER}-{socket.gethostname()}"[:128]
+        self._seen: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
+
+    async def post(self, event: Event, key: StoreKey) -> None:
+        """Post one event about the BookStore or one of its releases."""
+        regarding = self._store.get(key.namespace, event.regarding)
+        if regarding is None:
+            return
+        manifest = event_manifest(event, regarding, key, self._now(), self._instance)
+        name = manifest["metadata"]["name"]
+        count, told = self._seen.get(name, (0, datetime.min.replace(tzinfo=UTC)))
+        if self._now() - told < _REPEAT_AFTER:
+            self._remember(name, count + 1, told)
+            return
+        self._remember(name, count + 1, self._now())
+        try:
+            await self._write(manifest, key.namespace, count + 1)
+        except ApiError as error:
+            logger.warning(
+                "Could not post an Event: %s",
+                error.message,
+                extra={"store": str(key), "reason": event.reason},
+            )
+
+    async def _write(self, manifest: Manifest, namespace: str, count: int) -> None:
+        try:
+            await self._api.create(EVENTS, manifest, namespace)
+        except ApiError as error:
+            if error.status != 409:
+                raise
+            series = {"count": max(count, 2), "lastObservedTime": _micro_time(self._now())}
+            name = manifest["metadata"]["name"]
+            await self._api.merge(EVENTS, namespace, name, {"series": series})
+
+    def _remember(self, name: str, count: int, told: datetime) -> None:
+        self._seen[name] = count, told
+        self._seen.move_to_end(name)
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+
+
+def event_manifest(
+    event: Event, regarding: Manifest, key: StoreKey, now: datetime, instance: str
+) -> Manifest:
+    """Make an Event whose name follows from what it says: told twice, it is the same object."""
+    uid = str(regarding["metadata"]["uid"])
+    said = "\0".join((uid, event.type, event.reason, event.message))
+    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+    target = event.regarding
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {
+            "name": f"{target.name}.{digest}",
+            "namespace": key.namespace,
+            "labels": {STORE_LABEL: key.name},
+        },
+        "eventTime": _micro_time(now),
+        "reportingController": FIELD_MANAGER,
+        "reportingInstance": instance,
+        "action": event.reason,
+        "reason": event.reason,
+        "type": str(event.type),
+        "note": _cut(event.message),
+        "regarding": {
+            "apiVersion": target.api_version,
+            "kind": target.kind,
+            "namespace": key.namespace,
+            "name": target.name,
+            "uid": uid,
+        },
+    }
+
+
+def _cut(note: str) -> str:
+    """At most as many bytes as the API takes."""
+    encoded = note.encode()
+    if len(encoded) <= _NOTE_BYTES:
+        return note
+    return encoded[: _NOTE_BYTES - 3].decode(errors="ignore") + "…"
+
+
+def _micro_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

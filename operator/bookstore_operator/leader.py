@@ -1,0 +1,185 @@
+"""One leader by a Lease; a standby watches and takes over.
+
+The official client has an election of its own, but it gives no request a time limit (a hung one
+would outlive the Lease), compares wall clocks, never lets go of the Lease when it ends, and lets
+a network error end a standby.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bookstore_operator.client import Api, ApiError
+from bookstore_operator.plan import Manifest
+from bookstore_operator.resources import Resource
+
+logger = logging.getLogger(__name__)
+
+LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds. Another may take the Lease `lease` after our last renewal; we stop before that."""
+
+    lease: float = 15.0
+    renew_deadline: float = 10.0
+    retry: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """When, by our own clock, the Lease was last seen to change."""
+
+    version: str
+    at: float
+
+
+class LeaderElection:
+    """Holds the Lease, or waits for it."""
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        name: str,
+        identity: str,
+        timing: Timing | None = None,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._name = name
+        self._identity = identity
+        self._timing = timing or Timing()
+        self._seen = Sighting("", 0.0)
+        self._holder = ""
+        self._held: dict[str, Any] | None = None
+
+    async def acquire(self) -> None:
+        """Wait until the Lease is ours."""
+        told = ""
+        while not await self._try():
+            holder = self._holder
+            if holder != told:
+                logger.info("Standing by: %s leads.", holder or "nobody yet")
+                told = holder
+            await asyncio.sleep(self._timing.retry)
+        logger.info("Leading as %s.", self._identity)
+
+    async def hold(self) -> None:
+        """Renew the Lease until that fails for too long; returns when it is lost."""
+        renewed = _now()
+        while _now() - renewed < self._timing.renew_deadline:
+            await asyncio.sleep(self._timing.retry)
+            started = _now()
+            if await self._try():
+                renewed = started
+            elif self._holder != self._identity:
+                return
+
+    async def release(self) -> None:
+        """Let go of the Lease, so that a standby need not wait for it to run out."""
+        held, self._held = self._held, None
+        if held is None:
+            return
+        lease = _lease_of(held, "", 1.0, _timestamp())
+        try:
+            async with asyncio.timeout(2):
+                await self._api.replace(LEASES, lease, self._namespace)
+        except (ApiError, TimeoutError) as error:
+            logger.warning("Could not let go of the Lease; it will run out: %s", error)
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease once; False if it is somebody else's or nobody answers."""
+        try:
+            async with asyncio.timeout(self._timing.renew_deadline / 2):
+                return await self._take_or_renew()
+        except (ApiError, TimeoutError) as error:
+            logger.log(
+                logging.DEBUG if _is_conflict(error) else logging.WARNING,
+                "The Lease %s could not be taken or renewed: %s",
+                self._name,
+                error or "no answer in time",
+            )
+            return False
+
+    async def _take_or_renew(self) -> bool:
+        current = await self._read()
+        if current is None:
+            lease = self._new_lease()
+            self._held = await self._api.create(LEASES, lease, self._namespace)
+            self._holder = self._identity
+            return True
+        self._holder = str(current["spec"].get("holderIdentity") or "")
+        version = current["metadata"]["resourceVersion"]
+        if version != self._seen.version:
+            self._seen = Sighting(version, _now())
+        if not may_take(current, self._identity, self._seen, _now()):
+            return False
+        lease = _lease_of(current, self._identity, self._timing.lease, _timestamp())
+        self._held = await self._api.replace(LEASES, lease, self._namespace)
+        self._holder = self._identity
+        return True
+
+    async def _read(self) -> dict[str, Any] | None:
+        try:
+            return await self._api.get(LEASES, self._namespace, self._name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _new_lease(self) -> Manifest:
+        return _lease_of(
+            {"metadata": {"name": self._name, "namespace": self._namespace}, "spec": {}},
+            self._identity,
+            self._timing.lease,
+            _timestamp(),
+        )
+
+
+def may_take(lease: Manifest, identity: str, seen: Sighting, now: float) -> bool:
+    """Whether a Lease is ours, free, or has not changed for as long as it lasts.
+
+    Only the own clock counts, from when a change was seen: clocks of two nodes need not agree.
+    """
+    spec = lease["spec"]
+    holder = spec.get("holderIdentity") or ""
+    lasts = float(spec.get("leaseDurationSeconds") or 0)
+    return holder in {"", identity} or now - seen.at > lasts
+
+
+def _lease_of(current: Manifest, identity: str, lasts: float, now: str) -> dict[str, Any]:
+    """Make the Lease that was taken, renewed or (with an empty identity) let go of."""
+    spec = current["spec"]
+    new_holder = identity != (spec.get("holderIdentity") or "")
+    return {
+        "apiVersion": LEASES.api_version,
+        "kind": LEASES.kind,
+        "metadata": current["metadata"],
+        "spec": {
+            **spec,
+            "holderIdentity": identity,
+            "leaseDurationSeconds": int(lasts),
+            "acquireTime": now if new_holder else spec.get("acquireTime", now),
+            "renewTime": now,
+            "leaseTransitions": int(spec.get("leaseTransitions") or 0) + bool(new_holder),
+        },
+    }
+
+
+def _is_conflict(error: Exception) -> bool:
+    """Somebody was faster."""
+    return isinstance(error, ApiError) and error.status == 409
+
+
+def _timestamp() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,132 @@
+"""Make the Snapshot that a decision is based on.
+
+kopf's watches feed the store, but two things they can't promise. A watch that had to start anew
+never tells what was deleted meanwhile; and nothing says when the first picture is complete. So the
+operator lists everything itself: before the first decision, and again from time to time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from bookstore_operator import decide, observed
+from bookstore_operator.client import Api, ApiError, ClusterError
+from bookstore_operator.plan import Manifest, ObjectKey
+from bookstore_operator.resources import (
+    BOOKSTORES,
+    RELEASES,
+    SECRETS,
+    WATCHED,
+    Resource,
+    key_of,
+    resource_of,
+)
+from bookstore_operator.snapshot import OperatorSettings, Snapshot
+from bookstore_operator.store import ObjectStore, StoreKey
+
+
+class Observer:
+    """Keeps the store whole and makes Snapshots from it."""
+
+    def __init__(
+        self,
+        api: Api,
+        store: ObjectStore,
+        settings: OperatorSettings,
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._settings = settings
+        self._scopes: Sequence[str | None] = tuple(namespaces) or (None,)
+
+    async def relist(self) -> set[StoreKey]:
+        """List every watched kind; returns the BookStores that are known better now.
+
+        Raises:
+            ApiError: the API server did not answer.
+            ClusterError: the CRDs are missing, or the operator may not list; says what to do.
+
+        """
+        lists = [self._relist(resource, scope) for resource in WATCHED for scope in self._scopes]
+        return set[StoreKey]().union(*await asyncio.gather(*lists))
+
+    async def snapshot(self, key: StoreKey) -> Snapshot | None:
+        """Observe one BookStore; None when there is none of that name.
+
+        Raises:
+            ApiError: a Secret could not be read.
+            ValueError: the BookStore or a release does not fit this operator's model.
+
+        """
+        store = self._store.bookstore(key)
+        if store is None:
+            return None
+        return observed.snapshot_of(
+            store,
+            self._store.releases(key),
+            self._store.owned(key).values(),
+            await self._secrets(key.namespace, decide.secrets_of_interest(store)),
+            self._settings,
+        )
+
+    async def is_current(self, key: StoreKey) -> bool:
+        """Whether the intents and records in the store are the newest, by a live read.
+
+        Before a step that can't be undone: an abort that the watch has not told yet must count.
+        """
+        mine = [self._store.bookstore(key), *self._store.releases(key)]
+        stale = await asyncio.gather(
+            *(self.refresh(key.namespace, key_of(each)) for each in mine if each is not None)
+        )
+        return not any(stale)
+
+    async def refresh(self, namespace: str, key: ObjectKey) -> bool:
+        """Read one object live into the store; True if that told something new."""
+        resource = resource_of(key.api_version, key.kind)
+        try:
+            return self._store.put(await self._api.get(resource, namespace, key.name))
+        except ApiError as error:
+            if error.status != 404:
+                raise
+        known = self._store.get(namespace, key)
+        return known is not None and self._store.remove(namespace, key, known["metadata"]["uid"])
+
+    async def _relist(self, resource: Resource, scope: str | None) -> set[StoreKey]:
+        listed: list[Manifest] = []
+        version = ""
+        try:
+            async for items, list_version in self._api.pages(resource, scope):
+                listed += items
+                version = list_version
+        except ApiError as error:
+            raise _explained(resource, error) from error
+        return self._store.replace_kind(resource, scope, listed, version)
+
+    async def _secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, frozenset[str]]:
+        """Read Secrets by name and keep the names of their keys only."""
+        found: dict[str, frozenset[str]] = {}
+        for name in sorted(names):
+            try:
+                secret = await self._api.get(SECRETS, namespace, name)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+            else:
+                found[name] = frozenset(secret.get("data") or ())
+        return found
+
+
+def _explained(resource: Resource, error: ApiError) -> Exception:
+    if error.status == 404 and resource in {BOOKSTORES, RELEASES}:
+        return ClusterError(
+            f"The API server does not know {resource.plural}.{resource.group}: install the CRDs "
+            "first (kubectl apply --server-side -f crds/)."
+        )
+    if error.status == 403:
+        return ClusterError(
+            f"The operator may not list {resource.plural}: {error.message}. "
+            "Install the ClusterRole and its binding (manifests/base/rbac.yaml)."
+        )
+    return error

@@ -1,0 +1,221 @@
+"""Run the operator: start the parts, wait for the first that ends, say why, end them all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Collection, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bookstore_operator import __version__
+from bookstore_operator.apply import Applier
+from bookstore_operator.client import Api, ApiError, ClusterError, load_configuration
+from bookstore_operator.events import Recorder
+from bookstore_operator.handlers import start_watching
+from bookstore_operator.health import Health, Watchdog, serve
+from bookstore_operator.leader import LeaderElection
+from bookstore_operator.observe import Observer
+from bookstore_operator.reconcile import RESYNC_SECONDS, Reconciler
+from bookstore_operator.snapshot import OperatorSettings
+from bookstore_operator.store import ObjectStore, StoreKey
+from bookstore_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+LEASE_NAME = "bookstore-operator"
+_STOP_SECONDS = 3
+_RELIST_SPACING = 30.0
+_FIRST_LIST_DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)
+
+
+class OperatorEndedError(Exception):
+    """The operator can't go on; the message says why. Whoever started it starts it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    settings: OperatorSettings
+    namespaces: tuple[str, ...] = ()
+    workers: int = 10
+    health_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes from outside the Pod
+    health_port: int = 8080
+    leader_election: bool = True
+    lease_namespace: str = "bookstore-system"
+    kubeconfig: Path | None = None
+
+
+async def run(options: Options) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        OperatorEndedError: something without which the operator is blind or must not act ended.
+        ClusterError: the cluster is not as it needs to be; the message says what to do.
+
+    """
+    health = Health()
+    watchdog = Watchdog()
+    watchdog.start()
+    configuration = await load_configuration(options.kubeconfig)
+    async with Api(configuration) as api:
+        parts = _Parts(api, options, health)
+        server = await serve(health, options.health_host, options.health_port)
+        watches = await start_watching(
+            configuration,
+            parts.store,
+            parts.reconciler.happened,
+            parts.listed_again,
+            options.namespaces,
+        )
+        stopped = _on_signals()
+        tasks = {
+            asyncio.create_task(watchdog.beat(), name="heartbeat"),
+            asyncio.create_task(stopped.wait(), name="stop"),
+            asyncio.create_task(parts.lead(), name="leader"),
+        }
+        logger.info("bookstore-operator %s started, %s.", __version__, _scope(options))
+        try:
+            done, _ = await asyncio.wait({*tasks, *watches}, return_when=asyncio.FIRST_COMPLETED)
+            if not stopped.is_set():
+                health.fatal = _why(done)
+                raise OperatorEndedError(health.fatal)
+            logger.info("Stopping.")
+        finally:
+            server.close()
+            await _end(tasks)
+            await parts.election.release()
+            await _end(watches)
+
+
+class _Parts:
+    """The parts of a running operator, wired together."""
+
+    def __init__(self, api: Api, options: Options, health: Health) -> None:
+        self.store = ObjectStore()
+        self._options = options
+        self._health = health
+        self._observer = Observer(api, self.store, options.settings, options.namespaces)
+        self._queue: WorkQueue[StoreKey] = WorkQueue()
+        self._relist = asyncio.Event()
+        self.election = LeaderElection(
+            api, options.lease_namespace, LEASE_NAME, f"{socket.gethostname()}-{os.getpid()}"
+        )
+        self.reconciler = Reconciler(
+            self._observer,
+            Applier(api, self.store, self._observer),
+            Recorder(api, self.store),
+            self._queue,
+        )
+
+    def listed_again(self) -> None:
+        """List all anew: a watch started again and will not tell what was deleted meanwhile."""
+        if self._health.listed:
+            self._relist.set()
+
+    async def lead(self) -> None:
+        """Get the whole picture, become the leader, look at everything; ends when it may not."""
+        await self._first_list()
+        self._health.listed = True
+        if self._options.leader_election:
+            await self.election.acquire()
+        self._health.leading = True
+        async with asyncio.TaskGroup() as group:
+            if self._options.leader_election:
+                group.create_task(self._hold())
+            group.create_task(self._keep_whole())
+            await self._first_list()  # a standby's picture may be behind
+            for key in self.store.stores():
+                self.reconciler.happened(key)
+            for _ in range(self._options.workers):
+                group.create_task(self.reconciler.work())
+
+    async def _first_list(self) -> None:
+        for delay in _FIRST_LIST_DELAYS:
+            try:
+                await self._observer.relist()
+            except ApiError as error:
+                logger.warning("%s Trying again in %d s.", error.message, delay)
+                await asyncio.sleep(delay)
+            else:
+                return
+        message = "The API server did not answer for two minutes."
+        raise OperatorEndedError(message)
+
+    async def _hold(self) -> None:
+        await self.election.hold()
+        message = "The Lease was lost: somebody else may lead now."
+        raise OperatorEndedError(message)
+
+    async def _keep_whole(self) -> None:
+        """List everything again every ten minutes, and soon after a watch started anew."""
+        while True:
+            await asyncio.sleep(_RELIST_SPACING)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RESYNC_SECONDS - _RELIST_SPACING):
+                    await self._relist.wait()
+            self._relist.clear()
+            try:
+                for key in await self._observer.relist():
+                    self.reconciler.happened(key)
+            except ApiError as error:
+                logger.warning("Could not list everything again: %s", error.message)
+                self._relist.set()
+
+
+def _on_signals() -> asyncio.Event:
+    """End on SIGTERM and SIGINT; kopf had put handlers of its own there."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopped.set)
+    return stopped
+
+
+def _scope(options: Options) -> str:
+    if not options.namespaces:
+        return "watching all namespaces"
+    return f"watching {', '.join(options.namespaces)}"
+
+
+def _why(done: Iterable[asyncio.Task[Any]]) -> str:
+    """Say which part ended first, and why."""
+    for task in done:
+        error = None if task.cancelled() else task.exception()
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, OperatorEndedError | ClusterError | ApiError):
+            return str(error)
+        if error is not None:
+            return f"{task.get_name()} failed: {type(error).__name__}: {error}"
+    names = ", ".join(task.get_name() for task in done)
+    return f"A part that must not end has ended: {names}."
+
+
+async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and give them a moment."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+
+
+def run_process(main: Coroutine[Any, Any, None]) -> int:
+    """Run to the end and never linger: threads or tasks of a library can't hold the process.
+
+    Returns:
+        The exit code: 0 after a signal, 1 with a logged sentence else.
+
+    """
+    try:
+        asyncio.run(main)
+    except (OperatorEndedError, ClusterError) as error:
+        logger.critical("%s", error)
+        return 1
+    return 0

@@ -1,0 +1,156 @@
+"""One visit to one BookStore: observe, decide, apply; and when to come again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bookstore_operator import decide
+from bookstore_operator.apply import Applier, RefusedError, StaleSnapshotError
+from bookstore_operator.client import ApiError
+from bookstore_operator.events import Recorder
+from bookstore_operator.observe import Observer
+from bookstore_operator.plan import Event, EventType, Plan, WriteStatus
+from bookstore_operator.resources import BOOKSTORE, bookstore_key
+from bookstore_operator.snapshot import Refusal, Snapshot
+from bookstore_operator.store import StoreKey
+from bookstore_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 600.0
+_VISIT_SECONDS = 120.0
+_AGAIN_SECONDS = 0.05
+_MAX_ROUNDS = 30
+"""Visits in a row that each changed something: no release needs so many."""
+
+
+class Reconciler:
+    """Visits BookStores as the queue hands them out."""
+
+    def __init__(
+        self,
+        observer: Observer,
+        applier: Applier,
+        recorder: Recorder,
+        queue: WorkQueue[StoreKey],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._observer = observer
+        self._applier = applier
+        self._recorder = recorder
+        self._queue = queue
+        self._now = now
+        self._refusals: dict[StoreKey, Refusal] = {}
+        self._rounds: dict[StoreKey, int] = {}
+
+    async def work(self) -> None:
+        """Visit one BookStore after the other, for ever."""
+        while True:
+            key = await self._queue.get()
+            await self.visit(key)
+
+    def happened(self, key: StoreKey) -> None:
+        """Something happened to a BookStore or what it owns: look at it soon."""
+        self._queue.add(key)
+
+    async def visit(self, key: StoreKey) -> None:
+        """Look at a BookStore once, do what is to be done, and say when to come again."""
+        try:
+            async with asyncio.timeout(_VISIT_SECONDS):
+                await self._reconcile(key)
+        except StaleSnapshotError as error:
+            logger.debug("Looking again: %s", error, extra={"store": str(key)})
+            self._queue.failed(key)
+        except RefusedError as error:
+            await self._refused(key, error.refusal)
+        except ApiError as error:
+            self._failed(key, error.message, error.retry_after or 0.0)
+        except TimeoutError:
+            self._failed(key, f"The visit took longer than {_VISIT_SECONDS:.0f} s.")
+        except Exception:
+            logger.exception("A mistake in the operator", extra={"store": str(key)})
+            self._queue.failed(key)
+
+    async def _reconcile(self, key: StoreKey) -> None:
+        snapshot = await self._observe(key)
+        if snapshot is None:
+            self._forget(key)
+            return
+        plan = decide.decide(snapshot, self._now())
+        changes = await self._applier.carry_out(plan, key)
+        for event in plan.events:
+            await self._recorder.post(event, key)
+        if self._refusals.pop(key, None) is not None:
+            changes += 1  # the condition that tells of it has to go
+        self._come_again(key, plan, changes)
+
+    async def _observe(self, key: StoreKey) -> Snapshot | None:
+        snapshot = await self._observer.snapshot(key)
+        return snapshot and replace(snapshot, refusal=self._refusals.get(key))
+
+    def _come_again(self, key: StoreKey, plan: Plan, changes: int) -> None:
+        self._rounds[key] = self._rounds.get(key, 0) + 1 if changes else 0
+        if self._rounds[key] > _MAX_ROUNDS:
+            message = (
+                "Every visit writes something again: somebody else may be changing what the "
+                "operator owns."
+            )
+            self._failed(key, message)
+            return
+        self._queue.succeeded(key)
+        delays = [RESYNC_SECONDS * random.uniform(0.9, 1.1)]  # noqa: S311 - spreads load, no secret
+        if plan.requeue_after is not None:
+            delays.append(max(0.0, plan.requeue_after.total_seconds()))
+        if changes:
+            delays.append(_AGAIN_SECONDS)
+        self._queue.add(key, after=min(delays))
+
+    async def _refused(self, key: StoreKey, refusal: Refusal) -> None:
+        """Tell the BookStore what was refused, and try again ever more seldom."""
+        first = self._refusals.get(key) != refusal
+        self._refusals[key] = refusal
+        message = f"{refusal.target.kind} {refusal.target.name} was refused: {refusal.message}"
+        if first:
+            event = Event(bookstore_key(key.name), EventType.WARNING, "ApplyRefused", message)
+            await self._recorder.post(event, key)
+            await self._tell(key)
+        delay = self._queue.failed(key)
+        logger.log(
+            logging.WARNING if first else logging.INFO,
+            "%s Trying again in %.0f s.",
+            message,
+            delay,
+            extra={"store": str(key), "reason": refusal.reason},
+        )
+
+    async def _tell(self, key: StoreKey) -> None:
+        """Write the BookStore's status, and nothing else, with the refusal in the picture."""
+        try:
+            snapshot = await self._observe(key)
+            if snapshot is None:
+                return
+            plan = decide.decide(snapshot, self._now())
+            statuses = tuple(
+                action
+                for action in plan.actions
+                if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORE
+            )
+            await self._applier.carry_out(Plan(actions=statuses), key)
+        except (ApiError, RefusedError, StaleSnapshotError) as error:
+            logger.info("Could not tell it in the status: %s", error, extra={"store": str(key)})
+
+    def _failed(self, key: StoreKey, message: str, at_least: float = 0.0) -> None:
+        delay = self._queue.failed(key, at_least)
+        logger.warning(
+            "%s Trying again in %.0f s.", message, max(delay, at_least), extra={"store": str(key)}
+        )
+
+    def _forget(self, key: StoreKey) -> None:
+        self._refusals.pop(key, None)
+        self._rounds.pop(key, None)
+        self._queue.succeeded(key)

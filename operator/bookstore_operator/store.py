@@ -1,0 +1,205 @@
+"""What the watches have told, and the operator's own writes: the newest state of each object.
+
+A watch lags behind the operator's own writes. So a write's answer goes into the store at once, and
+an event that is older than what is there changes nothing: the resourceVersion of the own write is
+a floor. An object that is gone stays gone: late events about it are known by their uid.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bookstore_operator.plan import Manifest, ObjectKey
+from bookstore_operator.resources import (
+    BOOKSTORE,
+    RELEASE,
+    Resource,
+    bookstore_key,
+    key_of,
+    store_name_of,
+)
+
+_TOMBSTONES = 10_000
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StoreKey:
+    """Names a BookStore in the cluster."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+_Address = tuple[str, ObjectKey]
+
+
+class ObjectStore:
+    """The newest known state of all watched objects, by name and by BookStore."""
+
+    def __init__(self) -> None:
+        self._objects: dict[_Address, Manifest] = {}
+        self._by_store: dict[StoreKey, set[ObjectKey]] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
+
+    def put(self, manifest: Manifest) -> bool:
+        """Take in an object's state; False if it tells nothing new."""
+        address, uid = _address_of(manifest), _uid_of(manifest)
+        known = self._objects.get(address)
+        if uid in self._gone or (known is not None and not _is_newer(manifest, known)):
+            return False
+        if known is not None:
+            self._forget(address)
+        self._objects[address] = trimmed(manifest)
+        if (name := store_name_of(manifest)) is not None:
+            self._by_store.setdefault(StoreKey(address[0], name), set()).add(address[1])
+        return True
+
+    def remove(self, namespace: str, key: ObjectKey, uid: str) -> bool:
+        """Take in that an object is gone; False if that tells nothing new."""
+        self._gone[uid] = None
+        if len(self._gone) > _TOMBSTONES:
+            self._gone.popitem(last=False)
+        known = self._objects.get((namespace, key))
+        if known is None or _uid_of(known) != uid:
+            return False
+        self._forget((namespace, key))
+        return True
+
+    def replace_kind(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        listed: Iterable[Manifest],
+        list_version: str,
+    ) -> set[StoreKey]:
+        """Take in a complete list of a kind; what is absent from it and older is gone.
+
+        Returns:
+            The BookStores for which that told something new.
+
+        """
+        changed: set[StoreKey] = set()
+        present: set[str] = set()
+        for manifest in listed:
+            present.add(_uid_of(manifest))
+            if self.put(manifest):
+                changed |= _store_key_of(manifest)
+        for address in self._of_kind(resource, namespace):
+            known = self._objects[address]
+            if _uid_of(known) not in present and _version_of(known) <= _number(list_version):
+                self.remove(*address, _uid_of(known))
+                changed |= _store_key_of(known)
+        return changed
+
+    def get(self, namespace: str, key: ObjectKey) -> Manifest | None:
+        """Return the newest known state of an object."""
+        return self._objects.get((namespace, key))
+
+    def bookstore(self, store: StoreKey) -> Manifest | None:
+        """Return the newest known state of a BookStore."""
+        return self.get(store.namespace, bookstore_key(store.name))
+
+    def releases(self, store: StoreKey) -> list[Manifest]:
+        """Return a BookStore's releases, in no particular order."""
+        return [
+            self._objects[store.namespace, key]
+            for key in self._by_store.get(store, ())
+            if key.kind == RELEASE
+        ]
+
+    def owned(self, store: StoreKey) -> Mapping[ObjectKey, Manifest]:
+        """Return all else that carries a BookStore's label."""
+        return {
+            key: self._objects[store.namespace, key]
+            for key in sorted(self._by_store.get(store, ()), key=_order)
+            if key.kind not in {BOOKSTORE, RELEASE}
+        }
+
+    def stores(self) -> list[StoreKey]:
+        """Return all BookStores."""
+        return [
+            StoreKey(namespace, key.name)
+            for namespace, key in self._objects
+            if key.kind == BOOKSTORE
+        ]
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def _of_kind(self, resource: Resource, namespace: str | None) -> list[_Address]:
+        return [
+            (where, key)
+            for where, key in self._objects
+            if key.kind == resource.kind
+            and key.api_version == resource.api_version
+            and namespace in {None, where}
+        ]
+
+    def _forget(self, address: _Address) -> None:
+        for store in _store_key_of(self._objects.pop(address)):
+            keys = self._by_store[store]
+            keys.discard(address[1])
+            if not keys:
+                del self._by_store[store]
+
+
+def trimmed(manifest: Manifest) -> Manifest:
+    """Leave out what no decision reads: managed fields, kubectl's copy, the insides of Pods."""
+    kept = dict(manifest)
+    metadata = dict(manifest["metadata"])
+    metadata.pop("managedFields", None)
+    if _LAST_APPLIED in (metadata.get("annotations") or {}):
+        metadata["annotations"] = {
+            name: value for name, value in metadata["annotations"].items() if name != _LAST_APPLIED
+        }
+    kept["metadata"] = metadata
+    if kept.get("kind") == "Pod":
+        kept["spec"] = _trimmed_pod_spec(manifest.get("spec") or {})
+    return kept
+
+
+def _trimmed_pod_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: spec[name] for name in ("nodeName", "readinessGates") if name in spec}
+    for containers in ("initContainers", "containers"):
+        kept[containers] = [
+            {name: container[name] for name in ("name", "image") if name in container}
+            for container in spec.get(containers) or ()
+        ]
+    return kept
+
+
+def _is_newer(manifest: Manifest, known: Manifest) -> bool:
+    return _version_of(manifest) > _version_of(known)
+
+
+def _version_of(manifest: Manifest) -> int:
+    return _number(manifest["metadata"].get("resourceVersion", ""))
+
+
+def _number(version: str) -> int:
+    """Read a resourceVersion as a number: Kubernetes promises since 1.35 what was always so."""
+    return int(version) if version.isdecimal() else 0
+
+
+def _uid_of(manifest: Manifest) -> str:
+    return str(manifest["metadata"].get("uid", ""))
+
+
+def _address_of(manifest: Manifest) -> _Address:
+    return manifest["metadata"]["namespace"], key_of(manifest)
+
+
+def _store_key_of(manifest: Manifest) -> set[StoreKey]:
+    name = store_name_of(manifest)
+    return set() if name is None else {StoreKey(manifest["metadata"]["namespace"], name)}
+
+
+def _order(key: ObjectKey) -> tuple[str, str]:
+    return key.kind, key.name

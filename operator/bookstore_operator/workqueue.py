@@ -1,0 +1,179 @@
+"""Which BookStore to look at next: each at most once at a time, failing ones ever more seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Delays that double with each failure, with jitter, up to a cap. In seconds."""
+
+    first: float = 1.0
+    cap: float = 300.0
+    jitter: float = 0.2
+    floor_for_events: float = 5.0
+    """A failing key that something happened to is looked at again after at most this long."""
+
+    def delay(self, failures: int, draw: Callable[[], float] = random.random) -> float:
+        """How long to wait after so many failures in a row (1 is the first)."""
+        plain = min(self.cap, self.first * 2.0 ** min(failures - 1, 30))
+        return min(self.cap, plain * (1 + self.jitter * draw()))
+
+
+class Schedule(Generic[Key]):
+    """When each key is due. Pure: the time is an argument.
+
+    A key is due at the earliest time that was asked for. While it is being processed it is not
+    handed out again; what was asked for meanwhile holds afterwards.
+    """
+
+    def __init__(self, backoff: Backoff | None = None) -> None:
+        self._backoff = backoff or Backoff()
+        self._due: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._sequence = 0
+        self._processing: set[Key] = set()
+        self._parked: set[Key] = set()  # due while processed: out of the heap until released
+        self._failures: dict[Key, int] = {}
+        self._not_before: dict[Key, float] = {}
+
+    def add(self, key: Key, at: float) -> None:
+        """Ask for a key to be looked at, not later than others have asked for already."""
+        at = max(at, self._not_before.get(key, at))
+        known = self._due.get(key)
+        if known is None or at < known:
+            self._set(key, at)
+
+    def pop(self, now: float) -> Key | None:
+        """Hand out a key that is due, and hold it until it is released."""
+        while (top := self._top()) is not None and top[0] <= now:
+            heapq.heappop(self._heap)
+            key = top[2]
+            if key in self._processing:
+                self._parked.add(key)
+                continue
+            del self._due[key]
+            self._processing.add(key)
+            return key
+        return None
+
+    def next_due(self) -> float | None:
+        """When to ask again."""
+        top = self._top()
+        return None if top is None else top[0]
+
+    def succeeded(self, key: Key) -> None:
+        """Release a key and forget its failures."""
+        self._failures.pop(key, None)
+        self._not_before.pop(key, None)
+        self._release(key)
+
+    def failed(self, key: Key, now: float, at_least: float = 0.0) -> float:
+        """Release a key and look at it again after a delay that grows; returns the delay.
+
+        What happens to the key meanwhile brings that forward, but not by much: events that a
+        failing key causes itself must not make it spin.
+        """
+        self._failures[key] = self._failures.get(key, 0) + 1
+        delay = max(at_least, self._backoff.delay(self._failures[key]))
+        self._not_before[key] = now + max(at_least, min(delay, self._backoff.floor_for_events))
+        asked = self._due.pop(key, None)
+        self._set(key, now + delay)
+        if asked is not None:
+            self.add(key, asked)
+        self._release(key)
+        return delay
+
+    def failures(self, key: Key) -> int:
+        """How often a key has failed in a row."""
+        return self._failures.get(key, 0)
+
+    def processing(self) -> frozenset[Key]:
+        """Return the keys that are held just now."""
+        return frozenset(self._processing)
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def _top(self) -> tuple[float, int, Key] | None:
+        """Find the earliest entry that still holds: others were brought forward since."""
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0] if self._heap else None
+
+    def _release(self, key: Key) -> None:
+        self._processing.discard(key)
+        if key in self._parked:
+            self._parked.discard(key)
+            if key in self._due:
+                self._set(key, self._due[key])
+
+    def _set(self, key: Key, at: float) -> None:
+        self._due[key] = at
+        self._sequence += 1
+        heapq.heappush(self._heap, (at, self._sequence, key))
+
+
+class WorkQueue(Generic[Key]):
+    """A Schedule on the event loop's clock, for many workers."""
+
+    def __init__(self, debounce: float = 0.1, backoff: Backoff | None = None) -> None:
+        self._schedule: Schedule[Key] = Schedule(backoff)
+        self._debounce = debounce
+        self._changed = asyncio.Event()
+
+    def add(self, key: Key, after: float | None = None) -> None:
+        """Ask for a key soon (so that a burst of events makes one visit), or in `after` seconds."""
+        delay = self._debounce if after is None else after
+        self._schedule.add(key, _now() + delay)
+        self._changed.set()
+
+    async def get(self) -> Key:
+        """Wait for a key that is due. `succeeded` or `failed` must follow."""
+        while True:
+            key = self._schedule.pop(_now())
+            if key is not None:
+                return key
+            await self._wait()
+
+    def succeeded(self, key: Key) -> None:
+        """Say that a key's visit went well."""
+        self._schedule.succeeded(key)
+        self._changed.set()
+
+    def failed(self, key: Key, at_least: float = 0.0) -> float:
+        """Say that a key's visit failed; returns when it comes again, in seconds."""
+        delay = self._schedule.failed(key, _now(), at_least)
+        self._changed.set()
+        return delay
+
+    def failures(self, key: Key) -> int:
+        """How often a key has failed in a row."""
+        return self._schedule.failures(key)
+
+    def processing(self) -> frozenset[Key]:
+        """Return the keys that are being visited."""
+        return self._schedule.processing()
+
+    async def _wait(self) -> None:
+        """Sleep until something is due or has changed."""
+        self._changed.clear()
+        due = self._schedule.next_due()
+        delay = None if due is None else max(0.0, due - _now())
+        try:
+            async with asyncio.timeout(delay):
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
