@@ -1,0 +1,119 @@
+"""The command line, the logs and the health endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from bookstore_operator import cli, operate
+from bookstore_operator.health import Health, serve
+from bookstore_operator.logs import ConsoleFormatter, JsonFormatter
+
+pytestmark = pytest.mark.scenario
+
+
+def run_cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bookstore_operator", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+def options_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> operate.Options:
+    """The options that a command line and the environment amount to."""
+    taken: list[operate.Options] = []
+
+    async def fake(options: operate.Options) -> None:
+        taken.append(options)
+
+    monkeypatch.setattr(operate, "run", fake)
+    monkeypatch.setattr("bookstore_operator.logs.configure", lambda *_: None)
+    assert cli.main(["run", *arguments]) == 0
+    return taken[0]
+
+
+def test_options_win_over_the_environment_and_that_over_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BOOKSTORE_OPERATOR_POSTGRES_IMAGE", "from-environment")
+    monkeypatch.setenv("BOOKSTORE_OPERATOR_WORKERS", "3")
+    options = options_of(monkeypatch, "--workers=4", "--no-leader-election")
+    assert options.settings.postgres_image == "from-environment"
+    assert options.workers == 4
+    assert not options.leader_election
+    assert options.namespaces == ()
+
+
+def test_namespaces_add_up_and_all_means_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert options_of(monkeypatch, "--namespace=a", "--namespace=b").namespaces == ("a", "b")
+    assert options_of(monkeypatch, "--namespace=all").namespaces == ()
+    monkeypatch.setenv("BOOKSTORE_OPERATOR_NAMESPACE", "c,d")
+    assert options_of(monkeypatch).namespaces == ("c", "d")
+
+
+def test_without_a_cluster_it_ends_with_a_sentence() -> None:
+    ended = run_cli("run", "--health-port=0", "--log-format=json", HOME="/nowhere")
+    assert ended.returncode == 1
+    last = json.loads(ended.stderr.splitlines()[-1])
+    assert "--kubeconfig" in last["message"]
+    assert last["level"] == "critical"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["crds", "--help"]])
+def test_help_explains(arguments: list[str]) -> None:
+    told = run_cli(*arguments)
+    assert told.returncode == 0
+    assert "usage: bookstore-operator" in told.stdout
+
+
+def test_a_log_line_is_json_with_the_fields() -> None:
+    record = logging.makeLogRecord(
+        {"name": "n", "levelname": "INFO", "msg": "Hi %s", "args": ("you",), "store": "shop/demo"}
+    )
+    told = json.loads(JsonFormatter().format(record))
+    assert told["message"] == "Hi you"
+    assert told["store"] == "shop/demo"
+    assert told["level"] == "info"
+    assert told["time"].endswith("Z")
+    assert "shop/demo Hi you" in ConsoleFormatter().format(record)
+
+
+async def _ask(port: int, request: bytes) -> str:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    await writer.drain()
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.decode()
+
+
+@pytest.mark.parametrize(
+    ("health", "path", "status"),
+    [
+        (Health(), "/livez", 200),
+        (Health(), "/readyz", 503),
+        (Health(listed=True), "/readyz", 200),
+        (Health(listed=True, fatal="a watch died"), "/livez", 503),
+        (Health(listed=True, fatal="a watch died"), "/readyz", 503),
+        (Health(), "/else", 404),
+    ],
+)
+def test_probes_are_answered(health: Health, path: str, status: int) -> None:
+    async def scenario() -> str:
+        server = await serve(health, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            return await _ask(port, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    answer = asyncio.run(scenario())
+    assert answer.startswith(f"HTTP/1.1 {status} ")

@@ -1,0 +1,161 @@
+"""The store believes the newest it was told, whoever told it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bookstore_operator.handlers import take_in
+from bookstore_operator.plan import ObjectKey
+from bookstore_operator.resources import API_VERSION, DEPLOYMENTS, STORE_LABEL
+from bookstore_operator.store import ObjectStore, StoreKey, trimmed
+
+pytestmark = pytest.mark.scenario
+
+KEY = StoreKey("shop", "demo")
+DEPLOYMENT = ObjectKey("apps/v1", "Deployment", "demo-blue")
+
+
+def deployment(
+    version: int, uid: str = "u1", name: str = "demo-blue", **spec: Any
+) -> dict[str, Any]:
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            "uid": uid,
+            "resourceVersion": str(version),
+            "labels": {STORE_LABEL: "demo"},
+        },
+        "spec": spec,
+    }
+
+
+def version_of(store: ObjectStore) -> str | None:
+    known = store.get("shop", DEPLOYMENT)
+    return known["metadata"]["resourceVersion"] if known else None
+
+
+def test_a_late_event_does_not_overwrite_the_own_write() -> None:
+    store = ObjectStore()
+    assert store.put(deployment(5))
+    assert store.put(deployment(9)), "the answer to the own write"
+    assert not take_in(store, "MODIFIED", deployment(7))
+    assert version_of(store) == "9"
+
+
+def test_versions_compare_as_numbers() -> None:
+    store = ObjectStore()
+    store.put(deployment(9))
+    assert store.put(deployment(10))
+
+
+def test_the_echo_of_the_own_write_is_no_news() -> None:
+    store = ObjectStore()
+    store.put(deployment(9))
+    assert not take_in(store, "MODIFIED", deployment(9))
+
+
+def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
+    store = ObjectStore()
+    store.put(deployment(5))
+    assert store.remove("shop", DEPLOYMENT, "u1")
+    assert not take_in(store, "MODIFIED", deployment(7))
+    assert not take_in(store, "DELETED", deployment(8))
+    assert version_of(store) is None
+
+
+def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
+    store = ObjectStore()
+    store.put(deployment(5))
+    store.put(deployment(9, uid="u2"))
+    assert not take_in(store, "DELETED", deployment(8))
+    assert version_of(store) == "9"
+
+
+def test_a_list_takes_away_what_it_does_not_have_but_not_what_is_newer() -> None:
+    store = ObjectStore()
+    store.put(deployment(5, uid="gone", name="demo-old"))
+    store.put(deployment(20, uid="new", name="demo-new"))
+    store.put({**deployment(3, uid="svc"), "apiVersion": "v1", "kind": "Service"})
+    changed = store.replace_kind(DEPLOYMENTS, None, [deployment(7)], "10")
+    assert changed == {KEY}
+    assert [key.name for key in store.owned(KEY)] == ["demo-blue", "demo-new", "demo-blue"]
+
+
+def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
+    store = ObjectStore()
+    store.put(deployment(5))
+    assert store.replace_kind(DEPLOYMENTS, "elsewhere", [], "10") == set()
+    assert store.replace_kind(DEPLOYMENTS, "shop", [], "10") == {KEY}
+    assert len(store) == 0
+
+
+def test_objects_are_found_by_their_bookstore() -> None:
+    store = ObjectStore()
+    bookstore = {
+        "apiVersion": API_VERSION,
+        "kind": "BookStore",
+        "metadata": {"name": "demo", "namespace": "shop", "uid": "b", "resourceVersion": "1"},
+    }
+    release = {
+        "apiVersion": API_VERSION,
+        "kind": "BookStoreRelease",
+        "metadata": {
+            "name": "demo-r1",
+            "namespace": "shop",
+            "uid": "r",
+            "resourceVersion": "2",
+            "labels": {STORE_LABEL: "demo"},
+        },
+    }
+    for manifest in (bookstore, release, deployment(3)):
+        store.put(manifest)
+    assert store.stores() == [KEY]
+    assert store.bookstore(KEY) == bookstore
+    assert store.releases(KEY) == [release]
+    assert list(store.owned(KEY)) == [DEPLOYMENT]
+    assert store.owned(StoreKey("other", "demo")) == {}
+
+
+def test_an_object_that_changes_its_label_changes_its_bookstore() -> None:
+    store = ObjectStore()
+    store.put(deployment(3))
+    moved = deployment(4)
+    moved["metadata"]["labels"] = {STORE_LABEL: "other"}
+    store.put(moved)
+    assert store.owned(KEY) == {}
+    assert list(store.owned(StoreKey("shop", "other"))) == [DEPLOYMENT]
+
+
+def test_bulk_is_left_out_and_the_original_untouched() -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": "p",
+            "managedFields": [{}],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "…", "kept": "yes"},
+        },
+        "spec": {
+            "nodeName": "n",
+            "volumes": [{}],
+            "containers": [{"name": "api", "image": "i", "env": [{}]}],
+        },
+        "status": {"phase": "Running"},
+    }
+    assert trimmed(pod) == {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "annotations": {"kept": "yes"}},
+        "spec": {
+            "nodeName": "n",
+            "initContainers": [],
+            "containers": [{"name": "api", "image": "i"}],
+        },
+        "status": {"phase": "Running"},
+    }
+    assert "managedFields" in pod["metadata"]
