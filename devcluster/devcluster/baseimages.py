@@ -203,7 +203,7 @@ def _postgres_entries(package: Path, data: Path) -> Iterable[Entry]:
     yield Entry("/etc/passwd", source=data / "passwd")
     yield Entry("/etc/group", source=data / "group")
     yield Entry("/var/lib/postgresql", mode=0o700, owner=999)
-    yield Entry("/run/postgresql", mode=0o775, owner=999)
+    yield Entry("/run/postgresql", mode=0o3777, owner=999)
 
 
 def _valkey_image(work: Path) -> Image:

@@ -1,0 +1,413 @@
+"""Real clusters, made by the real `kind`: bring one up, load images, take it down.
+
+    up("bookstore") → environment("bookstore") → load("bookstore", ["bookstore-api:1"]) → down("bookstore")
+
+Which engine and which images a cluster was made with is written down with it, so that later
+commands need no probing. The kubeconfig is a file of our own; the user's stays as it is.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from devcluster import baseimages, binaries, engine, metricsserver, nodeimage, paths, progress, run
+from devcluster.baseimages import Role
+from devcluster.engine import Choice, Engine
+from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.locking import locked
+
+DEFAULT_NAME = "bookstore"
+# The node port that is published on this machine, and where by default.
+NODE_PORT = 30080
+DEFAULT_PORT = 8080
+_PORTS_TRIED = 100
+
+_CREATE_SECONDS = 20
+_WAIT = "180s"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where clusters run: an engine, and whether images are pulled or made here."""
+
+    engine: Engine
+    pulls: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is written down of a cluster."""
+
+    private: bool
+    pulls: bool
+    image: str
+    port: int
+    ready: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a cluster is: `running` is whether its API server answers."""
+
+    name: str
+    running: bool
+    engine: str
+    url: str
+    kubeconfig: Path
+
+
+def up(
+    name: str = DEFAULT_NAME,
+    *,
+    port: int | None = None,
+    metrics: bool = False,
+    choice: Choice | None = None,
+) -> None:
+    """Bring a cluster up; one that is up already is left as it is, a half-made one is made anew.
+
+    `port` on 127.0.0.1 leads to node port 30080; without it the first free one from 8080.
+    `metrics` adds the metrics server. Raises DevclusterError.
+    """
+    paths.check_name(name)
+    with locked(f"cluster-{name}"):
+        provider = _provider(name, choice or Choice.from_environment())
+        if not _usable(name, provider):
+            _create(name, provider, port)
+        elif port is not None and port != _record(name).port:
+            progress.warn(f"{name} is up already, on port {_record(name).port}; `down` it first to change that.")
+        if metrics:
+            _add_metrics(name, provider)
+
+
+def down(name: str = DEFAULT_NAME) -> None:
+    """Take a cluster down with all that belongs to it; nothing to take down is no error.
+
+    The private engine goes with its last cluster, and all its traces on the machine with it.
+    Raises DevclusterError.
+    """
+    with locked(f"cluster-{name}"):
+        record = _record_or_none(name)
+        if record is not None:
+            provider = _engine_of(name, record)
+            with progress.step(f"Deleting the cluster {name}", expected_seconds=4):
+                _kind(name, provider, "delete", "cluster", "--name", name)
+            shutil.rmtree(paths.cluster(name), ignore_errors=True)
+        if record is None or record.private:
+            engine.release(name)
+
+
+def load(name: str, images: Iterable[str]) -> None:
+    """Put images of the engine onto the cluster's node; ones it lacks are pulled where possible.
+
+    Raises DevclusterError.
+    """
+    record = _record(name)
+    docker = _engine_of(name, record)
+    for image in images:
+        if not docker.has_image(image):
+            if not record.pulls:
+                raise DevclusterError(
+                    f"The Docker engine has no image {image}.",
+                    f"Build it first, in the environment of: devcluster env {name}",
+                )
+            baseimages.pull(docker, image)
+        with progress.step(f"Loading {image}", expected_seconds=5):
+            _kind(name, docker, "load", "docker-image", image, "--name", name)
+
+
+def kubeconfig(name: str = DEFAULT_NAME) -> Path:
+    """Return the kubeconfig of a cluster that is up. Raises DevclusterError if there is none."""
+    _record(name)
+    return _kubeconfig(name)
+
+
+def environment(name: str = DEFAULT_NAME) -> dict[str, str]:
+    """Return the variables with which docker, kind, kubectl and the builds use this cluster.
+
+    PATH is the whole of it, ours first. Base images that are missing are made. Raises
+    DevclusterError.
+    """
+    record = _record(name)
+    docker = _engine_of(name, record)
+    roles = (Role.BASE, Role.POSTGRES)
+    images = {role: baseimages.PULLED[role] for role in Role}
+    if not record.pulls:
+        images = {**_local_valkey(docker), **baseimages.ensure(docker, roles)}
+    return {
+        "KUBECONFIG": str(_kubeconfig(name)),
+        "PATH": os.pathsep.join([str(paths.cluster(name) / "bin"), os.environ.get("PATH", os.defpath)]),
+        **docker.environment,
+        **{role.value: image for role, image in images.items()},
+        "DEVCLUSTER_URL": f"http://127.0.0.1:{record.port}",
+    }
+
+
+def _local_valkey(docker: Engine) -> dict[Role, str]:
+    """Valkey is named when it is there: it is made when asked for (`devcluster image valkey`)."""
+    name = baseimages.present(docker, Role.VALKEY)
+    return {Role.VALKEY: name} if name else {}
+
+
+def status() -> list[Status]:
+    """Return how each cluster is that was brought up here."""
+    return [_status(name) for name in names()]
+
+
+def names() -> list[str]:
+    """Return the names of the kind clusters that were brought up here."""
+    return sorted(file.parent.name for file in paths.clusters().glob("*/kind.json"))
+
+
+def _status(name: str) -> Status:
+    record = _record(name)
+    return Status(
+        name=name,
+        running=record.ready and _answers(name),
+        engine="a private Docker engine" if record.private else "this machine's Docker engine",
+        url=f"http://127.0.0.1:{record.port}",
+        kubeconfig=_kubeconfig(name),
+    )
+
+
+# Choosing where
+
+
+def choose(choice: Choice) -> tuple[Engine | None, bool]:
+    """Return the machine's own engine if it is to be used, and whether images can be pulled.
+
+    Raises DevclusterError if it is asked for and does not answer.
+    """
+    own = None if choice is Choice.PRIVATE else engine.machine_engine()
+    if own is None and choice is Choice.DOCKER:
+        raise DevclusterError(
+            "No Docker engine answers.", "Start Docker, or choose --engine private (Linux, as root)."
+        )
+    return own, own is not None and _can_pull(own)
+
+
+def _can_pull(docker: Engine) -> bool:
+    """Whether kind's node image is there or its registry answers: the client asks it by itself."""
+    if docker.has_image(nodeimage.PULLED):
+        return True
+    with contextlib.suppress(CommandFailed):
+        return bool(docker.output("manifest", "inspect", nodeimage.PULLED, timeout=20))
+    return False
+
+
+def _provider(name: str, choice: Choice) -> Provider:
+    """Return where a cluster is or is to be, with a private engine started if it takes one."""
+    record = _record_or_none(name)
+    if record is not None and record.ready:
+        return Provider(_engine_of(name, record), record.pulls)
+    own, pulls = choose(choice)
+    if own is not None and pulls:
+        return Provider(own, pulls=True)
+    _announce(own)
+    return Provider(own or engine.start_private_engine(name), pulls=False)
+
+
+def _announce(own: Engine | None) -> None:
+    """Say beforehand what is going to be made, and why."""
+    reason = "no image can be pulled" if own else "no Docker engine answers"
+    steps = [
+        *([] if own else ["unpack Debian's Docker engine into the cache and start it, apart from the machine"]),
+        "make a kind node image from Go modules and Debian packages",
+        "make base images for Python and PostgreSQL the same way",
+    ]
+    progress.say(f"On this machine {reason}. What is missing is made here, and kept for the next time:")
+    for number, step in enumerate(steps, 1):
+        progress.say(f"  {number}. {step}")
+    progress.say(f"It all goes into {paths.cache()}; nothing is installed.")
+
+
+def _engine_of(name: str, record: Record) -> Engine:
+    """Return the engine that a cluster was made in. Raises DevclusterError if it does not answer."""
+    if record.private:
+        return engine.running_private_engine() or engine.start_private_engine(name)
+    own = engine.machine_engine()
+    if own is None:
+        raise DevclusterError(
+            f"The cluster {name} is in this machine's Docker engine, which does not answer.",
+            "Start Docker (is DOCKER_HOST what it was?), then try again.",
+        )
+    return own
+
+
+# Making one
+
+
+def _usable(name: str, provider: Provider) -> bool:
+    """Whether the cluster is up. One that is only half there is deleted first."""
+    exists = name in _kind(name, provider.engine, "get", "clusters").split()
+    record = _record_or_none(name)
+    if not exists:
+        return False
+    if record is None:
+        raise DevclusterError(
+            f"There is a kind cluster called {name} that was not made here.",
+            f"Choose another name, or delete it: kind delete cluster --name {name}",
+        )
+    if record.ready and _answers(name):
+        return True
+    progress.say(f"The cluster {name} is there but does not work: making it anew.")
+    _kind(name, provider.engine, "delete", "cluster", "--name", name)
+    return False
+
+
+def _create(name: str, provider: Provider, port: int | None) -> None:
+    image = _node_image(provider)
+    record = Record(
+        private=provider.engine.private,
+        pulls=provider.pulls,
+        image=image,
+        port=port or free_port(DEFAULT_PORT),
+    )
+    if not provider.pulls:
+        baseimages.ensure(provider.engine, (Role.BASE, Role.POSTGRES))
+    _link_programs(name, provider.engine)
+    _write(name, record)
+    with progress.step(f"Creating the cluster {name}", expected_seconds=_CREATE_SECONDS) as step:
+        configuration = paths.cluster(name) / "kind.yaml"
+        configuration.write_text(kind_configuration(record.port))
+        with _hint_on_failure(name):
+            _kind(
+                name,
+                provider.engine,
+                *("create", "cluster", "--name", name, "--image", image),
+                *("--config", str(configuration), "--kubeconfig", str(_kubeconfig(name))),
+                *("--wait", _WAIT),
+                step=step,
+            )
+    _write(name, replace(record, ready=True))
+
+
+@contextlib.contextmanager
+def _hint_on_failure(name: str) -> Iterator[None]:
+    try:
+        yield
+    except CommandFailed as error:
+        error.hint = error.hint or (
+            f"Try again: what is half made is recognised. If it fails again: devcluster down {name}"
+        )
+        raise
+
+
+def _node_image(provider: Provider) -> str:
+    if not provider.pulls:
+        return nodeimage.ensure(provider.engine)
+    baseimages.pull(provider.engine, nodeimage.PULLED)
+    return nodeimage.PULLED
+
+
+def kind_configuration(port: int) -> str:
+    """Return kind's configuration of a cluster: one node, its port published for this machine only."""
+    return f"""\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+networking:
+  ipFamily: ipv4
+  apiServerAddress: 127.0.0.1
+nodes:
+- role: control-plane
+  extraPortMappings:
+  - containerPort: {NODE_PORT}
+    hostPort: {port}
+    listenAddress: 127.0.0.1
+"""
+
+
+def free_port(first: int) -> int:
+    """Return the first port from `first` on 127.0.0.1 that nobody listens on."""
+    for port in range(first, first + _PORTS_TRIED):
+        with socket.socket() as probe:
+            # As a server does: a connection that has just ended is no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise DevclusterError(f"No port is free from {first} on.", "Choose one with --port.")
+
+
+def _link_programs(name: str, docker: Engine) -> None:
+    """Make the folder that goes first on PATH, with nothing in it but what clients use."""
+    folder = paths.cluster(name) / "bin"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    programs = binaries.ensure(["kind", "kubectl"])
+    if docker.private:
+        programs["docker"] = docker.docker
+    for program, path in programs.items():
+        (folder / program).symlink_to(path)
+
+
+def _kind(name: str, docker: Engine, *arguments: str, step: progress.Step | None = None) -> str:
+    """Run kind and return what it printed, all of which is in the cluster's log, too."""
+    kind = binaries.ensure(["kind"])["kind"]
+    path = [*map(str, docker.path), os.environ.get("PATH", os.defpath)]
+    log = paths.logs() / f"kind-{name}.log"
+    return run.run(
+        [kind, *arguments],
+        env={
+            **docker.environment,
+            "PATH": os.pathsep.join(path),
+            "KIND_EXPERIMENTAL_PROVIDER": "docker",
+            # Where kind writes when told nothing else; `delete` takes the entry out of it again.
+            "KUBECONFIG": str(_kubeconfig(name)),
+        },
+        log=log if "get" not in arguments else None,
+        on_line=(lambda line: step.update(line.strip(" •✓"))) if step else None,
+        timeout=900,
+    ).output
+
+
+def _kubectl(name: str) -> list[str]:
+    kubectl = binaries.ensure(["kubectl"])["kubectl"]
+    return [str(kubectl), "--kubeconfig", str(_kubeconfig(name))]
+
+
+def _answers(name: str) -> bool:
+    return _kubeconfig(name).exists() and run.succeeds(
+        [*_kubectl(name), "get", "--raw", "/readyz", "--request-timeout=10s"]
+    )
+
+
+def _add_metrics(name: str, provider: Provider) -> None:
+    image = metricsserver.PULLED
+    if not provider.pulls:
+        image = metricsserver.ensure_image(provider.engine)
+        _kind(name, provider.engine, "load", "docker-image", image, "--name", name)
+    metricsserver.install(image, _kubectl(name))
+
+
+# What is written down
+
+
+def _kubeconfig(name: str) -> Path:
+    return paths.cluster(name) / "kubeconfig"
+
+
+def _write(name: str, record: Record) -> None:
+    file = paths.cluster(name) / "kind.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(record), indent=2))
+    partial.rename(file)
+
+
+def _record_or_none(name: str) -> Record | None:
+    try:
+        return Record(**json.loads((paths.cluster(name) / "kind.json").read_text()))
+    except FileNotFoundError:
+        return None
+
+
+def _record(name: str) -> Record:
+    record = _record_or_none(name)
+    if record is None:
+        raise DevclusterError(f"There is no kind cluster {name}.", f"Bring it up: devcluster up {name}")
+    return record

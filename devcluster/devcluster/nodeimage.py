@@ -1,0 +1,170 @@
+"""The image of a kind node, made where kind's own can't be pulled.
+
+A Debian with systemd, containerd and the node's own files (data/nodeimage); the Kubernetes
+programs; and an archive with the control plane's images, which the node takes into its containerd
+when it first starts. Those images are one shared layer with the same programs: each differs in
+little more than its name.
+"""
+
+import platform
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from devcluster import baseimages, binaries, debian, engine, paths, progress, run, versions
+from devcluster.engine import Engine
+from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
+from devcluster.locking import locked
+
+# The node image that kind's release notes name for this release of kind, by digest.
+PULLED = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+
+_NAME = f"localhost/bookstore-node:{versions.KUBERNETES}"
+_RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
+
+_PACKAGES = (
+    *("systemd", "systemd-sysv", "containerd", "runc", "containernetworking-plugins"),
+    *("iptables", "nftables", "iproute2", "conntrack", "socat", "ethtool", "kmod", "procps"),
+    *("mount", "util-linux", "ca-certificates"),
+)
+
+# On the node, and with the control plane's programs in the images.
+_PROGRAMS = (
+    *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+    *("kubelet", "kubeadm", "kubectl", "etcd", "coredns"),
+)
+
+
+def ensure(docker: Engine) -> str:
+    """Make the node image in the engine if it is missing, and return its name.
+
+    Builds the Kubernetes programs if they are missing, too. Raises DevclusterError.
+    """
+    programs = binaries.ensure([*_PROGRAMS, "pause"])
+    with locked("images"):
+        if present(docker):
+            return _NAME
+        root = debian.root_archive(_recipe(), engine.tools_root(), expected_seconds=35)
+        with (
+            progress.step("Making the node image", expected_seconds=10) as step,
+            tempfile.TemporaryDirectory(prefix="devcluster-") as temporary,
+        ):
+            image = _image(root, programs, Path(temporary))
+            step.update("into the engine")
+            baseimages.load(docker, [image])
+    return _NAME
+
+
+def present(docker: Engine) -> bool:
+    """Whether the engine has the node image, made by today's recipe."""
+    return bool(
+        docker.output(
+            *("image", "ls", "--quiet", "--filter", f"label={_RECIPE_LABEL}={_digest()}", _NAME)
+        )
+    )
+
+
+def _recipe() -> debian.Recipe:
+    return debian.Recipe("node", _PACKAGES, "node.sh", {"FILES": paths.DATA / "nodeimage/files"})
+
+
+def _digest() -> str:
+    own = [(paths.DATA / "nodeimage/containerd.toml").read_text(), Path(__file__).read_text()]
+    folders = [path.parent.name for name in ("kubelet", "pause") if (path := binaries.cached(name))]
+    return debian.fingerprint(_recipe().digest, own, folders)
+
+
+def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
+    kubernetes = write_layer(_program_entries(programs), work / "programs.tar")
+    names = kubeadm_names(
+        run.output([programs["kubeadm"], "config", "images", "list", "--kubernetes-version", versions.KUBERNETES])
+    )
+    control_plane = work / "control-plane.tar"
+    write_archive(
+        _control_plane(names, kubernetes, _proxy_layer(root, work), _pause_layer(programs, work)),
+        control_plane,
+        machine=platform.machine(),
+    )
+    version = work / "version"
+    version.write_text(f"{versions.KUBERNETES}\n")
+    containerd = work / "containerd.toml"
+    template = (paths.DATA / "nodeimage/containerd.toml").read_text()
+    containerd.write_text(template.replace("@PAUSE@", names["pause"]))
+    own = write_layer(
+        [
+            Entry("/kind/version", source=version),
+            Entry("/kind/images/control-plane.tar", source=control_plane),
+            Entry("/etc/containerd/config.toml", source=containerd),
+        ],
+        work / "own.tar",
+    )
+    return Image(
+        name=_NAME,
+        layers=(Layer.of(root), kubernetes, own),
+        entrypoint=("/usr/local/sbin/node-entrypoint",),
+        environment={"container": "docker"},
+        stop_signal="SIGRTMIN+3",  # systemd's "power off"
+        volumes=("/var",),
+        labels={_RECIPE_LABEL: _digest(), "org.opencontainers.image.version": versions.KUBERNETES},
+    )
+
+
+def _program_entries(programs: Mapping[str, Path]) -> Iterable[Entry]:
+    """Give each program its place; names that are one file become links to the first of them."""
+    first: dict[int, str] = {}
+    for name in _PROGRAMS:
+        inode = programs[name].stat().st_ino
+        if inode in first:
+            yield Entry(f"/usr/local/bin/{name}", link=first[inode], mode=0o777)
+        else:
+            first[inode] = name
+            yield Entry(f"/usr/local/bin/{name}", source=programs[name])
+    yield Entry("/tmp", mode=0o1777)  # noqa: S108  # a folder in an image
+
+
+def kubeadm_names(listed: str) -> dict[str, str]:
+    """Return the image names that `kubeadm config images list` prints, by their last part."""
+    lines = [line.strip() for line in listed.splitlines() if "/" in line and ":" in line]
+    return {line.rpartition("/")[2].partition(":")[0]: line for line in lines}
+
+
+def _control_plane(names: Mapping[str, str], programs: Layer, proxy: Layer, pause: Layer) -> list[Image]:
+    plain = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+    return [
+        *(Image(names[name], (programs,), command=(name,)) for name in plain),
+        Image(names["kube-proxy"], (proxy, programs), command=("kube-proxy",)),
+        Image(names["coredns"], (programs,), entrypoint=("/usr/local/bin/coredns",)),
+        Image(names["pause"], (pause,), entrypoint=("/usr/local/bin/pause",), user="65535:65535"),
+    ]
+
+
+def _pause_layer(programs: Mapping[str, Path], work: Path) -> Layer:
+    return write_layer([Entry("/usr/local/bin/pause", source=programs["pause"])], work / "pause.tar")
+
+
+def _proxy_layer(root: Path, work: Path) -> Layer:
+    """Take iptables and its libraries out of the node's root file system."""
+    folder = work / "proxy"
+    folder.mkdir()
+    entries = []
+    with tarfile.open(root) as tar:
+        listed = tar.extractfile("./kind/kube-proxy-files")
+        assert listed is not None  # noqa: S101  # for mypy: a plain file
+        for number, line in enumerate(listed.read().decode().splitlines()):
+            path, _, source = line.partition("\t")
+            content = tar.extractfile(f".{source}")
+            assert content is not None  # noqa: S101  # for mypy: a plain file
+            copy = folder / str(number)
+            with copy.open("wb") as file:
+                shutil.copyfileobj(content, file)
+            copy.chmod(0o755)
+            entries.append(Entry(path, source=copy))
+    for name in ("iptables", "ip6tables"):
+        entries += [
+            Entry(f"/usr/sbin/{name}{suffix}", link="xtables-nft-multi", mode=0o777)
+            for suffix in ("", "-save", "-restore")
+        ]
+    entries.append(Entry("/run", mode=0o755))
+    return write_layer(entries, work / "proxy.tar")
