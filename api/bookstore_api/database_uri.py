@@ -89,7 +89,7 @@ def parse_database_uri(uri: str) -> SqliteFile | PostgresServer:
     """Understand a database URI; raises SettingsError, never with the URI in it."""
     try:
         parts = urlsplit(uri.strip())
-        _ = parts.port  # raises where the port is no number
+        _check_ports(parts.netloc)
     except ValueError:
         msg = "The database URI can't be parsed: percent-encode special characters in its password."
         raise SettingsError(msg) from None
@@ -99,6 +99,14 @@ def parse_database_uri(uri: str) -> SqliteFile | PostgresServer:
         return _parse_postgres(parts)
     msg = "The database URI must start with postgresql:// or sqlite:///."
     raise SettingsError(msg)
+
+
+def _check_ports(netloc: str) -> None:
+    """Raise ValueError where a port is no number: `a:1,b:2` may name several hosts."""
+    for host in netloc.rpartition("@")[2].split(","):
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not 0 < int(port) < 65536:
+            raise ValueError
 
 
 def _parse_sqlite(parts: SplitResult) -> SqliteFile:

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details. Nothing that a client sent is ever repeated in one."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -10,10 +11,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from bookstore_api.database import DatabaseUnavailableError
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UNPROCESSABLE = 422
 # Named by RFC 9110, which Python's own table follows only from 3.13 on.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", UNPROCESSABLE: "Unprocessable Content"}
@@ -92,11 +95,14 @@ def problem_response(
 ) -> Response:
     """Make a problem a response."""
     problem = Problem(
-        title=_title(status), status=status, detail=detail, errors=list(errors) if errors else None
+        title=_title(status),
+        status=int(status),
+        detail=detail,
+        errors=list(errors) if errors else None,
     )
     return Response(
         problem.model_dump_json(exclude_none=True),
-        status_code=status,
+        status_code=int(status),
         headers=dict(headers or {}),
         media_type=MEDIA_TYPE,
     )
@@ -132,9 +138,18 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
     return problem_response(error.status, error.detail, errors=fields)
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
-    return problem_response(error.status_code, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(filter(partial(_is_allowed, request), METHODS))
+    return problem_response(error.status_code, headers=headers)
+
+
+def _is_allowed(request: Request, method: str) -> bool:
+    """Whether any route here has the method: Starlette's answer names those of the first only."""
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def _on_invalid(_request: Request, error: Exception) -> Response:

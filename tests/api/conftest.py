@@ -1,0 +1,158 @@
+"""Databases and servers for the API's tests: every test that asks for one runs on both kinds."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bookstore_api.schema.tree import Branch
+from bookstore_api.settings import Settings
+from tests.support.bookstore import (
+    Process,
+    Served,
+    apply_schema,
+    environment,
+    execute,
+    served_on,
+)
+from tests.support.postgres import (
+    OwnPostgres,
+    Postgres,
+    PostgresMissingError,
+    own_postgres,
+    running_postgres,
+)
+
+HERE = Path(__file__).parent
+StartProcess = Callable[..., Process]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test of this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.api)
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith("BOOKSTORE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    try:
+        with running_postgres() as server:
+            yield server
+    except PostgresMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def private_postgres() -> Iterator[OwnPostgres]:
+    """A server that the test may stop."""
+    try:
+        with own_postgres() as server:
+            yield server
+    except PostgresMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def empty_postgres(postgres: Postgres) -> Iterator[str]:
+    url = postgres.create_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URI of a database with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'books.db'}"
+    url: str = request.getfixturevalue("empty_postgres")
+    return url
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "books.db"
+    apply_schema(f"sqlite:///{path}", Branch.CONTRACT)
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: Postgres) -> Iterator[str]:
+    """The name of a migrated database that others are copied from."""
+    url = postgres.create_database()
+    apply_schema(url, Branch.CONTRACT)
+    yield url.rpartition("/")[2]
+    postgres.drop_database(url)
+
+
+@pytest.fixture
+def migrated_postgres(postgres: Postgres, migrated_template: str) -> Iterator[str]:
+    url = postgres.create_database(migrated_template)
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URI of a database with the whole schema and no books."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "books.db")
+        return f"sqlite:///{tmp_path / 'books.db'}"
+    migrated: str = request.getfixturevalue("migrated_postgres")
+    return migrated
+
+
+@pytest.fixture
+def settings(url: str, tmp_path: Path) -> Settings:
+    return Settings.model_validate({"database_url": url, "secrets_dir": tmp_path / "no-secrets"})
+
+
+@pytest.fixture(scope="session")
+def sqlite_server(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path
+) -> Iterator[Served]:
+    path = tmp_path_factory.mktemp("served") / "books.db"
+    shutil.copy(migrated_file, path)
+    with served_on(f"sqlite:///{path}") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(postgres: Postgres, migrated_template: str) -> Iterator[Served]:
+    url = postgres.create_database(migrated_template)
+    with served_on(url) as server:
+        yield server
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def api(request: pytest.FixtureRequest) -> httpx.Client:
+    """A client of the API, served by a real server on an empty catalogue."""
+    server: Served = request.getfixturevalue(f"{request.param}_server")
+    execute(server.url, "DELETE FROM books")
+    return server.client
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartProcess]:
+    """Start `bookstore-api serve` with settings; it is ended after the test."""
+    processes: list[Process] = []
+
+    def start_process(url: str | None, **settings: object) -> Process:
+        process = Process(environment(url, tmp_path, **settings), tmp_path)
+        processes.append(process)
+        return process
+
+    yield start_process
+    for process in processes:
+        process.close()

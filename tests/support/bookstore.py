@@ -1,0 +1,222 @@
+"""The API as users and the operator have it: as commands, as a process, as a server in a thread."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from bookstore_api.app import create_app
+from bookstore_api.database import open_database
+from bookstore_api.database_uri import SqliteFile, parse_database_uri
+from bookstore_api.schema.migrate import Migration, migrate
+from bookstore_api.schema.tree import SCRIPTS, Branch
+from bookstore_api.server import QuietServer
+from bookstore_api.settings import Settings
+from tests.support.postgres import query
+
+T = TypeVar("T")
+WAIT_SECONDS = 30.0
+
+
+def wait_for(ask: Callable[[], T | None], what: str, *, seconds: float = WAIT_SECONDS) -> T:
+    """Ask again and again until the answer is something; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if (answer := ask()) is not None:
+            return answer
+        if time.monotonic() > deadline:
+            msg = f"waited {seconds:g} s for {what}"
+            raise AssertionError(msg)
+        time.sleep(0.02)
+
+
+def environment(url: str | None, folder: Path, **settings: object) -> dict[str, str]:
+    """Make the environment of a command, with nothing of ours but what is given."""
+    inherited = {name: value for name, value in os.environ.items() if "BOOKSTORE_" not in name}
+    given = {f"BOOKSTORE_{name.upper()}": str(value) for name, value in settings.items()}
+    given.setdefault("BOOKSTORE_SECRETS_DIR", str(folder / "no-secrets"))
+    if url is not None:
+        given["BOOKSTORE_DATABASE_URL"] = url
+    return inherited | {"PYTHONWARNINGS": "error"} | given
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    output: str
+    errors: str
+
+    @property
+    def outcome(self) -> dict[str, Any]:
+        """Its last line of output."""
+        outcome: dict[str, Any] = json.loads(self.output.splitlines()[-1])
+        return outcome
+
+
+def command_line(*arguments: str) -> list[str]:
+    """Return a command of the API as this Python would start it."""
+    return [sys.executable, "-m", "bookstore_api.cli", *arguments]
+
+
+def run_command(*arguments: str, env: Mapping[str, str], cwd: Path) -> Ended:
+    """Run a command of the API to its end."""
+    done = subprocess.run(
+        command_line(*arguments),
+        env=dict(env),
+        cwd=cwd,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def apply_schema(url: str, branch: Branch = Branch.EXPAND, *, scripts: Path = SCRIPTS) -> None:
+    """Migrate a database in this process."""
+
+    async def run() -> None:
+        database = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
+        try:
+            outcome = await migrate(database, Migration(branch, 60, scripts))
+        finally:
+            await database.close()
+        assert outcome.exit_code == 0, outcome
+
+    asyncio.run(run())
+
+
+def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement on a database of either kind, committed; its rows."""
+    address = parse_database_uri(url)
+    if not isinstance(address, SqliteFile):
+        return query(url, statement)
+    with closing(sqlite3.connect(address.path, timeout=10)) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server in a thread of this process."""
+
+    url: str
+    client: httpx.Client
+
+
+@contextmanager
+def served_on(url: str) -> Iterator[Served]:
+    """Serve the API on a database."""
+    settings = Settings.model_validate({"database_url": url})
+    with served(create_app(settings)) as client:
+        yield Served(url, client)
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[httpx.Client]:
+    """Serve an app by a real server in a thread; a client of it."""
+    config = uvicorn.Config(
+        app, port=0, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5
+    )
+    server = QuietServer(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        wait_for(lambda: server.started or None, "the server to start")
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+class Process:
+    """`bookstore-api serve` as a process of its own, on free ports."""
+
+    def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
+        """Start it; it serves when `wait_until_serving` returns."""
+        ports = {"BOOKSTORE_PORT": "0", "BOOKSTORE_INTERNAL_PORT": "0"}
+        self._log = cwd / f"serve-{time.monotonic_ns()}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command_line("serve"),
+                env={**env, **ports},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.url = ""
+        self.internal_url = ""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return its log so far; every line must be JSON."""
+        text = self._log.read_text(encoding="utf-8")
+        whole, _, _ = text.rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def wait_until_serving(self) -> "Process":
+        """Wait until both ports are open."""
+        line = wait_for(self._serving_line, "the process to serve")
+        self.url, self.internal_url = line["url"], line["internal_url"]
+        wait_for(lambda: self.answers("/livez") or None, "the process to answer")
+        return self
+
+    def wait_until_ready(self) -> "Process":
+        """Wait until it says that it is ready."""
+        self.wait_until_serving()
+        wait_for(lambda: self.answers("/readyz") or None, "the process to be ready")
+        return self
+
+    def answers(self, path: str) -> bool:
+        """Whether the internal port answers 200."""
+        try:
+            return self.internal(path).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def internal(self, path: str) -> httpx.Response:
+        """Ask the internal port."""
+        return httpx.get(self.internal_url + path, timeout=20)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = WAIT_SECONDS) -> int:
+        """Wait for its end; its exit code."""
+        return self._process.wait(seconds)
+
+    def _serving_line(self) -> dict[str, Any] | None:
+        if self._process.poll() is not None:
+            msg = f"the process ended: {self._log.read_text(encoding='utf-8')}"
+            raise AssertionError(msg)
+        return next((line for line in self.lines() if line["event"] == "serving"), None)
+
+    def close(self) -> None:
+        """End it by force, where it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(WAIT_SECONDS)
