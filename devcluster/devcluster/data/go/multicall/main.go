@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	"k8s.io/component-base/logs"
+	kubectl "k8s.io/kubectl/pkg/cmd"
+	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
@@ -22,8 +25,6 @@ import (
 	kubeadm "k8s.io/kubernetes/cmd/kubeadm/app"
 	kubeadmerrors "k8s.io/kubernetes/cmd/kubeadm/app/util/errors"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
-	kubectl "k8s.io/kubectl/pkg/cmd"
-	kubectlutil "k8s.io/kubectl/pkg/cmd/util"
 
 	_ "k8s.io/client-go/plugin/pkg/client/auth"           // kubectl's ways to log in
 	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
@@ -71,7 +72,22 @@ func main() {
 		fmt.Fprintf(os.Stderr, "call me by, or with, one of these names: %v\n", names)
 		os.Exit(2)
 	}
+	if name != "coredns" {
+		hideFlagsOfCoreDNS()
+	}
 	program()
+}
+
+// CoreDNS declares its flags for the whole process when it is loaded, --version among them.
+func hideFlagsOfCoreDNS() {
+	own := []string{"conf", "dns.port", "p", "pidfile", "plugins", "quiet", "version"}
+	others := flag.NewFlagSet(os.Args[0], flag.ExitOnError)
+	flag.CommandLine.VisitAll(func(each *flag.Flag) {
+		if !slices.Contains(own, each.Name) {
+			others.Var(each.Value, each.Name, each.Usage)
+		}
+	})
+	flag.CommandLine = others
 }
 
 func run(command *cobra.Command) {

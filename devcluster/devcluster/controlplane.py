@@ -1,0 +1,540 @@
+"""A control plane with simulated Pods: no node, no root, no Docker.
+
+etcd, API server, controller manager and scheduler are the real ones; kwok plays the kubelets of
+one large Node. Nothing listens outside 127.0.0.1, and etcd only on sockets in the cluster's folder.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from devcluster import binaries, paths, processes, progress, run, stages
+from devcluster.apiclient import ApiClient, ApiError
+from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.locking import locked
+from devcluster.processes import Process
+from devcluster.stages import Messages
+
+PROGRAMS = (
+    *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"),
+    *("kubectl", "kubeadm"),
+)
+NODE = "simulated"
+_STATE = "control-plane.json"
+_READY_SECONDS = 60.0
+_PORT_ATTEMPTS = 5
+_POLL_SECONDS = 0.05
+_HOST_PATHS = Path("/tmp/hostpath_pv")  # noqa: S108  # fixed in kube-controller-manager
+
+
+@dataclass(frozen=True)
+class ControlPlane:
+    """A control plane that is up."""
+
+    name: str
+    folder: Path
+    port: int
+    processes: tuple[Process, ...]
+    token: str = field(repr=False)
+    settings: str
+    """A digest of all that it was started with."""
+    owner: Process | None = None
+    """It goes when this process goes; None: it stays until `down`."""
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The kubeconfig file of an administrator."""
+        return self.folder / "kubeconfig"
+
+    @property
+    def alive(self) -> bool:
+        """Whether every one of its processes is running."""
+        return bool(self.processes) and all(process.alive for process in self.processes)
+
+    @property
+    def kubectl(self) -> Path:
+        """The kubectl of the same version."""
+        return binaries.ensure(["kubectl"])["kubectl"]
+
+    def client(self) -> ApiClient:
+        """Return a small HTTP client with an administrator's rights."""
+        return ApiClient(self.server, self.token, self.folder / "pki" / "apiserver.crt")
+
+
+def up(
+    name: str, *, messages: Iterable[Messages] = (), owner: Process | None = None
+) -> ControlPlane:
+    """Bring a control plane up, or return the one that is up already.
+
+    One of the same name that was started with other settings, or is up only in part, is replaced.
+    `messages` are what simulated containers say when they end. Raises DevclusterError.
+    """
+    paths.check_name(name)
+    programs = binaries.ensure(PROGRAMS)
+    configuration = stages.render(messages)
+    settings = hashlib.sha256(
+        "\n".join([configuration, *(str(programs[each]) for each in PROGRAMS)]).encode()
+    ).hexdigest()
+    _sweep()
+    with locked(f"cluster {name}"):
+        found = find(name)
+        if found and found.alive and found.settings == settings and _answers(found):
+            return found
+        if found:
+            _take_down(found)
+        elif paths.cluster(name).exists():
+            _refuse_foreign(name)
+        with progress.step(f"Starting control plane {name}", 4):
+            return _start(name, programs, configuration, settings, owner)
+
+
+def down(name: str) -> bool:
+    """End a control plane and remove all of it. Return whether there was one."""
+    with locked(f"cluster {name}"):
+        found = find(name)
+        if found is None:
+            return False
+        _take_down(found)
+        return True
+
+
+def find(name: str) -> ControlPlane | None:
+    """Return what is known of a control plane, alive or not."""
+    folder = paths.cluster(name)
+    try:
+        state = json.loads((folder / _STATE).read_text())
+        return ControlPlane(
+            name=name,
+            folder=folder,
+            port=int(state["port"]),
+            processes=tuple(Process.from_json(each) for each in state["processes"]),
+            token=str(state["token"]),
+            settings=str(state["settings"]),
+            owner=Process.from_json(state["owner"]) if state["owner"] else None,
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        # A file that was cut short: nothing is known but that it was one of ours.
+        return ControlPlane(name, folder, 0, (), "", "")
+
+
+def all_known() -> list[ControlPlane]:
+    """Return every control plane that is up, or was before a reboot or a crash."""
+    folders = sorted(paths.clusters().glob(f"*/{_STATE}"))
+    return [found for folder in folders if (found := find(folder.parent.name))]
+
+
+@contextlib.contextmanager
+def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[ControlPlane]:
+    """Have a control plane for the block, for tests.
+
+    One that was up before (by `devcluster up --control-plane --name NAME`) is used and stays up.
+    One that is started here ends with the block, or, if this process is killed, when the next one
+    starts.
+    """
+    before = find(name)
+    stays = before is not None and before.alive and before.owner is None
+    owner = None if stays else Process.of("owner", os.getpid())
+    plane = up(name, messages=messages, owner=owner)
+    try:
+        yield plane
+    finally:
+        if not stays:
+            down(name)
+
+
+def _sweep() -> None:
+    """Remove the control planes whose owners are gone."""
+    for plane in all_known():
+        if plane.owner is not None and not plane.owner.alive:
+            with locked(f"cluster {plane.name}"):
+                now = find(plane.name)
+                if now is not None and now.owner == plane.owner:
+                    _take_down(now)
+
+
+def _refuse_foreign(name: str) -> None:
+    if any(paths.cluster(name).iterdir()):
+        raise DevclusterError(
+            f"{name} is the name of a cluster of another kind.",
+            f"Take it down first (devcluster down --name {name}), or use another name.",
+        )
+
+
+def _start(
+    name: str,
+    programs: dict[str, Path],
+    configuration: str,
+    settings: str,
+    owner: Process | None,
+) -> ControlPlane:
+    folder = paths.cluster(name)
+    for _ in range(_PORT_ATTEMPTS):
+        plane = ControlPlane(name, folder, _free_port(), (), secrets.token_hex(16), settings, owner)
+        try:
+            return _Starting(plane, programs).start(configuration)
+        except _PortTaken:
+            continue
+    raise DevclusterError(
+        f"No port on 127.0.0.1 stayed free for the API server in {_PORT_ATTEMPTS} attempts."
+    )
+
+
+class _PortTakenError(Exception):
+    """Another program took the port between choosing it and using it."""
+
+
+_PortTaken = _PortTakenError
+
+
+class _Starting:
+    """A control plane on its way up. What was started is written down before anything else is."""
+
+    def __init__(self, plane: ControlPlane, programs: dict[str, Path]) -> None:
+        self._plane = plane
+        self._programs = programs
+        self._folder = plane.folder
+        self._tokens = {
+            user: secrets.token_hex(16)
+            for user in ("system:kube-controller-manager", "system:kube-scheduler", "kwok")
+        }
+        self._deadline = time.monotonic() + _READY_SECONDS
+
+    def start(self, configuration: str) -> ControlPlane:
+        """Start everything and wait until Pods can be created. Leaves nothing when it fails."""
+        try:
+            self._write_files(configuration)
+            self._launch("etcd", *_etcd_flags())
+            self._launch("kube-apiserver", *_apiserver_flags(self._plane.port))
+            client = self._plane.client()
+            self._wait("the API server to be ready", lambda: client.get("/readyz") == "ok")
+            self._launch("kube-controller-manager", *_controller_manager_flags())
+            self._launch("kube-scheduler", *_scheduler_flags())
+            self._launch("kwok", *_kwok_flags())
+            client.post("/api/v1/nodes", _node())
+            client.post("/apis/storage.k8s.io/v1/storageclasses", _storage_class())
+            account = "/api/v1/namespaces/default/serviceaccounts/default"
+            self._wait("the default service account", lambda: bool(client.find(account)))
+            self._wait("the node to be usable", lambda: _usable(client.find(_NODE_PATH)))
+        except BaseException:
+            _take_down(self._plane)
+            raise
+        return self._plane
+
+    def _write_files(self, configuration: str) -> None:
+        pki = self._folder / "pki"
+        # Only its owner may look inside: tokens, keys and etcd's socket are there.
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder.chmod(0o700)
+        pki.mkdir(exist_ok=True)
+        self._write_state()
+        (self._folder / "kwok.yaml").write_text(configuration)
+        (pki / "tokens.csv").write_text(self._token_file())
+        run.output(
+            [self._programs["kubeadm"], "init", "phase", "certs", "sa", "--cert-dir", pki],
+            cwd=self._folder,
+        )
+        server = self._plane.server
+        # Absolute, since this one is used from everywhere; the others only from the folder.
+        certificate = pki / "apiserver.crt"
+        write_kubeconfig(
+            self._plane.kubeconfig, self._plane.name, server, certificate, self._plane.token
+        )
+        for user, token in self._tokens.items():
+            target = self._folder / f"{user.removeprefix('system:')}.kubeconfig"
+            write_kubeconfig(target, self._plane.name, server, certificate, token)
+
+    def _token_file(self) -> str:
+        rows = [f'{self._plane.token},admin,admin,"system:masters"']
+        for user, token in self._tokens.items():
+            group = "system:masters" if user == "kwok" else ""
+            rows.append(f'{token},{user},{user},"{group}"')
+        return "\n".join(rows) + "\n"
+
+    def _launch(self, program: str, *flags: str) -> None:
+        process = processes.start(
+            program,
+            [self._programs[program], *flags],
+            cwd=self._folder,
+            log=self._log(program),
+        )
+        self._plane = _with_process(self._plane, process)
+        self._write_state()
+
+    def _write_state(self) -> None:
+        plane = self._plane
+        state = {
+            "port": plane.port,
+            "processes": [process.to_json() for process in plane.processes],
+            "token": plane.token,
+            "settings": plane.settings,
+            "owner": plane.owner.to_json() if plane.owner else None,
+        }
+        temporary = self._folder / f".{_STATE}"
+        temporary.write_text(json.dumps(state, indent=1))
+        temporary.chmod(0o600)
+        temporary.replace(self._folder / _STATE)
+
+    def _log(self, program: str) -> Path:
+        return self._folder / "logs" / f"{program}.log"
+
+    def _wait(self, what: str, condition: Callable[[], bool]) -> None:
+        while True:
+            with contextlib.suppress(ApiError):
+                if condition():
+                    return
+            self._check_processes()
+            if time.monotonic() > self._deadline:
+                raise self._too_late(what)
+            time.sleep(_POLL_SECONDS)
+
+    def _check_processes(self) -> None:
+        dead = next((each for each in self._plane.processes if not each.alive), None)
+        if dead is None:
+            return
+        end = processes.tail(self._log(dead.name))
+        if dead.name == "kube-apiserver" and "address already in use" in end:
+            raise _PortTaken
+        raise CommandFailed(
+            f"{dead.name} of control plane {self._plane.name} ended while starting.",
+            argv=(dead.name,),
+            tail=end,
+            hint="Run it again; if it ends the same way, the lines above say why.",
+        )
+
+    def _too_late(self, what: str) -> CommandFailed:
+        return CommandFailed(
+            f"Waited {_READY_SECONDS:.0f} s for {what} of control plane {self._plane.name}.",
+            argv=(),
+            tail=processes.tail(self._log("kube-apiserver")),
+            hint="The machine may be too busy: try again when it is quieter.",
+        )
+
+
+def _with_process(plane: ControlPlane, process: Process) -> ControlPlane:
+    return ControlPlane(
+        name=plane.name,
+        folder=plane.folder,
+        port=plane.port,
+        processes=(*plane.processes, process),
+        token=plane.token,
+        settings=plane.settings,
+        owner=plane.owner,
+    )
+
+
+def _take_down(plane: ControlPlane) -> None:
+    """End the processes, and remove every file."""
+    volumes = _host_path_volumes(plane)
+    # Those that use the API server go before it, so that nothing has to wait for anything.
+    processes.end(reversed(plane.processes))
+    for volume in volumes:
+        shutil.rmtree(volume, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        _HOST_PATHS.rmdir()  # only when no other control plane uses it
+    shutil.rmtree(plane.folder, ignore_errors=True)
+
+
+def _host_path_volumes(plane: ControlPlane) -> list[Path]:
+    """Return the folders that the controller manager made for PersistentVolumes."""
+    if not plane.alive:
+        return []
+    try:
+        found = plane.client().find("/api/v1/persistentvolumes") or {}
+    except ApiError:
+        return []
+    listed = [Path(item["spec"].get("hostPath", {}).get("path", "/")) for item in found["items"]]
+    return [path for path in listed if path.parent == _HOST_PATHS]
+
+
+def _answers(plane: ControlPlane) -> bool:
+    try:
+        return plane.client().get("/readyz") == "ok"
+    except ApiError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_kubeconfig(target: Path, name: str, server: str, certificate: Path, token: str) -> None:
+    """Write a kubeconfig file that only its owner can read."""
+    content = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [
+            {
+                "name": name,
+                "cluster": {"server": server, "certificate-authority": str(certificate)},
+            }
+        ],
+        "users": [{"name": name, "user": {"token": token}}],
+    }
+    target.touch(mode=0o600)
+    target.write_text(json.dumps(content, indent=1))
+
+
+def _etcd_flags() -> tuple[str, ...]:
+    # Sockets named etcd:1 and etcd:2 in its folder: no port to find, nobody else can
+    # connect, and the length of the folder's path does not matter.
+    return (
+        "--data-dir=etcd",
+        "--unsafe-no-fsync",
+        "--listen-client-urls=unix://etcd:1",
+        "--advertise-client-urls=unix://etcd:1",
+        "--listen-peer-urls=unix://etcd:2",
+        "--initial-advertise-peer-urls=unix://etcd:2",
+        "--initial-cluster=default=unix://etcd:2",
+        "--log-level=warn",
+        "--quota-backend-bytes=2147483648",
+    )
+
+
+def _apiserver_flags(port: int) -> tuple[str, ...]:
+    return (
+        "--etcd-servers=unix:etcd:1",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        "--cert-dir=pki",
+        "--token-auth-file=pki/tokens.csv",
+        "--anonymous-auth=false",
+        "--authorization-mode=Node,RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        "--service-account-key-file=pki/sa.pub",
+        "--service-account-signing-key-file=pki/sa.key",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        # Its own address is no Pod's: the `kubernetes` Service would point nowhere.
+        "--endpoint-reconciler-type=none",
+        "--allow-privileged=true",
+        "--max-requests-inflight=1000",
+        "--max-mutating-requests-inflight=500",
+        # Without this it waits for the longest watch when it is told to stop.
+        "--shutdown-delay-duration=0s",
+        "--profiling=false",
+    )
+
+
+_CLIENT_RATE = ("--kube-api-qps=500", "--kube-api-burst=1000")
+
+
+def _controller_manager_flags() -> tuple[str, ...]:
+    return (
+        "--kubeconfig=kube-controller-manager.kubeconfig",
+        "--secure-port=0",
+        "--leader-elect=false",
+        "--use-service-account-credentials=true",
+        "--service-account-private-key-file=pki/sa.key",
+        "--root-ca-file=pki/apiserver.crt",
+        # A simulated node never misses a heartbeat, however busy the machine is.
+        "--node-monitor-grace-period=3600s",
+        "--enable-hostpath-provisioner=true",
+        "--concurrent-deployment-syncs=20",
+        "--concurrent-replicaset-syncs=20",
+        "--concurrent-job-syncs=20",
+        "--concurrent-gc-syncs=20",
+        "--concurrent-namespace-syncs=20",
+        *_CLIENT_RATE,
+    )
+
+
+def _scheduler_flags() -> tuple[str, ...]:
+    return (
+        "--kubeconfig=kube-scheduler.kubeconfig",
+        "--secure-port=0",
+        "--leader-elect=false",
+        *_CLIENT_RATE,
+    )
+
+
+def _kwok_flags() -> tuple[str, ...]:
+    return (
+        "--kubeconfig=kwok.kubeconfig",
+        "--config=kwok.yaml",
+        "--manage-all-nodes=true",
+        "--node-port=0",
+        "--node-lease-duration-seconds=0",
+    )
+
+
+_NODE_PATH = f"/api/v1/nodes/{NODE}"
+
+
+def _node() -> dict[str, Any]:
+    room = {"cpu": "1000", "memory": "10Ti", "pods": "100000", "ephemeral-storage": "10Ti"}
+    good = {
+        "Ready": "True",
+        "MemoryPressure": "False",
+        "DiskPressure": "False",
+        "PIDPressure": "False",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": NODE,
+            "labels": {
+                "kubernetes.io/hostname": NODE,
+                "kubernetes.io/os": "linux",
+                "kubernetes.io/arch": "amd64",
+            },
+        },
+        "status": {
+            "capacity": room,
+            "allocatable": room,
+            "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
+            "conditions": [
+                {"type": kind, "status": status, "reason": "Simulated"}
+                for kind, status in good.items()
+            ],
+            "nodeInfo": {
+                "architecture": "amd64",
+                "operatingSystem": "linux",
+                "kubeletVersion": "simulated",
+                "kubeProxyVersion": "",
+                "kernelVersion": "",
+                "osImage": "",
+                "containerRuntimeVersion": "",
+                "machineID": "",
+                "systemUUID": "",
+                "bootID": "",
+            },
+        },
+    }
+
+
+def _usable(node: dict[str, Any] | None) -> bool:
+    return node is not None and not node["spec"].get("taints")
+
+
+def _storage_class() -> dict[str, Any]:
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {
+            "name": "standard",
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubernetes.io/host-path",
+        "reclaimPolicy": "Delete",
+        "volumeBindingMode": "Immediate",
+    }

@@ -1,0 +1,164 @@
+"""Programs that go on running after this one has ended, and how to find and end them again.
+
+A process is known by its number and the moment it began, so that a number that was given to
+another program since is never taken for ours.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from devcluster.errors import CommandFailed
+
+_TAIL_LINES = 12
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process that was started: `began` is in clock ticks since the boot that `boot` names."""
+
+    name: str
+    pid: int
+    began: int
+    boot: str
+
+    @classmethod
+    def of(cls, name: str, pid: int) -> "Process":
+        """Describe a running process. Raises ProcessLookupError if there is none."""
+        began = _began(pid)
+        if began is None:
+            raise ProcessLookupError(pid)
+        return cls(name, pid, began, _boot())
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Process":
+        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError if it did not."""
+        return cls(str(value["name"]), int(value["pid"]), int(value["began"]), str(value["boot"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that `from_json` reads."""
+        return asdict(self)
+
+    @property
+    def alive(self) -> bool:
+        """Whether this very process is running; a zombie is not."""
+        return self.boot == _boot() and _began(self.pid) == self.began
+
+    def memory(self) -> int:
+        """Return the bytes of memory that it holds, 0 if it has ended."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except OSError:
+            return 0
+        line = next((line for line in status.splitlines() if line.startswith("VmRSS:")), "")
+        return int(line.split()[1]) * 1024 if line else 0
+
+
+def start(name: str, argv: Sequence[str | Path], *, cwd: Path, log: Path) -> Process:
+    """Start a program that outlives this one, in a session of its own; its output goes to `log`.
+
+    Raises CommandFailed if it can't be started.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with log.open("ab") as file:
+            child = subprocess.Popen(
+                argv,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise CommandFailed(f"{name} can't be started: {error}", argv=(str(argv[0]),)) from error
+    _children[child.pid] = child
+    return Process.of(name, child.pid)
+
+
+def end(processes: Iterable[Process], *, seconds: float = 10.0) -> None:
+    """End processes, in the given order but together, and return when all are gone.
+
+    Those that are still there after `seconds` are killed. Others of the same number are left alone.
+    """
+    remaining = [(process, handle) for process in processes if (handle := _handle(process))]
+    try:
+        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
+            for _, handle in remaining:
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(handle, number)
+            remaining = _not_gone(remaining, patience)
+    finally:
+        for _, handle in remaining:
+            os.close(handle)
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log, as much as a person wants to read."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-_TAIL_LINES:])
+
+
+# Children of this very process have to be waited for, else they stay as zombies.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _handle(process: Process) -> int | None:
+    """Return a file descriptor that stands for the process, whoever gets its number later."""
+    try:
+        handle = os.pidfd_open(process.pid)
+    except OSError:
+        return None
+    if process.alive:
+        return handle
+    os.close(handle)
+    _reap(process)
+    return None
+
+
+def _not_gone(waited_for: list[tuple[Process, int]], seconds: float) -> list[tuple[Process, int]]:
+    left = []
+    for process, handle in waited_for:
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)  # readable once the process has ended
+        if poll.poll(seconds * 1000):
+            os.close(handle)
+            _reap(process)
+        else:
+            left.append((process, handle))
+    return left
+
+
+def _reap(process: Process) -> None:
+    child = _children.pop(process.pid, None)
+    if child is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=1)
+
+
+def _began(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The name in parentheses may contain anything: count the fields after it.
+    fields = stat.rpartition(")")[2].split()
+    state, began = fields[0], fields[19]
+    return None if state in {"Z", "X"} else int(began)
+
+
+def _boot() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
