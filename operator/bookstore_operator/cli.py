@@ -138,7 +138,7 @@ def _run(arguments: argparse.Namespace) -> int:
         lease_namespace=arguments.lease_namespace,
         kubeconfig=arguments.kubeconfig,
     )
-    return operate.run_process(operate.run(options))
+    operate.run_process(operate.run(options))
 
 
 def _crds(_: argparse.Namespace) -> int:

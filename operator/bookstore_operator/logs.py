@@ -48,6 +48,8 @@ def configure(log_format: str, level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("kopf", "asyncio", "aiohttp", "kubernetes"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for repeated in ("running", "orchestration"):  # the operator says it in a sentence
+        logging.getLogger(f"kopf._core.reactor.{repeated}").setLevel(logging.CRITICAL)
 
 
 def _time_of(record: logging.LogRecord) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bookstore_operator import __version__
 from bookstore_operator.apply import Applier
@@ -67,6 +67,8 @@ async def run(options: Options) -> None:
     async with Api(configuration) as api:
         parts = _Parts(api, options, health)
         server = await serve(health, options.health_host, options.health_port)
+        await parts.list_all()  # also the check that the cluster is as it needs to be
+        health.listed = True
         watches = await start_watching(
             configuration,
             parts.store,
@@ -84,7 +86,7 @@ async def run(options: Options) -> None:
         try:
             done, _ = await asyncio.wait({*tasks, *watches}, return_when=asyncio.FIRST_COMPLETED)
             if not stopped.is_set():
-                health.fatal = _why(done)
+                health.fatal = _why(done, watches)
                 raise OperatorEndedError(health.fatal)
             logger.info("Stopping.")
         finally:
@@ -116,13 +118,11 @@ class _Parts:
 
     def listed_again(self) -> None:
         """List all anew: a watch started again and will not tell what was deleted meanwhile."""
-        if self._health.listed:
+        if self._health.leading:
             self._relist.set()
 
     async def lead(self) -> None:
-        """Get the whole picture, become the leader, look at everything; ends when it may not."""
-        await self._first_list()
-        self._health.listed = True
+        """Become the leader and look at everything; ends when it may not lead any longer."""
         if self._options.leader_election:
             await self.election.acquire()
         self._health.leading = True
@@ -130,13 +130,21 @@ class _Parts:
             if self._options.leader_election:
                 group.create_task(self._hold())
             group.create_task(self._keep_whole())
-            await self._first_list()  # a standby's picture may be behind
+            await self.list_all()  # a standby's picture may be behind
+            self._relist.set()  # and once more when the watches stand: what went before is untold
             for key in self.store.stores():
                 self.reconciler.happened(key)
             for _ in range(self._options.workers):
                 group.create_task(self.reconciler.work())
 
-    async def _first_list(self) -> None:
+    async def list_all(self) -> None:
+        """Get the whole picture; an API server that is starting gets two minutes.
+
+        Raises:
+            ClusterError: it never will give it; the message says what to do.
+            OperatorEndedError: it did not answer in two minutes.
+
+        """
         for delay in _FIRST_LIST_DELAYS:
             try:
                 await self._observer.relist()
@@ -184,18 +192,18 @@ def _scope(options: Options) -> str:
     return f"watching {', '.join(options.namespaces)}"
 
 
-def _why(done: Iterable[asyncio.Task[Any]]) -> str:
+def _why(done: Iterable[asyncio.Task[Any]], watches: Collection[asyncio.Task[Any]]) -> str:
     """Say which part ended first, and why."""
-    for task in done:
-        error = None if task.cancelled() else task.exception()
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
-        if isinstance(error, OperatorEndedError | ClusterError | ApiError):
-            return str(error)
-        if error is not None:
-            return f"{task.get_name()} failed: {type(error).__name__}: {error}"
-    names = ", ".join(task.get_name() for task in done)
-    return f"A part that must not end has ended: {names}."
+    task = next(iter(done))
+    error = None if task.cancelled() else task.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OperatorEndedError | ClusterError | ApiError):
+        return str(error)
+    told = f"{type(error).__name__}: {error}" if error else "it ended by itself"
+    if task in watches:
+        return f"The watches failed, without which the operator is blind ({told})."
+    return f"The operator's {task.get_name()} failed ({told})."
 
 
 async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
@@ -206,16 +214,20 @@ async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
         await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
 
-def run_process(main: Coroutine[Any, Any, None]) -> int:
-    """Run to the end and never linger: threads or tasks of a library can't hold the process.
+def run_process(main: Coroutine[Any, Any, None]) -> NoReturn:
+    """Run to the end and exit at once: 0 after a signal, else 1 with a logged sentence.
 
-    Returns:
-        The exit code: 0 after a signal, 1 with a logged sentence else.
-
+    At once, because tasks of kopf's can outlive the failure of one of them and would hold up an
+    orderly end of the event loop; what had to be ended in order has ended by then.
     """
+    code = 0
     try:
-        asyncio.run(main)
+        asyncio.new_event_loop().run_until_complete(main)
     except (OperatorEndedError, ClusterError) as error:
         logger.critical("%s", error)
-        return 1
-    return 0
+        code = 1
+    except Exception:
+        logger.critical("The operator ended by a mistake of its own.", exc_info=True)
+        code = 1
+    logging.shutdown()
+    os._exit(code)
