@@ -1,0 +1,278 @@
+"""Migrations and check-schema, on both databases, with what goes wrong in real life."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import TextClause, text
+
+from bookstore_api.database import Database, open_database
+from bookstore_api.outcome import MAX_BYTES, Outcome
+from bookstore_api.schema.check import check_schema
+from bookstore_api.schema.lock import migration_lock
+from bookstore_api.schema.migrate import Migration, migrate, plan
+from bookstore_api.schema.tree import SCRIPTS, Branch, load_tree
+from bookstore_api.settings import Settings
+from tests.support.bookstore import apply_schema, environment, execute, run_command, wait_for
+from tests.support.migrations import Script, newer_code
+
+T = TypeVar("T")
+ALL = ("0001_books", "0001_contract")
+EXPAND_2 = Script(
+    "0002_pages",
+    follows="0001_books",
+    body='op.add_column("books", sa.Column("pages", sa.Integer(), nullable=True))',
+)
+CONTRACT_2 = Script(
+    "0002_no_authors",
+    follows="0001_contract",
+    depends_on=("0002_pages",),
+    body='op.drop_column("books", "authors")',
+)
+
+
+def on(url: str, use: Callable[[Database], Awaitable[T]]) -> T:
+    """Use a database from a loop of its own."""
+
+    async def run() -> T:
+        settings = Settings.model_validate({"database_url": url})
+        database = open_database(settings, pool_size=2)
+        try:
+            return await use(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+def migrating(
+    url: str, to: Branch, scripts: Path = SCRIPTS, *, lock_seconds: float = 60
+) -> Outcome:
+    return on(url, lambda database: migrate(database, Migration(to, lock_seconds, scripts)))
+
+
+def checking(url: str, scripts: Path = SCRIPTS) -> Outcome:
+    return on(url, lambda database: check_schema(database, scripts=scripts))
+
+
+def test_the_commands_bring_a_database_up_to_date(empty_url: str, tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+    env = {**environment(empty_url, tmp_path), "BOOKSTORE_TERMINATION_LOG": str(log)}
+
+    def run(*arguments: str) -> tuple[int, str, list[str] | None]:
+        ended = run_command(*arguments, env=env, cwd=tmp_path)
+        assert json.loads(log.read_text(encoding="utf-8")) == ended.outcome
+        assert ended.outcome["command"] == arguments[0]
+        return ended.code, ended.outcome["code"], ended.outcome.get("schemaAfter")
+
+    assert run("check-schema") == (3, "behind", [])
+    assert run("migrate", "--to", "expand", "--plan") == (0, "planned", [])
+    assert run("migrate", "--to", "expand") == (0, "migrated", ["0001_books"])
+    assert run("migrate", "--to", "contract") == (0, "migrated", list(ALL))
+    assert run("check-schema") == (0, "current", list(ALL))
+
+
+def test_a_second_run_finds_nothing_to_do(empty_url: str) -> None:
+    assert migrating(empty_url, Branch.EXPAND).code == "migrated"
+    again = migrating(empty_url, Branch.EXPAND)
+    assert (again.code, again.schema_before, again.schema_after) == (
+        "nothing-to-do",
+        ("0001_books",),
+        ("0001_books",),
+    )
+    assert checking(empty_url).code == "current"
+    assert migrating(empty_url, Branch.CONTRACT).schema_after == ALL
+    assert migrating(empty_url, Branch.EXPAND).code == "nothing-to-do"
+    assert migrating(empty_url, Branch.CONTRACT).code == "nothing-to-do"
+
+
+def test_a_plan_changes_nothing(empty_url: str) -> None:
+    outcome, pending = on(empty_url, lambda database: plan(database, Migration(Branch.CONTRACT, 1)))
+    assert outcome.code == "planned"
+    assert tuple(revision.id for revision in pending) == ALL
+    assert checking(empty_url).schema_before == ()
+
+
+def test_of_eight_migrations_at_once_one_works(empty_url: str) -> None:
+    async def one() -> Outcome:
+        settings = Settings.model_validate({"database_url": empty_url})
+        database = open_database(settings, pool_size=2)
+        try:
+            return await migrate(database, Migration(Branch.CONTRACT, 60))
+        finally:
+            await database.close()
+
+    async def eight() -> list[Outcome]:
+        return await asyncio.gather(*(one() for _ in range(8)))
+
+    outcomes = asyncio.run(eight())
+    assert sorted(outcome.code for outcome in outcomes) == ["migrated"] + ["nothing-to-do"] * 7
+    assert {outcome.schema_after for outcome in outcomes} == {ALL}
+
+
+def test_who_waits_too_long_for_the_lock_is_told_to_try_again(
+    empty_postgres: str, tmp_path: Path
+) -> None:
+    async def while_locked(database: Database) -> tuple[int, str]:
+        async with migration_lock(database.engine, wait_seconds=5):
+            env = environment(empty_postgres, tmp_path, migration_lock_seconds=0.3)
+            ended = await asyncio.to_thread(
+                run_command, "migrate", "--to", "expand", env=env, cwd=tmp_path
+            )
+            return ended.code, ended.outcome["code"]
+
+    assert on(empty_postgres, while_locked) == (75, "locked")
+    assert migrating(empty_postgres, Branch.EXPAND).code == "migrated"
+
+
+def test_who_waits_too_long_for_a_sqlite_file_is_told_so(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'books.db'}"
+
+    async def while_locked(database: Database) -> Outcome:
+        async with database.write() as session:
+            await session.connection()
+            other = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
+            try:
+                return await migrate(other, Migration(Branch.EXPAND, 0))
+            finally:
+                await other.close()
+
+    assert on(url, while_locked).code == "locked"
+
+
+def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_path: Path) -> None:
+    """Its session goes with it, and so does the lock; half a revision is rolled back."""
+    work = 'op.create_table("shelves", sa.Column("id", sa.Integer()))'
+    sleepy = Script(
+        "0002_shelves", "0001_books", body=f'{work}; op.execute("SELECT pg_sleep(600)")'
+    )
+    scripts = newer_code(tmp_path, sleepy)
+    program = (
+        "import sys; from pathlib import Path; from tests.support.bookstore import apply_schema; "
+        "apply_schema(sys.argv[1], scripts=Path(sys.argv[2]))"
+    )
+    victim = subprocess.Popen(
+        [sys.executable, "-c", program, empty_postgres, str(scripts)],
+        cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
+    )
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%'"
+    try:
+        wait_for(lambda: execute(empty_postgres, sleeping) or None, "the migration to be at work")
+    finally:
+        victim.kill()
+        victim.wait()
+    Script("0002_shelves", "0001_books", body=work).write(scripts / "versions")
+    load_tree.cache_clear()
+    outcome = migrating(empty_postgres, Branch.EXPAND, scripts)
+    assert outcome.code == "migrated"
+    assert outcome.schema_before == ("0001_books",)
+    assert execute(empty_postgres, "SELECT count(*) FROM shelves") == [(0,)]
+
+
+def test_a_migration_does_not_stop_the_shop_for_a_table_lock(
+    migrated_postgres: str, tmp_path: Path
+) -> None:
+    """It gives up its place in the queue again and again, until the long query has ended."""
+    scripts = newer_code(tmp_path, EXPAND_2)
+
+    async def contend(database: Database) -> Outcome:
+        async with database.write() as reader:
+            await reader.execute(_count_books())  # holds a lock until the block ends
+            task = asyncio.create_task(_migrate_beside(migrated_postgres, scripts))
+            await asyncio.wait({task}, timeout=3.5)
+            assert not task.done()
+        return await task
+
+    outcome = on(migrated_postgres, contend)
+    assert (outcome.code, outcome.schema_after) == ("migrated", (*ALL, "0002_pages"))
+
+
+def _count_books() -> TextClause:
+    return text("SELECT count(*) FROM books")
+
+
+async def _migrate_beside(url: str, scripts: Path) -> Outcome:
+    database = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
+    try:
+        return await migrate(database, Migration(Branch.EXPAND, 30, scripts))
+    finally:
+        await database.close()
+
+
+def test_a_migration_that_fails_says_so_and_leaves_the_one_before(
+    empty_url: str, tmp_path: Path
+) -> None:
+    broken = Script("0002_broken", "0001_books", body='op.execute("SELECT * FROM nowhere")')
+    outcome = migrating(empty_url, Branch.EXPAND, newer_code(tmp_path, broken))
+    assert (outcome.code, outcome.exit_code) == ("failed", 1)
+    assert "nowhere" in outcome.message
+    assert outcome.schema_after in {("0001_books",), ()}  # SQLite's all are one transaction
+    assert migrating(empty_url, Branch.EXPAND).exit_code == 0
+
+
+def test_a_schema_that_newer_code_expanded_is_ahead(url: str, tmp_path: Path) -> None:
+    apply_schema(url, scripts=newer_code(tmp_path, EXPAND_2))
+    outcome = checking(url)
+    assert (outcome.code, outcome.exit_code) == ("ahead", 0)
+    assert outcome.schema_before == (*ALL, "0002_pages")
+    assert execute(url, "SELECT count(*) FROM books") == [(0,)]
+    assert migrating(url, Branch.EXPAND).code == "nothing-to-do"
+    assert migrating(url, Branch.CONTRACT).code == "nothing-to-do"
+
+
+def test_a_schema_that_newer_code_contracted_is_incompatible(url: str, tmp_path: Path) -> None:
+    apply_schema(url, Branch.CONTRACT, scripts=newer_code(tmp_path, EXPAND_2, CONTRACT_2))
+    outcome = checking(url)
+    assert (outcome.code, outcome.exit_code) == ("incompatible", 4)
+    assert "0002_no_authors" in outcome.message
+    assert "authors" in outcome.message
+    assert migrating(url, Branch.EXPAND).code == "failed"
+    assert migrating(url, Branch.CONTRACT).code == "failed"
+
+
+def test_a_damaged_schema_is_incompatible(url: str) -> None:
+    execute(url, "ALTER TABLE books DROP COLUMN authors")
+    assert checking(url).code == "incompatible"
+
+
+def test_checking_leaves_no_trace(url: str) -> None:
+    assert checking(url).code == "current"
+    assert execute(url, "SELECT count(*) FROM books") == [(0,)]
+
+
+@pytest.mark.parametrize("command", [("migrate", "--to", "expand"), ("check-schema",)])
+def test_failures_to_connect_are_told_apart(
+    empty_postgres: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    def code(url: str) -> tuple[int, str]:
+        ended = run_command(*command, env=environment(url, tmp_path), cwd=tmp_path)
+        assert "canary" not in ended.output + ended.errors
+        return ended.code, ended.outcome["code"]
+
+    user, _, rest = empty_postgres.rpartition("@")
+    server, _, _ = rest.partition("/")
+    assert code(f"postgresql://bookstore:canary@{rest}") == (1, "refused-credentials")
+    assert code("postgresql://bookstore:canary@127.0.0.1:9/books") == (1, "unreachable")
+    assert code("postgresql://bookstore:canary@nowhere.invalid/books") == (1, "unreachable")
+    assert code(f"{user}@{server}/nowhere") == (1, "failed")
+
+
+def test_an_outcome_fits_into_a_termination_message() -> None:
+    many = tuple(f"revision_{number:020d}" for number in range(500))
+    for message in ("short", "long " * 5000, "\0" * 5000, "é" * 4000):
+        text_ = Outcome("migrate", "failed", message, many, many).to_json()
+        assert len(text_.encode()) <= MAX_BYTES
+        assert json.loads(text_)["code"] == "failed"
+
+
+def test_a_command_without_a_database_says_what_to_set(tmp_path: Path) -> None:
+    env = environment(None, tmp_path, environment="production")
+    ended = run_command("migrate", "--to", "expand", env=env, cwd=tmp_path)
+    assert (ended.code, ended.outcome["code"]) == (1, "failed")
+    assert "BOOKSTORE_DATABASE_URL" in ended.outcome["message"]
