@@ -118,14 +118,14 @@ class Recipe:
     @property
     def digest(self) -> str:
         """A short name for the recipe with all its inputs."""
-        contents = {key: _content(path) for key, path in sorted(self.inputs.items())}
+        contents = {key: content(path) for key, path in sorted(self.inputs.items())}
         script = (paths.DATA / "roots" / self.script).read_text()
         return fingerprint(SUITE, self.packages, _LEFT_OUT, script, contents)
 
 
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     """Return a digest of a file, or of all files of a folder."""
-    every = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    every = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
     for file in every:
         digest.update(f"{file.relative_to(path)} {file.stat().st_mode:o}\n".encode())

@@ -273,7 +273,7 @@ def _create(name: str, provider: Provider, port: int | None) -> None:
     _write(name, record)
     with progress.step(f"Creating the cluster {name}", expected_seconds=_CREATE_SECONDS) as step:
         configuration = paths.cluster(name) / "kind.yaml"
-        configuration.write_text(kind_configuration(record.port))
+        configuration.write_text(kind_configuration(record.port, own_node_image=not record.pulls))
         with _hint_on_failure(name):
             _kind(
                 name,
@@ -304,9 +304,13 @@ def _node_image(provider: Provider) -> str:
     return nodeimage.PULLED
 
 
-def kind_configuration(port: int) -> str:
-    """Return kind's configuration of a cluster: one node, its port published for this machine only."""
-    return f"""\
+def kind_configuration(port: int, *, own_node_image: bool) -> str:
+    """Return kind's configuration of a cluster: one node, its port published for this machine only.
+
+    With our own node image the controller manager, which provisions volumes there, gets the folder
+    on the node's disk that they are in.
+    """
+    configuration = f"""\
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
 networking:
@@ -318,6 +322,20 @@ nodes:
   - containerPort: {NODE_PORT}
     hostPort: {port}
     listenAddress: 127.0.0.1
+"""
+    return configuration + (_VOLUMES_PATCH if own_node_image else "")
+
+
+_VOLUMES_PATCH = """\
+kubeadmConfigPatches:
+- |
+  kind: ClusterConfiguration
+  controllerManager:
+    extraVolumes:
+    - name: volumes
+      hostPath: /var/lib/hostpath_pv
+      mountPath: /tmp/hostpath_pv
+      pathType: Directory
 """
 
 

@@ -30,6 +30,8 @@ _PACKAGES = (
     *("mount", "util-linux", "ca-certificates"),
 )
 
+_STARTED_UNITS = ("kubelet.service", "hostpath.path")
+
 # On the node, and with the control plane's programs in the images.
 _PROGRAMS = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
@@ -67,11 +69,11 @@ def present(docker: Engine) -> bool:
 
 
 def _recipe() -> debian.Recipe:
-    return debian.Recipe("node", _PACKAGES, "node.sh", {"FILES": paths.DATA / "nodeimage/files"})
+    return debian.Recipe("node", _PACKAGES, "node.sh", {})
 
 
 def _digest() -> str:
-    own = [(paths.DATA / "nodeimage/containerd.toml").read_text(), Path(__file__).read_text()]
+    own = [debian.content(paths.DATA / "nodeimage"), Path(__file__).read_text()]
     folders = [path.parent.name for name in ("kubelet", "pause") if (path := binaries.cached(name))]
     return debian.fingerprint(_recipe().digest, own, folders)
 
@@ -94,6 +96,7 @@ def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
     containerd.write_text(template.replace("@PAUSE@", names["pause"]))
     own = write_layer(
         [
+            *_node_files(),
             Entry("/kind/version", source=version),
             Entry("/kind/images/control-plane.tar", source=control_plane),
             Entry("/etc/containerd/config.toml", source=containerd),
@@ -109,6 +112,16 @@ def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
         volumes=("/var",),
         labels={_RECIPE_LABEL: _digest(), "org.opencontainers.image.version": versions.KUBERNETES},
     )
+
+
+def _node_files() -> Iterable[Entry]:
+    """Give the node's own files their places, and have systemd start its units."""
+    folder = paths.DATA / "nodeimage/files"
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        yield Entry(f"/{file.relative_to(folder)}", source=file)
+    units = "/etc/systemd/system"
+    for unit in _STARTED_UNITS:
+        yield Entry(f"{units}/multi-user.target.wants/{unit}", link=f"{units}/{unit}", mode=0o777)
 
 
 def _program_entries(programs: Mapping[str, Path]) -> Iterable[Entry]:

@@ -1,15 +1,13 @@
 #!/bin/sh
-# Finishes the root file system of the node image. $1 is the root; FILES the folder with the
-# node's own files.
+# Finishes the root file system of the node image. $1 is the root. The node's own files are a
+# layer above it.
 set -eu
 root=$1
 
-cp -R "$FILES/." "$root/"
-chmod 0755 "$root"/usr/local/sbin/* "$root"/usr/local/bin/*
 mkdir -p "$root/opt/cni" "$root/etc/cni/net.d" "$root/etc/containerd/certs.d" \
   "$root/etc/kubernetes/manifests" "$root/var/lib/kubelet" "$root/kind/images"
 ln -sfn /usr/lib/cni "$root/opt/cni/bin"
-chroot "$root" systemctl --quiet enable containerd.service kubelet.service
+chroot "$root" systemctl --quiet enable containerd.service
 chroot "$root" systemctl --quiet set-default multi-user.target
 chroot "$root" systemctl --quiet mask systemd-logind.service systemd-udevd.service \
   systemd-networkd.service systemd-resolved.service systemd-timesyncd.service \
