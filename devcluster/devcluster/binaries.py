@@ -87,7 +87,7 @@ _BUILD_FLAGS = (
     "-gcflags=all=-dwarf=false",
 )
 _NEEDED_GIGABYTES = 4
-_GO_HINT = (
+GO_HINT = (
     f"Install Go {versions.GO} (1.21 or later fetches that by itself): https://go.dev/dl, "
     "or on Debian 13: apt-get install golang-go"
 )
@@ -174,7 +174,7 @@ def _build(recipe: Recipe, folder: Path) -> None:
     go = run.which("go")
     what = "Kubernetes, etcd and CoreDNS" if recipe is MULTICALL else recipe.folder
     if go is None:
-        raise DevclusterError(f"Go is needed to build {what}, and is not installed.", _GO_HINT)
+        raise DevclusterError(f"Go is needed to build {what}, and is not installed.", GO_HINT)
     log = paths.logs() / f"build-{recipe.folder}.log"
     log.unlink(missing_ok=True)
     title = f"Building {what} {recipe.version} from Go modules"
@@ -248,7 +248,7 @@ def build_hint(output: str) -> str:
     if any(word in said for word in ("dial tcp", "no such host", "timeout", "proxyconnect")):
         return "The Go module proxy could not be reached: see `go env GOPROXY`, then try again."
     if "requires go >=" in said or "toolchain not available" in said:
-        return _GO_HINT
+        return GO_HINT
     if "killed" in said:
         return "Compiling needs about 3 GB of memory: close something, then try again."
     return "Try again: what is compiled already is not compiled twice."

@@ -13,7 +13,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,12 @@ class ControlPlane:
     @property
     def kubectl(self) -> Path:
         """The kubectl of the same version."""
-        return binaries.ensure(["kubectl"])["kubectl"]
+        return self.folder / "bin" / "kubectl"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables with which kubectl uses this control plane; PATH is all of it."""
+        path = os.pathsep.join([str(self.kubectl.parent), os.environ.get("PATH", os.defpath)])
+        return {"KUBECONFIG": str(self.kubeconfig), "PATH": path}
 
     def client(self) -> ApiClient:
         """Return a small HTTP client with an administrator's rights."""
@@ -188,7 +193,7 @@ def _start(
         plane = ControlPlane(name, folder, _free_port(), (), secrets.token_hex(16), settings, owner)
         try:
             return _Starting(plane, programs).start(configuration)
-        except _PortTaken:
+        except _PortTakenError:
             continue
     raise DevclusterError(
         f"No port on 127.0.0.1 stayed free for the API server in {_PORT_ATTEMPTS} attempts."
@@ -197,9 +202,6 @@ def _start(
 
 class _PortTakenError(Exception):
     """Another program took the port between choosing it and using it."""
-
-
-_PortTaken = _PortTakenError
 
 
 class _Starting:
@@ -242,6 +244,8 @@ class _Starting:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder.chmod(0o700)
         pki.mkdir(exist_ok=True)
+        self._plane.kubectl.parent.mkdir(exist_ok=True)
+        self._plane.kubectl.symlink_to(self._programs["kubectl"])
         self._write_state()
         (self._folder / "kwok.yaml").write_text(configuration)
         (pki / "tokens.csv").write_text(self._token_file())
@@ -250,7 +254,6 @@ class _Starting:
             cwd=self._folder,
         )
         server = self._plane.server
-        # Absolute, since this one is used from everywhere; the others only from the folder.
         certificate = pki / "apiserver.crt"
         write_kubeconfig(
             self._plane.kubeconfig, self._plane.name, server, certificate, self._plane.token
@@ -273,7 +276,7 @@ class _Starting:
             cwd=self._folder,
             log=self._log(program),
         )
-        self._plane = _with_process(self._plane, process)
+        self._plane = replace(self._plane, processes=(*self._plane.processes, process))
         self._write_state()
 
     def _write_state(self) -> None:
@@ -309,7 +312,7 @@ class _Starting:
             return
         end = processes.tail(self._log(dead.name))
         if dead.name == "kube-apiserver" and "address already in use" in end:
-            raise _PortTaken
+            raise _PortTakenError
         raise CommandFailed(
             f"{dead.name} of control plane {self._plane.name} ended while starting.",
             argv=(dead.name,),
@@ -324,18 +327,6 @@ class _Starting:
             tail=processes.tail(self._log("kube-apiserver")),
             hint="The machine may be too busy: try again when it is quieter.",
         )
-
-
-def _with_process(plane: ControlPlane, process: Process) -> ControlPlane:
-    return ControlPlane(
-        name=plane.name,
-        folder=plane.folder,
-        port=plane.port,
-        processes=(*plane.processes, process),
-        token=plane.token,
-        settings=plane.settings,
-        owner=plane.owner,
-    )
 
 
 def _take_down(plane: ControlPlane) -> None:
@@ -428,7 +419,6 @@ def _apiserver_flags(port: int) -> tuple[str, ...]:
         "--allow-privileged=true",
         "--max-requests-inflight=1000",
         "--max-mutating-requests-inflight=500",
-        # Without this it waits for the longest watch when it is told to stop.
         "--shutdown-delay-duration=0s",
         "--profiling=false",
     )

@@ -1,0 +1,254 @@
+"""The command line."""
+
+import json
+import shlex
+import sys
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from devcluster import binaries, controlplane, kindcluster, progress
+from devcluster import doctor as checks
+from devcluster.engine import Choice
+from devcluster.errors import DevclusterError
+
+DEFAULT_NAME = "bookstore"
+
+commands = typer.Typer(
+    name="devcluster",
+    help="A Kubernetes cluster to develop on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Name = Annotated[str, typer.Option("--name", "-n", help="The cluster's name.")]
+ControlPlane = Annotated[
+    bool,
+    typer.Option(
+        "--control-plane",
+        help="Only a control plane, with simulated Pods: needs no Docker and no root.",
+    ),
+]
+EngineChoice = Annotated[
+    Choice,
+    typer.Option(
+        envvar="DEVCLUSTER_ENGINE",
+        help="The Docker engine for kind: this machine's own, or a private one made from "
+        "Debian's packages. auto takes the machine's if it answers.",
+    ),
+]
+
+
+def app() -> None:
+    """Run a command. A failure that a person can do something about prints no traceback."""
+    try:
+        commands()
+    except DevclusterError as error:
+        progress.console.print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        progress.warn("Interrupted. What was half made is made anew the next time.")
+        sys.exit(130)
+
+
+@commands.command()
+def up(
+    name: Name = DEFAULT_NAME,
+    control_plane: ControlPlane = False,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port on 127.0.0.1 that leads to node port 30080."),
+    ] = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Add the metrics server.")] = False,
+    engine: EngineChoice = Choice.AUTO,
+) -> None:
+    """Bring a cluster up. One that is up already is left as it is.
+
+    By default a kind cluster, on this machine's Docker engine where that can pull images, else on
+    a private engine with a node image made here.
+    """
+    if control_plane:
+        if port is not None or metrics:
+            raise typer.BadParameter("--port and --metrics are for kind clusters")
+        plane = controlplane.up(name)
+        progress.say(f"API server: {plane.server}")
+    else:
+        if controlplane.find(name):
+            raise DevclusterError(
+                f"{name} is the name of a control plane without nodes.",
+                f"Take it down first (devcluster down --name {name}), or use another name.",
+            )
+        kindcluster.up(name, port=port, metrics=metrics, choice=engine)
+    progress.say(f'To use it: eval "$(devcluster env --name {name})"')
+
+
+@commands.command()
+def down(
+    name: Name = DEFAULT_NAME,
+    every: Annotated[bool, typer.Option("--all", help="Every cluster that is up.")] = False,
+) -> None:
+    """Take a cluster down, with all its processes and data. What was built stays in the cache."""
+    for each in _known_names() if every else [name]:
+        if controlplane.down(each):
+            progress.say(f"The control plane {each} is gone.")
+        else:
+            kindcluster.down(each)
+
+
+@commands.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """List the clusters: what they are, whether they answer, where."""
+    rows = _rows()
+    if as_json:
+        typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
+    elif rows:
+        typer.echo(_table([("NAME", "STATE", "KIND", "URL", "KUBECONFIG"), *map(_cells, rows)]))
+    else:
+        typer.echo("No cluster is up. To bring one up: devcluster up")
+
+
+@commands.command()
+def load(
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Names of images.")],
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Put images of the Docker engine onto a kind cluster's node."""
+    if controlplane.find(name):
+        raise DevclusterError(
+            f"{name} is a control plane without nodes: its Pods are simulated and need no image."
+        )
+    kindcluster.load(name, images)
+
+
+@commands.command()
+def kubeconfig(name: Name = DEFAULT_NAME) -> None:
+    """Print the path of a cluster's kubeconfig file."""
+    plane = controlplane.find(name)
+    typer.echo(_alive(plane).kubeconfig if plane else kindcluster.kubeconfig(name))
+
+
+@commands.command()
+def env(name: Name = DEFAULT_NAME) -> None:
+    """Print what makes kubectl, docker and kind use a cluster: eval "$(devcluster env)"."""
+    plane = controlplane.find(name)
+    variables = _alive(plane).environment() if plane else kindcluster.environment(name)
+    for variable, value in variables.items():
+        typer.echo(f"export {variable}={shlex.quote(value)}")
+
+
+@commands.command()
+def prepare(
+    control_plane: ControlPlane = False,
+    engine: EngineChoice = Choice.AUTO,
+) -> None:
+    """Fetch or build the programs that a cluster needs, so that `up` is quick."""
+    if control_plane:
+        binaries.ensure(controlplane.PROGRAMS)
+        return
+    _, pulls = kindcluster.choose(engine)
+    binaries.ensure(
+        ("kind", "kubectl") if pulls else (*binaries.MULTICALL.programs, "kind", "pause")
+    )
+
+
+@commands.command()
+def doctor() -> None:
+    """Say what this machine has and lacks, with the command that installs what is missing."""
+    lacking = [
+        _report(
+            "A control plane with simulated Pods (devcluster up --control-plane)",
+            checks.control_plane,
+        ),
+        _report("A kind cluster (devcluster up)", checks.kind),
+    ]
+    if any(lacking):
+        raise typer.Exit(1)
+
+
+def _report(title: str, look: checks.Look) -> bool:
+    """Print how each check went; return whether something is missing."""
+    typer.echo(title)
+    found = checks.guarded(look)
+    for check in found:
+        typer.echo(f"  {check.outcome.value:<8} {check.what}")
+        if check.hint:
+            typer.echo(f"  {'':<8} → {check.hint}")
+    return any(check.outcome is checks.Outcome.MISSING for check in found)
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    state: str
+    kind: str
+    url: str
+    kubeconfig: str
+    processes: int = 0
+    megabytes: int = 0
+
+
+def _rows() -> list[_Row]:
+    return [
+        *map(_control_plane_row, controlplane.all_known()),
+        *map(_kind_row, kindcluster.status()),
+    ]
+
+
+def _control_plane_row(plane: controlplane.ControlPlane) -> _Row:
+    living = [process for process in plane.processes if process.alive]
+    in_part = "in part" if living else "stopped"
+    return _Row(
+        name=plane.name,
+        state="running" if plane.alive else in_part,
+        kind="control plane",
+        url=plane.server,
+        kubeconfig=str(plane.kubeconfig),
+        processes=len(living),
+        megabytes=sum(process.memory() for process in living) >> 20,
+    )
+
+
+def _kind_row(found: kindcluster.Status) -> _Row:
+    return _Row(
+        name=found.name,
+        state="running" if found.running else "stopped",
+        kind=f"kind, in {found.engine}",
+        url=found.url,
+        kubeconfig=str(found.kubeconfig),
+    )
+
+
+def _cells(row: _Row) -> tuple[str, ...]:
+    kind = f"{row.kind}, {row.megabytes} MB" if row.megabytes else row.kind
+    return (row.name, row.state, kind, row.url, row.kubeconfig)
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = (
+        "   ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _known_names() -> list[str]:
+    return [row.name for row in _rows()]
+
+
+def _alive(plane: controlplane.ControlPlane) -> controlplane.ControlPlane:
+    if not plane.alive:
+        raise DevclusterError(
+            f"The control plane {plane.name} is not running any more.",
+            f"Bring it up again: devcluster up --control-plane --name {plane.name}",
+        )
+    return plane
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,143 @@
+"""What this machine has and lacks, with the command that installs what is missing."""
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from devcluster import binaries, controlplane, download, engine, paths, releases, run
+from devcluster.errors import CommandFailed, DevclusterError
+
+_GIB = 1 << 30
+_CONTROL_PLANE_GIB = 4
+_PRIVATE_KIND_GIB = 10
+_OWN_ENGINE_GIB = 3
+_NEEDED_GO = (1, 21)
+
+
+class Outcome(Enum):
+    """How a check went."""
+
+    OK = "ok"
+    MISSING = "missing"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at; `hint` says what to do where it is missing."""
+
+    outcome: Outcome
+    what: str
+    hint: str = ""
+
+
+Look = Callable[[], list[Check]]
+
+
+def control_plane() -> list[Check]:
+    """Look at what `up --control-plane` needs."""
+    return [*_linux(), *_programs(controlplane.PROGRAMS), *_disk(_CONTROL_PLANE_GIB)]
+
+
+def kind() -> list[Check]:
+    """Look at what `up` needs: a Docker engine, or what a private one is made from."""
+    own = engine.machine_engine()
+    if own is not None:
+        found = Check(Outcome.OK, f"Docker engine ({own.docker})")
+        return [found, *_programs(("kind", "kubectl")), *_disk(_OWN_ENGINE_GIB)]
+    client = run.which("docker")
+    without = "the docker client is there, but no engine answers" if client else "none"
+    return [
+        Check(
+            Outcome.NOTE,
+            f"Docker engine: {without}; a private one is made from Debian's packages",
+        ),
+        *_linux(),
+        *_private_engine(),
+        *_programs(("kind", "kubectl", "kubelet", "kubeadm")),
+        *_disk(_PRIVATE_KIND_GIB),
+    ]
+
+
+def _linux() -> Iterator[Check]:
+    if platform.system() == "Linux":
+        yield Check(Outcome.OK, f"Linux {platform.release()}")
+    else:
+        yield Check(Outcome.MISSING, "Linux", "Use a Linux machine, or start Docker for kind.")
+
+
+def _private_engine() -> Iterator[Check]:
+    root = os.geteuid() == 0
+    yield _found("root", root, "Run devcluster with sudo, or start Docker.")
+    for program, package in (
+        ("apt-get", "apt"),
+        ("dpkg-deb", "dpkg"),
+        ("unshare", "util-linux"),
+        ("ip", "iproute2"),
+    ):
+        has = run.which(program) is not None
+        yield _found(program, has, f"apt-get install {package}")
+    mounted = any(Path("/sys/fs/cgroup").glob("*"))
+    yield _found("control groups", mounted, "mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def _programs(names: tuple[str, ...]) -> Iterator[Check]:
+    missing = [name for name in names if not binaries.cached(name)]
+    if not missing:
+        yield Check(Outcome.OK, f"programs in {paths.binaries()}")
+        return
+    yield Check(Outcome.NOTE, f"to be fetched or built once: {', '.join(missing)}")
+    to_build = [name for name in missing if not _downloadable(name)]
+    if to_build:
+        yield _go(to_build)
+
+
+def _downloadable(name: str) -> bool:
+    release = releases.providing(name, releases.system())
+    return release is not None and download.reachable(release.url)
+
+
+def _go(to_build: list[str]) -> Check:
+    what = f"Go, to build {', '.join(to_build)}"
+    go = run.which("go")
+    if go is None:
+        return Check(Outcome.MISSING, what, binaries.GO_HINT)
+    try:
+        said = run.output([go, "version"])
+    except CommandFailed as error:
+        return Check(Outcome.MISSING, f"{what}: {error.message}", binaries.GO_HINT)
+    version = re.search(r"go(\d+)\.(\d+)", said)
+    if version is None or (int(version[1]), int(version[2])) < _NEEDED_GO:
+        return Check(Outcome.MISSING, f"{what}: {said} is too old", binaries.GO_HINT)
+    return Check(Outcome.OK, f"Go ({said})")
+
+
+def _disk(gibibytes: int) -> Iterator[Check]:
+    for folder in dict.fromkeys((paths.cache(), paths.state())):
+        free = shutil.disk_usage(_existing(folder)).free / _GIB
+        yield _found(
+            f"{gibibytes} GiB free for {folder} ({free:.0f} GiB are)",
+            free >= gibibytes,
+            "Free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME to where there is room.",
+        )
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _found(what: str, there: bool, hint: str) -> Check:
+    return Check(Outcome.OK, what) if there else Check(Outcome.MISSING, what, hint)
+
+
+def guarded(checks: Look) -> list[Check]:
+    """Run checks; one that can't even be made is a missing thing, not the end of the report."""
+    try:
+        return checks()
+    except DevclusterError as error:
+        return [Check(Outcome.MISSING, error.message, error.hint)]
