@@ -1,0 +1,299 @@
+"""`bookstore-api serve` as a real process: start, health, logs, an end without lost requests."""
+
+import json
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.bookstore import Process, apply_schema, environment, run_command, wait_for
+from tests.support.postgres import OwnPostgres, query
+
+BOOKS = "/api/v1/books"
+StartProcess = Callable[..., Process]
+
+
+def readiness(process: Process) -> tuple[int, list[str]]:
+    answer = process.internal("/readyz")
+    return answer.status_code, [reason["code"] for reason in answer.json()["reasons"]]
+
+
+def test_a_laptop_needs_no_settings(start: StartProcess, tmp_path: Path) -> None:
+    process = start(None).wait_until_ready()
+    assert (tmp_path / "bookstore.db").exists()
+    assert httpx.get(process.url + "/docs").status_code == 200
+    serving = next(line for line in process.lines() if line["event"] == "serving")
+    assert serving["docs"] == process.url + "/docs"
+    began = time.monotonic()
+    process.signal(signal.SIGINT)
+    assert process.wait() == 0
+    assert time.monotonic() - began < 3  # Ctrl-C waits for no drain
+
+
+def test_the_smoke_test_passes_and_fails(start: StartProcess, url: str, tmp_path: Path) -> None:
+    process = start(url).wait_until_ready()
+    env = environment(None, tmp_path)
+    passed = run_command("smoke", "--url", process.url, env=env, cwd=tmp_path)
+    assert (passed.code, passed.outcome["code"]) == (0, "passed")
+    assert httpx.get(process.url + BOOKS).json()["items"] == []
+    failed = run_command("smoke", "--url", process.internal_url, env=env, cwd=tmp_path)
+    assert (failed.code, failed.outcome["code"]) == (1, "failed")
+    absent = run_command("smoke", "--url", "http://127.0.0.1:9", env=env, cwd=tmp_path)
+    assert (absent.code, absent.outcome["code"]) == (1, "failed")
+
+
+def test_the_version_tells_code_and_database(start: StartProcess, url: str) -> None:
+    process = start(url, revision="7", colour="green", image="shop@sha256:1").wait_until_ready()
+    both = ["0001_books", "0001_contract"]
+    version = process.internal("/version").json()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", version.pop("version"))
+    assert version == {
+        "name": "bookstore-api",
+        "revision": "7",
+        "colour": "green",
+        "image": "shop@sha256:1",
+        "schema": {"code": both, "database": both},
+    }
+
+
+def test_every_log_line_is_json_and_tells_no_secrets(start: StartProcess, url: str) -> None:
+    process = start(url, revision="7", colour="green").wait_until_ready()
+    httpx.get(f"{process.url}{BOOKS}?after=canary", headers={"x-request-id": "r-1"})
+    httpx.post(f"{process.url}{BOOKS}", json={"title": "canary"})
+    httpx.get(f"{process.url}/canary")
+    process.signal(signal.SIGINT)
+    process.wait()
+    lines = process.lines()
+    assert "canary" not in json.dumps(lines)
+    assert {(line["revision"], line["colour"]) for line in lines} == {("7", "green")}
+    assert all({"time", "level", "event", "logger"} <= line.keys() for line in lines)
+    requests = [line for line in lines if line["event"] == "request"]
+    assert [(line["method"], line["route"], line["status"]) for line in requests] == [
+        ("GET", BOOKS, 422),
+        ("POST", BOOKS, 422),
+        ("GET", "(unmatched)", 404),
+    ]
+    assert requests[0]["request_id"] == "r-1"
+
+
+def test_production_refuses_to_start_without_a_database(tmp_path: Path) -> None:
+    env = environment(None, tmp_path, environment="production")
+    ended = run_command("serve", env=env, cwd=tmp_path)
+    assert ended.code == 1
+    assert "BOOKSTORE_DATABASE_URL" in ended.errors
+    assert "Traceback" not in ended.errors
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_production_migrates_nothing_and_is_not_ready_on_an_old_schema(
+    start: StartProcess, empty_url: str
+) -> None:
+    process = start(
+        empty_url, environment="production", host="127.0.0.1", internal_host="127.0.0.1"
+    )
+    process.wait_until_serving()
+    assert readiness(process) == (503, ["schema-behind"])
+    assert process.answers("/livez")
+    apply_schema(empty_url)
+    wait_for(lambda: process.answers("/readyz") or None, "readiness", seconds=5)
+
+
+def test_a_port_in_use_is_told(start: StartProcess, url: str, tmp_path: Path) -> None:
+    port = start(url).wait_until_serving().url.rpartition(":")[2]
+    ended = run_command("serve", env=environment(url, tmp_path, port=port), cwd=tmp_path)
+    assert ended.code == 1
+    assert "BOOKSTORE_PORT" in ended.errors
+    assert "Traceback" not in ended.errors
+
+
+def test_readiness_follows_the_database(start: StartProcess, private_postgres: OwnPostgres) -> None:
+    url = private_postgres.create_database()
+    apply_schema(url)
+    process = start(url).wait_until_ready()
+
+    def is_now(status: int, reasons: set[str]) -> bool | None:
+        began = time.monotonic()
+        answer = readiness(process)
+        assert time.monotonic() - began < 3
+        assert process.answers("/livez")
+        return (answer[0] == status and set(answer[1]) <= reasons) or None
+
+    private_postgres.stop()
+    wait_for(lambda: is_now(503, {"database-unreachable"}), "not ready: stopped")
+    assert httpx.get(process.url + BOOKS).status_code == 503
+    assert process.internal("/version").json()["schema"]["database"] is None
+    private_postgres.start()
+    wait_for(lambda: is_now(200, set()), "ready again")
+    assert httpx.get(process.url + BOOKS).status_code == 200
+
+    private_postgres.freeze()
+    gone = {"database-unreachable", "database-timeout"}
+    wait_for(lambda: is_now(503, gone), "not ready: frozen")
+    private_postgres.thaw()
+    wait_for(lambda: is_now(200, set()), "ready again after the thaw")
+
+
+def test_a_rotated_password_needs_no_restart(
+    start: StartProcess, private_postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    url = private_postgres.create_database()
+    apply_schema(url)
+    private_postgres.execute("CREATE ROLE shop LOGIN SUPERUSER PASSWORD 'first'")
+    secret = tmp_path / "secrets" / "database" / "uri"
+    secret.parent.mkdir(parents=True)
+    server = url.partition("@")[2]
+    secret.write_text(f"postgresql://shop:first@{server}", encoding="utf-8")
+    process = start(None, secrets_dir=tmp_path / "secrets").wait_until_ready()
+
+    private_postgres.execute("ALTER ROLE shop PASSWORD 'second'")
+    query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'")
+    wait_for(
+        lambda: readiness(process) == (503, ["database-refused-credentials"]) or None, "refusal"
+    )
+    secret.write_text(f"postgresql://shop:second@{server}", encoding="utf-8")
+    wait_for(lambda: process.answers("/readyz") or None, "readiness with the new password")
+    assert httpx.get(process.url + BOOKS).status_code == 200
+
+
+@dataclass
+class Traffic:
+    """Clients that keep connections and that do not, sent where a Service would send them."""
+
+    targets: list[Process]
+    done: int = 0
+    failures: list[str] = field(default_factory=list)
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def ready(self) -> Process:
+        """The next target: only those that are ready are in the Service."""
+        with self.lock:
+            self.done += 1
+            return self.targets[self.done % len(self.targets)]
+
+    def keep_alive(self) -> None:
+        """Use the connection there is until the server says that it closes it."""
+        while not self.stop.is_set():
+            with httpx.Client(base_url=self.ready().url, timeout=20) as client:
+                while not self.stop.is_set():
+                    answer = self.ask(client)
+                    if answer is None or answer.headers.get("connection") == "close":
+                        break
+                    with self.lock:
+                        self.done += 1
+
+    def fresh(self) -> None:
+        """Open a connection for each request."""
+        while not self.stop.is_set():
+            with httpx.Client(base_url=self.ready().url, timeout=20) as client:
+                self.ask(client)
+
+    def ask(self, client: httpx.Client) -> httpx.Response | None:
+        try:
+            answer = client.get(BOOKS)
+        except httpx.HTTPError as error:
+            self.failures.append(repr(error))
+            return None
+        if answer.status_code != 200:
+            self.failures.append(f"{answer.status_code}: {answer.text}")
+        return answer
+
+
+def test_stopping_one_of_two_loses_no_request(start: StartProcess, url: str) -> None:
+    processes = [start(url, drain_seconds=1.5).wait_until_ready() for _ in range(2)]
+    traffic = Traffic(list(processes))
+    threads = [threading.Thread(target=traffic.keep_alive) for _ in range(4)]
+    threads += [threading.Thread(target=traffic.fresh) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_for(lambda: traffic.done > 300 or None, "traffic")
+        leaving, staying = processes
+        leaving.signal(signal.SIGTERM)
+        wait_for(lambda: readiness(leaving) == (503, ["draining"]) or None, "draining")
+        traffic.targets = [staying]  # as the Service does it when readiness goes
+        assert leaving.wait() == 0
+        before = traffic.done
+        wait_for(lambda: traffic.done > before + 100 or None, "traffic after the end")
+    finally:
+        traffic.stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert traffic.failures == []
+
+
+def test_a_request_in_flight_is_finished(start: StartProcess, url: str) -> None:
+    """Its body arrives after the listening socket has gone."""
+    process = start(url, drain_seconds=0, shutdown_seconds=20).wait_until_ready()
+    finish = threading.Event()
+    body = json.dumps(
+        {
+            "isbn": "9780132350884",
+            "title": "Clean Code",
+            "authors": ["Robert C. Martin"],
+            "price": {"amount": "1", "currency": "EUR"},
+        }
+    ).encode()
+
+    def slowly() -> Any:
+        yield body[:20]
+        finish.wait(30)
+        yield body[20:]
+
+    answers: list[httpx.Response] = []
+    headers = {"content-type": "application/json"}
+    thread = threading.Thread(
+        target=lambda: answers.append(
+            httpx.post(process.url + BOOKS, content=slowly(), headers=headers, timeout=30)
+        )
+    )
+    thread.start()
+    # Its first half has arrived when the process counts it among its connections.
+    wait_for(lambda: _established(process) or None, "the request to be in flight")
+    process.signal(signal.SIGTERM)
+    wait_for(lambda: _refuses(process.url) or None, "the listening socket to go")
+    finish.set()
+    thread.join(30)
+    assert [answer.status_code for answer in answers] == [201]
+    assert answers[0].headers["connection"] == "close"
+    assert process.wait() == 0
+
+
+def test_a_second_signal_hurries(start: StartProcess, url: str) -> None:
+    process = start(url, drain_seconds=300).wait_until_ready()
+    process.signal(signal.SIGTERM)
+    wait_for(lambda: readiness(process) == (503, ["draining"]) or None, "draining")
+    process.signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def _established(process: Process) -> bool:
+    """Whether anybody is connected to the public port."""
+    port = int(process.url.rpartition(":")[2])
+    rows = Path(f"/proc/{process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    local = f"0100007F:{port:04X}"
+    return any(row.split()[1] == local and row.split()[3] == "01" for row in rows)
+
+
+def _refuses(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=5)
+    except httpx.ConnectError:
+        return True
+    except httpx.TransportError:
+        return False
+    return False
+
+
+@pytest.mark.parametrize("arguments", [(), ("serve",), ("migrate",), ("check-schema",), ("smoke",)])
+def test_every_command_explains_itself(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    ended = run_command(*arguments, "--help", env=environment(None, tmp_path), cwd=tmp_path)
+    assert ended.code == 0
+    assert len(ended.output) > 200
