@@ -18,7 +18,7 @@ from pathlib import Path
 from devcluster import debian, engine, paths, progress, run
 from devcluster.engine import Engine
 from devcluster.errors import DevclusterError
-from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
+from devcluster.imagearchive import DEFAULT_PATH, Entry, Image, Layer, write_archive, write_layer
 from devcluster.locking import locked
 
 _RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
@@ -66,6 +66,11 @@ def ensure(docker: Engine, roles: Iterable[Role]) -> dict[Role, str]:
     """
     with locked("images"):
         return {role: _ensure(docker, role) for role in roles}
+
+
+def is_prepared() -> bool:
+    """Whether all that takes long is in the cache."""
+    return _recipe().archive.exists()
 
 
 def present(docker: Engine, role: Role) -> str | None:
@@ -125,7 +130,7 @@ def ca_bundle() -> Path | None:
 
 
 def _digest(role: Role) -> str:
-    """A name for all that goes into a role's image."""
+    """Return a name for all that goes into a role's image."""
     root = _recipe().digest
     if role is Role.BASE:
         return root
@@ -161,7 +166,9 @@ def _python_image() -> Image:
 
 def _python_version(root: Path) -> str:
     """Read Python's version from the root file system's package database."""
-    status = run.output(["tar", "--extract", "--to-stdout", "--file", root, "./var/lib/dpkg/status"])
+    status = run.output(
+        ["tar", "--extract", "--to-stdout", "--file", root, "./var/lib/dpkg/status"]
+    )
     package = debian.package_versions(status.splitlines())["python3.11"]
     return package.split("-")[0]
 
@@ -177,7 +184,7 @@ def _postgres_image(work: Path) -> Image:
         command=("postgres",),
         environment={
             "LANG": "C.UTF-8",
-            "PATH": "/usr/local/pgsql/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": f"/usr/local/pgsql/bin:{DEFAULT_PATH}",
             "PG_VERSION": version,
             "PGDATA": f"/var/lib/postgresql/{version.split('.')[0]}/docker",
         },

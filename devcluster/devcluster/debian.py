@@ -40,11 +40,19 @@ def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Unpacked:
     `optional` ones are left out where the release has none of that name. Raises DevclusterError
     if the machine has no apt, or apt can't fetch one.
     """
-    folder = paths.cache() / "debian" / f"host-{fingerprint(packages, optional)}"
-    record = folder / "packages.json"
-    if not record.exists():
+    folder = _folder(packages, optional)
+    if not is_unpacked(packages, optional):
         _unpack(folder, packages, optional)
-    return Unpacked(folder, json.loads(record.read_text()))
+    return Unpacked(folder, json.loads((folder / "packages.json").read_text()))
+
+
+def is_unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> bool:
+    """Whether `unpacked` has nothing to fetch."""
+    return (_folder(packages, optional) / "packages.json").exists()
+
+
+def _folder(packages: Sequence[str], optional: Sequence[str]) -> Path:
+    return paths.cache() / "debian" / f"host-{fingerprint(packages, optional)}"
 
 
 def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> None:
@@ -116,6 +124,11 @@ class Recipe:
     inputs: Mapping[str, Path]
 
     @property
+    def archive(self) -> Path:
+        """Where the root file system is in the cache, once it is made."""
+        return paths.cache() / "roots" / f"{self.name}-{self.digest}.tar"
+
+    @property
     def digest(self) -> str:
         """A short name for the recipe with all its inputs."""
         contents = {key: content(path) for key, path in sorted(self.inputs.items())}
@@ -139,7 +152,7 @@ def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Pat
     `tools` is the root of the unpacked package mmdebstrap. Needs root: packages are configured
     under `chroot`. Raises CommandFailed.
     """
-    archive = paths.cache() / "roots" / f"{recipe.name}-{recipe.digest}.tar"
+    archive = recipe.archive
     if archive.exists():
         return archive
     archive.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +171,7 @@ def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Pat
                 # Nobody needs what a crash would leave half written.
                 "--dpkgopt=force-unsafe-io",
                 *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
-                f"--customize-hook=sh {script} \"$1\"",
+                f'--customize-hook=sh {script} "$1"',
                 *(SUITE, partial),
             ],
             log=paths.logs() / f"root-{recipe.name}.log",

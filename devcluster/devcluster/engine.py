@@ -138,7 +138,7 @@ def _check_machine() -> None:
         )
     if os.geteuid() != 0:
         raise DevclusterError(
-            "No Docker engine answers that can pull images, and a private one can only be started by root.",
+            "No Docker engine answers, and a private one can only be started by root.",
             "Start Docker, or add yourself to the group docker, or run this with sudo.",
         )
 
@@ -155,9 +155,13 @@ class _Tools:
         libraries = [*self.root.glob("usr/lib/*-linux-gnu*"), *self.root.glob("lib/*-linux-gnu*")]
         programs = [self.bin, self.root / "usr/bin", self.root / "usr/sbin"]
         return {
-            "PATH": os.pathsep.join([*map(str, programs), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]),
+            "PATH": os.pathsep.join(
+                [*map(str, programs), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+            ),
             "LD_LIBRARY_PATH": os.pathsep.join(str(path) for path in libraries if path.is_dir()),
-            "XTABLES_LIBDIR": os.pathsep.join(str(path / "xtables") for path in libraries if (path / "xtables").is_dir()),
+            "XTABLES_LIBDIR": os.pathsep.join(
+                str(path / "xtables") for path in libraries if (path / "xtables").is_dir()
+            ),
             "RUNC": str(self.root / "usr/sbin/runc"),
         }
 
@@ -184,6 +188,11 @@ def _link(link: Path, target: Path) -> None:
     if not link.is_symlink():
         with contextlib.suppress(FileExistsError):  # made by another process just now
             link.symlink_to(target)
+
+
+def is_unpacked() -> bool:
+    """Whether the private engine's packages are in the cache."""
+    return debian.is_unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
 
 
 def tools_root() -> Path:
@@ -263,7 +272,7 @@ def _record_footprint(tools: _Tools) -> None:
 
 
 def release(cluster: str) -> None:
-    """Take the note of `start_private_engine` back, and stop the engine if no cluster needs it any more."""
+    """Note that a cluster needs the private engine no more, and stop it if none does."""
     with locked("engine"):
         (_users() / cluster).unlink(missing_ok=True)
         if not users():
@@ -311,7 +320,9 @@ def _stop() -> None:
     if done:
         progress.say(f"Removed what the engine left: {', '.join(done)}")
     for thing in left:
-        progress.warn(f"New since the engine was started, and not known to be the engine's: {thing}")
+        progress.warn(
+            f"New since the engine was started, and not known to be the engine's: {thing}"
+        )
 
 
 def _end(pids: Sequence[int], how: signal.Signals) -> None:

@@ -23,7 +23,13 @@ from devcluster.errors import CommandFailed
 _CGROUPS = Path("/sys/fs/cgroup")
 
 # Folders and files outside its own that an engine makes when it starts.
-_FOLDERS = ("/etc/docker/key.json", "/etc/docker", "/run/docker", "/opt/containerd", "/run/containerd")
+_FOLDERS = (
+    "/etc/docker/key.json",
+    "/etc/docker",
+    "/run/docker",
+    "/opt/containerd",
+    "/run/containerd",
+)
 
 # Settings of the kernel that an engine, the kubelet or kube-proxy changes for all of the machine.
 _SETTINGS = (
@@ -39,10 +45,14 @@ _SETTINGS = (
 )
 
 _BRIDGE = re.compile(r"docker0|br-[0-9a-f]{12}")
-_PAIR = re.compile(r"veth[0-9a-f]{7}")
 # Rules that an engine writes: from, to and about its chains and bridges.
-_MARK = re.compile(r"\bDOCKER\b|\bDOCKER-[A-Z0-9-]+|\bdocker0\b|\bbr-[0-9a-f]{12}\b|\bDOCKER_[A-Z]+\b")
-_EMPTY_TABLE = re.compile(r"^table (?P<name>(?:ip|ip6) (?:filter|nat|mangle|raw)) \{(?P<body>.*?)^\}", re.M | re.S)
+_MARK = re.compile(
+    r"\bDOCKER\b|\bDOCKER-[A-Z0-9-]+|\bdocker0\b|\bbr-[0-9a-f]{12}\b|\bDOCKER_[A-Z]+\b"
+)
+_EMPTY_TABLE = re.compile(
+    r"^table (?P<name>(?:ip|ip6) (?:filter|nat|mangle|raw)) \{(?P<body>.*?)^\}",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,8 @@ class Footprint:
                 for program in ("iptables", "ip6tables")
             },
             tables=frozenset(
-                line.removeprefix("table ") for line in _tool(["nft", "list", "tables"], tools).splitlines()
+                line.removeprefix("table ")
+                for line in _tool(["nft", "list", "tables"], tools).splitlines()
             ),
             cgroups=frozenset(_cgroups()),
             folders=frozenset(path for path in _FOLDERS if os.path.lexists(path)),
@@ -110,7 +121,9 @@ def removals(before: Iterable[str], now: Iterable[str]) -> list[list[str]]:
     Rules before the chains that they jump to; policies as they were; nothing without a mark.
     """
     known = set(before)
-    policies = dict(line.split(" : ")[1].split(" ") for line in known if " : " in line and "filter : " in line)
+    policies = dict(
+        line.split(" : ")[1].split(" ") for line in known if " : " in line and "filter : " in line
+    )
     rules: list[list[str]] = []
     emptied: list[list[str]] = []
     removed: list[list[str]] = []
@@ -162,7 +175,7 @@ def leftovers(before: Footprint, tools: Mapping[str, str]) -> list[str]:
         found += [f"{program}: {line}" for line in lines if line not in known]
     found += [f"nftables table {name}" for name in sorted(now.tables - before.tables)]
     found += [f"control group {name}" for name in sorted(now.cgroups - before.cgroups)]
-    found += [path for path in sorted(now.folders - before.folders)]
+    found += sorted(now.folders - before.folders)
     found += [
         f"{name} is {now.settings.get(name)}, was {value}"
         for name, value in before.settings.items()
@@ -204,11 +217,8 @@ def table_is_empty(body: str) -> bool:
 
 
 def _clean_interfaces(before: Footprint, now: Footprint) -> list[str]:
-    done = []
-    for name in sorted(now.interfaces - before.interfaces):
-        if _BRIDGE.fullmatch(name) and delete_bridge(name):
-            done.append(f"bridge {name}")
-    return done
+    new = sorted(filter(_BRIDGE.fullmatch, now.interfaces - before.interfaces))
+    return [f"bridge {name}" for name in new if delete_bridge(name)]
 
 
 def delete_bridge(name: str) -> bool:
@@ -237,7 +247,7 @@ def _clean_cgroups(before: Footprint) -> list[str]:
 
 
 def _cgroups() -> Iterable[str]:
-    """Find the control groups that engines make: `docker` and `moby` of each hierarchy and below."""
+    """Find the control groups that engines make: `docker`, `moby` and what is in them."""
     patterns = ("docker", "*/docker", "moby", "*/moby", "system.slice/docker-*.scope")
     for top in (path for pattern in patterns for path in _CGROUPS.glob(pattern)):
         for folder, _, _ in os.walk(top):
@@ -260,7 +270,7 @@ def _set(name: str, value: str) -> bool:
 
 
 def _remove(path: Path) -> bool:
-    """Remove a folder that an engine made, or a file; a folder only with its empty folders in it."""
+    """Remove a file, or a folder that has only empty folders in it."""
     try:
         if path.is_file():
             path.unlink()

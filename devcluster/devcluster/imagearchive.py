@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Layers and images come out the same whenever they are made.
 _CREATED = "2026-01-01T00:00:00Z"
 
@@ -49,10 +50,7 @@ class Image:
 
     def config(self, machine: str) -> bytes:
         """Return the image's configuration, by the Docker image specification 1.2."""
-        environment = {
-            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            **self.environment,
-        }
+        environment = {"PATH": DEFAULT_PATH, **self.environment}
         config: dict[str, object] = {
             "Env": [f"{key}={value}" for key, value in environment.items()],
             "Entrypoint": list(self.entrypoint) or None,

@@ -1,6 +1,6 @@
 """Real clusters, made by the real `kind`: bring one up, load images, take it down.
 
-    up("bookstore") → environment("bookstore") → load("bookstore", ["bookstore-api:1"]) → down("bookstore")
+    up("bookstore") → environment("bookstore") → load("bookstore", ["api:1"]) → down("bookstore")
 
 Which engine and which images a cluster was made with is written down with it, so that later
 commands need no probing. The kubeconfig is a file of our own; the user's stays as it is.
@@ -79,7 +79,9 @@ def up(
         if not _usable(name, provider):
             _create(name, provider, port)
         elif port is not None and port != _record(name).port:
-            progress.warn(f"{name} is up already, on port {_record(name).port}; `down` it first to change that.")
+            progress.warn(
+                f"{name} is up already, on port {_record(name).port}; that stays as it is."
+            )
         if metrics:
             _add_metrics(name, provider)
 
@@ -140,7 +142,9 @@ def environment(name: str = DEFAULT_NAME) -> dict[str, str]:
         images = {**_local_valkey(docker), **baseimages.ensure(docker, roles)}
     return {
         "KUBECONFIG": str(_kubeconfig(name)),
-        "PATH": os.pathsep.join([str(paths.cluster(name) / "bin"), os.environ.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join(
+            [str(paths.cluster(name) / "bin"), os.environ.get("PATH", os.defpath)]
+        ),
         **docker.environment,
         **{role.value: image for role, image in images.items()},
         "DEVCLUSTER_URL": f"http://127.0.0.1:{record.port}",
@@ -185,7 +189,8 @@ def choose(choice: Choice) -> tuple[Engine | None, bool]:
     own = None if choice is Choice.PRIVATE else engine.machine_engine()
     if own is None and choice is Choice.DOCKER:
         raise DevclusterError(
-            "No Docker engine answers.", "Start Docker, or choose --engine private (Linux, as root)."
+            "No Docker engine answers.",
+            "Start Docker, or choose --engine private (Linux, as root).",
         )
     return own, own is not None and _can_pull(own)
 
@@ -212,21 +217,26 @@ def _provider(name: str, choice: Choice) -> Provider:
 
 
 def _announce(own: Engine | None) -> None:
-    """Say beforehand what is going to be made, and why."""
-    reason = "no image can be pulled" if own else "no Docker engine answers"
+    """Say beforehand what is going to be made, and why; nothing where all is there."""
     steps = [
-        *([] if own else ["unpack Debian's Docker engine into the cache and start it, apart from the machine"]),
-        "make a kind node image from Go modules and Debian packages",
-        "make base images for Python and PostgreSQL the same way",
+        text
+        for missing, text in (
+            (own is None and not engine.is_unpacked(), "Debian's Docker engine, unpacked"),
+            (not nodeimage.is_prepared(), "a kind node image, from Go modules and Debian packages"),
+            (not baseimages.is_prepared(), "base images for Python and PostgreSQL, likewise"),
+        )
+        if missing
     ]
-    progress.say(f"On this machine {reason}. What is missing is made here, and kept for the next time:")
-    for number, step in enumerate(steps, 1):
-        progress.say(f"  {number}. {step}")
-    progress.say(f"It all goes into {paths.cache()}; nothing is installed.")
+    if steps:
+        reason = "no image can be pulled" if own else "no Docker engine answers"
+        progress.say(f"On this machine {reason}. What is missing is made here, once:")
+        for number, step in enumerate(steps, 1):
+            progress.say(f"  {number}. {step}")
+        progress.say(f"It goes into {paths.cache()}; nothing is installed.")
 
 
 def _engine_of(name: str, record: Record) -> Engine:
-    """Return the engine that a cluster was made in. Raises DevclusterError if it does not answer."""
+    """Return the engine that a cluster is in. Raises DevclusterError if it does not answer."""
     if record.private:
         return engine.running_private_engine() or engine.start_private_engine(name)
     own = engine.machine_engine()
@@ -243,7 +253,7 @@ def _engine_of(name: str, record: Record) -> Engine:
 
 def _usable(name: str, provider: Provider) -> bool:
     """Whether the cluster is up. One that is only half there is deleted first."""
-    exists = name in _kind(name, provider.engine, "get", "clusters").split()
+    exists = name in _known_to_kind(name, provider.engine)
     record = _record_or_none(name)
     if not exists:
         return False
@@ -363,24 +373,31 @@ def _link_programs(name: str, docker: Engine) -> None:
         (folder / program).symlink_to(path)
 
 
-def _kind(name: str, docker: Engine, *arguments: str, step: progress.Step | None = None) -> str:
-    """Run kind and return what it printed, all of which is in the cluster's log, too."""
-    kind = binaries.ensure(["kind"])["kind"]
-    path = [*map(str, docker.path), os.environ.get("PATH", os.defpath)]
-    log = paths.logs() / f"kind-{name}.log"
-    return run.run(
-        [kind, *arguments],
-        env={
-            **docker.environment,
-            "PATH": os.pathsep.join(path),
-            "KIND_EXPERIMENTAL_PROVIDER": "docker",
-            # Where kind writes when told nothing else; `delete` takes the entry out of it again.
-            "KUBECONFIG": str(_kubeconfig(name)),
-        },
-        log=log if "get" not in arguments else None,
+def _kind(name: str, docker: Engine, *arguments: str, step: progress.Step | None = None) -> None:
+    """Run kind; all that it prints is in the cluster's log."""
+    run.run(
+        [binaries.ensure(["kind"])["kind"], *arguments],
+        env=_kind_environment(name, docker),
+        log=paths.logs() / f"kind-{name}.log",
         on_line=(lambda line: step.update(line.strip(" •✓"))) if step else None,
         timeout=900,
-    ).output
+    )
+
+
+def _known_to_kind(name: str, docker: Engine) -> list[str]:
+    kind = binaries.ensure(["kind"])["kind"]
+    return run.output([kind, "get", "clusters"], env=_kind_environment(name, docker)).split()
+
+
+def _kind_environment(name: str, docker: Engine) -> dict[str, str]:
+    path = [*map(str, docker.path), os.environ.get("PATH", os.defpath)]
+    return {
+        **docker.environment,
+        "PATH": os.pathsep.join(path),
+        "KIND_EXPERIMENTAL_PROVIDER": "docker",
+        # Where kind writes when told nothing else; `delete` takes the entry out of it again.
+        "KUBECONFIG": str(_kubeconfig(name)),
+    }
 
 
 def _kubectl(name: str) -> list[str]:
@@ -427,5 +444,7 @@ def _record_or_none(name: str) -> Record | None:
 def _record(name: str) -> Record:
     record = _record_or_none(name)
     if record is None:
-        raise DevclusterError(f"There is no kind cluster {name}.", f"Bring it up: devcluster up {name}")
+        raise DevclusterError(
+            f"There is no kind cluster {name}.", f"Bring it up: devcluster up {name}"
+        )
     return record

@@ -19,7 +19,9 @@ from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_la
 from devcluster.locking import locked
 
 # The node image that kind's release notes name for this release of kind, by digest.
-PULLED = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+PULLED = (
+    "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+)
 
 _NAME = f"localhost/bookstore-node:{versions.KUBERNETES}"
 _RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
@@ -59,6 +61,12 @@ def ensure(docker: Engine) -> str:
     return _NAME
 
 
+def is_prepared() -> bool:
+    """Whether all that takes long is in the cache."""
+    programs = (*_PROGRAMS, "pause")
+    return _recipe().archive.exists() and all(map(binaries.cached, programs))
+
+
 def present(docker: Engine) -> bool:
     """Whether the engine has the node image, made by today's recipe."""
     return bool(
@@ -81,7 +89,16 @@ def _digest() -> str:
 def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
     kubernetes = write_layer(_program_entries(programs), work / "programs.tar")
     names = kubeadm_names(
-        run.output([programs["kubeadm"], "config", "images", "list", "--kubernetes-version", versions.KUBERNETES])
+        run.output(
+            [
+                programs["kubeadm"],
+                "config",
+                "images",
+                "list",
+                "--kubernetes-version",
+                versions.KUBERNETES,
+            ]
+        )
     )
     control_plane = work / "control-plane.tar"
     write_archive(
@@ -143,7 +160,9 @@ def kubeadm_names(listed: str) -> dict[str, str]:
     return {line.rpartition("/")[2].partition(":")[0]: line for line in lines}
 
 
-def _control_plane(names: Mapping[str, str], programs: Layer, proxy: Layer, pause: Layer) -> list[Image]:
+def _control_plane(
+    names: Mapping[str, str], programs: Layer, proxy: Layer, pause: Layer
+) -> list[Image]:
     plain = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
     return [
         *(Image(names[name], (programs,), command=(name,)) for name in plain),
@@ -154,7 +173,9 @@ def _control_plane(names: Mapping[str, str], programs: Layer, proxy: Layer, paus
 
 
 def _pause_layer(programs: Mapping[str, Path], work: Path) -> Layer:
-    return write_layer([Entry("/usr/local/bin/pause", source=programs["pause"])], work / "pause.tar")
+    return write_layer(
+        [Entry("/usr/local/bin/pause", source=programs["pause"])], work / "pause.tar"
+    )
 
 
 def _proxy_layer(root: Path, work: Path) -> Layer:
