@@ -1,0 +1,1 @@
+"""Pure builders: from intent to manifest, one file a kind of object."""

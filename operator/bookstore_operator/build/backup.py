@@ -1,0 +1,118 @@
+"""Backups: a CronJob that dumps the database to a volume."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from bookstore_operator import names
+from bookstore_operator.build.common import (
+    Component,
+    Object,
+    container_security,
+    keeps_data,
+    labels,
+    metadata,
+    pod_security,
+)
+from bookstore_operator.build.database import POSTGRES_USER
+from bookstore_operator.model.bookstore import Backup, BookStore
+
+SCRIPT = resources.files("bookstore_operator.build").joinpath("backup.sh").read_text("utf-8")
+URI_FOLDER = "/run/secrets/database"
+DUMPS_FOLDER = "/backup"
+
+
+def backup_claim(store: BookStore, backup: Backup) -> Object:
+    """Return the claim of the volume that holds the dumps."""
+    storage_class = backup.storage.storage_class_name
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata(
+            store, names.backup(store.name), Component.BACKUP, owned=not keeps_data(store)
+        ),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": backup.storage.size}},
+            **({"storageClassName": storage_class} if storage_class else {}),
+        },
+    }
+
+
+def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Object:
+    """Return the CronJob of the backups. Every run has a deadline, and no two run at once."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": metadata(store, names.backup(store.name), Component.BACKUP),
+        "spec": {
+            "schedule": backup.schedule,
+            "timeZone": "Etc/UTC",
+            "suspend": backup.suspend,
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 600,
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {
+                "metadata": {"labels": labels(store.name, Component.BACKUP)},
+                "spec": {
+                    "backoffLimit": 1,
+                    "activeDeadlineSeconds": backup.timeout_seconds,
+                    "template": {
+                        "metadata": {"labels": labels(store.name, Component.BACKUP)},
+                        "spec": _pod(store, backup, image),
+                    },
+                },
+            },
+        },
+    }
+
+
+def _pod(store: BookStore, backup: Backup, image: str) -> Object:
+    external = store.spec.database.external
+    secret = external.secret_name if external else names.database(store.name)
+    # A dump needs one session for its whole length: no pooler between, where there is a way round.
+    key = (external.direct_key or external.key) if external else "uri"
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(POSTGRES_USER),
+        "containers": [
+            {
+                "name": "backup",
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": ["/bin/sh", "-c", SCRIPT],
+                "env": [
+                    {"name": "URI_FILE", "value": f"{URI_FOLDER}/uri"},
+                    {"name": "BACKUP_FOLDER", "value": DUMPS_FOLDER},
+                    {"name": "BACKUP_NAME", "value": store.name},
+                    {"name": "BACKUP_KEEP", "value": str(backup.keep)},
+                ],
+                "resources": {
+                    "requests": {"cpu": "50m", "memory": "64Mi"},
+                    "limits": {"memory": "512Mi"},
+                },
+                "securityContext": container_security(),
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": [
+                    {"name": "backup", "mountPath": DUMPS_FOLDER},
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
+                    {"name": "database", "mountPath": URI_FOLDER, "readOnly": True},
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "backup", "persistentVolumeClaim": {"claimName": names.backup(store.name)}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+            {
+                "name": "database",
+                "secret": {
+                    "secretName": secret,
+                    "items": [{"key": key, "path": "uri"}],
+                    "defaultMode": 0o440,
+                },
+            },
+        ],
+    }

@@ -1,0 +1,172 @@
+"""The embedded database: one PostgreSQL server, its Secret and its headless Service."""
+
+from __future__ import annotations
+
+from bookstore_operator import names
+from bookstore_operator.build.common import (
+    Component,
+    Object,
+    container_security,
+    keeps_data,
+    labels,
+    metadata,
+    pod_security,
+    resources_of,
+    selector,
+)
+from bookstore_operator.model.bookstore import BookStore, EmbeddedDatabase
+
+POSTGRES_USER = 999
+"""The number of the user `postgres` in the official image."""
+PORT = 5432
+FOLDER = "/var/lib/postgresql"
+PASSWORD_FOLDER = "/run/secrets/postgres"  # noqa: S105 - a folder
+
+
+def database_secret(store: BookStore) -> Object:
+    """Return the database's Secret but for what has the password in it: `password` and `uri`.
+
+    It is created without an owner: that is what `database_secret_owner` applies.
+    """
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(store, names.database(store.name), Component.DATABASE, owned=False),
+        "type": "Opaque",
+        "stringData": {
+            "username": names.DATABASE_USER,
+            "dbname": names.DATABASE_NAME,
+            "host": _host(store),
+            "port": str(PORT),
+        },
+    }
+
+
+def database_secret_owner(store: BookStore) -> Object:
+    """Return the part of the Secret that says whether it goes with the BookStore or stays."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(
+            store, names.database(store.name), Component.DATABASE, owned=not keeps_data(store)
+        ),
+    }
+
+
+def uri_template(store: BookStore) -> str:
+    """Return the database's URI with `{password}` where the password goes."""
+    user, database = names.DATABASE_USER, names.DATABASE_NAME
+    return f"postgresql://{user}:{{password}}@{_host(store)}:{PORT}/{database}"
+
+
+def _host(store: BookStore) -> str:
+    return f"{names.database(store.name)}.{store.metadata.namespace}.svc"
+
+
+def database_service(store: BookStore) -> Object:
+    """Return the headless Service that gives the database its name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(store, names.database(store.name), Component.DATABASE),
+        "spec": {
+            "clusterIP": "None",
+            "selector": selector(store.name, Component.DATABASE),
+            "ports": [
+                {"name": "postgres", "port": PORT, "targetPort": "postgres", "protocol": "TCP"}
+            ],
+        },
+    }
+
+
+def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: str) -> Object:
+    """Return the StatefulSet of the one PostgreSQL server."""
+    # What becomes of the volume is the StatefulSet's to say: it makes the claim.
+    kept = "Retain" if keeps_data(store) else "Delete"
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata(store, names.database(store.name), Component.DATABASE),
+        "spec": {
+            "serviceName": names.database(store.name),
+            "replicas": 1,
+            "selector": {"matchLabels": selector(store.name, Component.DATABASE)},
+            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": kept, "whenScaled": "Retain"},
+            "template": {
+                "metadata": {"labels": labels(store.name, Component.DATABASE)},
+                "spec": _pod(store, database, image),
+            },
+            "volumeClaimTemplates": [_claim_template(store, database)],
+        },
+    }
+
+
+def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Object:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 60,
+        "securityContext": pod_security(POSTGRES_USER),
+        "containers": [_server(database, image)],
+        "volumes": [
+            {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
+            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
+            {
+                "name": "password",
+                "secret": {
+                    "secretName": names.database(store.name),
+                    "items": [{"key": "password", "path": "password"}],
+                    "defaultMode": 0o440,
+                },
+            },
+        ],
+    }
+
+
+def _server(database: EmbeddedDatabase, image: str) -> Object:
+    return {
+        "name": "postgres",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": [
+            {"name": "POSTGRES_USER", "value": names.DATABASE_USER},
+            {"name": "POSTGRES_DB", "value": names.DATABASE_NAME},
+            {"name": "POSTGRES_PASSWORD_FILE", "value": f"{PASSWORD_FOLDER}/password"},
+            {"name": "POSTGRES_INITDB_ARGS", "value": "--data-checksums"},
+            {"name": "PGDATA", "value": f"{FOLDER}/pgdata"},
+        ],
+        "ports": [{"name": "postgres", "containerPort": PORT, "protocol": "TCP"}],
+        # Asked over TCP: while the server sets itself up it listens on its socket file only.
+        # No liveness probe: a server that recovers its log must not be killed for being slow.
+        "readinessProbe": {
+            "exec": {
+                "command": [
+                    *("pg_isready", "--quiet", "--host=127.0.0.1", f"--port={PORT}"),
+                    *(f"--username={names.DATABASE_USER}", f"--dbname={names.DATABASE_NAME}"),
+                ]
+            },
+            "periodSeconds": 2,
+            "timeoutSeconds": 3,
+            "failureThreshold": 3,
+        },
+        "resources": resources_of(database.resources),
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "data", "mountPath": FOLDER},
+            {"name": "run", "mountPath": "/var/run/postgresql"},
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
+            {"name": "password", "mountPath": PASSWORD_FOLDER, "readOnly": True},
+        ],
+    }
+
+
+def _claim_template(store: BookStore, database: EmbeddedDatabase) -> Object:
+    storage_class = database.storage.storage_class_name
+    return {
+        "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": database.storage.size}},
+            **({"storageClassName": storage_class} if storage_class else {}),
+        },
+    }

@@ -1,0 +1,52 @@
+"""The Job that migrates the schema for a release."""
+
+from __future__ import annotations
+
+from bookstore_operator import names
+from bookstore_operator.build.common import (
+    COMPONENT_LABEL,
+    RELEASE_LABEL,
+    Component,
+    Object,
+    metadata,
+    owned_by_release,
+)
+from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.model.release import BookStoreRelease
+
+ATTEMPT_LABEL = "bookstore.dev/attempt"
+SERVING_ONLY = frozenset({"startupProbe", "livenessProbe", "readinessProbe", "ports"})
+
+
+def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Object:
+    """Return the Job that expands the schema: the release's own Pod with another command.
+
+    One Job is one attempt: the operator counts, for it tells apart what is worth another try.
+    Nothing removes the Job but its release, so that its result can't vanish unread.
+    """
+    meta = metadata(store, names.migration_job(release.name, attempt), Component.MIGRATION)
+    meta["ownerReferences"] = [owned_by_release(release)]
+    meta["labels"] |= {RELEASE_LABEL: release.name, ATTEMPT_LABEL: str(attempt)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": meta,
+        "spec": {
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "activeDeadlineSeconds": store.spec.migration.timeout_seconds,
+            "template": _template(release),
+        },
+    }
+
+
+def _template(release: BookStoreRelease) -> Object:
+    template = release.spec.template()
+    spec: Object = template["spec"]
+    served: Object = spec["containers"][0]
+    container = {key: value for key, value in served.items() if key not in SERVING_ONLY}
+    spec["containers"] = [{**container, "name": "migrate", "args": ["migrate", "--to", "expand"]}]
+    spec["restartPolicy"] = "Never"
+    spec.pop("topologySpreadConstraints", None)
+    told = {**template["metadata"]["labels"], COMPONENT_LABEL: Component.MIGRATION.value}
+    return {"metadata": {"labels": {**told, RELEASE_LABEL: release.name}}, "spec": spec}

@@ -1,0 +1,134 @@
+"""The Pod template of a release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bookstore_operator import names
+from bookstore_operator.build.common import (
+    COLOUR_LABEL,
+    REVISION_LABEL,
+    Component,
+    Object,
+    colour_selector,
+    container_security,
+    labels,
+    pod_security,
+    resources_of,
+)
+from bookstore_operator.model.bookstore import BookStoreSpec, ExternalDatabase
+from bookstore_operator.model.release import Colour
+
+API_USER = 10001
+PUBLIC_PORT = 8000
+INTERNAL_PORT = 8001
+SECRETS_FOLDER = "/run/secrets/bookstore"
+GRACE_SECONDS = 10
+"""What a process may need beyond its drain and its shutdown before it is killed."""
+
+
+def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str, Any]) -> Object:
+    """Return the Pod template that serves an intent, by the contract with the image."""
+    spec = BookStoreSpec.model_validate(intent)
+    told = {COLOUR_LABEL: colour.value, REVISION_LABEL: str(revision)}
+    return {
+        "metadata": {
+            "labels": labels(store, Component.API, **told),
+            "annotations": {"kubectl.kubernetes.io/default-container": "api"},
+        },
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "terminationGracePeriodSeconds": spec.config.drain_seconds
+            + spec.config.shutdown_seconds
+            + GRACE_SECONDS,
+            "securityContext": pod_security(API_USER),
+            "containers": [_container(spec, revision, colour)],
+            "volumes": [
+                {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+                _database_volume(store, spec.database.external),
+            ],
+            "topologySpreadConstraints": [
+                {
+                    "maxSkew": 1,
+                    "topologyKey": topology,
+                    "whenUnsatisfiable": "ScheduleAnyway",
+                    "labelSelector": {"matchLabels": colour_selector(store, colour)},
+                }
+                for topology in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+            ],
+            **_scheduling(spec),
+        },
+    }
+
+
+def _container(spec: BookStoreSpec, revision: int, colour: Colour) -> Object:
+    return {
+        "name": "api",
+        "image": spec.image,
+        "imagePullPolicy": spec.image_pull_policy.value,
+        "args": ["serve"],
+        "env": [
+            {"name": name, "value": value}
+            for name, value in _environment(spec, revision, colour).items()
+        ],
+        "ports": [
+            {"name": "http", "containerPort": PUBLIC_PORT, "protocol": "TCP"},
+            {"name": "internal", "containerPort": INTERNAL_PORT, "protocol": "TCP"},
+        ],
+        # A slow start is not a death: the startup probe gives a process two minutes.
+        "startupProbe": _probe("/livez", periodSeconds=1, failureThreshold=120),
+        "livenessProbe": _probe("/livez", periodSeconds=10, failureThreshold=3, timeoutSeconds=5),
+        "readinessProbe": _probe("/readyz", periodSeconds=2, failureThreshold=2, timeoutSeconds=3),
+        "resources": resources_of(spec.resources),
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
+            {"name": "database", "mountPath": f"{SECRETS_FOLDER}/database", "readOnly": True},
+        ],
+    }
+
+
+def _environment(spec: BookStoreSpec, revision: int, colour: Colour) -> dict[str, str]:
+    return {
+        "BOOKSTORE_ENVIRONMENT": spec.environment.value,
+        "BOOKSTORE_HOST": "0.0.0.0",  # noqa: S104 - a Pod is reached from outside it
+        "BOOKSTORE_PORT": str(PUBLIC_PORT),
+        "BOOKSTORE_INTERNAL_HOST": "0.0.0.0",  # noqa: S104 - the kubelet asks from outside
+        "BOOKSTORE_INTERNAL_PORT": str(INTERNAL_PORT),
+        "BOOKSTORE_SECRETS_DIR": SECRETS_FOLDER,
+        "BOOKSTORE_LOG_LEVEL": spec.config.log_level.value,
+        "BOOKSTORE_LOG_FORMAT": "json",
+        "BOOKSTORE_DRAIN_SECONDS": str(spec.config.drain_seconds),
+        "BOOKSTORE_SHUTDOWN_SECONDS": str(spec.config.shutdown_seconds),
+        "BOOKSTORE_DATABASE_POOL_SIZE": str(spec.config.database_pool_size),
+        "BOOKSTORE_REVISION": str(revision),
+        "BOOKSTORE_COLOUR": colour.value,
+        "BOOKSTORE_IMAGE": spec.image,
+    }
+
+
+def _probe(path: str, **numbers: int) -> Object:
+    return {"httpGet": {"path": path, "port": "internal"}, **numbers}
+
+
+def _database_volume(store: str, external: ExternalDatabase | None) -> Object:
+    """Mount the URIs live: a rotated password arrives without a release."""
+    items = [{"key": external.key if external else "uri", "path": "uri"}]
+    if external and external.direct_key:
+        items.append({"key": external.direct_key, "path": "direct-uri"})
+    secret = external.secret_name if external else names.database(store)
+    return {
+        "name": "database",
+        "secret": {"secretName": secret, "items": items, "defaultMode": 0o440},
+    }
+
+
+def _scheduling(spec: BookStoreSpec) -> Object:
+    chosen = {
+        **spec.scheduling.manifest(),
+        "imagePullSecrets": [secret.manifest() for secret in spec.image_pull_secrets],
+    }
+    return {key: value for key, value in chosen.items() if value}

@@ -1,0 +1,37 @@
+"""A BookStoreRelease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from bookstore_operator import names
+from bookstore_operator.build.common import COLOUR_LABEL, REVISION_LABEL, Object, metadata
+from bookstore_operator.build.pod import pod_template
+from bookstore_operator.model.base import API_VERSION
+from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.model.release import KIND, Colour
+
+
+def release(
+    store: BookStore, revision: int, attempt: int, colour: Colour, intent: Mapping[str, Any]
+) -> Object:
+    """Return the record of an attempt to make an intent active, its Pod template rendered."""
+    template = pod_template(store.name, revision, colour, intent)
+    meta = metadata(store, names.release(store.name, revision, attempt))
+    meta["labels"] |= {COLOUR_LABEL: colour.value, REVISION_LABEL: str(revision)}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": meta,
+        "spec": {
+            "storeName": store.name,
+            "revision": revision,
+            "attempt": attempt,
+            "colour": colour.value,
+            "intent": dict(intent),
+            "podTemplate": yaml.safe_dump(template, sort_keys=False, allow_unicode=True),
+        },
+    }

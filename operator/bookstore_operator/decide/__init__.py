@@ -1,0 +1,57 @@
+"""From what is observed to what is to be done, with no I/O and no clock.
+
+Read this from top to bottom: a reconcile is a straight line.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator import names
+from bookstore_operator.decide.database import database
+from bookstore_operator.decide.progress import Progress
+from bookstore_operator.decide.releasing import advance
+from bookstore_operator.decide.reporting import look_again_after, records, report
+from bookstore_operator.decide.serving import serving
+from bookstore_operator.decide.surroundings import backups, network_policies
+from bookstore_operator.decide.tidying import old_releases, old_tries
+from bookstore_operator.gates.gate import Passed
+from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.plan import Manifest, Plan
+from bookstore_operator.snapshot import Snapshot
+
+__all__ = ["decide", "secrets_of_interest"]
+
+
+def decide(snapshot: Snapshot, now: datetime) -> Plan:
+    """Return what to do next about a BookStore. `now` is counted in whole seconds."""
+    now = now.replace(microsecond=0)
+    if snapshot.store.metadata.deletion_timestamp:
+        return Plan()  # what it owns is collected by Kubernetes, with the operator up or down
+    if snapshot.store.spec.paused:
+        said = report(Progress(snapshot, Passed()), now, changes=0)
+        return Plan(said.actions, said.events)
+    progress = advance(snapshot, now)
+    changes = (
+        *database(snapshot),
+        *network_policies(snapshot),
+        *progress.actions,
+        *serving(progress.snapshot),
+        *backups(snapshot),
+        *old_tries(snapshot),
+        *old_releases(progress.snapshot),
+    )
+    said = report(progress, now, changes=len(changes))
+    recorded = records(snapshot, progress)
+    return Plan(
+        actions=(*said.actions, *recorded.actions, *changes),
+        events=(*recorded.events, *said.events),
+        requeue_after=look_again_after(progress.answer, now),
+    )
+
+
+def secrets_of_interest(store: Manifest) -> frozenset[str]:
+    """Return the names of the Secrets whose keys a Snapshot of this BookStore needs."""
+    parsed = BookStore.model_validate(store)
+    external = parsed.spec.database.external
+    return frozenset({external.secret_name if external else names.database(parsed.name)})

@@ -1,0 +1,27 @@
+"""Stage Drain: keep the old colour warm for a while, then give it up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator.decide.progress import Progress
+from bookstore_operator.facts import history
+from bookstore_operator.gates.drain import drained, old_releases, switched
+from bookstore_operator.gates.gate import Passed
+from bookstore_operator.model.release import BookStoreRelease, Verdict
+from bookstore_operator.snapshot import Snapshot
+
+
+def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+    """Record the end of the old colour, and with it the success of the release."""
+    for gate in (switched, drained):
+        answer = gate(snapshot, now)
+        if not isinstance(answer, Passed):
+            return Progress(snapshot, answer)
+    for name in old_releases(snapshot):
+        old = next(other for other in snapshot.releases if other.name == name)
+        snapshot = history.recorded(snapshot, old, demoted_at=now)
+    return Progress(
+        history.recorded(snapshot, release, verdict=Verdict.SUCCEEDED, reason="Succeeded"),
+        Passed(),
+    )

@@ -1,0 +1,110 @@
+"""Which release is worked on: begin one, take one further, replace one, or let things be."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator.build.release import release as new_release
+from bookstore_operator.decide.progress import Progress
+from bookstore_operator.decide.stages import walk
+from bookstore_operator.facts import history
+from bookstore_operator.facts.jobs import Ending, migrations_of
+from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.model.effects import intent_of
+from bookstore_operator.model.release import BookStoreRelease, Verdict
+from bookstore_operator.plan import Create
+from bookstore_operator.snapshot import Snapshot
+
+
+def advance(snapshot: Snapshot, now: datetime) -> Progress:
+    """Bring what the BookStore asks for and its releases closer to each other."""
+    newest = history.newest(snapshot)
+    if newest is None:
+        return _begun(snapshot, revision=1)
+    if newest.in_flight and newest.spec.aborted:
+        return _given_up(snapshot, newest)
+    if history.wants(snapshot, newest):
+        return _wanted(snapshot, newest, now)
+    if newest.status.verdict is Verdict.PROMOTED:
+        return _after_drain(snapshot, now)
+    return _replaced(snapshot, newest)
+
+
+def _wanted(snapshot: Snapshot, newest: BookStoreRelease, now: datetime) -> Progress:
+    """The newest release is what is asked for: take it further, or tell how it ended."""
+    verdict = newest.status.verdict
+    if verdict in (None, Verdict.PROMOTED):
+        return walk(snapshot, now)
+    if verdict is Verdict.SUPERSEDED:
+        return _begun(snapshot, newest.spec.revision, newest.spec.attempt + 1)
+    if verdict is Verdict.FAILED:
+        return Progress(snapshot, Failed(newest.status.reason, newest.status.message))
+    return Progress(snapshot, Passed())
+
+
+def _after_drain(snapshot: Snapshot, now: datetime) -> Progress:
+    """Another revision is asked for, but its colour is still kept warm."""
+    progress = walk(snapshot, now)
+    if not isinstance(progress.answer, Passed):
+        return progress
+    begun = advance(progress.snapshot, now)
+    return Progress(begun.snapshot, begun.answer, (*progress.actions, *begun.actions))
+
+
+def _replaced(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
+    """Something else is asked for than the newest release: what, and may it begin?"""
+    if waiting := _migrating(snapshot, newest):
+        return Progress(snapshot, waiting)
+    active = history.active(snapshot)
+    back = active is not None and history.wants(snapshot, active)
+    if newest.in_flight or (back and newest.status.verdict is Verdict.FAILED):
+        snapshot = _superseded(snapshot, newest)
+    if back:
+        return Progress(snapshot, Passed())
+    return _begun(snapshot, newest.spec.revision + 1)
+
+
+def _migrating(snapshot: Snapshot, release: BookStoreRelease) -> Answer | None:
+    """Whether a release that is to end has a migration that must not be cut short."""
+    running = [m for m in migrations_of(snapshot, release) if m.ending is Ending.RUNNING]
+    if not release.in_flight or not running:
+        return None
+    return Waiting(
+        "Migrating",
+        f"{release.name} is to end. Waiting for its migration Job {running[-1].name} first.",
+    )
+
+
+def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
+    if waiting := _migrating(snapshot, newest):
+        return Progress(snapshot, waiting)
+    aborted = Failed(
+        "Aborted", f"{newest.name} was aborted by hand. Change the BookStore to go on."
+    )
+    snapshot = history.recorded(
+        snapshot, newest, verdict=Verdict.FAILED, reason=aborted.reason, message=aborted.message
+    )
+    return Progress(snapshot, aborted)
+
+
+def _superseded(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:
+    failed = newest.status.verdict is Verdict.FAILED
+    before = f" Before that: {newest.status.message}" if failed else ""
+    return history.recorded(
+        snapshot,
+        newest,
+        verdict=Verdict.SUPERSEDED,
+        reason="Superseded",
+        message=f"The BookStore asks for something else.{before}",
+    )
+
+
+def _begun(snapshot: Snapshot, revision: int, attempt: int = 1) -> Progress:
+    """Begin a release on the idle colour. Its stages begin when it is seen to be recorded."""
+    store = snapshot.store
+    made = new_release(
+        store, revision, attempt, history.idle_colour(snapshot), intent_of(store.spec)
+    )
+    name = made["metadata"]["name"]
+    message = f"Release {name} of {store.spec.image} begins on {made['spec']['colour']}."
+    return Progress(snapshot, Waiting("Releasing", message), (Create(made, "Release", message),))

@@ -1,0 +1,153 @@
+"""What is written down and told: the releases' records, the BookStore's status, events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bookstore_operator import conditions, names
+from bookstore_operator.build.common import release_selector
+from bookstore_operator.decide.progress import Progress
+from bookstore_operator.facts import history
+from bookstore_operator.facts.objects import find
+from bookstore_operator.gates.gate import Answer, Waiting
+from bookstore_operator.model import bookstore, release
+from bookstore_operator.model.base import API_VERSION
+from bookstore_operator.model.bookstore import (
+    ActiveRelease,
+    BookStoreStatus,
+    Condition,
+    ConditionStatus,
+)
+from bookstore_operator.model.release import BookStoreRelease, Verdict
+from bookstore_operator.plan import Action, Event, EventType, ObjectKey, WriteStatus
+from bookstore_operator.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is written and what is told of it."""
+
+    actions: tuple[Action, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def records(before: Snapshot, progress: Progress) -> Said:
+    """Return the releases' records that have changed."""
+    told = _with_what_is_waited_for(progress)
+    known = {each.name: each for each in before.releases}
+    changed = [each for each in told.releases if each.status != known[each.name].status]
+    return Said(
+        tuple(_write(each) for each in changed),
+        tuple(event for each in changed for event in _news(before, known[each.name], each)),
+    )
+
+
+def report(progress: Progress, now: datetime, changes: int) -> Said:
+    """Return the BookStore's status, if it has changed, and an event for each transition."""
+    snapshot = progress.snapshot
+    store = snapshot.store
+    found = conditions.conditions(snapshot, progress.answer, now, changes)
+    status = _status(snapshot, found)
+    if status.manifest() == store.status.manifest():
+        return Said()
+    key = ObjectKey(API_VERSION, bookstore.KIND, store.name)
+    ready = next(each for each in found if each.type == conditions.READY)
+    return Said(
+        (WriteStatus(key, status.manifest(), ready.reason, ready.message),),
+        tuple(
+            Event(key, _type_of(each), each.reason, f"{each.type}: {each.message}")
+            for each in conditions.transitions(store.status.conditions, found)
+            # It goes up and down with every small change; the stages are told instead.
+            if each.type != conditions.RECONCILING
+        ),
+    )
+
+
+def look_again_after(answer: Answer, now: datetime) -> timedelta | None:
+    """Return when a gate answers otherwise though nothing has changed."""
+    if not isinstance(answer, Waiting) or answer.until is None:
+        return None
+    return max(answer.until - now, timedelta(seconds=1))
+
+
+def _with_what_is_waited_for(progress: Progress) -> Snapshot:
+    newest, answer = history.newest(progress.snapshot), progress.answer
+    if newest is None or not newest.in_flight or not isinstance(answer, Waiting):
+        return progress.snapshot
+    return history.recorded(progress.snapshot, newest, reason=answer.reason, message=answer.message)
+
+
+def _write(made: BookStoreRelease) -> Action:
+    status = made.status
+    what = status.verdict or status.stage or "Recorded"
+    key = ObjectKey(API_VERSION, release.KIND, made.name)
+    return WriteStatus(key, status.manifest(), what, f"{made.name}: {what}. {status.message}")
+
+
+def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> Iterator[Event]:
+    """Yield the stages and verdicts of a release that are new, told of the BookStore."""
+    key = ObjectKey(API_VERSION, bookstore.KIND, before.store.name)
+    stage, verdict = made.status.stage, made.status.verdict
+    if stage and stage is not known.status.stage:
+        yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{made.name} is at stage {stage}.")
+    if verdict and verdict is not known.status.verdict:
+        bad = verdict is Verdict.FAILED
+        kind = EventType.WARNING if bad else EventType.NORMAL
+        yield Event(key, kind, f"Release{verdict}", f"{made.name}: {made.status.message}")
+
+
+def _type_of(condition: Condition) -> EventType:
+    holds = condition.status is ConditionStatus.TRUE
+    bad = {conditions.STALLED: holds, conditions.AVAILABLE: not holds}
+    bad[conditions.BACKUP_HEALTHY] = condition.status is ConditionStatus.FALSE
+    return EventType.WARNING if bad.get(condition.type) else EventType.NORMAL
+
+
+def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus:
+    newest, active = history.newest(snapshot), history.active(snapshot)
+    counts = _counts(snapshot, active)
+    going_on = newest and newest.status.verdict in (None, Verdict.PROMOTED)
+    return BookStoreStatus.model_validate(
+        {
+            "observedGeneration": snapshot.store.metadata.generation,
+            "conditions": found,
+            "release": newest.name if newest else None,
+            "stage": newest.status.stage if newest and going_on else None,
+            "active": _active(active) if active else None,
+            "replicas": counts.get("replicas", 0),
+            "readyReplicas": counts.get("readyReplicas", 0),
+            "selector": _selector(active) if active else "",
+            "schema": _schema(snapshot),
+            "lastBackupAt": conditions.last_backup_at(snapshot),
+        }
+    )
+
+
+def _schema(snapshot: Snapshot) -> str | None:
+    """Return the newest schema revision that a migration has told."""
+    told = [each.status.schema_revisions for each in snapshot.releases]
+    return next((revisions[-1] for revisions in reversed(told) if revisions), None)
+
+
+def _counts(snapshot: Snapshot, active: BookStoreRelease | None) -> dict[str, int]:
+    if active is None:
+        return {}
+    name = names.deployment(snapshot.store.name, active.spec.colour)
+    deployment = find(snapshot, "Deployment", name) or {}
+    return dict(deployment.get("status", {}))
+
+
+def _active(active: BookStoreRelease) -> ActiveRelease:
+    return ActiveRelease(
+        release=active.name,
+        colour=active.spec.colour.value,
+        revision=active.spec.revision,
+        image=active.spec.intent.get("image", ""),
+        promoted_at=active.status.promoted_at,
+    )
+
+
+def _selector(active: BookStoreRelease) -> str:
+    return ",".join(f"{key}={value}" for key, value in release_selector(active).items())

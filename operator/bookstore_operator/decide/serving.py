@@ -1,0 +1,55 @@
+"""What serves users follows the recorded promoted release: Deployment, Service, autoscaler."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bookstore_operator import names
+from bookstore_operator.build.deployment import deployment
+from bookstore_operator.build.scaling import autoscaler, disruption_budget
+from bookstore_operator.build.service import active_service
+from bookstore_operator.decide.start import scaled
+from bookstore_operator.decide.writing import desired, undesired
+from bookstore_operator.facts import history
+from bookstore_operator.facts.objects import find
+from bookstore_operator.facts.replicas import live_size, size
+from bookstore_operator.model.release import StageName
+from bookstore_operator.plan import Action
+from bookstore_operator.snapshot import Snapshot
+
+
+def serving(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield what differs from the recorded promotion, the Service first."""
+    store = snapshot.store
+    active = history.active(snapshot)
+    if active is None:
+        return
+    colour = active.spec.colour
+    yield from desired(snapshot, active_service(store, active), fenced=True)
+    yield from desired(snapshot, disruption_budget(store, colour))
+    autoscaling = store.spec.autoscaling
+    if autoscaling:
+        yield from desired(snapshot, autoscaler(store, autoscaling, colour))
+    else:
+        old = find(snapshot, "HorizontalPodAutoscaler", names.service(store.name))
+        yield from undesired(old, "spec.autoscaling is gone.")
+    yield from desired(snapshot, deployment(store, active))
+    yield from scaled(snapshot, colour, live_size(snapshot), "as asked for")
+    yield from _idle(snapshot)
+
+
+def _idle(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the end of the idle colour's Pods, when no release starts them or keeps them warm."""
+    newest = history.newest(snapshot)
+    starting = (
+        newest
+        and newest.in_flight
+        and newest.status.stage
+        in (
+            StageName.START,
+            StageName.SWITCH,
+        )
+    )
+    colour = history.idle_colour(snapshot)
+    if not starting and not history.draining(snapshot) and size(snapshot, colour):
+        yield from scaled(snapshot, colour, 0, "no longer needed")

@@ -1,0 +1,28 @@
+"""Stage Switch: make the new colour the one that serves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator.decide.progress import Progress
+from bookstore_operator.facts import history
+from bookstore_operator.gates.colour import colour_available
+from bookstore_operator.gates.gate import Passed
+from bookstore_operator.model.release import BookStoreRelease, Verdict
+from bookstore_operator.snapshot import Snapshot
+
+
+def switch(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+    """Record the promotion. The record is the switch: the Service follows it (serving.py)."""
+    answer = colour_available(snapshot, now)
+    if not isinstance(answer, Passed):
+        return Progress(snapshot, answer)
+    promoted = history.recorded(
+        snapshot,
+        release,
+        verdict=Verdict.PROMOTED,
+        promoted_at=now,
+        reason="Promoted",
+        message=f"Revision {release.spec.revision} serves users.",
+    )
+    return Progress(promoted, answer)

@@ -1,0 +1,42 @@
+"""What is deleted because it is old."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bookstore_operator.decide.writing import undesired
+from bookstore_operator.facts import history
+from bookstore_operator.facts.jobs import Ending, migrations_of
+from bookstore_operator.model.base import API_VERSION
+from bookstore_operator.model.release import KIND, BookStoreRelease
+from bookstore_operator.plan import Action, Delete, ObjectKey
+from bookstore_operator.snapshot import Snapshot
+
+
+def old_releases(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the deletion of finished releases beyond the history that is kept."""
+    needed = (history.newest(snapshot), history.active(snapshot))
+    finished = [
+        release
+        for release in snapshot.releases
+        if release not in needed and not _still_warm(snapshot, release)
+    ]
+    for release in finished[: -snapshot.store.spec.rollout.history_limit]:
+        key = ObjectKey(API_VERSION, KIND, release.name)
+        yield Delete(key, release.metadata.uid, "Delete", f"{release.name} is beyond the history.")
+
+
+def _still_warm(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    return history.draining(snapshot) and release.status.demoted_at is None
+
+
+def old_tries(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the deletion of migration Jobs that say nothing any more.
+
+    A database that can't be reached is tried again for ever: only the last such Job is kept. Those
+    that count stay, for they are what is counted.
+    """
+    newest = history.newest(snapshot)
+    for tried in migrations_of(snapshot, newest)[:-1] if newest else ():
+        if tried.ending is Ending.FAILED and not tried.counts:
+            yield from undesired(tried.job, "it was tried again.")

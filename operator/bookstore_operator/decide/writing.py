@@ -1,0 +1,47 @@
+"""The actions that make one object as desired, if it is not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from bookstore_operator.differences import differs
+from bookstore_operator.observed import key_of
+from bookstore_operator.plan import Action, Apply, Delete, Manifest
+from bookstore_operator.snapshot import Snapshot
+
+APPLIED = "bookstore.dev/applied"
+"""An annotation with the hash of what was applied: a field that is no longer desired shows."""
+
+
+def desired(snapshot: Snapshot, manifest: dict[str, Any], fenced: bool = False) -> Iterator[Apply]:
+    """Yield an Apply unless the observed object is as desired.
+
+    Fenced, the write is refused when the object has changed since it was observed.
+    """
+    marked = _marked(manifest)
+    key = key_of(manifest)
+    observed = snapshot.objects.get(key)
+    what = f"{key.kind} {key.name}"
+    if observed is None:
+        yield Apply(marked, "Create", f"There is no {what}.")
+    elif why := differs(marked, observed):
+        version = observed["metadata"].get("resourceVersion") if fenced else None
+        yield Apply(marked, "Update", f"{what}: {why}.", version)
+
+
+def undesired(manifest: Manifest | None, why: str) -> Iterator[Action]:
+    """Yield the deletion of an observed object."""
+    if manifest is not None and not manifest["metadata"].get("deletionTimestamp"):
+        key = key_of(manifest)
+        yield Delete(key, manifest["metadata"]["uid"], "Delete", f"{key.kind} {key.name}: {why}")
+
+
+def _marked(manifest: dict[str, Any]) -> dict[str, Any]:
+    text = json.dumps(manifest, sort_keys=True)
+    mark = hashlib.sha256(text.encode()).hexdigest()[:16]
+    metadata = manifest["metadata"]
+    annotations = {**metadata.get("annotations", {}), APPLIED: mark}
+    return {**manifest, "metadata": {**metadata, "annotations": annotations}}

@@ -1,0 +1,91 @@
+"""Why an observed object is not as desired, if so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from bookstore_operator.plan import Manifest
+
+WHOLE = frozenset({"selector", "matchLabels"})
+"""Maps that mean something else when they have more in them than desired."""
+
+AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
+
+SUFFIXES = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGT", start=1)},
+    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", start=1)},
+}
+
+
+def differs(desired: Manifest, observed: Manifest) -> str | None:
+    """Return the path and the values of the first difference, or None.
+
+    The observed object may have more in it than desired: defaults, status, other managers' fields.
+    """
+    return _differs(desired, observed, ())
+
+
+def _differs(desired: Any, observed: Any, path: tuple[str, ...]) -> str | None:
+    if desired in (None, {}, []) and observed in (None, {}, []):
+        return None
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        return _maps_differ(desired, observed, path)
+    if isinstance(desired, list) and isinstance(observed, list):
+        return _lists_differ(desired, observed, path)
+    if desired == observed and isinstance(desired, bool) == isinstance(observed, bool):
+        return None
+    if AMOUNTS & set(path) and _same_amount(desired, observed):
+        return None
+    return f"{'.'.join(path)} is {_told(observed)}, not {_told(desired)}"
+
+
+def _maps_differ(
+    desired: Mapping[str, Any], observed: Mapping[str, Any], path: tuple[str, ...]
+) -> str | None:
+    for key, value in desired.items():
+        if why := _differs(value, observed.get(key), (*path, key)):
+            return why
+    if path and path[-1] in WHOLE and "matchLabels" not in desired:
+        extra = sorted(observed.keys() - desired.keys())
+        if extra:
+            return f"{'.'.join(path)} has {', '.join(extra)} too"
+    return None
+
+
+def _lists_differ(
+    desired: Sequence[Any], observed: Sequence[Any], path: tuple[str, ...]
+) -> str | None:
+    if desired and all(isinstance(item, Mapping) and "name" in item for item in desired):
+        by_name = {item.get("name"): item for item in observed}
+        pairs = [(item["name"], item, by_name.get(item["name"])) for item in desired]
+    elif len(desired) != len(observed):
+        return f"{'.'.join(path)} has {len(observed)} items, not {len(desired)}"
+    else:
+        together = zip(desired, observed, strict=True)
+        pairs = [(str(index), *pair) for index, pair in enumerate(together)]
+    for name, wanted, found in pairs:
+        if why := _differs(wanted, found, (*path, name)):
+            return why
+    return None
+
+
+def _same_amount(one: Any, other: Any) -> bool:
+    amounts = (_amount(one), _amount(other))
+    return None not in amounts and amounts[0] == amounts[1]
+
+
+def _amount(quantity: Any) -> Decimal | None:
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", str(quantity))
+    if found is None or found[2] not in SUFFIXES:
+        return None
+    return Decimal(found[1]) * SUFFIXES[found[2]]
+
+
+def _told(value: Any) -> str:
+    text = "missing" if value is None else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

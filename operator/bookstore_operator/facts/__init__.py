@@ -1,0 +1,1 @@
+"""What a Snapshot says: small questions that gates, decisions and conditions share."""

@@ -1,0 +1,135 @@
+"""How migration Jobs ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from bookstore_operator.build.common import COMPONENT_LABEL, Component
+from bookstore_operator.build.migration import ATTEMPT_LABEL
+from bookstore_operator.facts.objects import all_of, condition, label, owned_by
+from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.plan import Manifest
+from bookstore_operator.snapshot import Snapshot
+
+JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
+TRANSIENT = frozenset({"unreachable", "refused-credentials", "locked"})
+"""Codes of the contract that say nothing against the release: such a try does not count."""
+
+
+class Ending(Enum):
+    """How a Job stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One attempt to migrate the schema."""
+
+    job: Manifest
+    attempt: int
+    ending: Ending
+    code: str = ""
+    message: str = ""
+    schema_after: tuple[str, ...] = ()
+    ended_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """The Job's name."""
+        name: str = self.job["metadata"]["name"]
+        return name
+
+    @property
+    def counts(self) -> bool:
+        """Whether it failed by the release's own fault."""
+        return self.ending is Ending.FAILED and self.code not in TRANSIENT
+
+
+def migrations_of(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Migration, ...]:
+    """Return the attempts to migrate for a release, oldest first."""
+    jobs = (job for job in _migration_jobs(snapshot) if owned_by(job, release.metadata.uid))
+    return tuple(sorted((_read(snapshot, job) for job in jobs), key=lambda told: told.attempt))
+
+
+def running_migration(snapshot: Snapshot, but: BookStoreRelease | None = None) -> Manifest | None:
+    """Return a Job that migrates this database now, for another release than the one named."""
+    for job in _migration_jobs(snapshot):
+        mine = but is not None and owned_by(job, but.metadata.uid)
+        if not mine and ending_of(job) is Ending.RUNNING:
+            return job
+    return None
+
+
+def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
+    jobs = all_of(snapshot, "Job")
+    return [job for job in jobs if label(job, COMPONENT_LABEL) == Component.MIGRATION.value]
+
+
+def ending_of(job: Manifest) -> Ending:
+    """Return how a Job stands, by its conditions."""
+    if condition(job, "Complete"):
+        return Ending.SUCCEEDED
+    return Ending.FAILED if condition(job, "Failed") else Ending.RUNNING
+
+
+def _read(snapshot: Snapshot, job: Manifest) -> Migration:
+    ending = ending_of(job)
+    attempt = int(label(job, ATTEMPT_LABEL) or 1)
+    if ending is Ending.RUNNING:
+        return Migration(job, attempt, ending)
+    told = result_of(snapshot, job)
+    ended = condition(job, "Complete") or condition(job, "Failed") or {}
+    why = _why_failed(job, ended) if ending is Ending.FAILED else ""
+    at = ended.get("lastTransitionTime")
+    return Migration(
+        job,
+        attempt,
+        ending,
+        code=str(told.get("code", "")),
+        message=str(told.get("message") or why),
+        schema_after=tuple(map(str, told.get("schemaAfter") or ())),
+        ended_at=datetime.fromisoformat(at) if at else None,
+    )
+
+
+def _why_failed(job: Manifest, ended: Manifest) -> str:
+    if ended.get("reason") == "DeadlineExceeded":
+        seconds = job["spec"].get("activeDeadlineSeconds")
+        return (
+            f"It did not end within {seconds} s (spec.migration.timeoutSeconds). "
+            "See whether the image can be pulled and the Pod scheduled, or give it more time."
+        )
+    return f"{ended.get('reason', 'It failed')}: {ended.get('message', 'nothing more is known')}"
+
+
+def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
+    """Return what a Job's last Pod said in its termination message, by the contract."""
+    name = job["metadata"]["name"]
+    for pod in reversed(list(all_of(snapshot, "Pod"))):
+        if all(label(pod, key) != name for key in JOB_NAME_LABELS):
+            continue
+        for container in pod.get("status", {}).get("containerStatuses") or ():
+            ended = container.get("state", {}).get("terminated") or {}
+            if ended.get("message"):
+                return _result(ended["message"])
+    return {}
+
+
+def _result(message: str) -> dict[str, Any]:
+    """Read the JSON object of the contract: the message itself, or the last line of a log."""
+    lines = message.strip().splitlines() or [""]
+    for text in (message, lines[-1]):
+        try:
+            result = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(result, dict):
+            return result
+    return {"message": lines[-1][:1000]}

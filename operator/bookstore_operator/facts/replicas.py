@@ -1,0 +1,35 @@
+"""How many Pods each colour should have, and how many it has."""
+
+from __future__ import annotations
+
+from bookstore_operator import names
+from bookstore_operator.facts import history
+from bookstore_operator.facts.objects import find
+from bookstore_operator.model.release import Colour
+from bookstore_operator.snapshot import Snapshot
+
+DEFAULT_REPLICAS = 2
+
+
+def live_size(snapshot: Snapshot) -> int:
+    """Return how many Pods serve, or should: what a new colour has to match.
+
+    An autoscaler's count is read from the active Deployment and never set, but for one that it
+    can't raise itself: 0 switches it off.
+    """
+    autoscaling = snapshot.store.spec.autoscaling
+    if autoscaling is None:
+        replicas = snapshot.store.spec.replicas
+        return DEFAULT_REPLICAS if replicas is None else replicas
+    serving = history.active(snapshot)
+    live = size(snapshot, serving.spec.colour) if serving else None
+    return live or autoscaling.min_replicas
+
+
+def size(snapshot: Snapshot, colour: Colour) -> int | None:
+    """Return the replica count that a colour's Deployment asks for; None without Deployment."""
+    deployment = find(snapshot, "Deployment", names.deployment(snapshot.store.name, colour))
+    if deployment is None:
+        return None
+    replicas: int = deployment["spec"].get("replicas", 1)
+    return replicas

@@ -1,0 +1,1 @@
+"""Gates: each one thing that must be true before a release goes on."""

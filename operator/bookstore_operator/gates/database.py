@@ -1,0 +1,66 @@
+"""Can the database be reached?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator import names
+from bookstore_operator.build.common import Component, selector
+from bookstore_operator.facts import pods
+from bookstore_operator.facts.objects import find
+from bookstore_operator.gates.gate import Answer, Passed, Waiting
+from bookstore_operator.model.bookstore import ExternalDatabase
+from bookstore_operator.snapshot import Snapshot
+
+
+def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the embedded server is ready, or the external one's Secret has its keys."""
+    del now
+    external = snapshot.store.spec.database.external
+    return _external_known(snapshot, external) if external else _embedded_ready(snapshot)
+
+
+def password_lost(snapshot: Snapshot) -> bool:
+    """Whether there is a volume of the embedded database whose password is gone."""
+    store = snapshot.store.name
+    volume = find(snapshot, "PersistentVolumeClaim", names.database_claim(store))
+    return volume is not None and names.database(store) not in snapshot.secrets
+
+
+def _external_known(snapshot: Snapshot, external: ExternalDatabase) -> Answer:
+    name = external.secret_name
+    wanted = [key for key in (external.key, external.direct_key) if key]
+    missing = [key for key in wanted if key not in snapshot.secrets.get(name, frozenset())]
+    if not missing:
+        return Passed()
+    keys = " and ".join(f"`{key}`" for key in missing)
+    if name in snapshot.secrets:
+        return Waiting(
+            "DatabaseSecretIncomplete",
+            f"Secret {name} has no key {keys}. Add it: a PostgreSQL URI (postgresql://…).",
+        )
+    return Waiting(
+        "DatabaseSecretMissing",
+        f"There is no Secret {name}. Create it, with a PostgreSQL URI (postgresql://…) "
+        f"under the key {keys}.",
+    )
+
+
+def _embedded_ready(snapshot: Snapshot) -> Answer:
+    store = snapshot.store.name
+    name = names.database(store)
+    if password_lost(snapshot):
+        return Waiting(
+            "DatabaseSecretLost",
+            f"Secret {name} is gone, but the volume {names.database_claim(store)} that its "
+            "password belongs to is still there, and a new password would not fit it. Restore "
+            f"the Secret, or delete the volume claim to begin with an empty database.",
+            stalled=True,
+        )
+    server = find(snapshot, "StatefulSet", name)
+    if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
+        return Passed()
+    trouble = pods.trouble(snapshot, selector(store, Component.DATABASE))
+    return Waiting(
+        "DatabaseStarting", f"Waiting for PostgreSQL (StatefulSet {name}) to be ready.{trouble}"
+    )

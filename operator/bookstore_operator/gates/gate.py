@@ -1,0 +1,37 @@
+"""What a gate says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The release may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Not yet."""
+
+    reason: str
+    """A word for programs, CamelCase."""
+    message: str
+    """What is waited for, and what to do about it if anything."""
+    until: datetime | None = None
+    """When to look again though nothing has changed."""
+    stalled: bool = False
+    """Nothing will change unless somebody does something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Never: the release has failed."""
+
+    reason: str
+    message: str
+
+
+Answer: TypeAlias = Passed | Waiting | Failed

@@ -1,0 +1,1 @@
+"""The objects as pydantic models: the one source of CRDs, reference pages and validation."""

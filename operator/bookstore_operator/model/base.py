@@ -1,0 +1,97 @@
+"""What all models share: naming, times, quantities, and rules that the API server checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic.alias_generators import to_camel
+
+GROUP = "bookstore.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+
+class Part(BaseModel):
+    """A part of an object: camelCase outside, frozen, blind to fields that it does not know.
+
+    The API server prunes and refuses unknown fields; a model that refused them as well would keep
+    an older operator from reading an object that a newer one wrote.
+    """
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+        frozen=True,
+        extra="ignore",
+    )
+
+    def manifest(self) -> dict[str, Any]:
+        """Return the part as JSON data, without what is unset."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def group(factory: Callable[[], Part], description: str) -> Any:
+    """Return an optional group of fields that the API server fills in with its defaults."""
+    default = factory().model_dump(mode="json", exclude_unset=True)
+    return Field(
+        default_factory=factory, description=description, json_schema_extra={"default": default}
+    )
+
+
+def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
+    """Return the schema extra of CEL rules, each with the sentence for whoever breaks it."""
+    return {
+        "x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]
+    }
+
+
+def _rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Time = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
+"""A moment, in whole seconds and UTC when written, as the Kubernetes API does."""
+
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+
+Quantity = Annotated[
+    str,
+    BeforeValidator(str),
+    Field(pattern=QUANTITY),
+    WithJsonSchema(
+        {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "pattern": QUANTITY,
+            "maxLength": 20,
+        }
+    ),
+]
+"""An amount of CPU, memory or storage, as in `500m` or `1Gi`."""
+
+SmallText = Annotated[str, Field(max_length=253)]
+LabelValue = Annotated[str, Field(max_length=63)]
+
+
+class Metadata(Part):
+    """The standard fields of an object's metadata that decisions need."""
+
+    name: str
+    namespace: str = "default"
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+    creation_timestamp: Time | None = None
+    deletion_timestamp: Time | None = None

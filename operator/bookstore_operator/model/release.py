@@ -1,0 +1,126 @@
+"""BookStoreRelease: one attempt to make a revision active, and the durable record of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from bookstore_operator.model.base import Metadata, Part, SmallText, Time, rules
+from bookstore_operator.model.bookstore import BookStoreSpec
+from bookstore_operator.model.effects import intent_schema
+
+KIND = "BookStoreRelease"
+PLURAL = "bookstorereleases"
+
+
+class Colour(StrEnum):
+    """One of the two Deployments of a BookStore."""
+
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> Colour:
+        """The colour that this one is not."""
+        return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
+
+
+class StageName(StrEnum):
+    """The stages of a release."""
+
+    EXPAND = "Expand"
+    START = "Start"
+    SWITCH = "Switch"
+    DRAIN = "Drain"
+
+
+class Verdict(StrEnum):
+    """How a release stands. Without one it is on its way to be promoted."""
+
+    PROMOTED = "Promoted"
+    """It serves; what is left is the end of the old colour."""
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    SUPERSEDED = "Superseded"
+
+
+IMMUTABLE = rules(
+    ("self == oldSelf", "a BookStoreRelease is a record: only approved and aborted change")
+)
+
+
+class ReleaseSpec(Part):
+    """What was asked for. Immutable, but for what people decide about it."""
+
+    store_name: SmallText = Field(
+        description="The BookStore it belongs to.", json_schema_extra=IMMUTABLE
+    )
+    revision: int = Field(
+        ge=1,
+        description="Counts what was asked for.",
+        json_schema_extra=IMMUTABLE,
+    )
+    attempt: int = Field(
+        1, ge=1, description="Counts the attempts at the revision.", json_schema_extra=IMMUTABLE
+    )
+    colour: Colour = Field(description="Where it runs.", json_schema_extra=IMMUTABLE)
+    intent: dict[str, Any] = Field(
+        description="The part of the BookStore's spec that it makes true.",
+        json_schema_extra={**IMMUTABLE, **intent_schema(BookStoreSpec)},
+    )
+    pod_template: str = Field(
+        max_length=65536,
+        description="The Pod template (YAML) that the operator of that day made of the intent: "
+        "a newer operator makes no other of it.",
+        json_schema_extra=IMMUTABLE,
+    )
+    approved: bool | None = Field(
+        None, description="Set by people: it may be promoted. Nothing waits for it yet."
+    )
+    aborted: bool | None = Field(
+        None, description="Set by people: give up. What serves goes on serving."
+    )
+
+    def template(self) -> dict[str, Any]:
+        """Return the Pod template as data."""
+        template: dict[str, Any] = yaml.safe_load(self.pod_template)
+        return template
+
+
+class ReleaseStatus(Part):
+    """The durable record of what can't be observed."""
+
+    stage: StageName | None = Field(None, description="The stage it is at, or ended at.")
+    stage_started_at: Time | None = Field(None, description="When that stage began.")
+    attempts: int = Field(0, description="Migration Jobs started so far.")
+    verdict: Verdict | None = Field(None, description="How it stands.")
+    reason: str = Field("", description="Why, as a word for programs.")
+    message: str = Field("", description="Why, as a sentence for people.")
+    promoted_at: Time | None = Field(None, description="When it became active.")
+    demoted_at: Time | None = Field(None, description="When its colour was given up.")
+    schema_revisions: list[str] = Field(
+        default_factory=list, alias="schema", description="The schema after its migration."
+    )
+
+
+class BookStoreRelease(Part):
+    """One attempt to make a revision of a BookStore active."""
+
+    api_version: str = ""
+    kind: str = KIND
+    metadata: Metadata
+    spec: ReleaseSpec
+    status: ReleaseStatus = Field(default_factory=ReleaseStatus)
+
+    @property
+    def name(self) -> str:
+        """The release's name."""
+        return self.metadata.name
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether it is on its way to be promoted."""
+        return self.status.verdict is None

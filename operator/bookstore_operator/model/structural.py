@@ -1,0 +1,62 @@
+"""From pydantic's JSON schema to the structural schema that a CRD must have.
+
+References are written out, `anyOf … null` becomes an optional field, and titles go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from pydantic import BaseModel
+
+Schema: TypeAlias = dict[str, Any]
+
+DROPPED = frozenset({"title", "$defs", "discriminator"})
+
+
+def structural(model: type[BaseModel]) -> Schema:
+    """Return the structural schema of a model, as the API server sees its objects."""
+    raw = model.model_json_schema(by_alias=True, mode="validation")
+    return _flat(raw, raw.get("$defs", {}))
+
+
+def _flat(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    node = _without_null(_inlined(node, definitions), definitions)
+    flat = {key: value for key, value in node.items() if key not in DROPPED and value is not None}
+    if "properties" in flat:
+        flat["properties"] = {
+            name: _flat(field, definitions) for name, field in node["properties"].items()
+        }
+        flat.pop("additionalProperties", None)
+    if isinstance(flat.get("items"), dict):
+        flat["items"] = _flat(flat["items"], definitions)
+    if isinstance(flat.get("additionalProperties"), dict):
+        flat["additionalProperties"] = _flat(flat["additionalProperties"], definitions)
+    if flat.get("additionalProperties") is True:
+        del flat["additionalProperties"]
+        flat["x-kubernetes-preserve-unknown-fields"] = True
+    return flat
+
+
+def _inlined(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """Write a reference out; what stands beside it (a description) wins over what it names."""
+    if "$ref" not in node:
+        return node
+    target = definitions[node["$ref"].rsplit("/", 1)[-1]]
+    beside = {key: value for key, value in node.items() if key != "$ref"}
+    merged = {**_inlined(target, definitions), **beside}
+    both = [
+        *target.get("x-kubernetes-validations", ()),
+        *beside.get("x-kubernetes-validations", ()),
+    ]
+    return {**merged, "x-kubernetes-validations": both} if both else merged
+
+
+def _without_null(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """Turn `anyOf: [X, null]` into X: a field that may be absent."""
+    choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
+    if len(choices) != 1:
+        return node
+    beside = {key: value for key, value in node.items() if key != "anyOf"}
+    return {**_inlined(choices[0], definitions), **beside}

@@ -1,0 +1,55 @@
+"""The names of everything that belongs to a BookStore. All fit in 63 characters."""
+
+from __future__ import annotations
+
+from bookstore_operator.model.release import Colour
+
+DATABASE_USER = "bookstore"
+DATABASE_NAME = "bookstore"
+
+
+def release(store: str, revision: int, attempt: int = 1) -> str:
+    """Return the name of a BookStoreRelease."""
+    suffix = "" if attempt == 1 else f"-a{attempt}"
+    return f"{store}-r{revision}{suffix}"
+
+
+def deployment(store: str, colour: Colour) -> str:
+    """Return the name of a colour's Deployment."""
+    return f"{store}-{colour.value}"
+
+
+def service(store: str) -> str:
+    """Return the name of the active Service; HPA and PDB bear it too."""
+    return store
+
+
+def migration_job(release_name: str, attempt: int = 1) -> str:
+    """Return the name of the Job that expands the schema for a release."""
+    suffix = "" if attempt == 1 else f"-{attempt}"
+    return f"{release_name}-expand{suffix}"
+
+
+def database(store: str) -> str:
+    """Return the name of the embedded database: StatefulSet, headless Service and Secret."""
+    return f"{store}-db"
+
+
+def database_claim(store: str) -> str:
+    """Return the name of the PVC that the StatefulSet makes for the embedded database."""
+    return f"data-{store}-db-0"
+
+
+def backup(store: str) -> str:
+    """Return the name of the backup CronJob and of its PVC."""
+    return f"{store}-backup"
+
+
+def api_network_policy(store: str) -> str:
+    """Return the name of the NetworkPolicy of the API's Pods."""
+    return f"{store}-api"
+
+
+def database_network_policy(store: str) -> str:
+    """Return the name of the NetworkPolicy of the embedded database."""
+    return f"{store}-db"
