@@ -1,9 +1,11 @@
 """The commands of the image, and of a laptop."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from types import FrameType
 from typing import Annotated, NoReturn
 
 import structlog
@@ -44,6 +46,12 @@ def main(
     ] = False,
 ) -> None:
     """Serve the BookStore API and look after its database."""
+    # A container's first process ignores the signals that it does not handle itself.
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 @app.command()
@@ -149,6 +157,8 @@ def _run(command: str, work: Callable[[Settings], Coroutine[None, None, Outcome]
         outcome = asyncio.run(work(settings))
     except SettingsError as error:
         outcome = Outcome(command, "failed", str(error))
+    except KeyboardInterrupt:
+        outcome = Outcome(command, "failed", "Told to stop before the end. Run it again.")
     except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
         structlog.stdlib.get_logger(__name__).exception("command failed")
         outcome = Outcome(command, "failed", f"A fault of ours: {type(error).__name__}.")

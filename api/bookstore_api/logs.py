@@ -1,6 +1,7 @@
 """One JSON object a line for every log line of the process, uvicorn's and Alembic's included."""
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TextIO
@@ -10,6 +11,7 @@ from structlog.typing import EventDict, Processor
 
 from bookstore_api.settings import Settings
 
+SERVER_DETAIL = re.compile(r"^DETAIL:.*$", re.MULTILINE)
 # Loggers whose lines below warning say nothing that ours do not.
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
 
@@ -26,7 +28,11 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     last: list[Processor] = (
         [structlog.dev.ConsoleRenderer(event_key="event", timestamp_key="time")]
         if settings.console_logs
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [
+            structlog.processors.format_exc_info,
+            _leave_out_values,
+            structlog.processors.JSONRenderer(),
+        ]
     )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
@@ -53,6 +59,13 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _leave_out_values(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Cut PostgreSQL's DETAIL out of tracebacks: it shows the rows that an error is about."""
+    if isinstance(traceback := event.get("exception"), str):
+        event["exception"] = SERVER_DETAIL.sub("DETAIL: (left out)", traceback)
+    return event
 
 
 def _add_identity(settings: Settings) -> Callable[[Any, str, EventDict], EventDict]:

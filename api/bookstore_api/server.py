@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 from collections.abc import Iterator
@@ -65,18 +66,17 @@ async def serve(settings: Settings) -> None:
         ):
             public = _server(create_app(settings, resources), settings)
             internal = _server(create_internal_app(resources), settings)
-            tasks = {
+            tasks = (
                 asyncio.create_task(public.serve(sockets=[public_socket])),
                 asyncio.create_task(internal.serve(sockets=[own_socket])),
-            }
+            )
             _announce(settings, public_socket, own_socket)
-            stop = asyncio.create_task(requests.stop.wait())
-            try:
-                await asyncio.wait({*tasks, stop}, return_when=asyncio.FIRST_COMPLETED)
-                await _drain(resources, public, requests)
-            finally:
-                stop.cancel()
-                await _end(public, internal, tasks, requests)
+            asked = asyncio.create_task(requests.stop.wait())
+            # A server that ends unasked takes the process with it.
+            await asyncio.wait({*tasks, asked}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
+            await _drain(resources, public, requests)
+            await _finish((public, internal), tasks, requests)
 
 
 async def _drain(resources: Resources, public: uvicorn.Server, requests: StopRequests) -> None:
@@ -88,32 +88,30 @@ async def _drain(resources: Resources, public: uvicorn.Server, requests: StopReq
         await asyncio.wait_for(requests.hurry.wait(), seconds)
 
 
-async def _end(
-    public: uvicorn.Server,
-    internal: uvicorn.Server,
-    tasks: set[asyncio.Task[None]],
+async def _finish(
+    servers: tuple[uvicorn.Server, uvicorn.Server],
+    tasks: tuple[asyncio.Task[None], asyncio.Task[None]],
     requests: StopRequests,
 ) -> None:
-    """Close the public port, finish what is in flight, then close the internal one."""
-    hurry = asyncio.create_task(_hurry(requests, public, internal))
-    public.should_exit = True
-    while public.started and not all(task.done() for task in tasks):
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        internal.should_exit = True
-        if done == tasks:
-            break
-    internal.should_exit = True
-    await asyncio.wait(tasks)
+    """Close the public port, finish what is in flight, then do the same with the internal one."""
+    hurry = asyncio.create_task(_hurry(requests, servers))
+    for server, task in zip(servers, tasks, strict=True):
+        server.should_exit = True
+        await asyncio.wait({task})
     hurry.cancel()
     for task in tasks:
         task.result()
     log.info("stopped")
 
 
-async def _hurry(requests: StopRequests, *servers: uvicorn.Server) -> None:
+async def _hurry(requests: StopRequests, servers: tuple[uvicorn.Server, ...]) -> None:
+    """When asked to, wait for nobody: cut the connections that are left."""
     await requests.hurry.wait()
     for server in servers:
         server.force_exit = True
+        for connection in list(server.server_state.connections):
+            if (transport := connection.transport) is not None:
+                transport.abort()
 
 
 def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
@@ -126,7 +124,7 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             lifespan="on",
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=int(settings.shutdown_seconds),
+            timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
             ws="none",
             http="httptools",
         )

@@ -18,7 +18,16 @@ from bookstore_api.schema.lock import migration_lock
 from bookstore_api.schema.migrate import Migration, migrate, plan
 from bookstore_api.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.settings import Settings
-from tests.support.bookstore import apply_schema, environment, execute, run_command, wait_for
+from bookstore_api.smoke import walk
+from tests.support.bookstore import (
+    apply_schema,
+    command_line,
+    environment,
+    execute,
+    run_command,
+    served_on,
+    wait_for,
+)
 from tests.support.migrations import Script, newer_code
 
 T = TypeVar("T")
@@ -161,7 +170,10 @@ def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_pa
         cwd=Path(__file__).parents[2],
         stderr=subprocess.DEVNULL,
     )
-    sleeping = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(600)%'"
+    sleeping = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+        "AND query LIKE 'SELECT pg_sleep(600)%'"
+    )
     try:
         wait_for(lambda: execute(empty_postgres, sleeping) or None, "the migration to be at work")
     finally:
@@ -234,6 +246,43 @@ def test_a_schema_that_newer_code_contracted_is_incompatible(url: str, tmp_path:
     assert "authors" in outcome.message
     assert migrating(url, Branch.EXPAND).code == "failed"
     assert migrating(url, Branch.CONTRACT).code == "failed"
+
+
+def test_a_server_goes_on_while_newer_code_expands(url: str, tmp_path: Path) -> None:
+    """The statements that its connections have prepared still fit."""
+    with served_on(url) as server:
+
+        def smoke() -> None:
+            for _ in range(10):
+                walk(server.client)
+
+        smoke()
+        apply_schema(url, scripts=newer_code(tmp_path, EXPAND_2))
+        smoke()
+
+
+def test_a_migration_that_is_told_to_stop_says_so(empty_postgres: str, tmp_path: Path) -> None:
+    log = tmp_path / "termination-log"
+    env = {**environment(empty_postgres, tmp_path), "BOOKSTORE_TERMINATION_LOG": str(log)}
+
+    async def while_locked(database: Database) -> int:
+        async with migration_lock(database.engine, wait_seconds=5):
+            command = command_line("migrate", "--to", "expand")
+            process = await asyncio.create_subprocess_exec(
+                *command, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL
+            )
+            two_ask = (
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+                "AND query LIKE 'SELECT pg_try_advisory_lock%' HAVING count(*) = 2"
+            )
+            await asyncio.to_thread(
+                wait_for, lambda: execute(empty_postgres, two_ask) or None, "it to want the lock"
+            )
+            process.terminate()
+            return await process.wait()
+
+    assert on(empty_postgres, while_locked) == 1
+    assert json.loads(log.read_text(encoding="utf-8"))["code"] == "failed"
 
 
 def test_a_damaged_schema_is_incompatible(url: str) -> None:

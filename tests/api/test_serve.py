@@ -3,9 +3,10 @@
 import json
 import re
 import signal
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -266,12 +267,43 @@ def test_a_request_in_flight_is_finished(start: StartProcess, url: str) -> None:
     assert process.wait() == 0
 
 
-def test_a_second_signal_hurries(start: StartProcess, url: str) -> None:
-    process = start(url, drain_seconds=300).wait_until_ready()
+@pytest.fixture
+def unfinished() -> Iterator[Callable[[Process], socket.socket]]:
+    """Begin a request that never ends."""
+    connections: list[socket.socket] = []
+
+    def begin(process: Process) -> socket.socket:
+        host, _, port = process.url.removeprefix("http://").rpartition(":")
+        connection = socket.create_connection((host, int(port)), timeout=20)
+        connections.append(connection)
+        head = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        connection.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
+        wait_for(lambda: _established(process) or None, "the request to be in flight")
+        return connection
+
+    yield begin
+    for connection in connections:
+        connection.close()
+
+
+def test_a_request_without_end_does_not_keep_the_process(
+    start: StartProcess, url: str, unfinished: Callable[[Process], socket.socket]
+) -> None:
+    process = start(url, drain_seconds=0, shutdown_seconds=1).wait_until_ready()
+    unfinished(process)
+    process.signal(signal.SIGTERM)
+    assert process.wait(6) == 0
+
+
+def test_a_second_signal_hurries(
+    start: StartProcess, url: str, unfinished: Callable[[Process], socket.socket]
+) -> None:
+    process = start(url, drain_seconds=300, shutdown_seconds=300).wait_until_ready()
+    unfinished(process)
     process.signal(signal.SIGTERM)
     wait_for(lambda: readiness(process) == (503, ["draining"]) or None, "draining")
     process.signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(6) == 0
 
 
 def _established(process: Process) -> bool:
