@@ -125,7 +125,7 @@ def _available(snapshot: Snapshot, now: datetime) -> Finding:
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     active = history.active(snapshot)
-    if not isinstance(answer, Passed) and not _only_drains(snapshot, answer):
+    if not isinstance(answer, Passed) and not _only_drains(answer):
         return _false(READY, answer.reason, answer.message)
     if active is None or not history.wants(snapshot, active):
         word = "Paused" if snapshot.store.spec.paused else "Releasing"
@@ -141,9 +141,9 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     return _true(READY, "Serving", f"Revision {active.spec.revision} serves, all is as asked for.")
 
 
-def _only_drains(snapshot: Snapshot, answer: Answer) -> bool:
+def _only_drains(answer: Answer) -> bool:
     """Whether only the old colour is left to wait for: what was asked for serves."""
-    return isinstance(answer, Waiting) and answer.reason == "Draining" and not answer.stalled
+    return isinstance(answer, Waiting) and answer.reason == "Draining"
 
 
 def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: int) -> Finding:

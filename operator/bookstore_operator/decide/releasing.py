@@ -31,7 +31,7 @@ def advance(snapshot: Snapshot, now: datetime) -> Progress:
 
 
 def _wanted(snapshot: Snapshot, newest: BookStoreRelease, now: datetime) -> Progress:
-    """The newest release is what is asked for: take it further, or tell how it ended."""
+    """Take the newest release further, for it is what is asked for, or tell how it ended."""
     verdict = newest.status.verdict
     if verdict in (None, Verdict.PROMOTED):
         return walk(snapshot, now)
@@ -52,7 +52,7 @@ def _after_drain(snapshot: Snapshot, now: datetime) -> Progress:
 
 
 def _replaced(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
-    """Something else is asked for than the newest release: what, and may it begin?"""
+    """Begin what is asked for instead of the newest release, as soon as it may begin."""
     if waiting := _migrating(snapshot, newest):
         return Progress(snapshot, waiting)
     active = history.active(snapshot)

@@ -1,4 +1,4 @@
-"""Is the new colour fit to serve?"""
+"""Whether the new colour is fit to serve."""
 
 from __future__ import annotations
 

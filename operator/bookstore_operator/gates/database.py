@@ -1,4 +1,4 @@
-"""Can the database be reached?"""
+"""Whether the database can be reached."""
 
 from __future__ import annotations
 

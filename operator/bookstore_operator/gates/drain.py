@@ -1,4 +1,4 @@
-"""Is the old colour no longer needed?"""
+"""Whether the old colour is no longer needed."""
 
 from __future__ import annotations
 
@@ -37,9 +37,7 @@ def drained(snapshot: Snapshot, now: datetime) -> Answer:
     if now >= end:
         return Passed()
     old = active.spec.colour.other.value
-    return Waiting(
-        "Draining", f"The old colour ({old}) is kept warm until {end:%H:%M:%S} UTC.", end
-    )
+    return Waiting("Draining", f"The old colour, {old}, is kept warm until {end:%H:%M:%S}Z.", end)
 
 
 def old_releases(snapshot: Snapshot) -> list[str]:

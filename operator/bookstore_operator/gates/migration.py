@@ -1,4 +1,4 @@
-"""Does the schema suit the release?"""
+"""Whether the schema suits the release."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
 
 def retry_at(last: Migration, now: datetime) -> datetime:
     """Return when to try again after a failed attempt: 10 s later, twice as long each time."""
-    doubled = FIRST_BACKOFF * 2 ** min(last.attempt - 1, 10)
+    doubled: timedelta = FIRST_BACKOFF * 2 ** min(last.attempt - 1, 10)
     return (last.ended_at or now) + min(doubled, LONGEST_BACKOFF)
 
 

@@ -75,22 +75,29 @@ def crds() -> list[dict[str, Any]]:
             bookstore.BookStore,
             bookstore.PLURAL,
             "bs",
-            STORE_COLUMNS,
-            NAME_RULES,
+            columns=STORE_COLUMNS,
+            root_rules=NAME_RULES,
             scale={
                 "specReplicasPath": ".spec.replicas",
                 "statusReplicasPath": ".status.replicas",
                 "labelSelectorPath": ".status.selector",
             },
         ),
-        _crd(release.BookStoreRelease, release.PLURAL, "bsr", RELEASE_COLUMNS, {}),
+        _crd(
+            release.BookStoreRelease,
+            release.PLURAL,
+            "bsr",
+            columns=RELEASE_COLUMNS,
+            root_rules={},
+        ),
     ]
 
 
-def _crd(
+def _crd(  # noqa: PLR0913 - each is one line of a CRD
     model: type[BaseModel],
     plural: str,
     short: str,
+    *,
     columns: list[Schema],
     root_rules: Schema,
     scale: Schema | None = None,
@@ -152,7 +159,7 @@ def _root_schema(model: type[BaseModel], root_rules: Schema) -> Schema:
 class _Dumper(yaml.SafeDumper):
     """YAML without anchors: a CRD is read by people."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the interface of PyYAML
         return True
 
 
