@@ -39,7 +39,7 @@ PULLED = {
 }
 
 # What each local name begins with; the version is that of what is in the image.
-_LOCAL = {
+LOCAL = {
     Role.BASE: "localhost/bookstore-python",
     Role.POSTGRES: "localhost/bookstore-postgres",
     Role.VALKEY: "localhost/bookstore-valkey",
@@ -79,7 +79,7 @@ def present(docker: Engine, role: Role) -> str | None:
         *("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
         *("--filter", f"label={_RECIPE_LABEL}={_digest(role)}"),
     ).split()
-    return next((name for name in names if name.startswith(f"{_LOCAL[role]}:")), None)
+    return next((name for name in names if name.startswith(f"{LOCAL[role]}:")), None)
 
 
 def _ensure(docker: Engine, role: Role) -> str:
@@ -92,7 +92,7 @@ def _ensure(docker: Engine, role: Role) -> str:
     }
     _root_layer()  # a long step of its own
     with (
-        progress.step(f"Making the image {_LOCAL[role]}", expected_seconds=5) as step,
+        progress.step(f"Making the image {LOCAL[role]}", expected_seconds=5) as step,
         tempfile.TemporaryDirectory(prefix="devcluster-") as temporary,
     ):
         image = make[role](Path(temporary))
@@ -156,7 +156,7 @@ def _python_image() -> Image:
     root = _root_layer()
     version = _python_version(root.path)
     return Image(
-        name=f"{_LOCAL[Role.BASE]}:{version}-{debian.SUITE}",
+        name=f"{LOCAL[Role.BASE]}:{version}-{debian.SUITE}",
         layers=(root,),
         command=("python3",),
         environment={"LANG": "C.UTF-8"},
@@ -178,7 +178,7 @@ def _postgres_image(work: Path) -> Image:
     version = _version_of(package / _POSTGRES.server)
     layer = write_layer(_postgres_entries(package, _data(Role.POSTGRES)), work / "layer.tar")
     return Image(
-        name=f"{_LOCAL[Role.POSTGRES]}:{version}",
+        name=f"{LOCAL[Role.POSTGRES]}:{version}",
         layers=(_root_layer(), layer),
         entrypoint=("docker-entrypoint.sh",),
         command=("postgres",),
@@ -225,7 +225,7 @@ def _valkey_image(work: Path) -> Image:
         Entry("/data", mode=0o700, owner=999),
     ]
     return Image(
-        name=f"{_LOCAL[Role.VALKEY]}:{version}",
+        name=f"{LOCAL[Role.VALKEY]}:{version}",
         layers=(_root_layer(), write_layer(entries, work / "layer.tar")),
         entrypoint=("docker-entrypoint.sh",),
         environment={"VALKEY_VERSION": version},

@@ -4,6 +4,7 @@ import json
 import shlex
 import sys
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -11,6 +12,8 @@ from rich.text import Text
 
 from devcluster import binaries, controlplane, kindcluster, progress
 from devcluster import doctor as checks
+from devcluster import engine as private_engine
+from devcluster.baseimages import Role
 from devcluster.engine import Choice
 from devcluster.errors import DevclusterError
 
@@ -40,6 +43,21 @@ EngineChoice = Annotated[
         "Debian's packages. auto takes the machine's if it answers.",
     ),
 ]
+
+
+class ImageRole(StrEnum):
+    """What an image is for, as people type it."""
+
+    BASE = "base"
+    POSTGRES = "postgres"
+    VALKEY = "valkey"
+
+
+IMAGE_ROLES = {
+    ImageRole.BASE: Role.BASE,
+    ImageRole.POSTGRES: Role.POSTGRES,
+    ImageRole.VALKEY: Role.VALKEY,
+}
 
 
 def app() -> None:
@@ -96,6 +114,8 @@ def down(
             progress.say(f"The control plane {each} is gone.")
         else:
             kindcluster.down(each)
+    if every:
+        private_engine.stop_if_unused()
 
 
 @commands.command()
@@ -146,14 +166,25 @@ def prepare(
     control_plane: ControlPlane = False,
     engine: EngineChoice = Choice.AUTO,
 ) -> None:
-    """Fetch or build the programs that a cluster needs, so that `up` is quick."""
+    """Fetch or build what a cluster needs, so that `up` is quick."""
     if control_plane:
         binaries.ensure(controlplane.PROGRAMS)
-        return
-    _, pulls = kindcluster.choose(engine)
-    binaries.ensure(
-        ("kind", "kubectl") if pulls else (*binaries.MULTICALL.programs, "kind", "pause")
-    )
+    else:
+        kindcluster.prepare(choice=engine)
+
+
+@commands.command()
+def image(
+    roles: Annotated[list[ImageRole], typer.Argument(help="Which ones.")],
+    engine: EngineChoice = Choice.AUTO,
+) -> None:
+    """Make base images without a cluster: eval "$(devcluster image base)".
+
+    Prints their names, and what makes docker use the engine that they are in.
+    """
+    variables = kindcluster.image_environment([IMAGE_ROLES[role] for role in roles], engine)
+    for variable, value in variables.items():
+        typer.echo(f"export {variable}={shlex.quote(value)}")
 
 
 @commands.command()

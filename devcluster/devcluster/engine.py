@@ -279,17 +279,16 @@ def release(cluster: str) -> None:
             _stop()
 
 
+def stop_if_unused() -> None:
+    """Stop the private engine if no cluster needs it."""
+    with locked("engine"):
+        if not users():
+            _stop()
+
+
 def users() -> list[str]:
     """Return the clusters that need the private engine."""
     return sorted(path.name for path in _users().glob("*"))
-
-
-def stop_private_engine() -> None:
-    """Stop the private engine with all its containers, and clean up what it leaves."""
-    with locked("engine"):
-        for user in _users().glob("*"):
-            user.unlink()
-        _stop()
 
 
 def _stop() -> None:

@@ -90,7 +90,9 @@ def write_archive(images: Sequence[Image], archive: Path, *, machine: str) -> No
                     written.add(layer.digest)
             config = image.config(machine)
             name = f"{hashlib.sha256(config).hexdigest()}.json"
-            _add_bytes(tar, name, config)
+            if name not in written:
+                _add_bytes(tar, name, config)
+                written.add(name)
             manifest.append(
                 {
                     "Config": name,

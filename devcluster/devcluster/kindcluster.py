@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -92,6 +92,7 @@ def down(name: str = DEFAULT_NAME) -> None:
     The private engine goes with its last cluster, and all its traces on the machine with it.
     Raises DevclusterError.
     """
+    paths.check_name(name)
     with locked(f"cluster-{name}"):
         record = _record_or_none(name)
         if record is not None:
@@ -120,6 +121,35 @@ def load(name: str, images: Iterable[str]) -> None:
             baseimages.pull(docker, image)
         with progress.step(f"Loading {image}", expected_seconds=5):
             _kind(name, docker, "load", "docker-image", image, "--name", name)
+
+
+def prepare(choice: Choice | None = None) -> None:
+    """Make what takes long, without a cluster. A private engine runs on until the next `down`.
+
+    Raises DevclusterError.
+    """
+    provider = _new_provider(choice or Choice.from_environment())
+    binaries.ensure(["kind", "kubectl"])
+    _node_image(provider)
+    if not provider.pulls:
+        baseimages.ensure(provider.engine, (Role.BASE, Role.POSTGRES))
+
+
+def image_environment(roles: Sequence[Role], choice: Choice | None = None) -> dict[str, str]:
+    """Make the images of these roles, without a cluster, and return the variables to use them.
+
+    A private engine runs on until the next `down`. Raises DevclusterError.
+    """
+    provider = _new_provider(choice or Choice.from_environment())
+    if provider.pulls:
+        return {role.value: baseimages.PULLED[role] for role in roles}
+    images = baseimages.ensure(provider.engine, roles)
+    path = [*map(str, provider.engine.path), os.environ.get("PATH", os.defpath)]
+    return {
+        "PATH": os.pathsep.join(path),
+        **provider.engine.environment,
+        **{role.value: name for role, name in images.items()},
+    }
 
 
 def kubeconfig(name: str = DEFAULT_NAME) -> Path:
@@ -209,11 +239,15 @@ def _provider(name: str, choice: Choice) -> Provider:
     record = _record_or_none(name)
     if record is not None and record.ready:
         return Provider(_engine_of(name, record), record.pulls)
+    return _new_provider(choice, name)
+
+
+def _new_provider(choice: Choice, cluster: str = "") -> Provider:
     own, pulls = choose(choice)
     if own is not None and pulls:
         return Provider(own, pulls=True)
     _announce(own)
-    return Provider(own or engine.start_private_engine(name), pulls=False)
+    return Provider(own or engine.start_private_engine(cluster), pulls=False)
 
 
 def _announce(own: Engine | None) -> None:

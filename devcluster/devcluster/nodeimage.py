@@ -23,7 +23,7 @@ PULLED = (
     "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
 )
 
-_NAME = f"localhost/bookstore-node:{versions.KUBERNETES}"
+NAME = f"localhost/bookstore-node:{versions.KUBERNETES}"
 _RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
 
 _PACKAGES = (
@@ -49,7 +49,7 @@ def ensure(docker: Engine) -> str:
     programs = binaries.ensure([*_PROGRAMS, "pause"])
     with locked("images"):
         if present(docker):
-            return _NAME
+            return NAME
         root = debian.root_archive(_recipe(), engine.tools_root(), expected_seconds=35)
         with (
             progress.step("Making the node image", expected_seconds=10) as step,
@@ -58,7 +58,7 @@ def ensure(docker: Engine) -> str:
             image = _image(root, programs, Path(temporary))
             step.update("into the engine")
             baseimages.load(docker, [image])
-    return _NAME
+    return NAME
 
 
 def is_prepared() -> bool:
@@ -71,7 +71,7 @@ def present(docker: Engine) -> bool:
     """Whether the engine has the node image, made by today's recipe."""
     return bool(
         docker.output(
-            *("image", "ls", "--quiet", "--filter", f"label={_RECIPE_LABEL}={_digest()}", _NAME)
+            *("image", "ls", "--quiet", "--filter", f"label={_RECIPE_LABEL}={_digest()}", NAME)
         )
     )
 
@@ -121,7 +121,7 @@ def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
         work / "own.tar",
     )
     return Image(
-        name=_NAME,
+        name=NAME,
         layers=(Layer.of(root), kubernetes, own),
         entrypoint=("/usr/local/sbin/node-entrypoint",),
         environment={"container": "docker"},

@@ -1,0 +1,126 @@
+"""The small decisions on the way to a kind cluster."""
+
+from __future__ import annotations
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from devcluster import baseimages, debian, nodeimage, paths, versions
+from devcluster.engine import Choice
+from devcluster.errors import DevclusterError
+from devcluster.kindcluster import free_port, kind_configuration
+
+pytestmark = pytest.mark.devcluster
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_node_image_is_pinned_by_digest_and_of_the_same_minor_version() -> None:
+    found = re.fullmatch(r"kindest/node:(v\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", nodeimage.PULLED)
+
+    assert found is not None
+    assert versions.KUBERNETES.startswith(f"{found[1]}.")
+
+
+def test_a_cluster_publishes_its_port_on_this_machine_only() -> None:
+    configuration = yaml.safe_load(kind_configuration(8123, own_node_image=False))
+
+    (mapping,) = configuration["nodes"][0]["extraPortMappings"]
+    assert mapping == {"containerPort": 30080, "hostPort": 8123, "listenAddress": "127.0.0.1"}
+    assert configuration["networking"]["apiServerAddress"] == "127.0.0.1"
+    assert "kubeadmConfigPatches" not in configuration
+
+
+def test_our_own_node_gives_the_provisioner_the_folder_of_the_volumes() -> None:
+    configuration = yaml.safe_load(kind_configuration(8123, own_node_image=True))
+
+    (patch,) = map(yaml.safe_load, configuration["kubeadmConfigPatches"])
+    (volume,) = patch["controllerManager"]["extraVolumes"]
+    tmpfiles = (paths.DATA / "nodeimage/files/etc/tmpfiles.d/hostpath.conf").read_text()
+    assert volume["hostPath"] in tmpfiles
+    assert volume["mountPath"] in tmpfiles
+
+
+def test_a_port_that_is_taken_is_passed_over() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        assert free_port(port) > port
+
+
+def test_wheels_are_pinned_as_in_the_lock() -> None:
+    """Two copies of the same hashes, as the tool is installed without the repository, too."""
+    lock = (ROOT / "requirements/dev.txt").read_text()
+    pinned = [
+        line.strip(" \\")
+        for line in (paths.DATA / "wheels.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+
+    assert len(pinned) > 10
+    assert [line for line in pinned if line not in lock] == []
+
+
+def test_kubeadm_names_are_known_by_their_last_part() -> None:
+    listed = """\
+W1123 something about the network
+registry.k8s.io/kube-apiserver:v1.34.4
+registry.k8s.io/coredns/coredns:v1.12.1
+registry.k8s.io/pause:3.10.1
+registry.k8s.io/etcd:3.6.5-0
+"""
+
+    names = nodeimage.kubeadm_names(listed)
+
+    assert names == {
+        "kube-apiserver": "registry.k8s.io/kube-apiserver:v1.34.4",
+        "coredns": "registry.k8s.io/coredns/coredns:v1.12.1",
+        "pause": "registry.k8s.io/pause:3.10.1",
+        "etcd": "registry.k8s.io/etcd:3.6.5-0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("archive", "expected"),
+    [
+        ("tini_0.19.0-1+b3_amd64.deb", ("tini", "0.19.0-1+b3")),
+        (
+            "libdevmapper1.02.1_2%3a1.02.185-2_amd64.deb",
+            ("libdevmapper1.02.1", "2:1.02.185-2"),
+        ),
+        ("mmdebstrap_1.3.5-7_all.deb", ("mmdebstrap", "1.3.5-7")),
+    ],
+)
+def test_packages_are_recorded_with_their_versions(archive: str, expected: tuple[str, str]) -> None:
+    assert debian.name_and_version(archive) == expected
+
+
+def test_a_recipe_changes_with_what_goes_into_it(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.crt"
+    bundle.write_text("one")
+    recipe = debian.Recipe("python", ("python3",), "python.sh", {"CA_BUNDLE": bundle})
+    first = recipe.digest
+    bundle.write_text("another")
+
+    assert recipe.digest != first
+    assert debian.Recipe("python", ("python3", "perl"), "python.sh", {}).digest != first
+
+
+def test_local_images_say_what_they_are() -> None:
+    """No image made here may pass for an official one."""
+    names = [*baseimages.LOCAL.values(), nodeimage.NAME]
+
+    assert all(name.startswith("localhost/bookstore-") for name in names)
+
+
+def test_a_wrong_choice_of_engine_says_what_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVCLUSTER_ENGINE", "podman")
+
+    with pytest.raises(DevclusterError, match="auto, docker or private"):
+        Choice.from_environment()
