@@ -1,0 +1,279 @@
+"""The operator as a process: killed, doubled, refused, at rest."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from demo.kubectl import KubectlError
+from tests.cluster.conftest import ROOT, SYSTEM, Shop, bookstore, image
+from tests.support.kube import condition, holds, wait_for
+
+pytestmark = pytest.mark.cluster
+
+KINDS = (
+    *("bookstores", "bookstorereleases", "apps/v1/deployments", "apps/v1/statefulsets"),
+    *("batch/v1/jobs", "batch/v1/cronjobs", "v1/services", "v1/persistentvolumeclaims"),
+    *("v1/secrets", "policy/v1/poddisruptionbudgets", "events.k8s.io/v1/events"),
+    *("autoscaling/v2/horizontalpodautoscalers", "networking.k8s.io/v1/networkpolicies"),
+)
+
+
+def versions(shop: Shop) -> dict[str, str]:
+    """What every write would change."""
+    return {
+        f"{kind}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
+        for kind in KINDS
+        for each in shop.list(kind, "")
+    }
+
+
+def pass_time(shop: Shop, seconds: int) -> None:
+    """Let the API server say when so much time is over."""
+    path = f"/apis/bookstore.dev/v1alpha1/namespaces/{shop.namespace}/bookstores"
+    shop.cluster.plane.client().get(f"{path}?watch=1&timeoutSeconds={seconds}&labelSelector=no=one")
+
+
+def settled(shop: Shop) -> dict[str, str]:
+    """Wait until nothing changes any more."""
+    last: dict[str, str] = {}
+
+    def is_so() -> bool:
+        nonlocal last
+        now = versions(shop)
+        quiet, last = now == last, now
+        if not quiet:
+            pass_time(shop, 1)
+        return quiet
+
+    wait_for(is_so, 60, "the BookStore to settle")
+    return last
+
+
+def test_a_settled_bookstore_gets_no_writes_nor_does_a_restart_make_any(operated: Shop) -> None:
+    operated.apply(replicas=2, backup={"schedule": "0 3 1 1 *"})
+    operated.ready()
+    at_rest = settled(operated)
+    acted = len(operated.operator.actions())
+    pass_time(operated, 5)
+    assert versions(operated) == at_rest
+    assert operated.operator.actions()[acted:] == []
+
+    assert operated.operator.stop() == 0
+    before = len(operated.operator.lines())
+    operated.start()
+    wait_for(lambda: operated.operator.logged("started")[1:], 20, "the second operator")
+    pass_time(operated, 5)
+    assert versions(operated) == at_rest
+    assert [line for line in operated.operator.lines()[before:] if "object" in line] == []
+
+
+def test_an_operator_killed_in_the_middle_of_a_release_goes_on_when_it_is_back(shop: Shop) -> None:
+    operator = shop.start()
+    shop.apply(replicas=2)
+    shop.ready()
+    shop.apply(replicas=2, image=image("2-job-slow"))
+    wait_for(lambda: len(shop.list("batch/v1/jobs")) == 2, 30, "the release to migrate")
+    operator.stop(signal.SIGKILL)
+    assert shop.serving() == image("1")
+    shop.start()
+    shop.ready(image=image("2-job-slow"))
+    assert shop.serving() == image("2-job-slow")
+    assert len(shop.list("bookstorereleases")) == 2
+    assert len(shop.list("batch/v1/jobs")) <= 2, "the migration was not started twice"
+
+
+def test_killed_at_any_moment_it_still_gets_there(shop: Shop) -> None:
+    """Kill it right after each of its first writes, again and again."""
+    shop.apply(replicas=1)
+    for kills in range(6):
+        operator = shop.start()
+        done = len([line for line in operator.actions() if line["level"] == "info"])
+
+        def has_written(enough: int = done + 1 + kills) -> bool:
+            wrote = [line for line in shop.operator.actions() if line["level"] == "info"]
+            return len(wrote) >= enough or holds(shop.store(), "Ready")
+
+        wait_for(has_written, 30, "the next write")
+        operator.stop(signal.SIGKILL)
+    shop.start()
+    shop.ready()
+    assert len(shop.list("bookstorereleases")) == 1
+    assert len(shop.list("batch/v1/jobs")) == 1
+
+
+def _lease_rights(namespace: str) -> list[dict[str, Any]]:
+    """The manifests' own right to the Lease, moved to another namespace."""
+    manifests = yaml.safe_load_all((ROOT / "manifests" / "base" / "rbac.yaml").read_text())
+    chosen = [each for each in manifests if each["kind"] in {"Role", "RoleBinding"}]
+    for each in chosen:
+        each["metadata"]["namespace"] = namespace
+    return chosen
+
+
+def test_a_standby_takes_over(shop: Shop) -> None:
+    shop.kubectl.apply(*_lease_rights(shop.namespace))
+    lease = f"--lease-namespace={shop.namespace}"
+    first = shop.start(lease)
+    wait_for(lambda: first.logged("Leading as"), 20, "the first to lead")
+    second = shop.start(lease)
+    wait_for(lambda: second.logged("Standing by"), 20, "the second to stand by")
+    assert first.stop() == 0
+    wait_for(lambda: len(second.logged("Leading as")) == 2, 5, "the second to lead, soon")
+    shop.apply(replicas=1)
+    shop.ready()
+
+    third = shop.start(lease)
+    wait_for(lambda: len(third.logged("Standing by")) == 2, 20, "the third to stand by")
+    second.stop(signal.SIGKILL)
+    wait_for(lambda: len(third.logged("Leading as")) == 3, 20, "the third to lead within 20 s")
+
+
+def test_a_dead_watch_ends_the_process(shop: Shop, tmp_path: Path) -> None:
+    """The right to watch is taken away: a sentence and an exit code, not blindness."""
+    del tmp_path
+    account = {"kind": "ServiceAccount", "name": "helper", "namespace": shop.namespace}
+    shop.kubectl("create", "serviceaccount", "helper")
+    shop.kubectl.apply(_role_binding(shop.namespace, account))
+    token = shop.kubectl("create", "token", "helper").strip()
+    plane = shop.cluster.plane
+    kubeconfig = shop.log.with_name("helper.kubeconfig")
+    text = json.loads(shop.cluster.operator_kubeconfig.read_text())
+    text["users"][0]["user"]["token"] = token
+    kubeconfig.write_text(json.dumps(text))
+    shop.cluster = type(shop.cluster)(plane, kubeconfig)
+    operator = shop.start()
+    wait_for(lambda: operator.logged("started"), 20, "the operator")
+    shop.apply(replicas=1)
+    shop.ready()
+    shop.kubectl("delete", "rolebinding", "helper")
+    wait_for(lambda: operator.process.poll() is not None, 400, "the process to end")
+    assert operator.process.returncode == 1
+    assert operator.logged("blind")
+
+
+def _role_binding(namespace: str, subject: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "helper", "namespace": namespace},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "bookstore-operator",
+        },
+        "subjects": [subject],
+    }
+
+
+def test_a_quota_is_told_and_its_end_noticed(operated: Shop) -> None:
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few"},
+        "spec": {"hard": {"services": "0"}},
+    }
+    operated.kubectl.apply(quota)
+    wait_for(
+        lambda: json.loads(operated.kubectl("get", "quota", "few", "-o", "json"))["status"].get(
+            "hard"
+        ),
+        20,
+        "the quota to hold",
+    )
+    operated.apply(replicas=1)
+    wait_for(
+        lambda: "quota" in condition(operated.store(), "Ready").get("message", ""),
+        30,
+        "the quota to be told in a condition",
+    )
+    assert condition(operated.store(), "Ready")["status"] == "False"
+    events = operated.kubectl("get", "events")
+    assert "exceeded quota" in events
+    operated.kubectl("delete", "quota", "few")
+    operated.ready()
+
+
+def test_a_foreign_object_of_our_name_is_left_alone(operated: Shop) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "demo"},
+        "spec": {"ports": [{"port": 1}], "selector": {"somebody": "else"}},
+    }
+    operated.kubectl.apply(service)
+    operated.apply(replicas=1)
+    wait_for(
+        lambda: "does not belong" in condition(operated.store(), "Ready").get("message", ""),
+        30,
+        "the name to be told as taken",
+    )
+    found = operated.get("v1/services", "demo")
+    assert found is not None
+    assert found["spec"]["selector"] == {"somebody": "else"}
+    operated.kubectl("delete", "service", "demo")
+    operated.ready()
+
+
+@pytest.mark.parametrize(
+    ("spec", "sentence"),
+    [
+        ({"replicas": 2, "autoscaling": {"maxReplicas": 3}}, "give one of replicas and autosc"),
+        ({"replicas": -1}, "spec.replicas"),
+        ({"image": ""}, "spec.image"),
+        ({"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}, "must not be larger than"),
+        ({"database": {}}, "give one of database.embedded and database.external"),
+        ({"service": {"type": "ClusterIP", "nodePort": 30080}}, "needs service.type"),
+        ({"backup": {"schedule": "now and then"}}, "spec.backup.schedule"),
+        ({"deletionPolicy": "Perhaps"}, "spec.deletionPolicy"),
+    ],
+)
+def test_an_invalid_bookstore_is_refused_with_a_sentence(
+    shop: Shop, spec: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(KubectlError, match=sentence):
+        shop.kubectl.apply(bookstore(**spec))
+
+
+@pytest.mark.parametrize("name", ["d" * 41, "1demo", "demo.shop", "demo-db"])
+def test_a_name_that_would_not_work_is_refused(shop: Shop, name: str) -> None:
+    with pytest.raises(KubectlError, match="the name of a BookStore"):
+        shop.kubectl.apply(bookstore(name))
+
+
+def test_the_operator_may_neither_list_secrets_nor_anything_by_wildcard(shop: Shop) -> None:
+    account = f"--as=system:serviceaccount:{SYSTEM}:bookstore-operator"
+    for verb in ("list", "watch", "delete"):
+        with pytest.raises(KubectlError):
+            shop.kubectl("auth", "can-i", verb, "secrets", account)
+    for path in (ROOT / "manifests" / "base").glob("*.yaml"):
+        for manifest in yaml.safe_load_all(path.read_text()):
+            for rule in manifest.get("rules", []):
+                assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]]
+
+
+def test_people_see_and_edit_bookstores_by_the_clusters_own_roles(shop: Shop) -> None:
+    shop.kubectl("create", "serviceaccount", "person")
+    shop.kubectl("create", "rolebinding", "person", "--clusterrole=edit", _person(shop))
+    as_person = f"--as=system:serviceaccount:{shop.namespace}:person"
+    wait_for(
+        lambda: _may(shop, "create", "bookstores", as_person), 20, "edit to include BookStores"
+    )
+    assert not _may(shop, "create", "bookstorereleases", as_person)
+    assert _may(shop, "patch", "bookstorereleases", as_person)
+
+
+def _person(shop: Shop) -> str:
+    return f"--serviceaccount={shop.namespace}:person"
+
+
+def _may(shop: Shop, verb: str, plural: str, who: str) -> bool:
+    try:
+        return "yes" in shop.kubectl("auth", "can-i", verb, f"{plural}.bookstore.dev", who)
+    except KubectlError:
+        return False

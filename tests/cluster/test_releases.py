@@ -1,0 +1,199 @@
+"""Create, release, fail, scale, delete: on a real control plane, with simulated Pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Shop, image
+from tests.support.kube import condition, holds, wait_for
+
+pytestmark = pytest.mark.cluster
+
+OWNED = (
+    *("apps/v1/deployments", "apps/v1/statefulsets", "batch/v1/jobs", "batch/v1/cronjobs"),
+    *("v1/pods", "v1/services", "v1/persistentvolumeclaims", "policy/v1/poddisruptionbudgets"),
+    *("autoscaling/v2/horizontalpodautoscalers", "networking.k8s.io/v1/networkpolicies"),
+)
+BACKUP = {"schedule": "0 3 1 1 *", "keep": 2}
+
+
+def release(shop: Shop, name: str) -> dict[str, Any]:
+    found = shop.get("bookstorereleases", name)
+    assert found is not None, f"no release {name}"
+    return found
+
+
+def verdict(shop: Shop, name: str) -> str | None:
+    found = shop.get("bookstorereleases", name)
+    return ((found or {}).get("status") or {}).get("verdict")
+
+
+def colour_of(shop: Shop) -> str:
+    """The active colour, by what is said of it."""
+    store = shop.store()
+    assert store is not None
+    return str(store["status"]["active"]["colour"])
+
+
+def other(colour: str) -> str:
+    return "green" if colour == "blue" else "blue"
+
+
+def test_a_bookstore_becomes_ready_with_all_that_belongs_to_it(operated: Shop) -> None:
+    operated.apply(replicas=2, backup=BACKUP)
+    store = operated.ready()
+    assert holds(store, "Available")
+    assert holds(store, "DatabaseMigrated")
+    assert not holds(store, "Reconciling")
+    assert not holds(store, "Stalled")
+    assert operated.serving() == image("1")
+    assert store["status"]["readyReplicas"] == 2
+    found = {kind for kind in OWNED if operated.list(kind)}
+    assert set(OWNED) - found == {"autoscaling/v2/horizontalpodautoscalers"}
+    assert verdict(operated, "demo-r1") in {"Promoted", "Succeeded"}
+    shown = operated.kubectl("get", "bs", "demo")
+    assert image("1") in shown
+
+
+def test_a_new_image_goes_live_through_the_idle_colour(operated: Shop) -> None:
+    operated.apply(replicas=2)
+    operated.ready()
+    before = colour_of(operated)
+    operated.apply(replicas=2, image=image("2"))
+    store = operated.ready(image=image("2"))
+    assert store["status"]["active"]["colour"] == other(before)
+    assert operated.serving() == image("2")
+    assert operated.replicas(f"demo-{other(before)}") == 2
+    wait_for(
+        lambda: not operated.replicas(f"demo-{before}"), 30, "the old colour to be scaled down"
+    )
+    wait_for(lambda: verdict(operated, "demo-r2") == "Succeeded", 30, "the release to end")
+
+
+def test_a_failed_migration_leaves_the_active_colour_alone(operated: Shop) -> None:
+    operated.apply(replicas=2, migration={"attempts": 1})
+    operated.ready()
+    before = operated.get("apps/v1/deployments", f"demo-{colour_of(operated)}")
+    operated.apply(replicas=2, migration={"attempts": 1}, image=image("2-job-fail"))
+    wait_for(lambda: verdict(operated, "demo-r2") == "Failed", 30, "the release to fail")
+    wait_for(
+        lambda: "0002_boom" in condition(operated.store(), "Ready").get("message", ""),
+        30,
+        "the BookStore to say why it is not Ready",
+    )
+    assert holds(operated.store(), "Available")
+    assert operated.serving() == image("1")
+    after = operated.get("apps/v1/deployments", f"demo-{colour_of(operated)}")
+    assert before is not None
+    assert after is not None
+    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+
+    operated.apply(replicas=2, migration={"attempts": 1}, image=image("3"))
+    operated.ready(image=image("3"))
+
+
+def test_a_colour_that_never_gets_ready_fails_and_the_active_one_serves_on(operated: Shop) -> None:
+    rollout = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 4}
+    operated.apply(replicas=2, rollout=rollout)
+    operated.ready()
+    operated.apply(replicas=2, rollout=rollout, image=image("2-pod-unready"))
+    wait_for(lambda: verdict(operated, "demo-r2") == "Failed", 40, "the release to fail")
+    assert operated.serving() == image("1")
+    assert holds(operated.store(), "Available")
+    operated.apply(replicas=2, rollout=rollout, image=image("3"))
+    operated.ready(image=image("3"))
+    assert operated.serving() == image("3")
+
+
+def test_a_scaled_bookstore_keeps_its_size_through_a_release(operated: Shop) -> None:
+    operated.apply(replicas=2)
+    operated.ready()
+    operated.kubectl("scale", "bookstore", "demo", "--replicas=7")
+    active = f"demo-{colour_of(operated)}"
+    wait_for(lambda: operated.replicas(active) == 7, 30, "7 replicas")
+    operated.kubectl("patch", "bs", "demo", "--type=merge", f"-p={_image_patch('2')}")
+    operated.ready(image=image("2"))
+    assert operated.replicas(f"demo-{colour_of(operated)}") == 7
+
+
+def test_the_autoscalers_count_survives_a_release_and_a_repair(operated: Shop) -> None:
+    autoscaling = {"minReplicas": 2, "maxReplicas": 10}
+    operated.apply(autoscaling=autoscaling)
+    operated.ready()
+    operated.kubectl("scale", "deployment", f"demo-{colour_of(operated)}", "--replicas=7")
+    operated.apply(autoscaling=autoscaling, image=image("2"))
+    operated.ready(image=image("2"))
+    active = f"demo-{colour_of(operated)}"
+    assert operated.replicas(active) == 7
+    scaler = operated.list("autoscaling/v2/horizontalpodautoscalers")[0]
+    assert scaler["spec"]["scaleTargetRef"]["name"] == active
+
+    def selector() -> Any:
+        found = operated.get("apps/v1/deployments", active)
+        assert found is not None
+        return found["spec"]["template"]["spec"].get("terminationGracePeriodSeconds")
+
+    wanted = selector()
+    path = '{"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}'
+    operated.kubectl("patch", "deployment", active, "--type=merge", f"-p={path}")
+    wait_for(lambda: selector() == wanted, 20, "the edit by hand to be undone")
+    assert operated.replicas(active) == 7
+
+
+def test_a_service_edited_by_hand_is_repaired(operated: Shop) -> None:
+    operated.apply(replicas=1)
+    operated.ready()
+    patch = '{"spec": {"selector": {"bookstore.dev/colour": "green"}}}'
+    operated.kubectl("patch", "service", "demo", "--type=merge", f"-p={patch}")
+
+    def colour() -> Any:
+        service = operated.get("v1/services", "demo")
+        return service and service["spec"]["selector"]["bookstore.dev/colour"]
+
+    wait_for(lambda: colour() == "blue", 10, "the Service to select the active colour again")
+
+
+def _image_patch(tag: str) -> str:
+    return f'{{"spec": {{"image": "{image(tag)}"}}}}'
+
+
+def _left(shop: Shop) -> set[str]:
+    kinds = ("v1/persistentvolumeclaims", "v1/secrets", "apps/v1/deployments", "v1/pods")
+    return {kind for kind in kinds if shop.list(kind)}
+
+
+@pytest.mark.parametrize("up", [True, False], ids=["operator-up", "operator-down"])
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [("Delete", set()), ("Retain", {"v1/persistentvolumeclaims", "v1/secrets"})],
+)
+def test_deleting_takes_or_keeps_the_data(
+    operated: Shop, policy: str, left: set[str], up: bool
+) -> None:
+    operated.apply(replicas=1, backup=BACKUP, deletionPolicy=policy)
+    operated.ready()
+    if not up:
+        operated.operator.stop()
+    operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
+    wait_for(lambda: _left(operated) == left, 40, f"only {left or 'nothing'} to be left")
+
+
+def test_what_was_retained_is_taken_up_again(operated: Shop) -> None:
+    operated.apply(replicas=1, deletionPolicy="Retain")
+    operated.ready()
+    claim = operated.list("v1/persistentvolumeclaims")[0]
+    secret = operated.get("v1/secrets", "demo-db")
+    assert secret is not None
+    operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
+    wait_for(lambda: not operated.list("v1/pods"), 40, "the Pods to go")
+    operated.apply(replicas=1, deletionPolicy="Delete")
+    operated.ready()
+    again = operated.get("v1/secrets", "demo-db")
+    assert again is not None
+    assert again["data"] == secret["data"], "the password fits the data"
+    claims = operated.list("v1/persistentvolumeclaims")
+    assert [each["metadata"]["uid"] for each in claims] == [claim["metadata"]["uid"]]
+    operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
+    wait_for(lambda: _left(operated) == set(), 40, "everything to go")

@@ -1,0 +1,79 @@
+"""A real operator process against a real API server, with the rights of the real manifests."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_STOP_SECONDS = 20
+
+
+@dataclass
+class Operator:
+    """A running (or ended) `bookstore-operator run`."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Give what it has logged, line by line."""
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
+
+    def actions(self) -> list[dict[str, Any]]:
+        """Give the log lines of the actions it carried out, those that changed nothing too."""
+        return [line for line in self.lines() if "object" in line]
+
+    def logged(self, words: str) -> list[dict[str, Any]]:
+        """Give the log lines that have these words in their message."""
+        return [line for line in self.lines() if words in line["message"]]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send it a signal and give its exit code."""
+        self.process.send_signal(how)
+        return self.process.wait(_STOP_SECONDS)
+
+
+def start(kubeconfig: Path, log: Path, *arguments: str) -> Operator:
+    """Start an operator of this checkout; its log goes on where an earlier one's ended."""
+    command = [
+        *(sys.executable, "-m", "bookstore_operator", "run"),
+        f"--kubeconfig={kubeconfig}",
+        *("--log-format=json", "--log-level=debug"),
+        *("--health-host=127.0.0.1", "--health-port=0"),
+        *arguments,
+    ]
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stderr=output, stdout=output, stdin=subprocess.DEVNULL, env=_environment()
+        )
+    return Operator(process, log)
+
+
+@contextmanager
+def running(kubeconfig: Path, log: Path, *arguments: str) -> Iterator[Operator]:
+    """Have an operator for the block."""
+    operator = start(kubeconfig, log, *arguments)
+    try:
+        yield operator
+    finally:
+        if operator.process.poll() is None:
+            operator.process.kill()
+        operator.process.wait(_STOP_SECONDS)
+
+
+def _environment() -> dict[str, str]:
+    """Give the environment without what would configure an operator."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("BOOKSTORE_", "KUBE"))
+    }
