@@ -57,7 +57,7 @@ MULTICALL = Recipe(
         f"-X {_COMPONENT}.gitMajor={_MAJOR} -X {_COMPONENT}.gitMinor={_MINOR}"
     ),
 )
-_RECIPES = (
+RECIPES = (
     MULTICALL,
     Recipe("kind", versions.KIND, "sigs.k8s.io/kind", ("kind",), 292, 25),
     Recipe(
@@ -91,7 +91,7 @@ GO_HINT = (
     f"Install Go {versions.GO} (1.21 or later fetches that by itself): https://go.dev/dl, "
     "or on Debian 13: apt-get install golang-go"
 )
-PROGRAMS = tuple(name for recipe in _RECIPES for name in recipe.programs)
+PROGRAMS = tuple(name for recipe in RECIPES for name in recipe.programs)
 
 
 def ensure(names: Iterable[str], *, build: bool = False) -> dict[str, Path]:
@@ -118,8 +118,8 @@ def ensure(names: Iterable[str], *, build: bool = False) -> dict[str, Path]:
 
 def cached(name: str, *, build: bool = False) -> Path | None:
     """Return where a program is if it is there already, in the right version."""
-    recipe = _recipe_of(name)
-    candidates = [_build_folder(recipe) / name]
+    recipe = recipe_of(name)
+    candidates = [build_folder(recipe) / name]
     release = releases.providing(name, releases.system())
     if release and not build:
         candidates.append(paths.binaries() / release.name / name)
@@ -163,7 +163,7 @@ def _fetched(release: Release) -> Path:
 
 
 def _built(recipe: Recipe) -> Path:
-    folder = _build_folder(recipe)
+    folder = build_folder(recipe)
     with locked(f"program {recipe.folder}"):
         if not folder.is_dir():
             _build(recipe, folder)
@@ -245,7 +245,9 @@ def build_hint(output: str) -> str:
             f"The disk is full: about {_NEEDED_GIGABYTES} GB are needed for Go's caches "
             f"(`go env GOCACHE GOMODCACHE`) and {paths.cache()}."
         )
-    if any(word in said for word in ("dial tcp", "no such host", "timeout", "proxyconnect")):
+    if any(
+        word in said for word in ("dial tcp", "no such host", "timeout", "proxyconnect", "goproxy")
+    ):
         return "The Go module proxy could not be reached: see `go env GOPROXY`, then try again."
     if "requires go >=" in said or "toolchain not available" in said:
         return GO_HINT
@@ -254,7 +256,7 @@ def build_hint(output: str) -> str:
     return "Try again: what is compiled already is not compiled twice."
 
 
-def _build_folder(recipe: Recipe) -> Path:
+def build_folder(recipe: Recipe) -> Path:
     """Return a folder whose name changes with everything that the result depends on."""
     digest = hashlib.sha256("\n".join((recipe.package, recipe.ldflags, *_BUILD_FLAGS)).encode())
     data = files("devcluster") / "data" / "go" / recipe.folder
@@ -283,9 +285,10 @@ def _new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _recipe_of(name: str) -> Recipe:
-    return next(recipe for recipe in _RECIPES if name in recipe.programs)
+def recipe_of(name: str) -> Recipe:
+    """Return how a program is built."""
+    return next(recipe for recipe in RECIPES if name in recipe.programs)
 
 
 def _recipes_for(names: list[str]) -> list[Recipe]:
-    return [recipe for recipe in _RECIPES if set(names) & set(recipe.programs)]
+    return [recipe for recipe in RECIPES if set(names) & set(recipe.programs)]

@@ -32,6 +32,7 @@ NODE = "simulated"
 _STATE = "control-plane.json"
 _READY_SECONDS = 60.0
 _PORT_ATTEMPTS = 5
+_END_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _HOST_PATHS = Path("/tmp/hostpath_pv")  # noqa: S108  # fixed in kube-controller-manager
 
@@ -94,7 +95,7 @@ def up(
     settings = hashlib.sha256(
         "\n".join([configuration, *(str(programs[each]) for each in PROGRAMS)]).encode()
     ).hexdigest()
-    _sweep()
+    sweep()
     with locked(f"cluster {name}"):
         found = find(name)
         if found and found.alive and found.settings == settings and _answers(found):
@@ -163,7 +164,7 @@ def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[Control
             down(name)
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Remove the control planes whose owners are gone."""
     for plane in all_known():
         if plane.owner is not None and not plane.owner.alive:
@@ -190,7 +191,7 @@ def _start(
 ) -> ControlPlane:
     folder = paths.cluster(name)
     for _ in range(_PORT_ATTEMPTS):
-        plane = ControlPlane(name, folder, _free_port(), (), secrets.token_hex(16), settings, owner)
+        plane = ControlPlane(name, folder, free_port(), (), secrets.token_hex(16), settings, owner)
         try:
             return _Starting(plane, programs).start(configuration)
         except _PortTakenError:
@@ -332,8 +333,9 @@ class _Starting:
 def _take_down(plane: ControlPlane) -> None:
     """End the processes, and remove every file."""
     volumes = _host_path_volumes(plane)
-    # Those that use the API server go before it, so that nothing has to wait for anything.
-    processes.end(reversed(plane.processes))
+    # None of it is kept, so nobody is given long to end well: with its etcd gone, the API server
+    # would take minutes.
+    processes.end(reversed(plane.processes), seconds=_END_SECONDS)
     for volume in volumes:
         shutil.rmtree(volume, ignore_errors=True)
     with contextlib.suppress(OSError):
@@ -360,7 +362,8 @@ def _answers(plane: ControlPlane) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that is free now; another program may still take it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

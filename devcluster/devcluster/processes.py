@@ -31,11 +31,11 @@ class Process:
 
     @classmethod
     def of(cls, name: str, pid: int) -> "Process":
-        """Describe a running process. Raises ProcessLookupError if there is none."""
-        began = _began(pid)
-        if began is None:
+        """Describe a process. Raises ProcessLookupError if there is none."""
+        found = _stat(pid)
+        if found is None:
             raise ProcessLookupError(pid)
-        return cls(name, pid, began, _boot())
+        return cls(name, pid, found.began, _boot())
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Process":
@@ -49,7 +49,8 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether this very process is running; a zombie is not."""
-        return self.boot == _boot() and _began(self.pid) == self.began
+        found = _stat(self.pid)
+        return found == _Stat(self.began, zombie=False) and self.boot == _boot()
 
     def memory(self) -> int:
         """Return the bytes of memory that it holds, 0 if it has ended."""
@@ -146,15 +147,20 @@ def _reap(process: Process) -> None:
             child.wait(timeout=1)
 
 
-def _began(pid: int) -> int | None:
+@dataclass(frozen=True)
+class _Stat:
+    began: int
+    zombie: bool
+
+
+def _stat(pid: int) -> _Stat | None:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
     # The name in parentheses may contain anything: count the fields after it.
     fields = stat.rpartition(")")[2].split()
-    state, began = fields[0], fields[19]
-    return None if state in {"Z", "X"} else int(began)
+    return _Stat(began=int(fields[19]), zombie=fields[0] in {"Z", "X"})
 
 
 def _boot() -> str:

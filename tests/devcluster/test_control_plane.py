@@ -1,0 +1,279 @@
+"""Control planes for real: the programs themselves, with simulated Pods."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devcluster import binaries, controlplane, paths, run
+from devcluster.apiclient import ApiClient, ApiError
+from devcluster.controlplane import ControlPlane
+from devcluster.errors import DevclusterError
+from devcluster.stages import Messages
+
+pytestmark = [
+    pytest.mark.devcluster,
+    pytest.mark.skipif(
+        not all(binaries.cached(name) for name in controlplane.PROGRAMS),
+        reason="the programs are not there yet: devcluster prepare --control-plane",
+    ),
+]
+
+MIGRATED = '{"code": "migrated", "message": "It said \\"done\\" {{ here }}."}'
+FAILED = '{"code": "failed"}'
+MESSAGES = [Messages("migrate --to expand", success=MIGRATED, failure=FAILED)]
+
+
+@pytest.fixture(autouse=True)
+def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep clusters of these tests apart from the developer's own."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    for plane in controlplane.all_known():
+        controlplane.down(plane.name)
+
+
+def test_two_at_once_and_nothing_is_left() -> None:
+    with ThreadPoolExecutor() as pool:
+        first, second = pool.map(
+            lambda name: controlplane.up(name, messages=MESSAGES), ["one", "two"]
+        )
+    assert first.port != second.port
+    _kubectl(first, "apply", "-f", "-", stdin=json.dumps(_workload()))
+    assert _kubectl(second, "get", "deployments", "-o", "name") == ""
+
+    _kubectl(first, "rollout", "status", "deployment/web", "--timeout=60s")
+    _kubectl(first, "wait", "--for=condition=complete", "job/works", "--timeout=60s")
+    _kubectl(first, "wait", "--for=condition=failed", "job/fails", "--timeout=60s")
+    _kubectl(first, "rollout", "status", "statefulset/database", "--timeout=60s")
+    assert _termination(first, "works") == (0, MIGRATED)
+    assert _termination(first, "fails") == (1, FAILED)
+    assert _termination(first, "says") == (0, "as annotated")
+    assert _ready(first, "unready") == (False, None)
+    assert _ready(first, "crash") == (False, "CrashLoopBackOff")
+    assert _ready(first, "unpullable") == (False, "ImagePullBackOff")
+
+    volume = Path(_kubectl(first, "get", "pv", "-o", "jsonpath={.items[0].spec.hostPath.path}"))
+    assert volume.is_dir()
+    assert controlplane.down("one")
+    assert controlplane.down("two")
+    assert not volume.exists()
+    assert _processes_in(paths.state()) == []
+    assert list(paths.clusters().iterdir()) == []
+    assert not controlplane.down("one")
+
+
+def test_rbac_holds_and_pod_security_is_enforced() -> None:
+    with controlplane.running("rbac") as plane:
+        _kubectl(plane, "create", "namespace", "strict")
+        _kubectl(plane, "label", "ns", "strict", "pod-security.kubernetes.io/enforce=restricted")
+        _kubectl(plane, "create", "serviceaccount", "-n", "strict", "nobody")
+        token = _kubectl(plane, "create", "token", "-n", "strict", "nobody")
+        nobody = ApiClient(plane.server, token, plane.folder / "pki" / "apiserver.crt")
+        with pytest.raises(ApiError) as refused:
+            nobody.get("/api/v1/namespaces/strict/secrets")
+        assert refused.value.status == 403
+        pod = {
+            "containers": [
+                {"name": "main", "image": "x:1", "securityContext": {"privileged": True}}
+            ]
+        }
+        with pytest.raises(ApiError, match="PodSecurity") as forbidden:
+            plane.client().post(
+                "/api/v1/namespaces/strict/pods",
+                {"metadata": {"name": "pod"}, "spec": pod},
+            )
+        assert forbidden.value.status == 403
+    assert controlplane.find("rbac") is None
+
+
+def test_a_taken_port_a_second_up_and_a_dead_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        free = controlplane.free_port
+        ports = iter([int(taken.getsockname()[1])])
+        monkeypatch.setattr(controlplane, "free_port", lambda: next(ports, None) or free())
+        plane = controlplane.up("again")
+        assert plane.port != taken.getsockname()[1]
+
+    assert controlplane.up("again") == plane, "one that is up is used as it is"
+    # A process that was kept up by hand stays up after a test that used it.
+    with controlplane.running("again") as used:
+        assert used == plane
+    assert plane.alive
+
+    server = next(each for each in plane.processes if each.name == "kube-apiserver")
+    os.kill(server.pid, signal.SIGKILL)
+    _until(lambda: not plane.alive)
+    renewed = controlplane.up("again")
+    assert renewed.alive
+    assert not any(process.alive for process in plane.processes)
+    assert len(_processes_in(paths.state())) == len(renewed.processes)
+
+
+def test_what_a_killed_test_left_is_swept_away(tmp_path: Path) -> None:
+    code = (
+        "import time\n"
+        "from devcluster import controlplane\n"
+        "with controlplane.running('orphan'):\n"
+        "    print('up', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as test_run:
+        assert test_run.stdout is not None
+        assert test_run.stdout.readline() == b"up\n"
+        test_run.kill()
+    orphan = controlplane.find("orphan")
+    assert orphan is not None
+    assert orphan.alive
+    controlplane.sweep()
+    assert controlplane.find("orphan") is None
+    assert _processes_in(tmp_path) == []
+
+
+def test_the_state_of_before_a_reboot_is_cleaned_up() -> None:
+    plane = controlplane.up("rebooted")
+    state = plane.folder / "control-plane.json"
+    before = json.loads(state.read_text())
+    told = json.loads(state.read_text())
+    for process in told["processes"]:
+        process["boot"] = "of another boot"
+    state.write_text(json.dumps(told))
+    found = controlplane.find("rebooted")
+    assert found is not None
+    assert not found.alive
+    state.write_text(json.dumps(before))
+    assert controlplane.down("rebooted")
+
+
+def test_an_unreadable_state_is_no_obstacle() -> None:
+    folder = paths.cluster("torn")
+    folder.mkdir(parents=True)
+    (folder / "control-plane.json").write_text('{"port": 12')
+    assert controlplane.down("torn")
+    assert not folder.exists()
+
+
+def test_a_cluster_of_another_kind_is_left_alone() -> None:
+    folder = paths.cluster("foreign")
+    folder.mkdir(parents=True)
+    (folder / "kind.json").write_text("{}")
+    with pytest.raises(DevclusterError, match="another kind"):
+        controlplane.up("foreign")
+    assert (folder / "kind.json").exists()
+    assert not controlplane.down("foreign")
+
+
+def _workload() -> dict[str, Any]:
+    """Pods that run, Pods that do not start, a volume, and Jobs that end in several ways."""
+    migrate = ["migrate", "--to", "expand"]
+    return {
+        "apiVersion": "v1",
+        "kind": "List",
+        "items": [
+            _object("apps/v1", "Deployment", "web", replicas=2, image="x:1"),
+            _object("apps/v1", "Deployment", "unready", image="x:1-pod-unready"),
+            _object("apps/v1", "Deployment", "crash", image="x:1-pod-crash"),
+            _object("apps/v1", "Deployment", "unpullable", image="x:1", behaviour="unpullable"),
+            _stateful_set("database"),
+            _job("works", "x:1-pod-unready", migrate, {}),
+            _job("fails", "x:1-job-fail", migrate, {}),
+            _job("says", "x:1", [], {"devcluster.dev/termination-message": "as annotated"}),
+        ],
+    }
+
+
+def _object(
+    api: str, kind: str, name: str, *, image: str, replicas: int = 1, behaviour: str = ""
+) -> dict[str, Any]:
+    labels = {"app": name, **({"devcluster.dev/pod": behaviour} if behaviour else {})}
+    return {
+        "apiVersion": api,
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "main", "image": image}]},
+            },
+        },
+    }
+
+
+def _stateful_set(name: str) -> dict[str, Any]:
+    built = _object("apps/v1", "StatefulSet", name, image="pg:1")
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    built["spec"] |= {
+        "serviceName": name,
+        "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
+    }
+    return built
+
+
+def _job(name: str, image: str, args: list[str], annotations: dict[str, str]) -> dict[str, Any]:
+    container = {"name": "main", "image": image, "args": args}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "metadata": {"labels": {"app": name}, "annotations": annotations},
+                "spec": {"restartPolicy": "Never", "containers": [container]},
+            },
+        },
+    }
+
+
+def _termination(plane: ControlPlane, name: str) -> tuple[int, str]:
+    _until(lambda: bool(_status(plane, name).get("state", {}).get("terminated")))
+    ended = _status(plane, name)["state"]["terminated"]
+    return ended["exitCode"], ended["message"]
+
+
+def _ready(plane: ControlPlane, name: str) -> tuple[bool, str | None]:
+    _until(lambda: bool(_status(plane, name)))
+    status = _status(plane, name)
+    return status["ready"], status["state"].get("waiting", {}).get("reason")
+
+
+def _status(plane: ControlPlane, name: str) -> dict[str, Any]:
+    pods = plane.client().find(f"/api/v1/namespaces/default/pods?labelSelector=app%3D{name}")
+    assert pods is not None
+    found = [pod["status"].get("containerStatuses", [{}])[0] for pod in pods["items"]]
+    return dict(found[0]) if found else {}
+
+
+def _kubectl(plane: ControlPlane, *arguments: str, stdin: str | None = None) -> str:
+    return run.output([plane.kubectl, *arguments], env=plane.environment(), input=stdin, timeout=90)
+
+
+def _until(condition: Any, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def _processes_in(folder: Path) -> list[str]:
+    """Return the processes whose working directory is in a folder, as those of a control plane."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder):
+                found.append((process / "cmdline").read_bytes().decode().split("\0")[0])
+    return found
