@@ -1,0 +1,631 @@
+"""Whole lives of BookStores, with a cluster in memory."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from bookstore_operator.decide import decide
+from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.plan import Apply, Create, Delete, Plan, Scale, WriteStatus
+from tests.support.world import MIGRATED, World
+
+pytestmark = pytest.mark.scenario
+
+TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
+
+
+def at_stage(name: str, release: str) -> Any:
+    return lambda world: (
+        world.has("BookStoreRelease", release) and world.release(release).get("stage") == name
+    )
+
+
+def says(code: str, message: str = "It went wrong.") -> dict[str, Any]:
+    return {"command": "migrate", "code": code, "message": message}
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a BookStore that is ready at revision 1."""
+    return World().settle()
+
+
+def test_a_new_bookstore_becomes_ready() -> None:
+    world = World().settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("Available") == (TRUE, "Serving")
+    assert world.condition("Reconciling") == (FALSE, "Settled")
+    assert world.condition("Stalled") == (FALSE, "NotStalled")
+    assert world.condition("DatabaseMigrated") == (TRUE, "Migrated")
+    assert world.condition("BackupHealthy") == (UNKNOWN, "NotConfigured")
+    assert world.release("demo-r1")["verdict"] == "Succeeded"
+    assert world.replicas("blue") == 2
+    assert not world.has("Deployment", "demo-green")
+    selector = world.get("Service", "demo")["spec"]["selector"]
+    assert selector["bookstore.dev/colour"] == "blue"
+    assert selector["bookstore.dev/revision"] == "1"
+    status = world.store["status"]
+    assert status["schema"] == "0001_books"
+    assert status["active"]["image"] == "api:1"
+    assert status["observedGeneration"] == 1
+    assert all(each["observedGeneration"] == 1 for each in status["conditions"])
+
+
+def test_nothing_is_written_when_all_is_settled(world: World) -> None:
+    assert decide(world.snapshot(), world.now) == Plan()
+    assert decide(world.wait(86400).snapshot(), world.now) == Plan()
+
+
+def test_nothing_serves_before_the_first_release_is_promoted() -> None:
+    world = World(broken={"api:1"}).run_until(at_stage("Start", "demo-r1"))
+    for _ in range(5):
+        world.reconcile()
+        world.tick()
+    assert not world.has("Service", "demo")
+    assert world.condition("Available") == (FALSE, "NotPromoted")
+    assert world.condition("Reconciling") == (TRUE, "Starting")
+
+
+def test_a_changed_image_is_released_through_the_idle_colour(world: World) -> None:
+    world.change(image="api:2")
+    world.run_until(at_stage("Start", "demo-r2"))
+    assert world.replicas("blue") == 2
+    assert world.switches == ["demo-r1"]
+    world.run_until(at_stage("Drain", "demo-r2"))
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert world.replicas("blue") == world.replicas("green") == 2, "the old colour is warm"
+    world.step()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("Reconciling") == (TRUE, "Draining")
+    world.settle()
+    assert world.replicas("blue") == 0
+    assert world.release("demo-r1")["demotedAt"]
+    assert world.release("demo-r2")["verdict"] == "Succeeded"
+    assert world.store["status"]["active"]["colour"] == "green"
+
+
+def test_the_old_colour_stays_warm_for_its_delay(world: World) -> None:
+    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300})
+    world.run_until(at_stage("Drain", "demo-r2"))
+    world.wait(299 - 60)
+    world.step()
+    assert world.replicas("blue") == 2
+    world.wait(100)
+    world.settle()
+    assert world.replicas("blue") == 0
+
+
+def test_every_release_writes_its_promotion_down_before_it_switches(world: World) -> None:
+    world.done.clear()
+    world.change(image="api:2")
+    world.settle()
+    wrote = [
+        index
+        for index, action in enumerate(world.done)
+        if isinstance(action, WriteStatus) and action.status.get("promotedAt")
+        if action.key.name == "demo-r2"
+    ]
+    switched = [
+        index
+        for index, action in enumerate(world.done)
+        if isinstance(action, Apply) and action.manifest["kind"] == "Service"
+    ]
+    assert wrote[0] < switched[0]
+    switch = world.done[switched[0]]
+    assert isinstance(switch, Apply)
+    assert switch.expected_resource_version
+
+
+def test_many_releases_alternate_colours_and_old_ones_go(world: World) -> None:
+    world.change(rollout={"historyLimit": 2})
+    for number in range(2, 8):
+        world.change(image=f"api:{number}")
+        world.settle()
+    assert world.switches == [f"demo-r{number}" for number in range(1, 8)]
+    names = [each["metadata"]["name"] for each in world.all("BookStoreRelease")]
+    assert names == ["demo-r5", "demo-r6", "demo-r7"]
+
+
+# Migrations ---------------------------------------------------------------------------------
+
+
+def test_a_failed_migration_leaves_the_old_colour_serving(world: World) -> None:
+    world.migration = lambda _job: says("failed", "Column exists already.")
+    world.change(image="api:2")
+    world.settle()
+    assert world.release("demo-r2")["verdict"] == "Failed"
+    assert world.release("demo-r2")["attempts"] == 3
+    assert "Column exists already." in world.message("Stalled")
+    assert world.condition("Stalled") == (TRUE, "MigrationFailed")
+    assert world.condition("Ready") == (FALSE, "MigrationFailed")
+    assert world.condition("Available") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1"]
+    assert world.replicas("blue") == 2
+    assert "ReleaseFailed" in {event.reason for event in world.events}
+
+
+def test_a_failed_release_is_followed_by_a_new_one(world: World) -> None:
+    world.migration = lambda _job: says("failed")
+    world.change(image="api:2")
+    world.settle()
+    world.migration = lambda _job: MIGRATED
+    world.change(image="api:3")
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1", "demo-r3"]
+
+
+def test_going_back_and_forth_tries_a_failed_release_again(world: World) -> None:
+    world.migration = lambda _job: says("failed")
+    world.change(image="api:2")
+    world.settle()
+    world.change(image="api:1")
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("Stalled")[0] == FALSE
+    world.migration = lambda _job: MIGRATED
+    world.change(image="api:2")
+    world.settle()
+    assert world.switches == ["demo-r1", "demo-r2-a2"]
+    assert world.release("demo-r2-a2")["verdict"] == "Succeeded"
+
+
+def test_deleting_a_failed_release_tries_it_again(world: World) -> None:
+    world.migration = lambda _job: says("failed")
+    world.change(image="api:2")
+    world.settle()
+    assert "delete BookStoreRelease demo-r2" in world.message("Stalled")
+    failed = world.get("BookStoreRelease", "demo-r2")["metadata"]["uid"]
+    for key, obj in list(world.objects.items()):
+        owners = obj["metadata"].get("ownerReferences", [])
+        if key.name == "demo-r2" or any(owner["uid"] == failed for owner in owners):
+            del world.objects[key]
+    world.migration = lambda _job: MIGRATED
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1", "demo-r2"]
+
+
+@pytest.mark.parametrize("code", ["unreachable", "refused-credentials", "locked"])
+def test_an_unreachable_database_is_tried_until_it_answers(world: World, code: str) -> None:
+    world.migration = lambda _job: says(code)
+    world.change(image="api:2")
+    begin = world.now
+    world.run_until(lambda w: w.has("Job", "demo-r2-expand-9"), rounds=200)
+    waited = (world.now - begin).total_seconds()
+    assert 10 + 20 + 40 + 80 + 160 + 3 * 300 <= waited < 2000
+    assert world.release("demo-r2").get("verdict") is None
+    jobs = [job for job in world.all("Job") if "r2" in job["metadata"]["name"]]
+    assert len(jobs) <= 2, "what says nothing any more is deleted"
+    world.migration = lambda _job: MIGRATED
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.release("demo-r2")["attempts"] >= 9
+
+
+def test_a_job_that_tells_nothing_but_succeeded_has_migrated(world: World) -> None:
+    world.change(image="api:2")
+    world.run_until(lambda w: w.has("Pod", "demo-r2-expand-x"))
+    world.get("Pod", "demo-r2-expand-x")["status"] = {}
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("DatabaseMigrated")[0] == TRUE
+
+
+def test_a_migration_out_of_time_says_which_field_gives_more(world: World) -> None:
+    world.change(image="api:2", migration={"attempts": 1, "timeoutSeconds": 5})
+    world.migration = lambda _job: None
+    world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
+    job = world.get("Job", "demo-r2-expand")
+    assert job["spec"]["activeDeadlineSeconds"] == 5
+    late = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
+    job["status"] = {"conditions": [late]}
+    world.settle()
+    assert "spec.migration.timeoutSeconds" in world.message("Stalled")
+
+
+def test_a_running_migration_is_never_ended_nor_doubled(world: World) -> None:
+    world.migration = lambda _job: None
+    world.change(image="api:2")
+    world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
+    world.change(image="api:3")
+    for _ in range(10):
+        world.step()
+    assert not world.has("BookStoreRelease", "demo-r3")
+    assert [job["metadata"]["name"] for job in world.all("Job")] == [
+        "demo-r1-expand",
+        "demo-r2-expand",
+    ]
+    assert "demo-r2-expand" in world.message("Ready")
+    world.migration = lambda _job: MIGRATED
+    world.settle()
+    assert world.release("demo-r2")["verdict"] == "Superseded"
+    assert world.switches == ["demo-r1", "demo-r3"]
+
+
+def test_a_job_deleted_by_hand_migrates_no_released_schema_again(world: World) -> None:
+    world.objects = {key: obj for key, obj in world.objects.items() if key.kind != "Job"}
+    world.settle()
+    assert not world.all("Job")
+
+
+# Colours --------------------------------------------------------------------------------------
+
+
+def test_an_unavailable_green_never_serves(world: World) -> None:
+    world.broken = {"api:2"}
+    world.change(image="api:2")
+    begin = world.now
+    world.settle()
+    assert (world.now - begin).total_seconds() >= 600
+    assert world.release("demo-r2")["verdict"] == "Failed"
+    assert world.condition("Stalled") == (TRUE, "ProgressDeadlineExceeded")
+    assert world.condition("Available") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1"]
+    assert world.replicas("blue") == 2
+    assert world.replicas("green") == 0
+
+
+def test_a_first_release_that_is_late_is_told_and_recovers() -> None:
+    world = World(broken={"api:1"})
+    world.run_until(lambda w: w.condition("Stalled") == (TRUE, "ProgressDeadlineExceeded"))
+    world.broken = set()
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("Stalled")[0] == FALSE
+
+
+def test_a_superseded_release_makes_way(world: World) -> None:
+    world.broken = {"api:2"}
+    world.change(image="api:2")
+    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(image="api:3")
+    world.settle()
+    assert world.release("demo-r2")["verdict"] == "Superseded"
+    assert world.switches == ["demo-r1", "demo-r3"]
+    assert world.get("BookStoreRelease", "demo-r3")["spec"]["colour"] == "green"
+
+
+def test_a_release_that_is_taken_back_leaves_what_serves(world: World) -> None:
+    world.broken = {"api:2"}
+    world.change(image="api:2")
+    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(image="api:1")
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1"]
+    assert world.replicas("green") == 0
+
+
+def test_an_aborted_release_ends_and_what_serves_goes_on(world: World) -> None:
+    world.broken = {"api:2"}
+    world.change(image="api:2")
+    world.run_until(at_stage("Start", "demo-r2"))
+    world.get("BookStoreRelease", "demo-r2")["spec"]["aborted"] = True
+    world.settle()
+    assert world.condition("Stalled") == (TRUE, "Aborted")
+    assert world.switches == ["demo-r1"]
+    assert world.replicas("green") == 0
+
+
+def test_a_next_release_waits_for_the_old_colour_but_not_long(world: World) -> None:
+    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 3600})
+    world.run_until(at_stage("Drain", "demo-r2"))
+    begin = world.now
+    world.change(image="api:3")
+    world.run_until(lambda w: w.has("BookStoreRelease", "demo-r3"))
+    assert 20 <= (world.now - begin).total_seconds() <= 31
+    world.settle(100)
+    assert world.switches == ["demo-r1", "demo-r2", "demo-r3"]
+    assert world.replicas("green") == 0
+
+
+def test_what_pods_suffer_from_is_told(world: World) -> None:
+    world.broken = {"api:2"}
+    world.change(image="api:2")
+    world.run_until(at_stage("Start", "demo-r2"))
+    template = world.get("Deployment", "demo-green")["spec"]["template"]
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "demo-green-1", "labels": template["metadata"]["labels"]},
+        "status": {"containerStatuses": [{"name": "api", "state": {"waiting": waiting}}]},
+    }
+    world.objects[next(iter(_keys(pod)))] = pod
+    world.reconcile()
+    assert "demo-green-1: ImagePullBackOff no such image" in world.message("Ready")
+
+
+# Replicas ------------------------------------------------------------------------------------
+
+
+def test_replicas_are_scaled_in_place_and_only_by_scale(world: World) -> None:
+    world.done.clear()
+    world.change(replicas=5)
+    world.settle()
+    assert world.replicas("blue") == 5
+    assert len(world.all("BookStoreRelease")) == 1
+    assert [a for a in world.done if isinstance(a, Scale)][0].replicas == 5
+    assert not [a for a in world.done if isinstance(a, Apply)]
+    assert world.store["status"]["replicas"] == 5
+
+
+def test_a_release_is_as_large_as_what_serves_also_when_that_changes(world: World) -> None:
+    world.change(image="api:2", replicas=3)
+    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(replicas=7)
+    world.run_until(at_stage("Drain", "demo-r2"))
+    assert world.replicas("green") == 7
+    world.settle()
+    assert (world.replicas("blue"), world.replicas("green")) == (0, 7)
+
+
+def test_scaling_to_zero_is_no_failure(world: World) -> None:
+    world.change(replicas=0)
+    world.settle()
+    assert world.condition("Available") == (FALSE, "ScaledToZero")
+    assert world.condition("Ready") == (TRUE, "Serving")
+    world.change(image="api:2")
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
+def test_an_autoscalers_count_survives_releases_and_is_never_set() -> None:
+    world = World(spec={"image": "api:1", "autoscaling": {"minReplicas": 2, "maxReplicas": 9}})
+    world.settle()
+    assert world.replicas("blue") == 2
+    world.get("Deployment", "demo-blue")["spec"]["replicas"] = 7
+    world.settle()
+    world.done.clear()
+    world.change(image="api:2")
+    world.settle()
+    assert (world.replicas("blue"), world.replicas("green")) == (0, 7)
+    target = world.get("HorizontalPodAutoscaler", "demo")["spec"]["scaleTargetRef"]
+    assert target["name"] == "demo-green"
+    scaled = [(a.deployment, a.replicas) for a in world.done if isinstance(a, Scale)]
+    assert scaled == [("demo-green", 7), ("demo-blue", 0)]
+
+
+def test_autoscaling_can_be_switched_on_and_off(world: World) -> None:
+    world.change(autoscaling={"maxReplicas": 9})
+    world.settle()
+    assert world.has("HorizontalPodAutoscaler", "demo")
+    world.get("Deployment", "demo-blue")["spec"]["replicas"] = 6
+    world.settle()
+    assert world.replicas("blue") == 6
+    world.change(autoscaling=None, replicas=3)
+    world.settle()
+    assert not world.has("HorizontalPodAutoscaler", "demo")
+    assert world.replicas("blue") == 3
+
+
+def test_an_autoscaler_is_lifted_off_zero_which_switches_it_off(world: World) -> None:
+    world.change(replicas=0)
+    world.settle()
+    world.change(replicas=None, autoscaling={"minReplicas": 3, "maxReplicas": 9})
+    world.settle()
+    assert world.replicas("blue") == 3
+
+
+# Database --------------------------------------------------------------------------------------
+
+
+def test_a_release_waits_for_the_database_and_says_so() -> None:
+    world = World(database_up=False)
+    for _ in range(5):
+        world.step()
+    assert world.condition("Ready") == (FALSE, "DatabaseStarting")
+    assert not world.all("Job")
+    world.database_up = True
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
+def test_an_external_database_needs_its_secret() -> None:
+    external = {"secretName": "pg", "key": "url", "directKey": "direct"}
+    world = World(spec={"image": "api:1", "database": {"external": external}})
+    world.settle()
+    assert world.condition("Ready") == (FALSE, "DatabaseSecretMissing")
+    assert "no Secret pg" in world.message("Ready")
+    world.secrets["pg"] = frozenset({"url"})
+    world.settle()
+    assert world.condition("Ready") == (FALSE, "DatabaseSecretIncomplete")
+    assert "`direct`" in world.message("Ready")
+    world.secrets["pg"] = frozenset({"url", "direct"})
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert not world.has("StatefulSet", "demo-db")
+    assert not world.has("NetworkPolicy", "demo-db")
+
+
+def test_a_lost_password_is_never_made_anew_over_a_volume(world: World) -> None:
+    del world.secrets["demo-db"]
+    world.settle()
+    assert "demo-db" not in world.secrets
+    assert world.condition("Stalled") == (TRUE, "DatabaseSecretLost")
+    assert "data-demo-db-0" in world.message("Stalled")
+    world.objects = {
+        key: obj for key, obj in world.objects.items() if key.kind != "PersistentVolumeClaim"
+    }
+    world.settle()
+    assert "demo-db" in world.secrets
+
+
+@pytest.mark.parametrize("policy", ["Retain", "Delete"])
+def test_deleting_keeps_or_takes_the_data(policy: str) -> None:
+    backup = {"schedule": "@daily"}
+    world = World(spec={"image": "api:1", "deletionPolicy": policy, "backup": backup}).settle()
+    world.delete_store()
+    left = {(key.kind, key.name) for key in world.objects if key.kind != "Pod"}
+    claims = {
+        ("PersistentVolumeClaim", "data-demo-db-0"),
+        ("PersistentVolumeClaim", "demo-backup"),
+    }
+    kept = policy == "Retain"
+    assert left == (claims if kept else set())
+    assert ("demo-db" in world.secrets) is kept
+
+
+@pytest.mark.parametrize(("first", "then"), [("Retain", "Delete"), ("Delete", "Retain")])
+def test_the_deletion_policy_can_be_changed_later(first: str, then: str) -> None:
+    backup = {"schedule": "@daily"}
+    world = World(spec={"image": "api:1", "deletionPolicy": first, "backup": backup}).settle()
+    world.change(deletionPolicy=then)
+    world.settle()
+    assert len(world.all("BookStoreRelease")) == 1
+    world.delete_store()
+    assert ("demo-db" in world.secrets) is (then == "Retain")
+    assert bool(world.all("PersistentVolumeClaim")) is (then == "Retain")
+
+
+def test_what_is_retained_is_taken_up_by_a_bookstore_of_the_same_name(world: World) -> None:
+    secret = world.secrets["demo-db"]
+    world.delete_store()
+    world.create_store({"image": "api:1", "deletionPolicy": "Delete"})
+    world.settle()
+    assert world.secrets["demo-db"] is secret
+    assert world.condition("Ready") == (TRUE, "Serving")
+    world.delete_store()
+    assert not world.secrets
+
+
+def test_a_bookstore_that_is_being_deleted_is_left_alone(world: World) -> None:
+    world.change(image="api:2")
+    world.store["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert decide(world.snapshot(), world.now) == Plan()
+
+
+# Hands and drift ---------------------------------------------------------------------------------
+
+
+def test_paused_writes_nothing_but_status(world: World) -> None:
+    world.change(image="api:2", replicas=9, paused=True)
+    world.done.clear()
+    world.settle()
+    assert world.done
+    assert all(isinstance(a, WriteStatus) and a.key == world.key for a in world.done)
+    assert world.condition("Reconciling") == (FALSE, "Paused")
+    assert world.condition("Ready") == (FALSE, "Paused")
+    world.change(paused=False)
+    world.settle()
+    assert world.switches[-1] == "demo-r2"
+
+
+@pytest.mark.parametrize(
+    "selector",
+    [
+        {"bookstore.dev/colour": "green"},
+        {"extra": "label"},
+        {"bookstore.dev/revision": "7"},
+    ],
+)
+def test_a_selector_edited_by_hand_is_put_right(world: World, selector: dict[str, str]) -> None:
+    service = world.get("Service", "demo")
+    wanted = copy.deepcopy(service["spec"]["selector"])
+    service["spec"]["selector"] |= selector
+    world.reconcile()
+    world.settle()
+    assert world.get("Service", "demo")["spec"]["selector"] == wanted
+    assert world.condition("Available") == (TRUE, "Serving")
+
+
+def test_what_serves_is_put_right_when_edited_or_deleted(world: World) -> None:
+    deployment = world.get("Deployment", "demo-blue")
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
+    world.objects = {k: o for k, o in world.objects.items() if k.kind != "NetworkPolicy"}
+    world.settle()
+    container = world.get("Deployment", "demo-blue")["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == "api:1"
+    assert world.has("NetworkPolicy", "demo-api")
+    assert len(world.all("BookStoreRelease")) == 1
+
+
+def test_a_colour_deleted_by_hand_comes_back_at_its_size(world: World) -> None:
+    world.change(replicas=4)
+    world.settle()
+    world.objects = {k: o for k, o in world.objects.items() if k.kind != "Deployment"}
+    world.settle()
+    assert world.replicas("blue") == 4
+
+
+def test_network_policies_and_backups_come_and_go_in_place(world: World) -> None:
+    world.change(networkPolicy={"enabled": False}, backup={"schedule": "@daily"})
+    world.settle()
+    assert not world.all("NetworkPolicy")
+    assert world.has("CronJob", "demo-backup")
+    assert world.condition("BackupHealthy") == (UNKNOWN, "NoBackupYet")
+    world.change(backup=None)
+    world.settle()
+    assert not world.all("CronJob")
+    assert world.has("PersistentVolumeClaim", "demo-backup"), "the dumps stay"
+    assert len(world.all("BookStoreRelease")) == 1
+
+
+def test_a_field_that_is_taken_away_is_taken_away_from_objects(world: World) -> None:
+    limits = {"limits": {"memory": "2Gi", "cpu": "2"}}
+    world.change(database={"embedded": {"resources": limits}})
+    world.settle()
+    world.change(database={"embedded": {"resources": {"limits": {"memory": "2Gi"}}}})
+    world.settle()
+    container = world.get("StatefulSet", "demo-db")["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"] == {"memory": "2Gi"}
+
+
+def test_backup_health_follows_the_last_backup(world: World) -> None:
+    world.change(backup={"schedule": "@daily"})
+    world.settle()
+    cron_job = world.get("CronJob", "demo-backup")
+    cron_job["status"] = {"lastSuccessfulTime": "2026-01-01T03:00:00Z"}
+    world.settle()
+    assert world.condition("BackupHealthy") == (TRUE, "BackedUp")
+    assert world.store["status"]["lastBackupAt"] == "2026-01-01T03:00:00Z"
+    labels = cron_job["spec"]["jobTemplate"]["metadata"]["labels"]
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "demo-backup-1", "labels": labels, "creationTimestamp": "2"},
+        "spec": {},
+        "status": {"conditions": [{"type": "Failed", "status": "True"}]},
+    }
+    world.objects[next(iter(_keys(job)))] = job
+    world.settle()
+    assert world.condition("BackupHealthy") == (FALSE, "BackupFailed")
+    assert "demo-backup-1" in world.message("BackupHealthy")
+
+
+def test_events_tell_each_transition_once(world: World) -> None:
+    reasons = [event.reason for event in world.events]
+    for stage in ("Expand", "Start", "Drain"):
+        assert reasons.count(f"Stage{stage}") <= 1
+    assert reasons.count("ReleaseSucceeded") == 1
+    assert [e.message for e in world.events if e.message.startswith("Ready: Revision 1")]
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes(world: World) -> None:
+    def times() -> dict[str, str]:
+        conditions = world.store["status"]["conditions"]
+        return {each["type"]: each["lastTransitionTime"] for each in conditions}
+
+    before = times()
+    world.wait(1000).change(replicas=5)
+    world.settle()
+    assert times()["Available"] == before["Available"]
+    assert times()["Stalled"] == before["Stalled"]
+
+
+def test_releases_are_records_that_their_model_reads_back(world: World) -> None:
+    made = BookStoreRelease.model_validate(world.get("BookStoreRelease", "demo-r1"))
+    assert made.spec.template()["spec"]["containers"][0]["image"] == "api:1"
+    creates = [a for a in world.done if isinstance(a, Create)]
+    assert {a.manifest["kind"] for a in creates} == {"BookStoreRelease", "Job"}
+    assert not [a for a in world.done if isinstance(a, Delete)]
+
+
+def _keys(obj: dict[str, Any]) -> Any:
+    from bookstore_operator.observed import key_of
+
+    return [key_of(obj)]

@@ -1,0 +1,372 @@
+"""A cluster in memory: it takes Plans, plays the controllers, and has a clock of its own."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bookstore_operator.build.common import COMPONENT_LABEL, release_selector
+from bookstore_operator.decide import decide, secrets_of_interest
+from bookstore_operator.facts import history
+from bookstore_operator.facts.replicas import live_size
+from bookstore_operator.gates.colour import all_available
+from bookstore_operator.observed import key_of, snapshot_of
+from bookstore_operator.plan import (
+    Action,
+    Apply,
+    Create,
+    CreateDatabaseSecret,
+    Delete,
+    Event,
+    ObjectKey,
+    Plan,
+    Scale,
+    WriteStatus,
+)
+from bookstore_operator.snapshot import OperatorSettings, Snapshot
+
+Object = dict[str, Any]
+
+STORE_KEY = ObjectKey("bookstore.dev/v1alpha1", "BookStore", "demo")
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+PLAYED = frozenset({"Deployment", "Job", "Pod", "StatefulSet"})
+MIGRATED = {
+    "command": "migrate",
+    "code": "migrated",
+    "message": "Applied 1 revision: 0001_books.",
+    "schemaBefore": [],
+    "schemaAfter": ["0001_books"],
+}
+
+
+class ConflictError(Exception):
+    """The API server refuses a write that was decided on another state."""
+
+
+@dataclass
+class World:
+    """Objects by key, the clock, and how the simulated programs behave."""
+
+    spec: Object = field(default_factory=lambda: {"image": "api:1"})
+    name: str = "demo"
+    now: datetime = BEGIN
+    objects: dict[ObjectKey, Object] = field(default_factory=dict)
+    secrets: dict[str, frozenset[str]] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    done: list[Action] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+    """Images whose Pods never become available."""
+    database_up: bool = True
+    migration: Callable[[Object], Object | None] = lambda _job: MIGRATED
+    """What a migration Job says; None while it runs."""
+    switches: list[str] = field(default_factory=list)
+    _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        """Create the BookStore."""
+        self.create_store(self.spec)
+
+    # What users do -------------------------------------------------------------------------
+
+    def create_store(self, spec: Object) -> None:
+        store = {
+            "apiVersion": STORE_KEY.api_version,
+            "kind": STORE_KEY.kind,
+            "metadata": {"name": self.name, "namespace": "shop"},
+            "spec": copy.deepcopy(spec),
+        }
+        self._put(store)
+
+    def change(self, **fields: Any) -> None:
+        """Change fields of the BookStore's spec; None takes one away."""
+        spec = {**self.store["spec"], **fields}
+        self._put({**self.store, "spec": {k: v for k, v in spec.items() if v is not None}})
+
+    def delete_store(self) -> None:
+        """Delete the BookStore, and what it owns as the garbage collector does."""
+        gone = {self.objects.pop(self.key)["metadata"]["uid"]}
+        while dependents := [key for key, obj in self.objects.items() if _owners(obj) & gone]:
+            for key in dependents:
+                obj = self.objects.pop(key)
+                gone.add(obj["metadata"]["uid"])
+                policy = obj.get("spec", {}).get("persistentVolumeClaimRetentionPolicy", {})
+                if policy.get("whenDeleted") == "Delete":
+                    self.objects.pop(ObjectKey("v1", "PersistentVolumeClaim", self.claim), None)
+        if self.secret_owner in gone:
+            self.secrets.pop(f"{self.name}-db", None)
+
+    # What is asked of it -------------------------------------------------------------------
+
+    @property
+    def key(self) -> ObjectKey:
+        return ObjectKey(STORE_KEY.api_version, STORE_KEY.kind, self.name)
+
+    @property
+    def claim(self) -> str:
+        return f"data-{self.name}-db-0"
+
+    @property
+    def store(self) -> Object:
+        return self.objects[self.key]
+
+    @property
+    def secret_owner(self) -> str | None:
+        owners = [
+            _owners(dict(action.manifest))
+            for action in self.done
+            if isinstance(action, Apply) and action.manifest["kind"] == "Secret"
+        ]
+        return next(iter(owners[-1]), None) if owners else None
+
+    def get(self, kind: str, name: str) -> Object:
+        return next(o for k, o in self.objects.items() if (k.kind, k.name) == (kind, name))
+
+    def has(self, kind: str, name: str) -> bool:
+        return any((key.kind, key.name) == (kind, name) for key in self.objects)
+
+    def all(self, kind: str) -> list[Object]:
+        return [obj for key, obj in sorted(self.objects.items(), key=_name) if key.kind == kind]
+
+    def release(self, name: str) -> Object:
+        status: Object = self.get("BookStoreRelease", name).get("status", {})
+        return status
+
+    def replicas(self, colour: str) -> int:
+        replicas: int = self.get("Deployment", f"{self.name}-{colour}")["spec"]["replicas"]
+        return replicas
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        """Return a condition's status and reason."""
+        for each in self.store.get("status", {}).get("conditions", []):
+            if each["type"] == kind:
+                return each["status"], each["reason"]
+        return "absent", ""
+
+    def message(self, kind: str) -> str:
+        found = (c for c in self.store["status"]["conditions"] if c["type"] == kind)
+        return str(next(found)["message"])
+
+    def snapshot(self) -> Snapshot:
+        mine = [obj for key, obj in self.objects.items() if key != self.key]
+        wanted = secrets_of_interest(self.store)
+        return snapshot_of(
+            copy.deepcopy(self.store),
+            [o for o in copy.deepcopy(mine) if o["kind"] == "BookStoreRelease"],
+            [o for o in copy.deepcopy(mine) if o["kind"] != "BookStoreRelease"],
+            {name: keys for name, keys in self.secrets.items() if name in wanted},
+            OperatorSettings(postgres_image="postgres:18"),
+        )
+
+    # What happens ------------------------------------------------------------------------
+
+    def reconcile(self, stop_after: int | None = None) -> Plan:
+        """Decide once and carry the Plan out, or only its first actions: a kill in between."""
+        plan = decide(self.snapshot(), self.now)
+        for action in plan.actions[:stop_after]:
+            self._do(action)
+        if stop_after is None:
+            self.events += plan.events
+        return plan
+
+    def tick(self) -> bool:
+        """Let the controllers act once; returns whether anything has changed."""
+        before = copy.deepcopy(self.objects)
+        for obj in list(self.objects.values()):
+            if play := {
+                "StatefulSet": self._serve,
+                "Job": self._run,
+                "Deployment": self._scale,
+            }.get(obj["kind"]):
+                play(obj)
+        return before != self.objects
+
+    def step(self) -> bool:
+        """Reconcile and let the controllers act; returns whether anything has happened."""
+        plan = self.reconcile()
+        changed = self.tick()
+        if not plan.actions and not changed and plan.requeue_after:
+            self.now += plan.requeue_after
+            return True
+        return bool(plan.actions) or changed
+
+    def settle(self, rounds: int = 60) -> World:
+        """Go on until nothing happens any more, with the clock as fast as it is asked for."""
+        for _ in range(rounds):
+            if not self.step():
+                return self
+        raise AssertionError(f"still moving after {rounds} rounds: {self.reconcile().actions}")
+
+    def run_until(self, condition: Callable[[World], bool], rounds: int = 60) -> World:
+        """Go on until a condition holds."""
+        for _ in range(rounds):
+            if condition(self):
+                return self
+            self.step()
+        raise AssertionError(f"did not come true in {rounds} rounds")
+
+    def wait(self, seconds: float) -> World:
+        self.now += timedelta(seconds=seconds)
+        return self
+
+    # The API server ----------------------------------------------------------------------
+
+    def _do(self, action: Action) -> None:
+        self.done.append(action)
+        match action:
+            case Apply():
+                self._apply(action)
+            case Create():
+                if key_of(action.manifest) in self.objects:
+                    raise ConflictError(key_of(action.manifest))
+                self._put(copy.deepcopy(dict(action.manifest)))
+            case CreateDatabaseSecret():
+                name = action.manifest["metadata"]["name"]
+                if name in self.secrets:
+                    raise ConflictError(name)
+                keys = {*action.manifest["stringData"], "password", "uri"}
+                self.secrets[name] = frozenset(keys)
+            case Scale():
+                deployment = self.get("Deployment", action.deployment)
+                if deployment["spec"]["replicas"] != action.replicas:
+                    spec = {**deployment["spec"], "replicas": action.replicas}
+                    self._put({**deployment, "spec": spec})
+            case Delete():
+                if self.objects[action.key]["metadata"]["uid"] != action.uid:
+                    raise ConflictError(action.key)
+                del self.objects[action.key]
+            case WriteStatus():
+                obj = self.objects[action.key]
+                self._put({**obj, "status": copy.deepcopy(dict(action.status))})
+
+    def _apply(self, action: Apply) -> None:
+        manifest = copy.deepcopy(dict(action.manifest))
+        if manifest["kind"] == "Secret":
+            assert manifest["metadata"]["name"] in self.secrets
+            return
+        known = self.objects.get(key_of(manifest))
+        version = action.expected_resource_version
+        if known and version and known["metadata"]["resourceVersion"] != version:
+            raise ConflictError(key_of(manifest))
+        if manifest["kind"] == "Deployment":
+            assert "replicas" not in manifest["spec"], "replica counts are set by /scale only"
+            manifest["spec"]["replicas"] = known["spec"]["replicas"] if known else 1
+        if manifest["kind"] == "Service" and manifest["metadata"]["name"] == self.name:
+            self._check_switch(known, manifest)
+        if known and "status" in known:
+            manifest["status"] = known["status"]
+        self._put(manifest)
+
+    def _check_switch(self, known: Object | None, service: Object) -> None:
+        """Hold that users are never sent to a colour that is not available."""
+        selector = service["spec"]["selector"]
+        if known and known["spec"]["selector"] == selector:
+            return
+        snapshot = self.snapshot()
+        active = history.active(snapshot)
+        assert active and release_selector(active) == selector, "the Service follows the record"
+        if active.status.promoted_at == self.now.replace(microsecond=0):
+            deployment = self.get("Deployment", f"{self.name}-{active.spec.colour}")
+            assert all_available(deployment, live_size(snapshot)), "switched to nothing"
+        self.switches.append(active.name)
+
+    def _put(self, obj: Object) -> None:
+        """Store an object as the API server does: with defaults, versions and generations."""
+        key = key_of(obj)
+        known = self.objects.get(key)
+        _default(obj)
+        generation = known["metadata"]["generation"] if known else 1
+        if known and known.get("spec") != obj.get("spec"):
+            generation += 1
+        obj["metadata"] = {
+            **obj["metadata"],
+            "uid": known["metadata"]["uid"] if known else f"uid-{next(self._uids)}",
+            "creationTimestamp": _told(self.now) if not known else _created(known),
+            "generation": generation,
+            "resourceVersion": str(next(self._uids)),
+        }
+        self.objects[key] = obj
+
+    # The controllers -----------------------------------------------------------------------
+
+    def _serve(self, server: Object) -> None:
+        if not self.has("PersistentVolumeClaim", self.claim):
+            template = server["spec"]["volumeClaimTemplates"][0]
+            metadata = {"name": self.claim, "labels": template["metadata"]["labels"]}
+            kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+            self._put({**kind, "metadata": metadata, "spec": template["spec"]})
+        up = self.database_up and f"{self.name}-db" in self.secrets
+        server["status"] = {"readyReplicas": 1 if up else 0}
+
+    def _run(self, job: Object) -> None:
+        if job.get("status", {}).get("conditions"):
+            return
+        said = self.migration(job)
+        job["status"] = {"active": 1}
+        if said is None:
+            return
+        good = said["code"] in {"migrated", "nothing-to-do"}
+        ended = {"type": "Complete" if good else "Failed", "status": "True"}
+        job["status"] = {"conditions": [{**ended, "lastTransitionTime": _told(self.now)}]}
+        message = {"exitCode": 0 if good else 1, "message": json.dumps(said)}
+        name = job["metadata"]["name"]
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{name}-x",
+                "labels": {
+                    **job["spec"]["template"]["metadata"]["labels"],
+                    "batch.kubernetes.io/job-name": name,
+                },
+                "ownerReferences": [{"uid": job["metadata"]["uid"]}],
+            },
+            "status": {"containerStatuses": [{"name": "m", "state": {"terminated": message}}]},
+        }
+        self._put(pod)
+
+    def _scale(self, deployment: Object) -> None:
+        wanted = deployment["spec"]["replicas"]
+        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        available = 0 if image in self.broken else wanted
+        deployment["status"] = {
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": wanted,
+            "updatedReplicas": wanted,
+            "readyReplicas": available,
+            "availableReplicas": available,
+        }
+
+
+def migrates(obj: Object) -> bool:
+    """Whether an object belongs to a migration."""
+    return bool(obj["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "migration")
+
+
+def _default(obj: Object) -> None:
+    """Add what an API server adds of its own."""
+    if obj["kind"] in {"BookStore", "BookStoreRelease"}:
+        return
+    obj.setdefault("spec", {})["defaulted"] = True
+    for container in obj["spec"].get("template", {}).get("spec", {}).get("containers", []):
+        container["defaulted"] = True
+
+
+def _owners(obj: Object) -> set[str]:
+    return {owner["uid"] for owner in obj["metadata"].get("ownerReferences", [])}
+
+
+def _name(item: tuple[ObjectKey, Object]) -> str:
+    return item[0].name
+
+
+def _created(obj: Object) -> str:
+    return str(obj["metadata"]["creationTimestamp"])
+
+
+def _told(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
