@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import hypothesis
 import pytest
 
 from bookstore_api.schema.tree import Branch
@@ -26,6 +27,11 @@ from tests.support.postgres import (
     running_postgres,
 )
 
+# On a busy machine an example may take any time.
+hypothesis.settings.register_profile(
+    "api", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("api")
 HERE = Path(__file__).parent
 StartProcess = Callable[..., Process]
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from bookstore_api.catalog.values import make_isbn
+from tests.support.bookstore import Served, execute
 
 BOOKS = "/api/v1/books"
 CANARY = "canary-5f1c"
@@ -127,12 +128,27 @@ def test_no_concurrent_change_is_lost(api: httpx.Client) -> None:
     assert api.get(path).headers["etag"] == '"17"'
 
 
-def test_an_answer_is_sent_after_the_commit(api: httpx.Client) -> None:
-    """What was answered 201 can be read at once, over another connection, every time."""
-    with httpx.Client(base_url=api.base_url) as other:
-        for number in range(30):
-            created = create(api, number)
-            assert other.get(f"{BOOKS}/{created['id']}").status_code == 200
+def test_an_answer_is_sent_after_the_commit(postgresql_server: Served) -> None:
+    """A commit that fails is never answered 201."""
+    api, url = postgresql_server.client, postgresql_server.url
+    execute(url, "DELETE FROM books")
+    execute(
+        url,
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
+        f"AS $$ BEGIN RAISE EXCEPTION '{CANARY}'; END $$",
+    )
+    execute(
+        url,
+        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON books "
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    try:
+        answer = api.post(BOOKS, json=book(), headers={"x-request-id": "r-1"})
+    finally:
+        execute(url, "DROP FUNCTION refuse CASCADE")
+    problem(answer, 500)
+    assert answer.headers["x-request-id"] == "r-1"
+    assert api.get(BOOKS).json()["items"] == []
 
 
 WRONG_BODIES: list[tuple[Any, list[str]]] = [

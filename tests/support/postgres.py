@@ -193,7 +193,9 @@ def query(url: str, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
     """Run one statement on a connection of its own; the rows."""
 
     async def run() -> list[tuple[Any, ...]]:
-        connection = await asyncpg.connect(url, timeout=START_SECONDS, ssl=False)
+        connection = await asyncpg.connect(
+            url, timeout=START_SECONDS, ssl=False, command_timeout=START_SECONDS
+        )
         try:
             return [tuple(row) for row in await connection.fetch(sql, *arguments)]
         finally:
