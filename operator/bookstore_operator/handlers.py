@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -47,6 +49,8 @@ async def start_watching(
         namespaces: only these; all if empty.
 
     """
+    # kopf names itself by this, or by looking up a user name, which a bare user number has not.
+    os.environ.setdefault("POD_ID", socket.gethostname())
     registry = kopf.OperatorRegistry()
     on_login(registry, configuration)
     on_event(registry, store, happened, listed_again)
