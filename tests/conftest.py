@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.getreports(outcome):
             for tier in TIERS:
-                if tier in report.keywords:
+                if tier in getattr(report, "keywords", ()):  # a failed collection has none
                     counts[tier][outcome] += 1
                     seconds[tier] += report.duration
     terminalreporter.section("tiers")

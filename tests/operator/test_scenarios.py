@@ -9,6 +9,7 @@ import pytest
 
 from bookstore_operator.decide import decide
 from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.observed import key_of
 from bookstore_operator.plan import Apply, Create, Delete, Plan, Scale, WriteStatus
 from tests.support.world import MIGRATED, World
 
@@ -57,6 +58,15 @@ def test_a_new_bookstore_becomes_ready() -> None:
 def test_nothing_is_written_when_all_is_settled(world: World) -> None:
     assert decide(world.snapshot(), world.now) == Plan()
     assert decide(world.wait(86400).snapshot(), world.now) == Plan()
+
+
+def test_deciding_changes_nothing_of_what_it_looks_at(world: World) -> None:
+    world.change(image="api:2", replicas=3, deletionPolicy="Delete")
+    for _ in range(10):
+        before = world.picture()
+        decide(world.snapshot(), world.now)
+        assert world.picture() == before
+        world.step()
 
 
 def test_nothing_serves_before_the_first_release_is_promoted() -> None:
@@ -335,7 +345,7 @@ def test_what_pods_suffer_from_is_told(world: World) -> None:
         "metadata": {"name": "demo-green-1", "labels": template["metadata"]["labels"]},
         "status": {"containerStatuses": [{"name": "api", "state": {"waiting": waiting}}]},
     }
-    world.objects[next(iter(_keys(pod)))] = pod
+    world.objects[key_of(pod)] = pod
     world.reconcile()
     assert "demo-green-1: ImagePullBackOff no such image" in world.message("Ready")
 
@@ -349,7 +359,7 @@ def test_replicas_are_scaled_in_place_and_only_by_scale(world: World) -> None:
     world.settle()
     assert world.replicas("blue") == 5
     assert len(world.all("BookStoreRelease")) == 1
-    assert [a for a in world.done if isinstance(a, Scale)][0].replicas == 5
+    assert [a.replicas for a in world.done if isinstance(a, Scale)] == [5]
     assert not [a for a in world.done if isinstance(a, Apply)]
     assert world.store["status"]["replicas"] == 5
 
@@ -591,7 +601,7 @@ def test_backup_health_follows_the_last_backup(world: World) -> None:
         "spec": {},
         "status": {"conditions": [{"type": "Failed", "status": "True"}]},
     }
-    world.objects[next(iter(_keys(job)))] = job
+    world.objects[key_of(job)] = job
     world.settle()
     assert world.condition("BackupHealthy") == (FALSE, "BackupFailed")
     assert "demo-backup-1" in world.message("BackupHealthy")
@@ -623,9 +633,3 @@ def test_releases_are_records_that_their_model_reads_back(world: World) -> None:
     creates = [a for a in world.done if isinstance(a, Create)]
     assert {a.manifest["kind"] for a in creates} == {"BookStoreRelease", "Job"}
     assert not [a for a in world.done if isinstance(a, Delete)]
-
-
-def _keys(obj: dict[str, Any]) -> Any:
-    from bookstore_operator.observed import key_of
-
-    return [key_of(obj)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 from bookstore_operator import names
 from bookstore_operator.build.common import COLOUR_LABEL, REVISION_LABEL, Object, metadata
@@ -32,6 +31,6 @@ def release(
             "attempt": attempt,
             "colour": colour.value,
             "intent": dict(intent),
-            "podTemplate": yaml.safe_dump(template, sort_keys=False, allow_unicode=True),
+            "podTemplate": json.dumps(template, indent=2),
         },
     }

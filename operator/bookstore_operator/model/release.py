@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Any
 
-import yaml
 from pydantic import Field
 
 from bookstore_operator.model.base import Metadata, Part, SmallText, Time, rules
@@ -73,8 +73,8 @@ class ReleaseSpec(Part):
     )
     pod_template: str = Field(
         max_length=65536,
-        description="The Pod template (YAML) that the operator of that day made of the intent: "
-        "a newer operator makes no other of it.",
+        description="The Pod template that the operator of that day made of the intent: a newer "
+        "operator makes no other of it. JSON as text, for CEL guards no untyped object.",
         json_schema_extra=IMMUTABLE,
     )
     approved: bool | None = Field(
@@ -86,7 +86,7 @@ class ReleaseSpec(Part):
 
     def template(self) -> dict[str, Any]:
         """Return the Pod template as data."""
-        template: dict[str, Any] = yaml.safe_load(self.pod_template)
+        template: dict[str, Any] = json.loads(self.pod_template)
         return template
 
 

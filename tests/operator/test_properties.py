@@ -1,0 +1,150 @@
+"""Whatever happens in between, and wherever the operator is killed: the end is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bookstore_operator.decide import decide
+from bookstore_operator.plan import Plan
+from tests.support.world import MIGRATED, World
+
+pytestmark = pytest.mark.scenario
+
+FAILURE: dict[str, Any] = {"command": "migrate", "code": "failed", "message": "No."}
+UNREACHABLE: dict[str, Any] = {"command": "migrate", "code": "unreachable", "message": "No route."}
+
+RESULTS: list[dict[str, Any] | None] = [MIGRATED, FAILURE, UNREACHABLE, None]
+
+Step = Callable[[World], object]
+
+
+def killed_after(count: int) -> Step:
+    return lambda world: world.reconcile(stop_after=count)
+
+
+def once(step: Step) -> st.SearchStrategy[Step]:
+    return st.just(step)
+
+
+def image(number: int) -> Step:
+    return lambda world: world.change(image=f"api:{number}")
+
+
+def replicas(count: int) -> Step:
+    return lambda world: world.change(replicas=count)
+
+
+def later(seconds: int) -> Step:
+    return lambda world: world.wait(seconds)
+
+
+def migrations_say(result: dict[str, Any] | None) -> Step:
+    def say(world: World) -> None:
+        world.migration = lambda _job: result
+
+    return say
+
+
+def database(up: bool) -> Step:
+    def turn(world: World) -> None:
+        world.database_up = up
+
+    return turn
+
+
+def lose(kind: str) -> Step:
+    """Delete objects of a kind by hand."""
+
+    def delete(world: World) -> None:
+        world.objects = {key: obj for key, obj in world.objects.items() if key.kind != kind}
+
+    return delete
+
+
+def misdirect(world: World) -> None:
+    """Edit the active Service by hand."""
+    if world.has("Service", "demo"):
+        world.get("Service", "demo")["spec"]["selector"] = {"app": "mine"}
+
+
+def break_image(number: int) -> Step:
+    return lambda world: world.broken.add(f"api:{number}")
+
+
+STEPS = st.one_of(
+    st.integers(0, 12).map(killed_after),
+    once(World.reconcile),
+    once(World.tick),
+    once(World.step),
+    st.integers(1, 4).map(image),
+    st.integers(0, 6).map(replicas),
+    st.sampled_from([1, 10, 31, 700]).map(later),
+    st.sampled_from(RESULTS).map(migrations_say),
+    st.booleans().map(database),
+    st.sampled_from(["Job", "Deployment", "Service", "PodDisruptionBudget"]).map(lose),
+    once(misdirect),
+    st.integers(1, 4).map(break_image),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(STEPS, max_size=25))
+def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
+    world = World()
+    for step in steps:
+        step(world)  # the world holds at each switch that the new colour is available
+    world.broken = set()
+    world.database_up = True
+    world.migration = lambda _job: MIGRATED
+    world.settle(200)
+    # A new wish is what a failed release is answered with.
+    world.change(image="api:9", replicas=3)
+    world.settle(200)
+
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.condition("Stalled")[0] == "False"
+    active = world.store["status"]["active"]
+    assert active["image"] == "api:9"
+    selector = world.get("Service", "demo")["spec"]["selector"]
+    assert selector["bookstore.dev/colour"] == active["colour"]
+    assert selector["bookstore.dev/revision"] == str(active["revision"])
+    sizes = {d["metadata"]["name"]: d["spec"]["replicas"] for d in world.all("Deployment")}
+    assert sizes.pop(f"demo-{active['colour']}") == 3
+    assert set(sizes.values()) <= {0}
+    promoted = [r for r in world.all("BookStoreRelease") if r["status"].get("promotedAt")]
+    assert [r["metadata"]["name"] for r in promoted if "demotedAt" not in r["status"]] == [
+        active["release"]
+    ]
+    assert decide(world.snapshot(), world.now + timedelta(days=1)) == Plan()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(kills=st.lists(st.integers(0, 10), max_size=30))
+def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int]) -> None:
+    undisturbed = World().settle()
+    undisturbed.change(image="api:2")
+    undisturbed.settle()
+
+    world = World()
+    for count in kills[: len(kills) // 2]:
+        world.reconcile(stop_after=count)
+        world.tick()
+    world.settle()
+    world.change(image="api:2")
+    for count in kills[len(kills) // 2 :]:
+        world.reconcile(stop_after=count)
+        world.tick()
+    world.settle()
+
+    assert world.switches == undisturbed.switches == ["demo-r1", "demo-r2"]
+    assert world.objects.keys() == undisturbed.objects.keys()
+    assert len(world.all("Job")) == 2, "no migration ran twice"
+    for key, obj in undisturbed.objects.items():
+        if key.kind == "BookStoreRelease":
+            assert world.objects[key]["status"]["verdict"] == obj["status"]["verdict"]
