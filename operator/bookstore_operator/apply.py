@@ -113,35 +113,39 @@ class Applier:
                 assert_never(action)
 
     async def _apply(self, action: Apply, key: StoreKey) -> bool:
-        manifest = action.manifest
+        manifest, found = action.manifest, None
         if self.store.get(key.namespace, key_of(manifest)) is None:
-            await self._make_sure_of(key_of(manifest), key)
+            found = await self._ours_or_none(key_of(manifest), key)
         if action.expected_resource_version is not None:
             metadata = {
                 **manifest["metadata"],
                 "resourceVersion": action.expected_resource_version,
             }
             manifest = {**manifest, "metadata": metadata}
-        return self.store.put(await self.api.apply(manifest, key.namespace))
+        applied = await self.api.apply(manifest, key.namespace)
+        if applied["kind"] == SECRETS.kind:  # never in the store
+            return found is None or not _same_version(found, applied)
+        return self.store.put(applied)
 
-    async def _make_sure_of(self, target: ObjectKey, key: StoreKey) -> None:
+    async def _ours_or_none(self, target: ObjectKey, key: StoreKey) -> Manifest | None:
         """Refuse when an object that was not observed exists: it would be taken from its owner."""
         resource = resource_of(target.api_version, target.kind)
         try:
             found = await self.api.get(resource, key.namespace, target.name)
         except ApiError as error:
             if error.status == 404:
-                return
+                return None
             raise
         if resource is SECRETS and store_name_of(found) == key.name:
-            return  # Secrets are not watched: ours are never in the store
+            return found  # Secrets are not watched: ours are never in the store
         raise self._taken(found, key)
 
     def _taken(self, found: Manifest, key: StoreKey) -> Exception:
         """Tell an object of ours that the watch had not told yet from somebody else's."""
         target = key_of(found)
         if store_name_of(found) == key.name:
-            self.store.put(found)
+            if target.kind != SECRETS.kind:
+                self.store.put(found)
             return StaleSnapshotError(f"{target.kind} {target.name} exists already")
         message = (
             f"A {target.kind} named {target.name} exists and does not belong to the BookStore "
@@ -222,6 +226,10 @@ def _is_final(action: Action) -> bool:
 def _told(action: Action) -> str:
     target = target_of(action)
     return f"{target.kind}/{target.name}"
+
+
+def _same_version(one: Manifest, other: Manifest) -> bool:
+    return bool(one["metadata"]["resourceVersion"] == other["metadata"]["resourceVersion"])
 
 
 def _type_of(manifest: Manifest) -> dict[str, Any]:

@@ -14,8 +14,8 @@ from bookstore_operator.apply import Applier, RefusedError, StaleSnapshotError
 from bookstore_operator.client import ApiError
 from bookstore_operator.events import Recorder
 from bookstore_operator.observe import Observer
-from bookstore_operator.plan import Event, EventType, Plan, WriteStatus
-from bookstore_operator.resources import BOOKSTORE, bookstore_key
+from bookstore_operator.plan import Plan, WriteStatus
+from bookstore_operator.resources import BOOKSTORE
 from bookstore_operator.snapshot import Refusal, Snapshot
 from bookstore_operator.store import StoreKey
 from bookstore_operator.workqueue import WorkQueue
@@ -116,8 +116,6 @@ class Reconciler:
         self._refusals[key] = refusal
         message = f"{refusal.target.kind} {refusal.target.name} was refused: {refusal.message}"
         if first:
-            event = Event(bookstore_key(key.name), EventType.WARNING, "ApplyRefused", message)
-            await self._recorder.post(event, key)
             await self._tell(key)
         delay = self._queue.failed(key)
         logger.log(
@@ -129,7 +127,7 @@ class Reconciler:
         )
 
     async def _tell(self, key: StoreKey) -> None:
-        """Write the BookStore's status, and nothing else, with the refusal in the picture."""
+        """Say in the BookStore's status and Events, and nowhere else, that a write was refused."""
         try:
             snapshot = await self._observe(key)
             if snapshot is None:
@@ -141,6 +139,9 @@ class Reconciler:
                 if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORE
             )
             await self._applier.carry_out(Plan(actions=statuses), key)
+            for event in plan.events:
+                if event.regarding.kind == BOOKSTORE:
+                    await self._recorder.post(event, key)
         except (ApiError, RefusedError, StaleSnapshotError) as error:
             logger.info("Could not tell it in the status: %s", error, extra={"store": str(key)})
 

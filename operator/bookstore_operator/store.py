@@ -16,6 +16,7 @@ from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.resources import (
     BOOKSTORE,
     RELEASE,
+    SECRETS,
     Resource,
     bookstore_key,
     key_of,
@@ -49,7 +50,10 @@ class ObjectStore:
         self._gone: OrderedDict[str, None] = OrderedDict()
 
     def put(self, manifest: Manifest) -> bool:
-        """Take in an object's state; False if it tells nothing new."""
+        """Take in an object's state; False if it tells nothing new. Never a Secret's."""
+        if manifest["kind"] == SECRETS.kind:
+            message = "a Secret must not be kept in memory"
+            raise ValueError(message)
         address, uid = _address_of(manifest), _uid_of(manifest)
         known = self._objects.get(address)
         if uid in self._gone or (known is not None and not _is_newer(manifest, known)):

@@ -203,6 +203,7 @@ def _install(plane: controlplane.ControlPlane, shared: Path) -> Path:
     first = [each for each in manifests if each["kind"] == "CustomResourceDefinition"]
     kubectl.apply(*first)
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    wait_for(lambda: _served(kubectl), 30, "the API server to serve the new kinds")
     kubectl.apply(*(each for each in manifests if each["kind"] == "Namespace"))
     kubectl.apply(*(m for m in manifests if m["kind"] in _RIGHTS))
     token = kubectl("create", "token", ACCOUNT, "--duration=12h").strip()
@@ -211,6 +212,14 @@ def _install(plane: controlplane.ControlPlane, shared: Path) -> Path:
     controlplane.write_kubeconfig(unfinished, plane.name, plane.server, certificate, token)
     unfinished.rename(kubeconfig)
     return kubeconfig
+
+
+def _served(kubectl: Kubectl) -> bool:
+    try:
+        kubectl("get", "bookstores,bookstorereleases", "-A", "-o", "name")
+    except KubectlError:
+        return False
+    return True
 
 
 _RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}

@@ -159,3 +159,9 @@ def test_bulk_is_left_out_and_the_original_untouched() -> None:
         "status": {"phase": "Running"},
     }
     assert "managedFields" in pod["metadata"]
+
+
+def test_no_secret_is_ever_kept() -> None:
+    secret = {**deployment(1), "apiVersion": "v1", "kind": "Secret", "data": {"password": "…"}}
+    with pytest.raises(ValueError, match="must not be kept"):
+        ObjectStore().put(secret)

@@ -1,0 +1,274 @@
+"""Each kind of action against a real API server: what it writes, refuses and notices."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from bookstore_operator.apply import Applier, RefusedError, StaleSnapshotError
+from bookstore_operator.client import Api, load_configuration
+from bookstore_operator.events import Recorder
+from bookstore_operator.observe import Observer
+from bookstore_operator.plan import (
+    Action,
+    Apply,
+    Create,
+    CreateDatabaseSecret,
+    Delete,
+    Event,
+    EventType,
+    ObjectKey,
+    Plan,
+    Scale,
+    WriteStatus,
+)
+from bookstore_operator.resources import API_VERSION, BOOKSTORES, STORE_LABEL, bookstore_key, key_of
+from bookstore_operator.snapshot import OperatorSettings
+from bookstore_operator.store import ObjectStore, StoreKey
+from tests.cluster.conftest import Shop, bookstore
+
+pytestmark = pytest.mark.cluster
+
+WHY = ("Testing", "For a test.")
+
+
+def run(shop: Shop, scenario: Callable[[Applier, StoreKey], Awaitable[None]]) -> None:
+    """Run a scenario with the operator's own rights, in a namespace with a BookStore."""
+    shop.apply()
+
+    async def with_applier() -> None:
+        configuration = await load_configuration(shop.cluster.operator_kubeconfig)
+        async with Api(configuration) as api:
+            store = ObjectStore()
+            observer = Observer(api, store, OperatorSettings(), [shop.namespace])
+            await observer.relist()
+            await scenario(Applier(api, store, observer), StoreKey(shop.namespace, "demo"))
+
+    asyncio.run(with_applier())
+
+
+def service(port: int = 80, name: str = "demo") -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "labels": {STORE_LABEL: "demo"}},
+        "spec": {"ports": [{"name": "http", "port": port}], "selector": {"a": "b"}},
+    }
+
+
+async def do(applier: Applier, key: StoreKey, *actions: Action) -> int:
+    return await applier.carry_out(Plan(actions=actions), key)
+
+
+def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        assert await do(applier, key, Apply(service(), *WHY)) == 1
+        assert await do(applier, key, Apply(service(), *WHY)) == 0
+        assert await do(applier, key, Apply(service(81), *WHY)) == 1
+        known = applier.store.get(key.namespace, key_of(service()))
+        assert known is not None
+        assert known["spec"]["ports"][0]["port"] == 81, "the answer is in the store at once"
+
+    run(shop, scenario)
+
+
+def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        await do(applier, key, Apply(service(), *WHY))
+        known = applier.store.get(key.namespace, key_of(service()))
+        assert known is not None
+        old = known["metadata"]["resourceVersion"]
+        shop.kubectl("label", "service", "demo", "somebody=was-here")
+        with pytest.raises(StaleSnapshotError):
+            await do(applier, key, Apply(service(82), *WHY, expected_resource_version=old))
+        renewed = applier.store.get(key.namespace, key_of(service()))
+        assert renewed is not None
+        assert renewed["metadata"]["labels"]["somebody"] == "was-here"
+        assert renewed["spec"]["ports"][0]["port"] == 80
+        new = renewed["metadata"]["resourceVersion"]
+        assert await do(applier, key, Apply(service(82), *WHY, expected_resource_version=new))
+
+    run(shop, scenario)
+
+
+def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
+    """The user changed their mind after the picture was taken: nothing is deleted on it."""
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        await do(applier, key, Apply(service(), *WHY))
+        known = applier.store.get(key.namespace, key_of(service()))
+        assert known is not None
+        delete = Delete(key_of(service()), known["metadata"]["uid"], *WHY)
+        shop.kubectl("scale", "bookstore", "demo", "--replicas=3")
+        with pytest.raises(StaleSnapshotError):
+            await do(applier, key, delete)
+        assert shop.get("v1/services", "demo")
+        assert await do(applier, key, delete) == 1, "the store knows better now"
+        assert shop.get("v1/services", "demo") is None
+
+    run(shop, scenario)
+
+
+def test_a_deletion_spares_a_successor_of_the_same_name(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        await do(applier, key, Apply(service(), *WHY))
+        with pytest.raises(StaleSnapshotError):
+            await do(applier, key, Delete(key_of(service()), "another-uid", *WHY))
+        assert shop.get("v1/services", "demo")
+
+    run(shop, scenario)
+
+
+def test_a_deletion_of_what_is_gone_is_done(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        gone = ObjectKey("v1", "Service", "never")
+        assert await do(applier, key, Delete(gone, "some-uid", *WHY)) == 0
+
+    run(shop, scenario)
+
+
+def test_what_exists_and_is_not_ours_is_not_taken(shop: Shop) -> None:
+    foreign = service()
+    foreign["metadata"]["labels"] = {}
+    shop.kubectl.apply(foreign)
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        for action in (Apply(service(81), *WHY), Create(service(81), *WHY)):
+            with pytest.raises(RefusedError, match="does not belong to the BookStore demo"):
+                await do(applier, key, action)
+
+    run(shop, scenario)
+    found = shop.get("v1/services", "demo")
+    assert found is not None
+    assert found["spec"]["ports"][0]["port"] == 80
+
+
+def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        shop.kubectl.apply(service())
+        with pytest.raises(StaleSnapshotError):
+            await do(applier, key, Create(service(), *WHY))
+        assert applier.store.get(key.namespace, key_of(service()))
+
+    run(shop, scenario)
+
+
+def test_a_refusal_names_the_object_and_the_cause(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        with pytest.raises(RefusedError, match=r"spec\.ports") as refused:
+            await do(applier, key, Apply(service(port=70000), *WHY))
+        assert refused.value.refusal.target == key_of(service())
+        assert refused.value.refusal.reason == "Invalid"
+
+    run(shop, scenario)
+
+
+def test_actions_end_at_the_first_that_fails(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        plan = (Apply(service(70000), *WHY), Apply(service(80, "never"), *WHY))
+        with pytest.raises(RefusedError):
+            await do(applier, key, *plan)
+        assert shop.get("v1/services", "never") is None
+
+    run(shop, scenario)
+
+
+def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> None:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "demo-db", "labels": {STORE_LABEL: "demo"}},
+    }
+    action = CreateDatabaseSecret(manifest, "postgresql://u:{password}@demo-db/b", *WHY)
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        assert await do(applier, key, action) == 1
+        with pytest.raises(StaleSnapshotError):
+            await do(applier, key, action)
+        assert applier.store.get(key.namespace, key_of(manifest)) is None, "no Secret is kept"
+
+    run(shop, scenario)
+    secret = shop.get("v1/secrets", "demo-db")
+    assert secret is not None
+    told = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    assert len(told["password"]) >= 32
+    assert told["uri"] == f"postgresql://u:{told['password']}@demo-db/b"
+
+
+def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) -> None:
+    labels = {STORE_LABEL: "demo"}
+    pod = {"containers": [{"name": "api", "image": "localhost/none:1"}]}
+    deployment = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "demo-blue", "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
+        },
+    }
+    changed = {**deployment, "metadata": {"name": "demo-blue", "labels": {**labels, "new": "1"}}}
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        await do(applier, key, Apply(deployment, *WHY), Scale("demo-blue", 7, *WHY))
+        await do(applier, key, Apply(changed, *WHY))
+        known = applier.store.get(key.namespace, key_of(deployment))
+        assert known is not None
+        assert known["spec"]["replicas"] == 7
+
+    run(shop, scenario)
+    assert shop.replicas("demo-blue") == 7
+
+
+def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
+    status = {"stage": "Expand", "replicas": 3}
+    regarding = bookstore_key("demo")
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        write = WriteStatus(regarding, status, *WHY)
+        assert await do(applier, key, write) == 1
+        assert await do(applier, key, write) == 0
+        event = Event(regarding, EventType.WARNING, "Testing", "x" * 2000)
+        for _ in range(2):  # a restarted operator has forgotten that it has told it
+            await Recorder(applier.api, applier.store).post(event, key)
+
+    run(shop, scenario)
+    store = shop.store()
+    assert store is not None
+    assert store["status"]["stage"] == "Expand"
+    events = shop.list("events.k8s.io/v1/events")
+    assert len(events) == 1
+    assert events[0]["series"]["count"] == 2
+    assert len(events[0]["note"].encode()) <= 1024
+    assert "Testing" in shop.kubectl("describe", "bookstore", "demo")
+
+
+def test_a_list_heals_what_a_watch_has_missed(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        await do(applier, key, Apply(service(), *WHY))
+        shop.kubectl("delete", "service", "demo")
+        shop.kubectl("scale", "bookstore", "demo", "--replicas=4")
+        assert await applier.observer.relist() == {key}
+        assert applier.store.get(key.namespace, key_of(service())) is None
+        store = applier.store.bookstore(key)
+        assert store is not None
+        assert store["spec"]["replicas"] == 4
+        assert await applier.observer.relist() == set()
+
+    run(shop, scenario)
+
+
+def test_a_bookstore_that_is_gone_has_no_snapshot(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        assert await applier.observer.snapshot(key) is not None
+        shop.kubectl("delete", "bookstore", "demo")
+        await applier.observer.refresh(key.namespace, bookstore_key("demo"))
+        assert await applier.observer.snapshot(key) is None
+        assert BOOKSTORES.api_version == API_VERSION
+
+    run(shop, scenario)
+    assert bookstore()["kind"] == "BookStore"
