@@ -15,8 +15,9 @@ STAGES = {
     "Expand": "Expand: the database is up and its schema migrated",
     "Start": "Start: the idle colour is up at the live size",
     "Switch": "Switch: the Service selects the new colour",
-    "Drain": "Drain: the old colour finishes what it has and goes",
 }
+# A release at one of these has passed all of the above.
+AFTER_THE_SWITCH = {"Drain"}
 POLL_SECONDS = 0.25
 
 
@@ -40,11 +41,12 @@ def progress_of(store: dict[str, Any], releases: list[dict[str, Any]], image: st
     def holds(condition: str) -> bool:
         return bool(current and conditions.get(condition, {}).get("status") == "True")
 
+    stalled = holds("Stalled")
     return Progress(
         stage=newest.get("status", {}).get("stage", "") if current else "",
-        message=conditions.get("Reconciling", conditions.get("Ready", {})).get("message", ""),
+        message=conditions.get("Stalled" if stalled else "Ready", {}).get("message", ""),
         ready=holds("Ready") and bool(mine),
-        stalled=holds("Stalled"),
+        stalled=stalled,
     )
 
 
@@ -54,15 +56,15 @@ def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> 
     Raises DemoError when it stalls, or is not there within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
-    seen = ""
+    passed: list[str] = []
     with contextlib.ExitStack() as shown:
         current: Step = shown.enter_context(step("Accepted: the operator has seen the BookStore"))
         while True:
             progress = _look(kubectl, name, image)
-            if progress.stage in STAGES and progress.stage != seen:
-                seen = progress.stage
+            for stage in stages_up_to(progress.stage)[len(passed) :]:
+                passed.append(stage)
                 shown.close()
-                current = shown.enter_context(step(STAGES[seen]))
+                current = shown.enter_context(step(STAGES[stage]))
             current.update(progress.message)
             if progress.ready:
                 return
@@ -74,6 +76,14 @@ def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> 
                     f"Look at: kubectl describe bookstore {name}; kubectl get bsr,pods"
                 )
             time.sleep(POLL_SECONDS)
+
+
+def stages_up_to(stage: str) -> list[str]:
+    """List the stages to show for a release that is at this one."""
+    names = list(STAGES)
+    if stage in AFTER_THE_SWITCH:
+        return names
+    return names[: names.index(stage) + 1] if stage in names else []
 
 
 def _look(kubectl: Kubectl, name: str, image: str) -> Progress:
