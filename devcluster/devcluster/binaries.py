@@ -83,7 +83,7 @@ RECIPES = (
 
 _BUILD_FLAGS = (
     *("-v", "-trimpath", "-tags=grpcnotrace"),
-    # Debug information costs a tenth of the compile time and is thrown away when linking.
+    # Debug information takes a fifth of the compile time and is thrown away when linking.
     "-gcflags=all=-dwarf=false",
 )
 _NEEDED_GIGABYTES = 4

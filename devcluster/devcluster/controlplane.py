@@ -30,7 +30,7 @@ PROGRAMS = (
 )
 NODE = "simulated"
 _STATE = "control-plane.json"
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
 _PORT_ATTEMPTS = 5
 _END_SECONDS = 2.0
 _POLL_SECONDS = 0.05

@@ -116,7 +116,7 @@ def load(name: str, images: Iterable[str]) -> None:
             if not record.pulls:
                 raise DevclusterError(
                     f"The Docker engine has no image {image}.",
-                    f"Build it first, in the environment of: devcluster env {name}",
+                    f"Build it first, in the environment of: devcluster env --name {name}",
                 )
             baseimages.pull(docker, image)
         with progress.step(f"Loading {image}", expected_seconds=5):
@@ -336,7 +336,7 @@ def _hint_on_failure(name: str) -> Iterator[None]:
         yield
     except CommandFailed as error:
         error.hint = error.hint or (
-            f"Try again: what is half made is recognised. If it fails again: devcluster down {name}"
+            f"Try again: what is half made is recognised. If it fails again: devcluster down --name {name}"
         )
         raise
 
@@ -479,6 +479,6 @@ def _record(name: str) -> Record:
     record = _record_or_none(name)
     if record is None:
         raise DevclusterError(
-            f"There is no kind cluster {name}.", f"Bring it up: devcluster up {name}"
+            f"There is no kind cluster {name}.", f"Bring it up: devcluster up --name {name}"
         )
     return record
