@@ -1,0 +1,174 @@
+"""Each kind of object as the builders make it, kept as YAML that people can read.
+
+After a wanted change: `python -m tests.operator.test_golden`, then look at the difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bookstore_operator.build import backup, database, network, scaling
+from bookstore_operator.build.deployment import deployment
+from bookstore_operator.build.migration import expand_job
+from bookstore_operator.build.release import release
+from bookstore_operator.build.service import active_service
+from bookstore_operator.model.bookstore import Autoscaling, Backup, BookStore
+from bookstore_operator.model.effects import intent_of
+from bookstore_operator.model.release import BookStoreRelease, Colour
+from tests.support.world import World
+
+pytestmark = pytest.mark.golden
+
+FOLDER = Path(__file__).parent / "golden"
+POSTGRES = "postgres:18"
+
+MINIMAL = {"image": "registry.example/bookstore-api:1.2.3"}
+RICH = {
+    **MINIMAL,
+    "imagePullPolicy": "Always",
+    "imagePullSecrets": [{"name": "registry"}],
+    "autoscaling": {"minReplicas": 3, "maxReplicas": 12},
+    "database": {
+        "external": {"secretName": "books", "key": "pooled", "directKey": "direct"},
+    },
+    "config": {"logLevel": "debug", "drainSeconds": 15, "databasePoolSize": 20},
+    "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": "2"}},
+    "scheduling": {
+        "nodeSelector": {"disk": "ssd"},
+        "tolerations": [{"key": "books", "operator": "Exists", "effect": "NoSchedule"}],
+        "priorityClassName": "high",
+    },
+    "service": {"type": "NodePort", "port": 8080, "nodePort": 30080},
+    "backup": {"schedule": "17 3 * * *", "keep": 3, "storage": {"storageClassName": "slow"}},
+    "deletionPolicy": "Delete",
+}
+
+
+def store(spec: dict[str, Any]) -> BookStore:
+    metadata = {"name": "demo", "namespace": "shop", "uid": "uid-of-demo", "generation": 1}
+    return BookStore.model_validate({"metadata": metadata, "spec": spec})
+
+
+def released(spec: dict[str, Any], revision: int, colour: Colour) -> BookStoreRelease:
+    made = release(store(spec), revision, 1, colour, intent_of(store(spec).spec))
+    made["metadata"]["uid"] = "uid-of-release"
+    return BookStoreRelease.model_validate(made)
+
+
+def _embedded() -> Any:
+    return store(MINIMAL).spec.database.embedded
+
+
+def _settled_status() -> dict[str, Any]:
+    status: dict[str, Any] = World().settle().store["status"]
+    return status
+
+
+BACKUP = Backup.model_validate(RICH["backup"])
+AUTOSCALING = Autoscaling.model_validate(RICH["autoscaling"])
+
+CASES: dict[str, Callable[[], dict[str, Any]]] = {
+    "release": lambda: release(store(MINIMAL), 1, 1, Colour.BLUE, intent_of(store(MINIMAL).spec)),
+    "release-second-attempt": lambda: release(
+        store(RICH), 2, 2, Colour.GREEN, intent_of(store(RICH).spec)
+    ),
+    "deployment": lambda: deployment(store(MINIMAL), released(MINIMAL, 1, Colour.BLUE)),
+    "deployment-rich": lambda: deployment(store(RICH), released(RICH, 2, Colour.GREEN)),
+    "service": lambda: active_service(store(MINIMAL), released(MINIMAL, 1, Colour.BLUE)),
+    "service-node-port": lambda: active_service(store(RICH), released(RICH, 2, Colour.GREEN)),
+    "migration-job": lambda: expand_job(store(MINIMAL), released(MINIMAL, 1, Colour.BLUE), 1),
+    "migration-job-rich": lambda: expand_job(store(RICH), released(RICH, 2, Colour.GREEN), 3),
+    "database-secret": lambda: database.database_secret(store(MINIMAL)),
+    "database-secret-owner": lambda: database.database_secret_owner(store(RICH)),
+    "database-service": lambda: database.database_service(store(MINIMAL)),
+    "database-stateful-set": lambda: database.database_stateful_set(
+        store(MINIMAL), _embedded(), POSTGRES
+    ),
+    "autoscaler": lambda: scaling.autoscaler(store(RICH), AUTOSCALING, Colour.GREEN),
+    "disruption-budget": lambda: scaling.disruption_budget(store(MINIMAL), Colour.BLUE),
+    "network-policy-api": lambda: network.api_network_policy(store(MINIMAL)),
+    "network-policy-database": lambda: network.database_network_policy(store(MINIMAL)),
+    "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP),
+    "backup-cron-job": lambda: backup.backup_cron_job(store(RICH), BACKUP, POSTGRES),
+    "status": _settled_status,
+}
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML for people: no anchors, long texts as blocks."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the interface of PyYAML
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def rendered(name: str) -> str:
+    return yaml.dump(CASES[name](), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_object_is_as_it_is_kept(name: str) -> None:
+    kept = (FOLDER / f"{name}.yaml").read_text("utf-8")
+    assert rendered(name) == kept, "wanted? then: python -m tests.operator.test_golden"
+
+
+def test_nothing_is_kept_that_is_not_made() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(CASES)
+
+
+def pods() -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for name, make in CASES.items():
+        spec = make().get("spec", {})
+        template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
+        if template:
+            found.append((name, template["spec"]))
+    return found
+
+
+@pytest.mark.parametrize(("name", "pod"), pods(), ids=[name for name, _ in pods()])
+def test_every_pod_is_restricted(name: str, pod: dict[str, Any]) -> None:
+    security = pod["securityContext"]
+    assert security["runAsNonRoot"] is True, name
+    assert security["runAsUser"] >= 100
+    assert security["fsGroup"] == security["runAsUser"]
+    assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["enableServiceLinks"] is False
+    for container in pod["containers"]:
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"]
+        mounts = {mount["name"] for mount in container["volumeMounts"]}
+        assert {volume["name"] for volume in pod["volumes"]} <= mounts
+
+
+def main() -> None:
+    """Write all of them anew."""
+    parser = argparse.ArgumentParser(description="Write the golden YAML of all objects.")
+    parser.parse_args()
+    FOLDER.mkdir(exist_ok=True)
+    for old in FOLDER.glob("*.yaml"):
+        old.unlink()
+    for name in CASES:
+        (FOLDER / f"{name}.yaml").write_text(rendered(name), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
