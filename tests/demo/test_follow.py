@@ -1,0 +1,65 @@
+"""What the demo reads off a BookStore and its releases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from demo.follow import progress_of, stages_up_to
+
+pytestmark = pytest.mark.scenario
+
+
+def store(generation: int = 2, observed: int = 2, **conditions: str) -> dict[str, Any]:
+    """A BookStore whose conditions have these statuses."""
+    told = [
+        {"type": kind, "status": status, "message": f"{kind} is {status}."}
+        for kind, status in conditions.items()
+    ]
+    return {
+        "metadata": {"generation": generation},
+        "status": {"observedGeneration": observed, "conditions": told},
+    }
+
+
+def release(revision: int, image: str, stage: str) -> dict[str, Any]:
+    """A release of this image at this stage."""
+    return {
+        "spec": {"revision": revision, "attempt": 1, "intent": {"image": image}},
+        "status": {"stage": stage},
+    }
+
+
+def test_the_newest_release_of_the_image_counts() -> None:
+    releases = [release(1, "a", "Drain"), release(3, "a", "Start"), release(2, "b", "Drain")]
+    progress = progress_of(store(Ready="False", Stalled="False"), releases, "a")
+    assert (progress.stage, progress.ready) == ("Start", False)
+    assert progress.message == "Ready is False."
+
+
+def test_ready_of_an_older_generation_is_not_ready() -> None:
+    """Just after `kubectl apply` the status still speaks of the image before."""
+    before = store(generation=2, observed=1, Ready="True")
+    assert not progress_of(before, [release(1, "a", "Drain")], "a").ready
+    assert not progress_of(store(Ready="True"), [release(1, "a", "Drain")], "b").ready
+    assert progress_of(store(Ready="True"), [release(1, "a", "Drain")], "a").ready
+
+
+def test_a_stalled_store_says_what_stalls_it() -> None:
+    progress = progress_of(store(Ready="False", Stalled="True"), [release(1, "a", "Start")], "a")
+    assert progress.stalled
+    assert progress.message == "Stalled is True."
+
+
+@pytest.mark.parametrize(
+    ("stage", "shown"),
+    [
+        ("", []),
+        ("Expand", ["Expand"]),
+        ("Switch", ["Expand", "Start", "Switch"]),
+        ("Drain", ["Expand", "Start", "Switch"]),
+    ],
+)
+def test_stages_that_passed_unseen_are_shown(stage: str, shown: list[str]) -> None:
+    assert stages_up_to(stage) == shown
