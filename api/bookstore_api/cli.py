@@ -133,7 +133,7 @@ def smoke(
     """
     from bookstore_api.smoke import smoke as run  # noqa: PLC0415 - the others do without httpx
 
-    configure_logging(_settings())
+    configure_logging(_settings(), stream=sys.stderr)
     raise typer.Exit(report(run(url)))
 
 
@@ -153,7 +153,7 @@ def _run(command: str, work: Callable[[Settings], Coroutine[None, None, Outcome]
     """Run a command and tell how it ended, wrong settings included."""
     try:
         settings = load_settings()
-        configure_logging(settings)
+        configure_logging(settings, stream=sys.stderr)
         outcome = asyncio.run(work(settings))
     except SettingsError as error:
         outcome = Outcome(command, "failed", str(error))

@@ -85,7 +85,7 @@ class Health:
         self._remember(
             self._check.result()
             if done
-            else _result(Reason("database-timeout", f"No answer within {CHECK_SECONDS:g} s."))
+            else _fresh(Reason("database-timeout", f"No answer within {CHECK_SECONDS:g} s."))
         )
         return self._latest
 
@@ -101,10 +101,10 @@ class Health:
                 assessment = await assess(self._database, rehearsed=self._rehearsed)
         except (SQLAlchemyError, OSError) as error:
             failure = explain(error)
-            return _result(Reason(f"database-{failure.code}", failure.message))
+            return _fresh(Reason(f"database-{failure.code}", failure.message))
         except SettingsError as error:
-            return _result(Reason("settings", str(error)))
-        return _result(*_reasons(assessment), schema=assessment.applied)
+            return _fresh(Reason("settings", str(error)))
+        return _fresh(*_reasons(assessment), schema=assessment.applied)
 
     async def close(self) -> None:
         """Give up a check that still runs."""
@@ -113,7 +113,7 @@ class Health:
             await asyncio.wait({self._check}, timeout=CHECK_SECONDS)
 
 
-def _result(*reasons: Reason, schema: tuple[str, ...] | None = None) -> _Result:
+def _fresh(*reasons: Reason, schema: tuple[str, ...] | None = None) -> _Result:
     return _Result(reasons, schema, time.monotonic() + CACHE_SECONDS)
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import sys
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -16,8 +15,8 @@ SERVER_DETAIL = re.compile(r"^DETAIL:.*$", re.MULTILINE)
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
 
 
-def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> None:
-    """Send all log lines to `stream` (standard error by default), as the settings say."""
+def configure_logging(settings: Settings, *, stream: TextIO) -> None:
+    """Send all log lines to `stream`, as the settings say."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -25,16 +24,15 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         _add_identity(settings),
     ]
-    last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(event_key="event", timestamp_key="time")]
-        if settings.console_logs
-        else [
-            structlog.processors.format_exc_info,
-            _leave_out_values,
-            structlog.processors.JSONRenderer(),
-        ]
-    )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    # Plain tracebacks: structlog's own for eyes take seconds and show variables with their values.
+    last: list[Processor] = [
+        structlog.processors.format_exc_info,
+        _leave_out_values,
+        structlog.dev.ConsoleRenderer(timestamp_key="time")
+        if _for_eyes(settings, stream)
+        else structlog.processors.JSONRenderer(),
+    ]
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
@@ -59,6 +57,13 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _for_eyes(settings: Settings, stream: TextIO) -> bool:
+    """Whether lines are for people rather than for programs."""
+    if settings.log_format is None:
+        return not settings.production and stream.isatty()
+    return settings.log_format == "console"
 
 
 def _leave_out_values(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -1,7 +1,6 @@
 """What all tables share: names of constraints, and types that are the same on both databases."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import JSON, DateTime, Dialect, MetaData, String
 from sqlalchemy.dialects.postgresql import JSONB
@@ -54,8 +53,3 @@ def sort_key(length: int) -> String:
 def document() -> JSON:
     """Make a column for lists and objects that are read and written whole."""
     return JSON().with_variant(JSONB(), "postgresql")
-
-
-def any_error_names(error: Any, word: str) -> bool:
-    """Whether the driver's message behind a SQLAlchemy error names `word`, a constraint's part."""
-    return word in str(getattr(error, "orig", error))

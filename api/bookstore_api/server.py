@@ -105,13 +105,10 @@ async def _finish(
 
 
 async def _hurry(requests: StopRequests, servers: tuple[uvicorn.Server, ...]) -> None:
-    """When asked to, wait for nobody: cut the connections that are left."""
+    """When asked to, wait for nobody: the connections that are left end with the process."""
     await requests.hurry.wait()
     for server in servers:
         server.force_exit = True
-        for connection in list(server.server_state.connections):
-            if (transport := connection.transport) is not None:
-                transport.abort()
 
 
 def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:

@@ -1,6 +1,5 @@
 """What can be set, where it is read from, and what a wrong setting is answered with."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
@@ -72,13 +71,6 @@ class Settings(BaseSettings):
     @property
     def _default_host(self) -> str:
         return "0.0.0.0" if self.production else "127.0.0.1"  # noqa: S104 - a container's own network
-
-    @property
-    def console_logs(self) -> bool:
-        """Whether log lines are for eyes rather than for programs."""
-        if self.log_format is None:
-            return not self.production and sys.stderr.isatty()
-        return self.log_format == "console"
 
     def database_uri(self, *, direct: bool = False) -> str:
         """Read the database's URI as it is now: the mounted secret, else the variable, else SQLite.

@@ -1,5 +1,6 @@
 """Databases and servers for the API's tests: every test that asks for one runs on both kinds."""
 
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ import httpx
 import hypothesis
 import pytest
 
+from bookstore_api.logs import configure_logging
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Settings
 from tests.support.bookstore import (
@@ -48,6 +50,11 @@ def no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in os.environ:
         if name.startswith("BOOKSTORE_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_like_a_container() -> None:
+    configure_logging(Settings.model_validate({"log_format": "json"}), stream=io.StringIO())
 
 
 @pytest.fixture(scope="session")

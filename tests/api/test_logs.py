@@ -3,7 +3,7 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
@@ -15,27 +15,26 @@ from bookstore_api.settings import Settings
 
 
 @pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    """Where the log goes; the process's own logging is put back after."""
+def log_to() -> Iterator[Callable[[str], io.StringIO]]:
+    """Log to a stream in a format; the process's own logging is put back after."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level
-    stream = io.StringIO()
-    configure_logging(
-        Settings.model_validate({"log_format": "json", "colour": "blue"}), stream=stream
-    )
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:], root.level = before
+    before = root.handlers[:], root.level, structlog.get_config()
+
+    def configure(log_format: str) -> io.StringIO:
+        stream = io.StringIO()
+        settings = Settings.model_validate({"log_format": log_format, "colour": "blue"})
+        configure_logging(settings, stream=stream)
+        return stream
+
+    yield configure
+    structlog.configure(**before[2])
+    root.handlers[:], root.level = before[:2]
 
 
-def only_line(stream: io.StringIO) -> dict[str, Any]:
-    line: dict[str, Any] = json.loads(stream.getvalue())
-    return line
-
-
-def test_other_libraries_log_in_the_same_form(stream: io.StringIO) -> None:
+def test_other_libraries_log_in_the_same_form(log_to: Callable[[str], io.StringIO]) -> None:
+    stream = log_to("json")
     logging.getLogger("alembic.runtime.migration").info("Running %s", "upgrade")
-    line = only_line(stream)
+    line: dict[str, Any] = json.loads(stream.getvalue())
     assert line.pop("time").endswith("Z")
     assert line == {
         "event": "Running upgrade",
@@ -45,12 +44,14 @@ def test_other_libraries_log_in_the_same_form(stream: io.StringIO) -> None:
     }
 
 
-def test_a_traceback_shows_no_row(stream: io.StringIO) -> None:
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_shows_no_values(log_to: Callable[[str], io.StringIO], log_format: str) -> None:
+    stream = log_to(log_format)
+    fields = {"C": "23505", "M": "duplicate key", "D": "Key (a)=(canary)"}
     try:
-        raise asyncpg.PostgresError.new(
-            {"C": "23505", "M": "duplicate key", "D": "Key (a)=(canary)"}
-        )
+        raise asyncpg.PostgresError.new(fields)
     except asyncpg.UniqueViolationError:
         structlog.stdlib.get_logger("test").exception("failed")
+    assert "Traceback" in stream.getvalue()
+    assert "duplicate key" in stream.getvalue()
     assert "canary" not in stream.getvalue()
-    assert "duplicate key" in only_line(stream)["exception"]
