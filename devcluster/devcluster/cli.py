@@ -1,5 +1,6 @@
 """The command line."""
 
+import errno
 import json
 import shlex
 import sys
@@ -66,6 +67,12 @@ def app() -> None:
         commands()
     except DevclusterError as error:
         progress.console.print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(1)
+    except OSError as error:
+        hint = "Free some space, then try again." if error.errno == errno.ENOSPC else ""
+        progress.console.print(
+            Text.assemble(("Error: ", "bold red"), f"{error}\n{hint}".rstrip()), soft_wrap=True
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         progress.warn("Interrupted. What was half made is made anew the next time.")

@@ -149,18 +149,18 @@ def all_known() -> list[ControlPlane]:
 def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[ControlPlane]:
     """Have a control plane for the block, for tests.
 
-    One that was up before (by `devcluster up --control-plane --name NAME`) is used and stays up.
-    One that is started here ends with the block, or, if this process is killed, when the next one
-    starts.
+    One that was up before (by `devcluster up --control-plane --name NAME`, or by another process)
+    is used and stays up. One that is started here ends with the block, or, if this process is
+    killed, when the next one starts.
     """
     before = find(name)
-    stays = before is not None and before.alive and before.owner is None
-    owner = None if stays else Process.of("owner", os.getpid())
-    plane = up(name, messages=messages, owner=owner)
+    kept = before is not None and before.alive and before.owner is None
+    owner = Process.of("owner", os.getpid())
+    plane = up(name, messages=messages, owner=None if kept else owner)
     try:
         yield plane
     finally:
-        if not stays:
+        if plane.owner == owner:
             down(name)
 
 
@@ -244,10 +244,11 @@ class _Starting:
         # Only its owner may look inside: tokens, keys and etcd's socket are there.
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder.chmod(0o700)
+        # First of all, so that the folder is known to be ours whatever happens next.
+        self._write_state()
         pki.mkdir(exist_ok=True)
         self._plane.kubectl.parent.mkdir(exist_ok=True)
         self._plane.kubectl.symlink_to(self._programs["kubectl"])
-        self._write_state()
         (self._folder / "kwok.yaml").write_text(configuration)
         (pki / "tokens.csv").write_text(self._token_file())
         run.output(
@@ -336,6 +337,8 @@ def _take_down(plane: ControlPlane) -> None:
     # None of it is kept, so nobody is given long to end well: with its etcd gone, the API server
     # would take minutes.
     processes.end(reversed(plane.processes), seconds=_END_SECONDS)
+    # One that was started in the very moment in which its starter was killed is written nowhere.
+    processes.end(processes.working_in(plane.folder, paths.binaries()), seconds=_END_SECONDS)
     for volume in volumes:
         shutil.rmtree(volume, ignore_errors=True)
     with contextlib.suppress(OSError):

@@ -101,6 +101,17 @@ def end(processes: Iterable[Process], *, seconds: float = 10.0) -> None:
             os.close(handle)
 
 
+def working_in(folder: Path, programs: Path) -> list[Process]:
+    """Find the processes that work in a folder and run a program from below `programs`."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            program = (entry / "exe").readlink()
+            if program.is_relative_to(programs) and (entry / "cwd").readlink() == folder:
+                found.append(Process.of(program.name, int(entry.name)))
+    return found
+
+
 def tail(log: Path) -> str:
     """Return the last lines of a log, as much as a person wants to read."""
     try:

@@ -19,6 +19,7 @@ from devcluster import binaries, controlplane, paths, run
 from devcluster.apiclient import ApiClient, ApiError
 from devcluster.controlplane import ControlPlane
 from devcluster.errors import DevclusterError
+from devcluster.processes import Process
 from devcluster.stages import Messages
 
 pytestmark = [
@@ -143,18 +144,28 @@ def test_what_a_killed_test_left_is_swept_away(tmp_path: Path) -> None:
 
 
 def test_the_state_of_before_a_reboot_is_cleaned_up() -> None:
-    plane = controlplane.up("rebooted")
-    state = plane.folder / "control-plane.json"
-    before = json.loads(state.read_text())
-    told = json.loads(state.read_text())
-    for process in told["processes"]:
-        process["boot"] = "of another boot"
-    state.write_text(json.dumps(told))
+    folder = paths.cluster("rebooted")
+    folder.mkdir(parents=True)
+    (folder / "etcd:1").touch()
+    # The number is this very process's, as a reboot may have it.
+    old = {**Process.of("etcd", os.getpid()).to_json(), "boot": "of another boot"}
+    state = {"port": 1, "processes": [old], "token": "", "settings": "", "owner": None}
+    (folder / "control-plane.json").write_text(json.dumps(state))
     found = controlplane.find("rebooted")
     assert found is not None
     assert not found.alive
-    state.write_text(json.dumps(before))
     assert controlplane.down("rebooted")
+    assert not folder.exists()
+
+
+def test_a_process_that_is_written_nowhere_is_ended_too() -> None:
+    plane = controlplane.up("unwritten")
+    state = plane.folder / "control-plane.json"
+    told = json.loads(state.read_text())
+    forgotten = told["processes"].pop()
+    state.write_text(json.dumps(told))
+    assert controlplane.down("unwritten")
+    assert not Process.from_json(forgotten).alive
 
 
 def test_an_unreadable_state_is_no_obstacle() -> None:
