@@ -21,7 +21,7 @@ from devcluster.errors import DevclusterError
 from devcluster.imagearchive import DEFAULT_PATH, Entry, Image, Layer, write_archive, write_layer
 from devcluster.locking import locked
 
-_RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
+RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
 
 
 class Role(StrEnum):
@@ -77,7 +77,7 @@ def present(docker: Engine, role: Role) -> str | None:
     """Return the name of the role's image if the engine has it, made by today's recipe."""
     names = docker.output(
         *("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
-        *("--filter", f"label={_RECIPE_LABEL}={_digest(role)}"),
+        *("--filter", f"label={RECIPE_LABEL}={_digest(role)}"),
     ).split()
     return next((name for name in names if name.startswith(f"{LOCAL[role]}:")), None)
 
@@ -107,6 +107,8 @@ def load(docker: Engine, images: list[Image]) -> None:
         archive = Path(temporary) / "images.tar"
         write_archive(images, archive, machine=platform.machine())
         docker.output("load", "--quiet", "--input", archive, timeout=600)
+    # What they replace: made by an earlier recipe, without a name now, and used by nothing.
+    docker.output("image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}", timeout=120)
 
 
 def _recipe() -> debian.Recipe:
@@ -149,7 +151,7 @@ def _root_layer() -> Layer:
 
 
 def _labels(role: Role, version: str) -> dict[str, str]:
-    return {_RECIPE_LABEL: _digest(role), "org.opencontainers.image.version": version}
+    return {RECIPE_LABEL: _digest(role), "org.opencontainers.image.version": version}
 
 
 def _python_image() -> Image:

@@ -7,6 +7,7 @@ its own and go with its last process. Its images are kept when it stops.
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -221,6 +222,7 @@ def _started() -> Engine:
     if _processes() and engine.answers():
         return engine
     with progress.step("Starting a private Docker engine", expected_seconds=2):
+        _end_crashed()
         _record_footprint(tools)
         process = _spawn(tools)
         deadline = time.monotonic() + _START_SECONDS
@@ -243,6 +245,8 @@ def _spawn(tools: _Tools) -> "subprocess.Popen[bytes]":
     (state / "client").mkdir(exist_ok=True)
     for stale in (socket_path(), _pid_file()):
         stale.unlink(missing_ok=True)
+    # It has nothing that outlives an engine, but the process ids of one that crashed.
+    shutil.rmtree(_exec_root(), ignore_errors=True)
     with _log().open("ab") as log:
         return subprocess.Popen(
             [
@@ -298,8 +302,8 @@ def _stop() -> None:
     tools = _tools()
     engine = _private_engine(tools)
     with progress.step("Stopping the private Docker engine", expected_seconds=3) as step:
-        if not (_processes() and engine.answers()) and _orphans():
-            # It crashed; its containers live on, and only an engine knows how to end them well.
+        if not engine.answers() and _containers():
+            # It crashed. Only an engine can take its containers away for good.
             _started()
         if engine.answers():
             if containers := engine.output("ps", "--all", "--quiet").split():
@@ -308,7 +312,7 @@ def _stop() -> None:
             with contextlib.suppress(CommandFailed):
                 engine.output("network", "rm", "kind")
         _end(_processes(), signal.SIGTERM)
-        _end(_orphans(), signal.SIGKILL)
+        _end_crashed()
         step.update("cleaning up")
         before = Footprint.from_json(_footprint_file().read_text())
         environment = tools.environment()
@@ -363,6 +367,29 @@ def _find(argument: str, program: str) -> list[int]:
             if program in Path(words[0]).name and any(argument in word for word in words[1:]):
                 found.append(int(folder.name))
     return [pid for pid in found if _alive(pid)]
+
+
+def _end_crashed() -> None:
+    """End what an engine that crashed left running: a new one can't take it over."""
+    _end([*_processes(), *_orphans()], signal.SIGKILL)
+    if containers := _containers():
+        _end(_in_control_groups(containers), signal.SIGKILL)
+
+
+def _containers() -> list[str]:
+    """List the ids of the containers that the engine has on its disk."""
+    return [folder.name for folder in (data_root() / "containers").glob("*")]
+
+
+def _in_control_groups(containers: Sequence[str]) -> list[int]:
+    """Find the processes of containers by the control groups that they are in."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cgroup"):
+        with contextlib.suppress(OSError):
+            groups = file.read_text()
+            if any(container in groups for container in containers):
+                found.append(int(file.parent.name))
+    return found
 
 
 def _tail(log: Path) -> str:

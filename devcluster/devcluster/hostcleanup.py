@@ -70,7 +70,7 @@ class Footprint:
     def now(cls, tools: Mapping[str, str]) -> "Footprint":
         """Look at the machine. `tools` is the environment in which iptables and nft are found."""
         return cls(
-            interfaces=frozenset(path.name for path in Path("/sys/class/net").iterdir()),
+            interfaces=frozenset(name for _, name in socket.if_nameindex()),
             rules={
                 program: tuple(rule_lines(_tool([f"{program}-save"], tools)))
                 for program in ("iptables", "ip6tables")

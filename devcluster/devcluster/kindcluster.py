@@ -336,7 +336,8 @@ def _hint_on_failure(name: str) -> Iterator[None]:
         yield
     except CommandFailed as error:
         error.hint = error.hint or (
-            f"Try again: what is half made is recognised. If it fails again: devcluster down --name {name}"
+            "Try again: what is half made is recognised. "
+            f"If it fails again: devcluster down --name {name}"
         )
         raise
 

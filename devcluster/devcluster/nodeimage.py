@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from devcluster import baseimages, binaries, debian, engine, paths, progress, run, versions
+from devcluster.baseimages import RECIPE_LABEL
 from devcluster.engine import Engine
 from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
 from devcluster.locking import locked
@@ -24,7 +25,6 @@ PULLED = (
 )
 
 NAME = f"localhost/bookstore-node:{versions.KUBERNETES}"
-_RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
 
 _PACKAGES = (
     *("systemd", "systemd-sysv", "containerd", "runc", "containernetworking-plugins"),
@@ -71,7 +71,7 @@ def present(docker: Engine) -> bool:
     """Whether the engine has the node image, made by today's recipe."""
     return bool(
         docker.output(
-            *("image", "ls", "--quiet", "--filter", f"label={_RECIPE_LABEL}={_digest()}", NAME)
+            *("image", "ls", "--quiet", "--filter", f"label={RECIPE_LABEL}={_digest()}", NAME)
         )
     )
 
@@ -127,7 +127,7 @@ def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
         environment={"container": "docker"},
         stop_signal="SIGRTMIN+3",  # systemd's "power off"
         volumes=("/var",),
-        labels={_RECIPE_LABEL: _digest(), "org.opencontainers.image.version": versions.KUBERNETES},
+        labels={RECIPE_LABEL: _digest(), "org.opencontainers.image.version": versions.KUBERNETES},
     )
 
 

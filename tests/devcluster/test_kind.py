@@ -1,0 +1,260 @@
+"""Kind clusters for real, in a network namespace of the test's own, and what is left of them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from devcluster import kindcluster, paths
+from devcluster.engine import Choice
+
+pytestmark = [pytest.mark.devcluster, pytest.mark.e2e, pytest.mark.timeout(600)]
+
+NAME = "devcluster-test"
+
+UP_LOOPBACK = """
+import fcntl, socket, struct
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    fcntl.ioctl(control, 0x8914, b"lo".ljust(16, b"\\0") + struct.pack("H", 0x49) + bytes(22))
+"""
+
+RESTRICTED = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: strict, labels: {pod-security.kubernetes.io/enforce: restricted}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: strict}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 100Mi}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: strict, labels: {app: db}}
+spec:
+  automountServiceAccountToken: false
+  securityContext:
+    {runAsNonRoot: true, runAsUser: 999, fsGroup: 999, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: db
+    image: @POSTGRES@
+    env: [{name: POSTGRES_PASSWORD, value: secret}]
+    securityContext:
+      {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+    readinessProbe: {exec: {command: [pg_isready, -q, -h, 127.0.0.1]}, periodSeconds: 1}
+    volumeMounts:
+    - {name: data, mountPath: /var/lib/postgresql}
+    - {name: run, mountPath: /var/run/postgresql}
+    - {name: run, mountPath: /tmp}
+  volumes:
+  - {name: data, persistentVolumeClaim: {claimName: data}}
+  - {name: run, emptyDir: {}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: strict}
+spec: {selector: {app: db}, ports: [{port: 5432}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: strict, labels: {app: web}}
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 10001, seccompProfile: {type: RuntimeDefault}}
+  containers:
+  - name: web
+    image: @BASE@
+    command: [python3, -m, http.server, "8000", -d, /usr/share]
+    securityContext:
+      {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+    readinessProbe: {httpGet: {path: /, port: 8000}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: strict}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 8000, nodePort: 30080}]}
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A place to run devcluster in: what it would leave behind can be told from all else."""
+
+    home: Path
+    prefix: tuple[str, ...]
+
+    def run(self, *argv: str, stdin: str | None = None, **variables: str) -> str:
+        """Run a program in there; fails with all that it printed."""
+        done = subprocess.run(
+            [*self.prefix, *argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=500,
+            env={**os.environ, **self.variables, **variables},
+            check=False,
+        )
+        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {
+            "XDG_CACHE_HOME": str(self.home / "cache"),
+            "XDG_STATE_HOME": str(self.home / "state"),
+        }
+
+    def devcluster(self, *arguments: str) -> str:
+        return self.run(sys.executable, "-m", "devcluster.cli", *arguments)
+
+    def environment(self, *arguments: str) -> dict[str, str]:
+        """Read the lines that are meant for a shell."""
+        words = shlex.split(self.devcluster(*arguments))
+        return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    """Give a network namespace, a state and an engine of its own, and what the cache has."""
+    own, pulls = kindcluster.choose(Choice.from_environment())
+    if own is not None and pulls:
+        pytest.skip("images can be pulled here: the private engine is not used")
+    if os.geteuid() != 0:
+        pytest.skip("a private Docker engine needs root")
+    # Short: a socket's path may have 107 characters.
+    home = Path(tempfile.mkdtemp(prefix="dc-"))
+    cache = home / "cache/devcluster"
+    cache.mkdir(parents=True)
+    for folder in ("bin", "debian", "roots"):
+        (paths.cache() / folder).mkdir(parents=True, exist_ok=True)
+        (cache / folder).symlink_to(paths.cache() / folder)
+    with subprocess.Popen(["unshare", "--net", "sleep", "infinity"]) as holder:
+        try:
+            _until(lambda: _namespace("self") != _namespace(str(holder.pid)))
+            inside = Machine(home, ("nsenter", f"--target={holder.pid}", "--net", "--"))
+            inside.run(sys.executable, "-c", UP_LOOPBACK)
+            yield inside
+            inside.devcluster("down", "--all")
+        finally:
+            holder.kill()
+            shutil.rmtree(home, ignore_errors=True)
+
+
+def _namespace(process: str) -> str:
+    return str(Path(f"/proc/{process}/ns/net").readlink())
+
+
+def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.05)
+
+
+def _left(machine: Machine, containers: list[str]) -> list[str]:
+    """Everything that is there and would not be, had the tool never run."""
+    home = str(machine.home)
+    found = [f"process {line}" for line in _commands() if home in line and "nsenter" not in line]
+    found += [
+        f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if home in line
+    ]
+    for folder, _, _ in os.walk("/sys/fs/cgroup"):
+        found += [f"control group {folder}" for container in containers if container in folder]
+    tools = next((paths.cache() / "debian").glob("host-*"))
+    libraries = [str(path) for path in tools.glob("usr/lib/*-linux-gnu*")]
+    environment = {
+        "LD_LIBRARY_PATH": ":".join(libraries),
+        "XTABLES_LIBDIR": ":".join(f"{path}/xtables" for path in libraries),
+    }
+    for program in ("iptables-save", "ip6tables-save", "nft list ruleset"):
+        first, *rest = program.split()
+        found += machine.run(
+            str(tools / "devcluster-bin" / first), *rest, **environment
+        ).splitlines()
+    names = "import socket; print(*(name for _, name in socket.if_nameindex()))"
+    interfaces = machine.run(sys.executable, "-c", names).split()
+    return found + [name for name in interfaces if name not in {"lo", "ifb0", "ifb1"}]
+
+
+def _commands() -> list[str]:
+    commands = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        commands.append(b" ".join(words).decode(errors="replace"))
+    return commands
+
+
+def _containers(machine: Machine, environment: dict[str, str]) -> list[str]:
+    return machine.run("docker", "ps", "--quiet", "--no-trunc", **environment).split()
+
+
+def test_a_cluster_comes_up_does_what_is_asked_and_leaves_nothing(machine: Machine) -> None:
+    machine.devcluster("up", "--name", NAME)
+    environment = machine.environment("env", "--name", NAME)
+
+    began = time.monotonic()
+    machine.devcluster("up", "--name", NAME)
+    assert time.monotonic() - began < 10, "a cluster that is up was made anew"
+
+    images = [environment["POSTGRES_IMAGE"], environment["BASE_IMAGE"]]
+    machine.devcluster("load", "--name", NAME, *images)
+    manifest = RESTRICTED.replace("@POSTGRES@", images[0]).replace("@BASE@", images[1])
+    machine.run("kubectl", "apply", "-f", "-", stdin=manifest, **environment)
+    pods = ("--namespace=strict", "pod/db", "pod/web")
+    machine.run("kubectl", "wait", "--for=condition=Ready", "--timeout=120s", *pods, **environment)
+
+    # DNS, a Service, a volume that a user other than root writes, and the published port.
+    select = "PGPASSWORD=secret psql --host=db.strict --username=postgres -Atc 'select 6 * 7'"
+    in_pod = ("exec", "--namespace=strict", "db", "--", "sh", "-c", select)
+    assert machine.run("kubectl", *in_pod, **environment).strip() == "42"
+    fetch = (
+        f"import urllib.request as r; print(r.urlopen({environment['DEVCLUSTER_URL']!r}).status)"
+    )
+    assert machine.run(sys.executable, "-c", fetch).strip() == "200"
+
+    containers = _containers(machine, environment)
+    assert containers
+    machine.devcluster("down", "--name", NAME)
+
+    assert _left(machine, containers) == []
+    machine.devcluster("down", "--name", NAME)
+
+
+def test_an_engine_that_crashed_is_cleaned_up_after(machine: Machine) -> None:
+    environment = machine.environment("image", "base")
+    run = ("run", "--detach", "--stop-timeout=1", environment["BASE_IMAGE"], "sleep", "600")
+    machine.run("docker", *run, **environment)
+    containers = _containers(machine, environment)
+    pid = int((machine.home / "state/devcluster/engine/dockerd.pid").read_text())
+
+    os.kill(pid, signal.SIGKILL)
+    machine.devcluster("down", "--all")
+
+    assert _left(machine, containers) == []
+
+
+def test_a_second_cluster_keeps_the_engine_of_the_first(machine: Machine) -> None:
+    """Noted by name, so `down` of one that was never up stops no engine that is in use."""
+    machine.environment("image", "base")
+    users = machine.home / "state/devcluster/engine/clusters"
+    users.mkdir()
+    (users / "first").touch()
+
+    machine.devcluster("down", "--name", "second")
+
+    pid = int((machine.home / "state/devcluster/engine/dockerd.pid").read_text())
+    os.kill(pid, 0)
+    (users / "first").unlink()
