@@ -78,7 +78,7 @@ def _private_engine() -> Iterator[Check]:
         ("apt-get", "apt"),
         ("dpkg-deb", "dpkg"),
         ("unshare", "util-linux"),
-        ("ip", "iproute2"),
+        ("perl", "perl"),
     ):
         has = run.which(program) is not None
         yield _found(program, has, f"apt-get install {package}")

@@ -221,6 +221,11 @@ def _started() -> Engine:
     engine = _private_engine(tools)
     if _processes() and engine.answers():
         return engine
+    if machine_engine() is not None:
+        raise DevclusterError(
+            "A Docker engine runs here already: two would undo each other's network rules.",
+            "Use that one (--engine docker), or stop it first.",
+        )
     with progress.step("Starting a private Docker engine", expected_seconds=2):
         _end_crashed()
         _record_footprint(tools)
