@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devcluster import baseimages, debian, nodeimage, paths, versions
+from devcluster import baseimages, debian, kindcluster, nodeimage, paths, versions
+from devcluster.baseimages import Role
 from devcluster.engine import Choice
 from devcluster.errors import DevclusterError
 from devcluster.kindcluster import free_port, kind_configuration
@@ -124,3 +125,61 @@ def test_a_wrong_choice_of_engine_says_what_can_be_chosen(monkeypatch: pytest.Mo
 
     with pytest.raises(DevclusterError, match="auto, docker or private"):
         Choice.from_environment()
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder: a file `engine` in it makes a Docker engine answer, `registry` a registry."""
+    client = tmp_path / "docker"
+    client.write_text(
+        f"""#!/bin/sh
+case "$1 $2" in
+  "version "*) [ -e {tmp_path}/engine ] && echo 29.0 ;;
+  "manifest inspect") [ -e {tmp_path}/registry ] && echo '{{}}' ;;
+  *) exit 1 ;;
+esac
+"""
+    )
+    client.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    return tmp_path
+
+
+def test_an_engine_that_can_pull_is_used_as_it_is(docker: Path) -> None:
+    (docker / "engine").touch()
+    (docker / "registry").touch()
+
+    own, pulls = kindcluster.choose(Choice.AUTO)
+
+    assert own is not None
+    assert own.docker == docker / "docker"
+    assert (own.private, own.environment, pulls) == (False, {}, True)
+    assert kindcluster.image_environment(list(Role), Choice.AUTO) == {
+        "BASE_IMAGE": "python:3.13-slim-bookworm",
+        "POSTGRES_IMAGE": "postgres:18",
+        "VALKEY_IMAGE": "valkey/valkey:8.1",
+    }
+
+
+def test_an_engine_that_can_not_pull_is_used_with_images_made_here(docker: Path) -> None:
+    (docker / "engine").touch()
+
+    own, pulls = kindcluster.choose(Choice.AUTO)
+
+    assert own is not None
+    assert pulls is False
+
+
+def test_without_an_engine_a_private_one_is_chosen(docker: Path) -> None:
+    (docker / "registry").touch()
+
+    assert kindcluster.choose(Choice.AUTO) == (None, False)
+    with pytest.raises(DevclusterError, match="No Docker engine answers"):
+        kindcluster.choose(Choice.DOCKER)
+
+
+def test_a_private_engine_can_be_asked_for(docker: Path) -> None:
+    (docker / "engine").touch()
+
+    assert kindcluster.choose(Choice.PRIVATE) == (None, False)
