@@ -256,6 +256,23 @@ def test_a_running_migration_is_never_ended_nor_doubled(world: World) -> None:
     assert world.switches == ["demo-r1", "demo-r3"]
 
 
+def test_a_release_waits_for_a_migration_that_is_not_its_own(world: World) -> None:
+    job = copy.deepcopy(world.get("Job", "demo-r1-expand"))
+    job["metadata"] |= {"name": "demo-r7-expand", "ownerReferences": [{"uid": "gone"}]}
+    del job["status"]
+    world.objects[key_of(job)] = job
+    world.migration = lambda _job: None
+    world.change(image="api:2")
+    for _ in range(10):
+        world.step()
+    assert world.condition("Ready") == (FALSE, "OtherMigrationRuns")
+    assert "demo-r7-expand" in world.message("Ready")
+    assert world.running_migrations() == ["demo-r7-expand"]
+    world.migration = lambda _job: MIGRATED
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
 def test_a_job_deleted_by_hand_migrates_no_released_schema_again(world: World) -> None:
     world.objects = {key: obj for key, obj in world.objects.items() if key.kind != "Job"}
     world.settle()
@@ -286,6 +303,15 @@ def test_a_first_release_that_is_late_is_told_and_recovers() -> None:
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.condition("Stalled")[0] == FALSE
+
+
+def test_a_switch_looks_again_before_it_is_done(world: World) -> None:
+    world.broken = {"api:2"}
+    world.change(image="api:2")
+    world.run_until(at_stage("Start", "demo-r2"))
+    world.get("BookStoreRelease", "demo-r2")["status"]["stage"] = "Switch"
+    world.settle()
+    assert world.switches == ["demo-r1"]
 
 
 def test_a_superseded_release_makes_way(world: World) -> None:

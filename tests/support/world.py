@@ -162,6 +162,15 @@ class World:
             OperatorSettings(postgres_image="postgres:18"),
         )
 
+    def running_migrations(self) -> list[str]:
+        jobs = [job for job in self.all("Job") if migrates(job)]
+        over = ("conditions", "succeeded", "failed")
+        return [
+            job["metadata"]["name"]
+            for job in jobs
+            if not any(job.get("status", {}).get(key) for key in over)
+        ]
+
     def picture(self) -> str:
         """Return all there is as text, to be compared."""
         return json.dumps([self.objects[key] for key in sorted(self.objects, key=str)])
@@ -227,6 +236,8 @@ class World:
             case Create():
                 if key_of(action.manifest) in self.objects:
                     raise ConflictError(key_of(action.manifest))
+                if migrates(dict(action.manifest)):
+                    assert not self.running_migrations(), "two migrations at once"
                 self._put(copy.deepcopy(dict(action.manifest)))
             case CreateDatabaseSecret():
                 name = action.manifest["metadata"]["name"]
