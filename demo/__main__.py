@@ -22,7 +22,7 @@ from demo.deploy import (
 )
 from demo.follow import follow
 from demo.kubectl import KubectlError
-from demo.traffic import traffic
+from demo.traffic import traffic, wait_until_answering
 from devcluster import kindcluster
 from devcluster.errors import DevclusterError
 from devcluster.progress import duration, say, step
@@ -115,6 +115,7 @@ def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
 def make_request(cluster: Cluster) -> None:
     """Put a book on the shelf (unless it is there) and read the shelf, as a client would."""
     books = f"{cluster.url}/api/v1/books"
+    wait_until_answering(books)
     written = httpx.post(books, json=BOOK, timeout=10)
     if written.status_code not in {201, 409}:
         raise DemoError(f"POST {books}: {written.status_code} {written.text}")

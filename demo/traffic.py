@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,23 @@ class Traffic:
             except httpx.HTTPError as error:
                 answer = type(error).__name__
             self.answers[answer] += 1
+
+
+def wait_until_answering(url: str, seconds: float = 30) -> None:
+    """Wait until a new Service is reached: nodes take its addresses over about once a second.
+
+    Raises httpx.HTTPError when it isn't after so many seconds.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            httpx.get(url, timeout=5).raise_for_status()
+        except httpx.HTTPError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+        else:
+            return
 
 
 @contextmanager

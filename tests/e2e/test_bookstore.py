@@ -10,7 +10,7 @@ import pytest
 from demo.deploy import ROOT, load_manifest
 from demo.follow import follow
 from demo.kubectl import Kubectl
-from demo.traffic import traffic
+from demo.traffic import traffic, wait_until_answering
 from tests.e2e.conftest import Installed
 from tests.support.kube import wait_for
 
@@ -71,6 +71,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
     backup = {"schedule": "0 3 1 1 *", "keep": 2}
     first = bookstore(installed.first_image, deletionPolicy="Retain", backup=backup)
     release(kubectl, first)
+    wait_until_answering(f"{url}/api/v1/books")
     write(url, BOOK)
     assert titles(url) == ["Kindred"]
     assert serving_images(kubectl) == {installed.first_image}
@@ -94,6 +95,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
     assert kubectl.find("pvc", f"{STORE}-backup"), "Retain keeps the backups"
 
     release(kubectl, bookstore(installed.second_image, deletionPolicy="Delete", backup=backup))
+    wait_until_answering(f"{url}/api/v1/books")
     assert titles(url) == ["Kindred", "Piranesi"], "a BookStore of that name adopts the data"
 
     kubectl("delete", "bookstore", STORE, "--timeout=60s")
