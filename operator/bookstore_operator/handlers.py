@@ -18,6 +18,7 @@ import kopf
 from kubernetes.aio.client import Configuration
 
 from bookstore_operator.client import bearer_of
+from bookstore_operator.nothing_kept import NoDiffs, NoProgress
 from bookstore_operator.resources import WATCHED, key_of, selector_of, store_name_of
 from bookstore_operator.store import ObjectStore, StoreKey
 
@@ -75,6 +76,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.request_timeout = _REQUEST_TIMEOUT
     chosen.networking.error_backoffs = _ERROR_BACKOFFS
     chosen.queueing.exit_timeout = 0.1
+    chosen.persistence.diffbase_storage = NoDiffs()
+    chosen.persistence.progress_storage = NoProgress()
     for resource in WATCHED:
         if (selector := selector_of(resource)) is not None:
             key = (resource.group, resource.version, resource.plural)
