@@ -1,0 +1,97 @@
+"""What the client makes of an API server's answers, and of none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from kubernetes.aio.client import Configuration
+
+from bookstore_operator.client import Api, ApiError
+from bookstore_operator.resources import BOOKSTORES, resource_of
+
+pytestmark = pytest.mark.scenario
+
+
+@contextmanager
+def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
+    """A server that gives the same answer to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def error_of(host: str) -> ApiError:
+    async def ask() -> None:
+        async with Api(Configuration(host=host)) as api:
+            await api.get(BOOKSTORES, "shop", "demo")
+
+    with pytest.raises(ApiError) as error:
+        asyncio.run(ask())
+    return error.value
+
+
+def test_a_refusal_is_read() -> None:
+    status = {"reason": "Forbidden", "message": "exceeded quota"}
+    with answering(403, json.dumps(status).encode()) as host:
+        error = error_of(host)
+    assert (error.status, error.reason, error.message) == (403, "Forbidden", "exceeded quota")
+
+
+def test_the_servers_wish_to_wait_is_read() -> None:
+    with answering(
+        429, b'{"reason": "TooManyRequests", "message": "later"}', Retry_After="7"
+    ) as host:
+        assert error_of(host).retry_after == 7
+
+
+def test_what_a_proxy_says_is_told_as_it_is() -> None:
+    with answering(502, b"<html>Bad Gateway</html>", Retry_After="soon") as host:
+        error = error_of(host)
+    assert error.status == 502
+    assert "Bad Gateway" in error.message
+    assert error.retry_after is None
+
+
+def test_no_answer_is_an_error_like_any_other() -> None:
+    with answering(200, b"") as host:
+        pass
+    error = error_of(host)
+    assert error.status == 0
+    assert "did not answer" in error.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        (("v1", "Service"), "/api/v1/namespaces/shop/services/demo"),
+        (("apps/v1", "Deployment"), "/apis/apps/v1/namespaces/shop/deployments/demo"),
+    ],
+)
+def test_paths_are_those_of_the_api(kind: tuple[str, str], path: str) -> None:
+    assert resource_of(*kind).path("shop", "demo") == path
+
+
+def test_an_unknown_kind_is_a_mistake_of_ours() -> None:
+    with pytest.raises(LookupError, match="Role"):
+        resource_of("rbac.authorization.k8s.io/v1", "Role")
