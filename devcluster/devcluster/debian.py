@@ -65,10 +65,7 @@ def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> N
         shutil.rmtree(folder, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="devcluster-") as temporary:
             archives = Path(temporary)
-            _download(packages, archives)
-            for name in optional:
-                if run.succeeds(["apt-cache", "show", name]):
-                    _download([name], archives)
+            _download(packages, optional, archives)
             folder.mkdir(parents=True)
             versions = {}
             for archive in sorted(archives.glob("*.deb")):
@@ -88,19 +85,28 @@ def name_and_version(archive: str) -> tuple[str, str]:
     return match["name"], match["version"].replace("%3a", ":")
 
 
-def _download(packages: Sequence[str], folder: Path) -> None:
+def _download(packages: Sequence[str], optional: Sequence[str], folder: Path) -> None:
     """Download packages, with the machine's package lists or, where they are old, with new ones.
 
     The new lists go into the cache: the machine's own stay as they are.
     """
     # apt would hand downloading to a user of its own, who can't write into this folder.
-    base = ["apt-get", "--quiet=2", "-o", "APT::Sandbox::User=root"]
+    options = ["--quiet=2", "-o", "APT::Sandbox::User=root"]
     try:
-        run.run([*base, "download", *packages], cwd=folder, timeout=600)
+        _download_with(options, packages, optional, folder)
     except CommandFailed:
-        own = [*base, *_own_lists()]
-        run.run([*own, "update"], timeout=600, hint="Is a Debian mirror within reach?")
-        run.run([*own, "download", *packages], cwd=folder, timeout=600)
+        options += _own_lists()
+        hint = "Is a Debian mirror within reach?"
+        run.run(["apt-get", *options, "update"], timeout=600, hint=hint)
+        _download_with(options, packages, optional, folder)
+
+
+def _download_with(
+    options: Sequence[str], packages: Sequence[str], optional: Sequence[str], folder: Path
+) -> None:
+    known = [name for name in optional if run.succeeds(["apt-cache", *options, "show", name])]
+    wanted = [*packages, *known]
+    run.run(["apt-get", *options, "download", *wanted], cwd=folder, timeout=600)
 
 
 def _own_lists() -> list[str]:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def load(name: str, images: Iterable[str]) -> None:
 
     Raises DevclusterError.
     """
-    record = _record(name)
+    record = _finished_record(name)
     docker = _engine_of(name, record)
     for image in images:
         if not docker.has_image(image):
@@ -154,7 +154,7 @@ def image_environment(roles: Sequence[Role], choice: Choice | None = None) -> di
 
 def kubeconfig(name: str = DEFAULT_NAME) -> Path:
     """Return the kubeconfig of a cluster that is up. Raises DevclusterError if there is none."""
-    _record(name)
+    _finished_record(name)
     return _kubeconfig(name)
 
 
@@ -164,7 +164,7 @@ def environment(name: str = DEFAULT_NAME) -> dict[str, str]:
     PATH is the whole of it, ours first. Base images that are missing are made. Raises
     DevclusterError.
     """
-    record = _record(name)
+    record = _finished_record(name)
     docker = _engine_of(name, record)
     roles = (Role.BASE, Role.POSTGRES)
     images = {role: baseimages.PULLED[role] for role in Role}
@@ -305,16 +305,19 @@ def _usable(name: str, provider: Provider) -> bool:
 
 def _create(name: str, provider: Provider, port: int | None) -> None:
     image = _node_image(provider)
-    record = Record(
-        private=provider.engine.private,
-        pulls=provider.pulls,
-        image=image,
-        port=port or free_port(DEFAULT_PORT),
-    )
     if not provider.pulls:
         baseimages.ensure(provider.engine, (Role.BASE, Role.POSTGRES))
     _link_programs(name, provider.engine)
-    _write(name, record)
+    # Chosen and written down in one go: another `up` may be choosing, too.
+    with locked("ports"):
+        taken = {_record(other).port for other in names() if other != name}
+        record = Record(
+            private=provider.engine.private,
+            pulls=provider.pulls,
+            image=image,
+            port=port or free_port(DEFAULT_PORT, taken),
+        )
+        _write(name, record)
     with progress.step(f"Creating the cluster {name}", expected_seconds=_CREATE_SECONDS) as step:
         configuration = paths.cluster(name) / "kind.yaml"
         configuration.write_text(kind_configuration(record.port, own_node_image=not record.pulls))
@@ -384,9 +387,14 @@ kubeadmConfigPatches:
 """
 
 
-def free_port(first: int) -> int:
-    """Return the first port from `first` on 127.0.0.1 that nobody listens on."""
+def free_port(first: int, taken: Collection[int] = ()) -> int:
+    """Return the first port from `first` on that is not `taken` and free on 127.0.0.1.
+
+    Raises DevclusterError if a hundred are not.
+    """
     for port in range(first, first + _PORTS_TRIED):
+        if port in taken:
+            continue
         with socket.socket() as probe:
             # As a server does: a connection that has just ended is no obstacle.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -481,5 +489,14 @@ def _record(name: str) -> Record:
     if record is None:
         raise DevclusterError(
             f"There is no kind cluster {name}.", f"Bring it up: devcluster up --name {name}"
+        )
+    return record
+
+
+def _finished_record(name: str) -> Record:
+    record = _record(name)
+    if not record.ready:
+        raise DevclusterError(
+            f"The cluster {name} is only half made.", f"Make it anew: devcluster up --name {name}"
         )
     return record

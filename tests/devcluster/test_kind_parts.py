@@ -53,6 +53,8 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
         port = taken.getsockname()[1]
 
         assert free_port(port) > port
+        # Another cluster's, that is only just being made.
+        assert free_port(port, {port + 1}) > port + 1
 
 
 def test_wheels_are_pinned_as_in_the_lock() -> None:
