@@ -19,6 +19,7 @@ pytestmark = pytest.mark.scenario
 FAILURE: dict[str, Any] = {"command": "migrate", "code": "failed", "message": "No."}
 UNREACHABLE: dict[str, Any] = {"command": "migrate", "code": "unreachable", "message": "No route."}
 
+LOST = ["Job", "Deployment", "Service", "PodDisruptionBudget", "BookStoreRelease"]
 RESULTS: list[dict[str, Any] | None] = [MIGRATED, FAILURE, UNREACHABLE, None]
 
 Step = Callable[[World], object]
@@ -87,7 +88,7 @@ STEPS = st.one_of(
     st.sampled_from([1, 10, 31, 700]).map(later),
     st.sampled_from(RESULTS).map(migrations_say),
     st.booleans().map(database),
-    st.sampled_from(["Job", "Deployment", "Service", "PodDisruptionBudget"]).map(lose),
+    st.sampled_from(LOST).map(lose),
     once(misdirect),
     st.integers(1, 4).map(break_image),
 )

@@ -188,11 +188,7 @@ def test_deleting_a_failed_release_tries_it_again(world: World) -> None:
     world.change(image="api:2")
     world.settle()
     assert "delete BookStoreRelease demo-r2" in world.message("Stalled")
-    failed = world.get("BookStoreRelease", "demo-r2")["metadata"]["uid"]
-    for key, obj in list(world.objects.items()):
-        owners = obj["metadata"].get("ownerReferences", [])
-        if key.name == "demo-r2" or any(owner["uid"] == failed for owner in owners):
-            del world.objects[key]
+    world.delete_release("demo-r2")
     world.migration = lambda _job: MIGRATED
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
@@ -258,7 +254,8 @@ def test_a_running_migration_is_never_ended_nor_doubled(world: World) -> None:
 
 def test_a_release_waits_for_a_migration_that_is_not_its_own(world: World) -> None:
     job = copy.deepcopy(world.get("Job", "demo-r1-expand"))
-    job["metadata"] |= {"name": "demo-r7-expand", "ownerReferences": [{"uid": "gone"}]}
+    other = {"uid": world.store["metadata"]["uid"]}
+    job["metadata"] |= {"name": "demo-r7-expand", "ownerReferences": [other]}
     del job["status"]
     world.objects[key_of(job)] = job
     world.migration = lambda _job: None
@@ -374,6 +371,25 @@ def test_what_pods_suffer_from_is_told(world: World) -> None:
     world.objects[key_of(pod)] = pod
     world.reconcile()
     assert "demo-green-1: ImagePullBackOff no such image" in world.message("Ready")
+
+
+def test_a_deleted_record_of_what_serves_harms_nobody(world: World) -> None:
+    for number in (2, 3):
+        world.change(image=f"api:{number}")
+        world.settle()
+    assert world.store["status"]["active"]["colour"] == "blue"
+    selector = world.get("Service", "demo")["spec"]["selector"]
+    world.broken = {"api:3"}  # as it is now, it could not be started again
+    world.delete_release("demo-r3")
+    for _ in range(20):
+        world.step()
+        assert world.get("Service", "demo")["spec"]["selector"] == selector
+        assert world.replicas("blue") == 2
+    world.broken = set()
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.store["status"]["active"]["colour"] == "green"
+    assert world.replicas("blue") == 0
 
 
 # Replicas ------------------------------------------------------------------------------------

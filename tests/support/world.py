@@ -100,6 +100,11 @@ class World:
         if self.secret_owner in gone:
             self.secrets.pop(f"{self.name}-db", None)
 
+    def delete_release(self, name: str) -> None:
+        """Delete a record by hand; the garbage collector takes its Jobs."""
+        del self.objects[ObjectKey(STORE_KEY.api_version, "BookStoreRelease", name)]
+        self._collect()
+
     # What is asked of it -------------------------------------------------------------------
 
     @property
@@ -189,6 +194,7 @@ class World:
     def tick(self) -> bool:
         """Let the controllers act once; returns whether anything has changed."""
         before = self.picture()
+        self._collect()
         for obj in list(self.objects.values()):
             if play := {
                 "StatefulSet": self._serve,
@@ -305,6 +311,13 @@ class World:
         self.objects[key] = obj
 
     # The controllers -----------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        """Delete what has lost its owner, as the garbage collector does."""
+        uids = {obj["metadata"].get("uid") for obj in self.objects.values()}
+        lost = [k for k, o in self.objects.items() if _owners(o) and not _owners(o) & uids]
+        for key in lost:
+            del self.objects[key]
 
     def _serve(self, server: Object) -> None:
         if not self.has("PersistentVolumeClaim", self.claim):

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from bookstore_operator import names
+from bookstore_operator.build.common import COLOUR_LABEL
+from bookstore_operator.facts.objects import find
 from bookstore_operator.model.effects import intent_of, normalised
 from bookstore_operator.model.release import BookStoreRelease, Colour, Verdict
 from bookstore_operator.snapshot import Snapshot
@@ -17,14 +20,30 @@ def newest(snapshot: Snapshot) -> BookStoreRelease | None:
 
 def active(snapshot: Snapshot) -> BookStoreRelease | None:
     """Return the recorded promoted release: what serves, whatever the Service says."""
-    promoted = [release for release in snapshot.releases if release.status.promoted_at]
+    statuses = [(release, release.status) for release in snapshot.releases]
+    promoted = [
+        release for release, status in statuses if status.promoted_at and not status.demoted_at
+    ]
     return promoted[-1] if promoted else None
+
+
+def serving_colour(snapshot: Snapshot) -> Colour | None:
+    """Return the colour that serves.
+
+    When somebody has deleted the record of the active release, the Service is the next best
+    witness: the colour that it selects must not be touched until another one has been promoted.
+    """
+    if recorded_active := active(snapshot):
+        return recorded_active.spec.colour
+    service = find(snapshot, "Service", names.service(snapshot.store.name)) or {"spec": {}}
+    told = (service["spec"].get("selector") or {}).get(COLOUR_LABEL)
+    return Colour(told) if told in set(Colour) else None
 
 
 def idle_colour(snapshot: Snapshot) -> Colour:
     """Return the colour that does not serve."""
-    serving = active(snapshot)
-    return serving.spec.colour.other if serving else Colour.BLUE
+    serving = serving_colour(snapshot)
+    return serving.other if serving else Colour.BLUE
 
 
 def draining(snapshot: Snapshot) -> bool:

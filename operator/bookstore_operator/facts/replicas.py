@@ -21,8 +21,8 @@ def live_size(snapshot: Snapshot) -> int:
     if autoscaling is None:
         replicas = snapshot.store.spec.replicas
         return DEFAULT_REPLICAS if replicas is None else replicas
-    serving = history.active(snapshot)
-    live = size(snapshot, serving.spec.colour) if serving else None
+    serving = history.serving_colour(snapshot)
+    live = size(snapshot, serving) if serving else None
     return live or autoscaling.min_replicas
 
 
