@@ -51,7 +51,7 @@ def conditions(
     `answer` is that of the gate where the newest release stands, `changes` how many objects are
     not as desired.
     """
-    answer = _hindrance(snapshot, answer, now)
+    answer = hindrance(snapshot, answer, now)
     available = _available(snapshot, now)
     ready = _ready(snapshot, answer, available)
     findings = (
@@ -92,7 +92,7 @@ def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
     )
 
 
-def _hindrance(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
+def hindrance(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
     """Return what hinders most: a refused write, the release's gate, or the database."""
     if snapshot.refusal:
         target = snapshot.refusal.target

@@ -480,12 +480,11 @@ def test_a_release_waits_for_the_database_and_says_so() -> None:
 def test_an_external_database_needs_its_secret() -> None:
     external = {"secretName": "pg", "key": "url", "directKey": "direct"}
     world = World(spec={"image": "api:1", "database": {"external": external}})
-    world.settle()
-    assert world.condition("Ready") == (FALSE, "DatabaseSecretMissing")
+    world.run_until(lambda w: w.condition("Ready") == (FALSE, "DatabaseSecretMissing"))
+    assert world.reconcile().requeue_after, "Secrets are not watched"
     assert "no Secret pg" in world.message("Ready")
     world.secrets["pg"] = frozenset({"url"})
-    world.settle()
-    assert world.condition("Ready") == (FALSE, "DatabaseSecretIncomplete")
+    world.run_until(lambda w: w.condition("Ready") == (FALSE, "DatabaseSecretIncomplete"))
     assert "`direct`" in world.message("Ready")
     world.secrets["pg"] = frozenset({"url", "direct"})
     world.settle()
@@ -496,7 +495,8 @@ def test_an_external_database_needs_its_secret() -> None:
 
 def test_a_lost_password_is_never_made_anew_over_a_volume(world: World) -> None:
     del world.secrets["demo-db"]
-    world.settle()
+    for _ in range(5):
+        world.step()
     assert "demo-db" not in world.secrets
     assert world.condition("Stalled") == (TRUE, "DatabaseSecretLost")
     assert "data-demo-db-0" in world.message("Stalled")

@@ -46,7 +46,7 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     return Plan(
         actions=(*said.actions, *recorded.actions, *changes),
         events=(*recorded.events, *said.events),
-        requeue_after=look_again_after(progress.answer, now),
+        requeue_after=look_again_after(progress, now),
     )
 
 

@@ -11,7 +11,7 @@ from bookstore_operator.build.common import release_selector
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import history
 from bookstore_operator.facts.objects import find
-from bookstore_operator.gates.gate import Answer, Waiting
+from bookstore_operator.gates.gate import Waiting
 from bookstore_operator.model import bookstore, release
 from bookstore_operator.model.base import API_VERSION
 from bookstore_operator.model.bookstore import (
@@ -65,8 +65,9 @@ def report(progress: Progress, now: datetime, changes: int) -> Said:
     )
 
 
-def look_again_after(answer: Answer, now: datetime) -> timedelta | None:
-    """Return when a gate answers otherwise though nothing has changed."""
+def look_again_after(progress: Progress, now: datetime) -> timedelta | None:
+    """Return when a gate may answer otherwise though no watch has told of a change."""
+    answer = conditions.hindrance(progress.snapshot, progress.answer, now)
     if not isinstance(answer, Waiting) or answer.until is None:
         return None
     return max(answer.until - now, timedelta(seconds=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, selector
@@ -12,12 +12,16 @@ from bookstore_operator.gates.gate import Answer, Passed, Waiting
 from bookstore_operator.model.bookstore import ExternalDatabase
 from bookstore_operator.snapshot import Snapshot
 
+SECRET_POLL = timedelta(seconds=10)
+"""How often to look for a Secret: Secrets are not watched, for the operator may not list them."""
+
 
 def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the embedded server is ready, or the external one's Secret has its keys."""
-    del now
     external = snapshot.store.spec.database.external
-    return _external_known(snapshot, external) if external else _embedded_ready(snapshot)
+    if external:
+        return _external_known(snapshot, external, now + SECRET_POLL)
+    return _embedded_ready(snapshot, now + SECRET_POLL)
 
 
 def password_lost(snapshot: Snapshot) -> bool:
@@ -27,7 +31,7 @@ def password_lost(snapshot: Snapshot) -> bool:
     return volume is not None and names.database(store) not in snapshot.secrets
 
 
-def _external_known(snapshot: Snapshot, external: ExternalDatabase) -> Answer:
+def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datetime) -> Answer:
     name = external.secret_name
     wanted = [key for key in (external.key, external.direct_key) if key]
     missing = [key for key in wanted if key not in snapshot.secrets.get(name, frozenset())]
@@ -38,15 +42,17 @@ def _external_known(snapshot: Snapshot, external: ExternalDatabase) -> Answer:
         return Waiting(
             "DatabaseSecretIncomplete",
             f"Secret {name} has no key {keys}. Add it: a PostgreSQL URI (postgresql://…).",
+            until=again,
         )
     return Waiting(
         "DatabaseSecretMissing",
         f"There is no Secret {name}. Create it, with a PostgreSQL URI (postgresql://…) "
         f"under the key {keys}.",
+        until=again,
     )
 
 
-def _embedded_ready(snapshot: Snapshot) -> Answer:
+def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
     store = snapshot.store.name
     name = names.database(store)
     if password_lost(snapshot):
@@ -55,6 +61,7 @@ def _embedded_ready(snapshot: Snapshot) -> Answer:
             f"Secret {name} is gone, but the volume {names.database_claim(store)} that its "
             "password belongs to is still there, and a new password would not fit it. Restore "
             f"the Secret, or delete the volume claim to begin with an empty database.",
+            until=again,
             stalled=True,
         )
     server = find(snapshot, "StatefulSet", name)
