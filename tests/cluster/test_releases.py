@@ -53,6 +53,8 @@ def test_a_bookstore_becomes_ready_with_all_that_belongs_to_it(operated: Shop) -
     found = {kind for kind in OWNED if operated.list(kind)}
     assert set(OWNED) - found == {"autoscaling/v2/horizontalpodautoscalers"}
     assert verdict(operated, "demo-r1") in {"Promoted", "Succeeded"}
+    assert "finalizers" not in store["metadata"], "deleting works with the operator down"
+    assert "kopf" not in operated.kubectl("get", "all,bs,bookstorereleases", "-o", "yaml")
     shown = operated.kubectl("get", "bs", "demo")
     assert image("1") in shown
 

@@ -9,10 +9,12 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from bookstore_operator import cli, operate
 from bookstore_operator.health import Health, serve
 from bookstore_operator.logs import ConsoleFormatter, JsonFormatter
+from bookstore_operator.model.crd import crds
 
 pytestmark = pytest.mark.scenario
 
@@ -70,6 +72,12 @@ def test_help_explains(arguments: list[str]) -> None:
     told = run_cli(*arguments)
     assert told.returncode == 0
     assert "usage: bookstore-operator" in told.stdout
+
+
+def test_the_crds_are_printed_in_full() -> None:
+    printed = list(yaml.safe_load_all(run_cli("crds").stdout))
+    assert printed == crds()
+    assert "&id" not in run_cli("crds").stdout
 
 
 def test_a_log_line_is_json_with_the_fields() -> None:

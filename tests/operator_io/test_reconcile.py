@@ -1,0 +1,129 @@
+"""When a BookStore is visited again, whatever its visit came to."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from bookstore_operator import decide
+from bookstore_operator.apply import RefusedError, StaleSnapshotError
+from bookstore_operator.client import ApiError
+from bookstore_operator.plan import ObjectKey, Plan
+from bookstore_operator.reconcile import Reconciler
+from bookstore_operator.snapshot import Refusal, Snapshot
+from bookstore_operator.store import StoreKey
+
+pytestmark = pytest.mark.scenario
+
+KEY = StoreKey("shop", "demo")
+PLAN = Plan(requeue_after=timedelta(seconds=30))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REFUSAL = Refusal(ObjectKey("v1", "Service", "demo"), "Forbidden", "exceeded quota")
+
+
+@dataclass
+class Rig:
+    """Stands in for the API server: gives the same picture and the same outcome each time."""
+
+    outcome: int | Exception = 0
+    there: bool = True
+    calls: list[tuple[str, float]] = field(default_factory=list)
+    decided_on: list[Snapshot] = field(default_factory=list)
+
+    async def snapshot(self, _: StoreKey) -> Snapshot | None:
+        return Snapshot(cast("Any", None)) if self.there else None
+
+    async def carry_out(self, plan: Plan, _: StoreKey) -> int:
+        if not isinstance(self.outcome, Exception):
+            return self.outcome
+        if plan == PLAN:
+            raise self.outcome
+        return 0
+
+    def add(self, _: StoreKey, after: float | None = None) -> None:
+        self.calls.append(("add", after or 0.0))
+
+    def succeeded(self, _: StoreKey) -> None:
+        self.calls.append(("succeeded", 0.0))
+
+    def failed(self, _: StoreKey, at_least: float = 0.0) -> float:
+        self.calls.append(("failed", at_least))
+        return at_least
+
+    def visit(self, reconciler: Reconciler, times: int = 1) -> list[tuple[str, float]]:
+        self.calls.clear()
+        for _ in range(times):
+            asyncio.run(reconciler.visit(KEY))
+        return self.calls
+
+
+@pytest.fixture
+def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
+    rig = Rig()
+
+    def decided(snapshot: Snapshot, _: datetime) -> Plan:
+        rig.decided_on.append(snapshot)
+        return PLAN
+
+    monkeypatch.setattr(decide, "decide", decided)
+    return rig
+
+
+def reconciler_of(rig: Rig) -> Reconciler:
+    part = cast("Any", rig)
+    return Reconciler(part, part, part, part, now=lambda: NOW)
+
+
+def test_a_quiet_bookstore_is_visited_when_its_plan_says(rig: Rig) -> None:
+    assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0), ("add", 30.0)]
+
+
+def test_after_a_write_it_is_decided_anew_at_once(rig: Rig) -> None:
+    rig.outcome = 1
+    assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0), ("add", 0.05)]
+
+
+def test_writes_without_end_are_slowed_down(rig: Rig) -> None:
+    rig.outcome = 1
+    calls = rig.visit(reconciler_of(rig), times=40)
+    assert [name for name, _ in calls].count("failed") == 10
+
+
+@pytest.mark.parametrize(
+    ("error", "at_least"),
+    [
+        (StaleSnapshotError("changed"), 0.0),
+        (ApiError(500, "InternalError", "etcd is away"), 0.0),
+        (ApiError(429, "TooManyRequests", "later", retry_after=17), 17.0),
+        (ApiError(0, "Unreachable", "no answer"), 0.0),
+        (KeyError("a mistake"), 0.0),
+        (RefusedError(REFUSAL), 0.0),
+    ],
+)
+def test_every_failure_comes_back_with_backoff(rig: Rig, error: Exception, at_least: float) -> None:
+    rig.outcome = error
+    assert rig.visit(reconciler_of(rig)) == [("failed", at_least)]
+
+
+def test_a_refusal_is_in_the_picture_until_the_write_goes_through(rig: Rig) -> None:
+    reconciler = reconciler_of(rig)
+    rig.outcome = RefusedError(REFUSAL)
+    rig.visit(reconciler, times=2)
+    rig.outcome = 0
+    assert rig.visit(reconciler, times=2) == [
+        ("succeeded", 0.0),
+        ("add", 0.05),
+        ("succeeded", 0.0),
+        ("add", 30.0),
+    ]
+    seen = [snapshot.refusal for snapshot in rig.decided_on]
+    assert seen == [None, REFUSAL, REFUSAL, REFUSAL, None], "the second is to tell it"
+
+
+def test_a_bookstore_that_is_gone_is_forgotten(rig: Rig) -> None:
+    rig.there = False
+    assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0)]
