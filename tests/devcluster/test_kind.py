@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import shutil
@@ -125,10 +126,32 @@ class Machine:
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
+    """Give this machine where its own engine is used, else `private_machine`."""
+    own, _ = kindcluster.choose(Choice.from_environment())
+    if own is None:
+        with _private_machine() as private:
+            yield private
+        return
+    home = Path(tempfile.mkdtemp(prefix="dc-"))
+    here = Machine(home, ())
+    cache = home / "cache"
+    cache.mkdir()
+    paths.cache().mkdir(parents=True, exist_ok=True)
+    (cache / "devcluster").symlink_to(paths.cache())
+    yield here
+    here.devcluster("down", "--all")
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def private_machine() -> Iterator[Machine]:
     """Give a network namespace, a state and an engine of its own, and what the cache has."""
-    own, pulls = kindcluster.choose(Choice.from_environment())
-    if own is not None and pulls:
-        pytest.skip("images can be pulled here: the private engine is not used")
+    with _private_machine() as private:
+        yield private
+
+
+@contextlib.contextmanager
+def _private_machine() -> Iterator[Machine]:
     if os.geteuid() != 0:
         pytest.skip("a private Docker engine needs root")
     # Short: a socket's path may have 107 characters.
@@ -161,6 +184,14 @@ def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.05)
 
 
+def _said(machine: Machine, *argv: str, **variables: str) -> str:
+    """Return what a program prints, or how it failed."""
+    try:
+        return machine.run(*argv, **variables).strip()
+    except AssertionError as error:
+        return str(error)
+
+
 def _left(machine: Machine, containers: list[str]) -> list[str]:
     """Everything that is there and would not be, had the tool never run."""
     home = str(machine.home)
@@ -170,12 +201,17 @@ def _left(machine: Machine, containers: list[str]) -> list[str]:
     ]
     for folder, _, _ in os.walk("/sys/fs/cgroup"):
         found += [f"control group {folder}" for container in containers if container in folder]
+    return found + (_left_in_the_network(machine) if machine.prefix else [])
+
+
+def _left_in_the_network(machine: Machine) -> list[str]:
     tools = next((paths.cache() / "debian").glob("host-*"))
     libraries = [str(path) for path in tools.glob("usr/lib/*-linux-gnu*")]
     environment = {
         "LD_LIBRARY_PATH": ":".join(libraries),
         "XTABLES_LIBDIR": ":".join(f"{path}/xtables" for path in libraries),
     }
+    found = []
     for program in ("iptables-save", "ip6tables-save", "nft list ruleset"):
         first, *rest = program.split()
         found += machine.run(
@@ -197,8 +233,8 @@ def _commands() -> list[str]:
     return commands
 
 
-def _containers(machine: Machine, environment: dict[str, str]) -> list[str]:
-    return machine.run("docker", "ps", "--quiet", "--no-trunc", **environment).split()
+def _containers(machine: Machine, environment: dict[str, str], *more: str) -> list[str]:
+    return machine.run("docker", "ps", "--quiet", "--no-trunc", *more, **environment).split()
 
 
 def test_a_cluster_comes_up_does_what_is_asked_and_leaves_nothing(machine: Machine) -> None:
@@ -219,13 +255,14 @@ def test_a_cluster_comes_up_does_what_is_asked_and_leaves_nothing(machine: Machi
     # DNS, a Service, a volume that a user other than root writes, and the published port.
     select = "PGPASSWORD=secret psql --host=db.strict --username=postgres -Atc 'select 6 * 7'"
     in_pod = ("exec", "--namespace=strict", "db", "--", "sh", "-c", select)
-    assert machine.run("kubectl", *in_pod, **environment).strip() == "42"
+    # kube-proxy learns of a Pod that is Ready up to a second later.
+    _until(lambda: _said(machine, "kubectl", *in_pod, **environment) == "42")
     fetch = (
         f"import urllib.request as r; print(r.urlopen({environment['DEVCLUSTER_URL']!r}).status)"
     )
-    assert machine.run(sys.executable, "-c", fetch).strip() == "200"
+    _until(lambda: _said(machine, sys.executable, "-c", fetch) == "200")
 
-    containers = _containers(machine, environment)
+    containers = _containers(machine, environment, f"--filter=name={NAME}")
     assert containers
     machine.devcluster("down", "--name", NAME)
 
@@ -233,28 +270,28 @@ def test_a_cluster_comes_up_does_what_is_asked_and_leaves_nothing(machine: Machi
     machine.devcluster("down", "--name", NAME)
 
 
-def test_an_engine_that_crashed_is_cleaned_up_after(machine: Machine) -> None:
-    environment = machine.environment("image", "base")
+def test_an_engine_that_crashed_is_cleaned_up_after(private_machine: Machine) -> None:
+    environment = private_machine.environment("image", "base")
     run = ("run", "--detach", "--stop-timeout=1", environment["BASE_IMAGE"], "sleep", "600")
-    machine.run("docker", *run, **environment)
-    containers = _containers(machine, environment)
-    pid = int((machine.home / "state/devcluster/engine/dockerd.pid").read_text())
+    private_machine.run("docker", *run, **environment)
+    containers = _containers(private_machine, environment)
+    pid = int((private_machine.home / "state/devcluster/engine/dockerd.pid").read_text())
 
     os.kill(pid, signal.SIGKILL)
-    machine.devcluster("down", "--all")
+    private_machine.devcluster("down", "--all")
 
-    assert _left(machine, containers) == []
+    assert _left(private_machine, containers) == []
 
 
-def test_a_second_cluster_keeps_the_engine_of_the_first(machine: Machine) -> None:
+def test_a_second_cluster_keeps_the_engine_of_the_first(private_machine: Machine) -> None:
     """Noted by name, so `down` of one that was never up stops no engine that is in use."""
-    machine.environment("image", "base")
-    users = machine.home / "state/devcluster/engine/clusters"
+    private_machine.environment("image", "base")
+    users = private_machine.home / "state/devcluster/engine/clusters"
     users.mkdir()
     (users / "first").touch()
 
-    machine.devcluster("down", "--name", "second")
+    private_machine.devcluster("down", "--name", "second")
 
-    pid = int((machine.home / "state/devcluster/engine/dockerd.pid").read_text())
+    pid = int((private_machine.home / "state/devcluster/engine/dockerd.pid").read_text())
     os.kill(pid, 0)
     (users / "first").unlink()
