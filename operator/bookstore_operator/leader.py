@@ -167,7 +167,8 @@ def _lease_of(current: Manifest, identity: str, lasts: float, now: str) -> dict[
             "leaseDurationSeconds": int(lasts),
             "acquireTime": now if new_holder else spec.get("acquireTime", now),
             "renewTime": now,
-            "leaseTransitions": int(spec.get("leaseTransitions") or 0) + bool(new_holder and identity),
+            "leaseTransitions": int(spec.get("leaseTransitions") or 0)
+            + bool(new_holder and identity),
         },
     }
 
