@@ -66,7 +66,7 @@ async def run(options: Options) -> None:
     configuration = await load_configuration(options.kubeconfig)
     async with Api(configuration) as api:
         parts = _Parts(api, options, health)
-        server = await serve(health, options.health_host, options.health_port)
+        server = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be
         health.listed = True
         watches = await start_watching(
@@ -145,15 +145,17 @@ class _Parts:
             OperatorEndedError: it did not answer in two minutes.
 
         """
+        last = ""
         for delay in _FIRST_LIST_DELAYS:
             try:
                 await self._observer.relist()
             except ApiError as error:
-                logger.warning("%s Trying again in %d s.", error.message, delay)
+                last = error.message
+                logger.warning("%s Trying again in %d s.", last, delay)
                 await asyncio.sleep(delay)
             else:
                 return
-        message = "The API server did not answer for two minutes."
+        message = f"The API server would not list anything for two minutes: {last}"
         raise OperatorEndedError(message)
 
     async def _hold(self) -> None:
@@ -175,6 +177,14 @@ class _Parts:
             except ApiError as error:
                 logger.warning("Could not list everything again: %s", error.message)
                 self._relist.set()
+
+
+async def _serve(health: Health, options: Options) -> asyncio.Server:
+    try:
+        return await serve(health, options.health_host, options.health_port)
+    except OSError as error:
+        message = f"Health can't be served: {error.strerror}. Choose another --health-port."
+        raise OperatorEndedError(message) from error
 
 
 def _on_signals() -> asyncio.Event:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -65,6 +67,33 @@ def test_without_a_cluster_it_ends_with_a_sentence() -> None:
     last = json.loads(ended.stderr.splitlines()[-1])
     assert "--kubeconfig" in last["message"]
     assert last["level"] == "critical"
+
+
+def test_a_port_that_is_taken_ends_it_with_a_sentence(tmp_path: Path) -> None:
+    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "clusters": [cluster],
+                "users": [{"name": "u", "user": {}}],
+                "contexts": [context],
+                "current-context": "x",
+            }
+        )
+    )
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run_cli(
+            "run",
+            f"--kubeconfig={kubeconfig}",
+            "--health-host=127.0.0.1",
+            f"--health-port={port}",
+            "--log-format=json",
+        )
+    assert ended.returncode == 1, ended.stderr
+    assert "--health-port" in json.loads(ended.stderr.splitlines()[-1])["message"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["crds", "--help"]])
