@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -55,7 +56,16 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
 
 
 @app.command()
-def serve() -> None:
+def serve(
+    reload: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="BOOKSTORE_RELOAD",
+            file_okay=False,
+            help="For development: serve a copy of the code in this folder, anew when it changes.",
+        ),
+    ] = None,
+) -> None:
     """Serve the API and, on a port of its own, its health.
 
     In development the database is a SQLite file in the current folder, made and migrated by
@@ -66,6 +76,11 @@ def serve() -> None:
     """
     settings = _settings()
     configure_logging(settings, stream=sys.stdout)
+    if reload is not None:
+        from bookstore_api.reload import serve_reloading  # noqa: PLC0415 - only development needs it
+
+        serve_reloading(reload)
+        return
     try:
         settings.database_uri()
         _migrate_development_database(settings)

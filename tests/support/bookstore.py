@@ -171,11 +171,14 @@ class Process:
         """Its process id."""
         return self._process.pid
 
+    def raw_lines(self) -> list[str]:
+        """Return the whole lines of its log so far."""
+        whole, _, _ = self._log.read_text(encoding="utf-8").rpartition("\n")
+        return whole.splitlines()
+
     def lines(self) -> list[dict[str, Any]]:
         """Return its log so far; every line must be JSON."""
-        text = self._log.read_text(encoding="utf-8")
-        whole, _, _ = text.rpartition("\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        return [json.loads(line) for line in self.raw_lines()]
 
     def wait_until_serving(self) -> "Process":
         """Wait until both ports are open."""
