@@ -78,6 +78,16 @@ RECIPES = (
         135,
         f"-X sigs.k8s.io/metrics-server/pkg/version.gitVersion={versions.METRICS_SERVER}",
     ),
+    # For compose.yaml where the docker client has no plugin: a program of its own.
+    Recipe(
+        "compose",
+        versions.COMPOSE,
+        "github.com/docker/compose/v2/cmd",
+        ("docker-compose",),
+        1311,
+        130,
+        f"-X github.com/docker/compose/v2/internal.Version={versions.COMPOSE}",
+    ),
     Recipe("pause", versions.PAUSE, ".", ("pause",), 60, 5),
 )
 
