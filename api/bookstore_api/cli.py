@@ -1,18 +1,16 @@
 """The commands of the image, and of a laptop."""
 
 import asyncio
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import structlog
 import typer
 
-from bookstore_api import __version__
+from bookstore_api import __version__, signals
 from bookstore_api.database import Database, open_database
 from bookstore_api.database_uri import SqliteFile, parse_database_uri
 from bookstore_api.logs import configure_logging
@@ -47,12 +45,6 @@ def main(
     ] = False,
 ) -> None:
     """Serve the BookStore API and look after its database."""
-    # A container's first process ignores the signals that it does not handle itself.
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 @app.command()
@@ -83,10 +75,13 @@ def serve(
         return
     try:
         settings.database_uri()
-        _migrate_development_database(settings)
+        with signals.interruptible():
+            _migrate_development_database(settings)
         _run_server(settings)
     except SettingsError as error:
         _stop(error)
+    except KeyboardInterrupt:
+        return  # told to stop before anybody was served
 
 
 @app.command()
@@ -118,7 +113,7 @@ def migrate(
                 typer.echo(f"{revision.id}: {revision.summary}")
             return outcome
 
-    _run("migrate", work)
+    _run("migrate", lambda settings: asyncio.run(work(settings)))
 
 
 @app.command()
@@ -135,7 +130,7 @@ def check_schema() -> None:
         async with _database(settings) as database:
             return await run(database)
 
-    _run("check-schema", work)
+    _run("check-schema", lambda settings: asyncio.run(work(settings)))
 
 
 @app.command()
@@ -148,8 +143,7 @@ def smoke(
     """
     from bookstore_api.smoke import smoke as run  # noqa: PLC0415 - the others do without httpx
 
-    configure_logging(_settings(), stream=sys.stderr)
-    raise typer.Exit(report(run(url)))
+    _run("smoke", lambda _settings: run(url))
 
 
 def _settings() -> Settings:
@@ -164,12 +158,13 @@ def _stop(error: SettingsError) -> NoReturn:
     raise typer.Exit(1) from None
 
 
-def _run(command: str, work: Callable[[Settings], Coroutine[None, None, Outcome]]) -> NoReturn:
+def _run(command: str, work: Callable[[Settings], Outcome]) -> NoReturn:
     """Run a command and tell how it ended, wrong settings included."""
     try:
-        settings = load_settings()
-        configure_logging(settings, stream=sys.stderr)
-        outcome = asyncio.run(work(settings))
+        with signals.interruptible():
+            settings = load_settings()
+            configure_logging(settings, stream=sys.stderr)
+            outcome = work(settings)
     except SettingsError as error:
         outcome = Outcome(command, "failed", str(error))
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 import bookstore_api
+from bookstore_api import signals
 
 VARIABLE = "BOOKSTORE_RELOAD"
 POLL_SECONDS = 0.25
@@ -32,6 +33,8 @@ def serve_reloading(folder: Path) -> None:
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
+    if signals.kept():
+        return
     while not told_to_stop.is_set():
         served = _versions(folder)
         log.info("starting", folder=str(folder))
@@ -54,7 +57,7 @@ def copy_code(folder: Path) -> None:
 
 
 # -P: the working folder is no place for code.
-_SERVE = (sys.executable, "-P", "-m", "bookstore_api.cli", "serve")
+_SERVE = (sys.executable, "-P", "-m", "bookstore_api", "serve")
 
 
 def _environment(folder: Path) -> dict[str, str]:

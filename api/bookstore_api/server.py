@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from bookstore_api import __version__
+from bookstore_api import __version__, signals
 from bookstore_api.app import Resources, create_app, create_internal_app, open_resources
 from bookstore_api.settings import Settings, SettingsError
 
@@ -59,6 +59,9 @@ async def serve(settings: Settings) -> None:
     """Serve until told to stop; raises SettingsError where a port can't be had."""
     requests = StopRequests()
     requests.listen(patient=settings.production)
+    if signals.kept():
+        log.info("stopped before it served")
+        return
     async with open_resources(settings) as resources:
         with (
             _listen(settings.public_host, settings.port, "PORT") as public_socket,

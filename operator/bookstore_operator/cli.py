@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from bookstore_operator import __version__
+from bookstore_operator import __version__, signals
 
 _PREFIX = "BOOKSTORE_OPERATOR_"
 
@@ -129,6 +129,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from bookstore_operator import logs, operate  # noqa: PLC0415
     from bookstore_operator.snapshot import OperatorSettings  # noqa: PLC0415
 
+    signals.end_at_once()  # until operate.run listens: nothing has begun that has to be ended
     logs.configure(arguments.log_format, arguments.log_level)
     options = operate.Options(
         settings=OperatorSettings(postgres_image=arguments.postgres_image),

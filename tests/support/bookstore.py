@@ -71,7 +71,7 @@ class Ended:
 
 def command_line(*arguments: str) -> list[str]:
     """Return a command of the API as this Python would start it."""
-    return [sys.executable, "-m", "bookstore_api.cli", *arguments]
+    return [sys.executable, "-m", "bookstore_api", *arguments]
 
 
 def run_command(*arguments: str, env: Mapping[str, str], cwd: Path) -> Ended:
