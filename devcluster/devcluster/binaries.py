@@ -88,6 +88,15 @@ RECIPES = (
         130,
         f"-X github.com/docker/compose/v2/internal.Version={versions.COMPOSE}",
     ),
+    # For scripts/lint.
+    Recipe(
+        "actionlint",
+        versions.ACTIONLINT,
+        "github.com/rhysd/actionlint/cmd/actionlint",
+        ("actionlint",),
+        106,
+        15,
+    ),
     Recipe("pause", versions.PAUSE, ".", ("pause",), 60, 5),
 )
 

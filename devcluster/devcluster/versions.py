@@ -20,6 +20,9 @@ METRICS_SERVER = "v0.9.0"
 # The last v2. Tried with Debian 12's engine, whose API is 1.41.
 COMPOSE = "v2.40.3"
 
+# For `make lint`: reads .github/workflows.
+ACTIONLINT = "v1.7.12"
+
 # Ours: raised when data/go/pause changes.
 PAUSE = "v1"
 
