@@ -18,10 +18,11 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from bookstore_operator import __version__
-from bookstore_operator.plan import Manifest
+from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.resources import DEPLOYMENTS, Resource, resource_of, selector_of
 
 FIELD_MANAGER = "bookstore-operator"
+EVENTS = Resource("v1", "Event", "events")
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
@@ -113,6 +114,21 @@ class Api:
             if not token:
                 return
             query["continue"] = token
+
+    async def newest_warning(self, namespace: str, key: ObjectKey) -> str | None:
+        """Read the message of the newest Warning event about an object."""
+        chosen = {
+            "involvedObject.kind": key.kind,
+            "involvedObject.name": key.name,
+            "type": "Warning",
+        }
+        query = {
+            "fieldSelector": ",".join(f"{field}={value}" for field, value in chosen.items()),
+            "limit": str(_PAGE),
+        }
+        found = await self._request("GET", EVENTS.path(namespace), query=query)
+        events = sorted(found.get("items") or (), key=_told_at)
+        return str(events[-1].get("message") or "") if events else None
 
     async def apply(
         self, manifest: Manifest, namespace: str, subresource: str | None = None
@@ -213,6 +229,18 @@ class Api:
         }
         bearer = await bearer_of(self._configuration)
         return headers if bearer is None else {**headers, "Authorization": bearer}
+
+
+def _told_at(event: Mapping[str, Any]) -> str:
+    """Say when an event was last told: who writes it chooses the field."""
+    series = event.get("series") or {}
+    times = (
+        event.get("lastTimestamp"),
+        series.get("lastObservedTime"),
+        event.get("eventTime"),
+        event["metadata"].get("creationTimestamp"),
+    )
+    return str(next((time for time in times if time), ""))
 
 
 def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bookstore_operator import names
-from bookstore_operator.build.common import COMPONENT_LABEL, Component, release_selector
+from bookstore_operator.build.common import COMPONENT_LABEL, Component
 from bookstore_operator.facts import history, pods
 from bookstore_operator.facts.jobs import Ending, ending_of, result_of
-from bookstore_operator.facts.objects import all_of, find, label
+from bookstore_operator.facts.objects import all_of, condition, find, label
 from bookstore_operator.facts.replicas import live_size
-from bookstore_operator.gates.colour import all_available
+from bookstore_operator.facts.said import volume_full
+from bookstore_operator.gates.colour import all_available, trouble_of
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.drain import switched
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.model.bookstore import Condition, ConditionStatus
 from bookstore_operator.model.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.plan import Manifest
-from bookstore_operator.snapshot import Snapshot
+from bookstore_operator.reasons import PROBLEMS, Reason
+from bookstore_operator.snapshot import Refusal, Snapshot
 
 AVAILABLE = "Available"
 READY = "Ready"
@@ -31,6 +33,10 @@ RECONCILING = "Reconciling"
 STALLED = "Stalled"
 DATABASE_MIGRATED = "DatabaseMigrated"
 BACKUP_HEALTHY = "BackupHealthy"
+AUTOSCALING_HEALTHY = "AutoscalingHealthy"
+
+METRICS_PATIENCE = timedelta(minutes=1)
+"""How long metrics of new Pods may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +45,7 @@ class Finding:
 
     type: str
     status: ConditionStatus
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -61,19 +67,37 @@ def conditions(
         _stalled(answer),
         _database_migrated(snapshot, answer),
         _backup_healthy(snapshot),
+        _autoscaling_healthy(snapshot, now),
     )
     return tuple(_dated(snapshot, finding, now) for finding in findings)
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
-    """Return the conditions whose status has changed, or that hold from the beginning."""
-    known = {condition.type: condition.status for condition in before}
-    return [
-        condition
-        for condition in after
-        if condition.status != known.get(condition.type, ConditionStatus.FALSE)
-        and not (condition.type not in known and condition.status is ConditionStatus.UNKNOWN)
-    ]
+    """Return the conditions of which there is something to tell.
+
+    Their status has changed, they hold from the beginning, or there is a problem of a new kind.
+    """
+    known = {condition.type: condition for condition in before}
+    return [condition for condition in after if _is_news(known.get(condition.type), condition)]
+
+
+def _is_news(known: Condition | None, condition: Condition) -> bool:
+    if known is None:
+        return condition.status is ConditionStatus.TRUE or _is_problem(condition)
+    if condition.status is not known.status:
+        return True
+    return _is_problem(condition) and condition.reason != known.reason
+
+
+def _is_problem(condition: Condition) -> bool:
+    """Whether Ready names a problem. What the others name then is the same one."""
+    return condition.type == READY and condition.reason in PROBLEMS
+
+
+def metrics_awaited(snapshot: Snapshot, now: datetime) -> datetime | None:
+    """Return until when the autoscaler may go without metrics before that is a problem."""
+    since = _without_metrics_since(snapshot)
+    return since + METRICS_PATIENCE if since and now < since + METRICS_PATIENCE else None
 
 
 def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
@@ -95,32 +119,39 @@ def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
 def hindrance(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
     """Return what hinders most: a refused write, the release's gate, or the database."""
     if snapshot.refusal:
-        target = snapshot.refusal.target
-        return Waiting(
-            "ApplyRefused",
-            f"The API server refuses {target.kind} {target.name}: {snapshot.refusal.message} "
-            "It is tried again; mend the cause.",
-            stalled=True,
-        )
+        return _refused(snapshot.refusal)
     return database_ready(snapshot, now) if isinstance(answer, Passed) else answer
+
+
+def _refused(refusal: Refusal) -> Waiting:
+    target, cause = refusal.target, refusal.message.rstrip(".")
+    told = f"The API server refuses {target.kind} {target.name}: {cause}."
+    if refusal.reason == Reason.NAME_TAKEN:
+        return Waiting(Reason.NAME_TAKEN, f"{refusal.message} It is tried again.", stalled=True)
+    if "exceeded quota" in cause:
+        todo = "Raise the quota, or ask for less. It is tried again."
+        return Waiting(Reason.QUOTA_EXCEEDED, f"{told} {todo}", stalled=True)
+    return Waiting(Reason.APPLY_REFUSED, f"{told} It is tried again; mend the cause.", stalled=True)
 
 
 def _available(snapshot: Snapshot, now: datetime) -> Finding:
     active = history.active(snapshot)
     if active is None:
-        return _false(AVAILABLE, "NotPromoted", "No release has been promoted yet.")
+        return _false(AVAILABLE, Reason.NOT_PROMOTED, "No release has been promoted yet.")
     if not isinstance(switched(snapshot, now), Passed):
-        return _false(AVAILABLE, "NotSwitched", "The active Service does not select what serves.")
+        return _false(
+            AVAILABLE, Reason.NOT_SWITCHED, "The active Service does not select what serves."
+        )
     count = _status_of(snapshot, active).get("availableReplicas", 0)
     if count:
         told = f"Revision {active.spec.revision} ({active.spec.colour.value}) serves users."
-        return _true(AVAILABLE, "Serving", told)
+        return _true(AVAILABLE, Reason.SERVING, told)
     if live_size(snapshot) == 0:
-        return _false(AVAILABLE, "ScaledToZero", "spec.replicas is 0: nothing serves.")
-    trouble = pods.trouble(snapshot, release_selector(active))
-    return _false(
-        AVAILABLE, "NoPodAvailable", f"No Pod of the active colour is available.{trouble}"
-    )
+        return _false(AVAILABLE, Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
+    told = "No Pod of the active colour is available."
+    trouble = trouble_of(snapshot, active)
+    reason = pods.serious_or(Reason.NO_POD_AVAILABLE, trouble)
+    return _false(AVAILABLE, reason, pods.with_trouble(told, trouble))
 
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
@@ -128,7 +159,7 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     if not isinstance(answer, Passed) and not _only_drains(answer):
         return _false(READY, answer.reason, answer.message)
     if active is None or not history.wants(snapshot, active):
-        word = "Paused" if snapshot.store.spec.paused else "Releasing"
+        word = Reason.PAUSED if snapshot.store.spec.paused else Reason.RELEASING
         return _false(READY, word, "What the BookStore asks for is not released yet.")
     if available.status is not ConditionStatus.TRUE and live_size(snapshot):
         return _false(READY, available.reason, available.message)
@@ -136,20 +167,23 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     wanted = live_size(snapshot)
     if deployment is None or not all_available(deployment, wanted):
         count = _status_of(snapshot, active).get("availableReplicas", 0)
-        trouble = pods.trouble(snapshot, release_selector(active))
-        return _false(READY, "Scaling", f"{count} of {wanted} Pods are available.{trouble}")
-    return _true(READY, "Serving", f"Revision {active.spec.revision} serves, all is as asked for.")
+        trouble = trouble_of(snapshot, active)
+        told = pods.with_trouble(f"{count} of {wanted} Pods are available.", trouble)
+        return _false(READY, pods.serious_or(Reason.SCALING, trouble), told)
+    return _true(
+        READY, Reason.SERVING, f"Revision {active.spec.revision} serves, all is as asked for."
+    )
 
 
 def _only_drains(answer: Answer) -> bool:
     """Whether only the old colour is left to wait for: what was asked for serves."""
-    return isinstance(answer, Waiting) and answer.reason == "Draining"
+    return isinstance(answer, Waiting) and answer.reason is Reason.DRAINING
 
 
 def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: int) -> Finding:
     if snapshot.store.spec.paused:
         told = "spec.paused is true: nothing but status is written."
-        return _false(RECONCILING, "Paused", told)
+        return _false(RECONCILING, Reason.PAUSED, told)
     if isinstance(answer, Failed) or (isinstance(answer, Waiting) and answer.stalled):
         return _false(RECONCILING, answer.reason, "Nothing goes on: see Stalled.")
     if isinstance(answer, Waiting):
@@ -157,14 +191,14 @@ def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: in
     if ready.status is not ConditionStatus.TRUE:
         return _true(RECONCILING, ready.reason, ready.message)
     if changes:
-        return _true(RECONCILING, "Updating", "Objects are brought to what is asked for.")
-    return _false(RECONCILING, "Settled", "All is as asked for.")
+        return _true(RECONCILING, Reason.UPDATING, "Objects are brought to what is asked for.")
+    return _false(RECONCILING, Reason.SETTLED, "All is as asked for.")
 
 
 def _stalled(answer: Answer) -> Finding:
     if isinstance(answer, Failed) or (isinstance(answer, Waiting) and answer.stalled):
         return _true(STALLED, answer.reason, answer.message)
-    return _false(STALLED, "NotStalled", "Nothing needs help.")
+    return _false(STALLED, Reason.NOT_STALLED, "Nothing needs help.")
 
 
 def _database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
@@ -172,34 +206,79 @@ def _database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
     if active and history.wants(snapshot, active):
         release = active
     if release is None:
-        return _unknown(DATABASE_MIGRATED, "NoRelease", "No release has begun yet.")
+        return _unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has begun yet.")
     if release.status.stage not in (None, StageName.EXPAND):
         newest = ", ".join(release.status.schema_revisions[-1:]) or "what the image brings"
-        return _true(DATABASE_MIGRATED, "Migrated", f"The schema is at {newest}.")
+        return _true(DATABASE_MIGRATED, Reason.MIGRATED, f"The schema is at {newest}.")
     if release.status.verdict is Verdict.FAILED:
-        return _false(DATABASE_MIGRATED, release.status.reason, release.status.message)
+        reason = Reason.of_record(release.status.reason)
+        return _false(DATABASE_MIGRATED, reason, release.status.message)
     message = "" if isinstance(answer, Passed) else answer.message
-    return _false(DATABASE_MIGRATED, "Migrating", message or "The schema is not migrated yet.")
+    return _false(DATABASE_MIGRATED, Reason.MIGRATING, message or "The schema is not migrated yet.")
 
 
 def _backup_healthy(snapshot: Snapshot) -> Finding:
     backup = snapshot.store.spec.backup
     if backup is None:
         told = "Nothing is backed up: set spec.backup.schedule."
-        return _unknown(BACKUP_HEALTHY, "NotConfigured", told)
+        return _unknown(BACKUP_HEALTHY, Reason.NOT_CONFIGURED, told)
     last = _last_backup(snapshot)
     if last and ending_of(last) is Ending.FAILED:
         name = last["metadata"]["name"]
         why = result_of(snapshot, last).get("message") or "see the log of its Pod."
-        return _false(BACKUP_HEALTHY, "BackupFailed", f"The last backup (Job {name}) failed: {why}")
+        told = f"The last backup (Job {name}) failed: {why}"
+        if volume_full(told):
+            told = f"{told} {pods.full_volume_advice(names.backup(snapshot.store.name))}"
+        return _false(BACKUP_HEALTHY, Reason.BACKUP_FAILED, told)
     if backup.suspend:
         told = "No further backups: spec.backup.suspend is true."
-        return _unknown(BACKUP_HEALTHY, "Suspended", told)
+        return _unknown(BACKUP_HEALTHY, Reason.SUSPENDED, told)
     succeeded = last_backup_at(snapshot)
     if last is None and succeeded is None:
         told = f"Waiting for the first backup ({backup.schedule})."
-        return _unknown(BACKUP_HEALTHY, "NoBackupYet", told)
-    return _true(BACKUP_HEALTHY, "BackedUp", "The last backup succeeded.")
+        return _unknown(BACKUP_HEALTHY, Reason.NO_BACKUP_YET, told)
+    return _true(BACKUP_HEALTHY, Reason.BACKED_UP, "The last backup succeeded.")
+
+
+def _autoscaling_healthy(snapshot: Snapshot, now: datetime) -> Finding:
+    if snapshot.store.spec.autoscaling is None:
+        told = "spec.autoscaling is not set."
+        return _unknown(AUTOSCALING_HEALTHY, Reason.NOT_CONFIGURED, told)
+    name = names.service(snapshot.store.name)
+    if _without_metrics_since(snapshot) is None:
+        known = condition(_autoscaler(snapshot), "ScalingActive")
+        if known:
+            told = f"HorizontalPodAutoscaler {name} knows the load."
+            return _true(AUTOSCALING_HEALTHY, Reason.METRICS_KNOWN, told)
+        told = f"Waiting for HorizontalPodAutoscaler {name} to look at the load."
+        return _unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, told)
+    cause = _scaling_active(snapshot).get("message", "no reason told").rstrip(".")
+    told = (
+        f"HorizontalPodAutoscaler {name} does not know the load: {cause}. "
+        "The number of Pods stays as it is. See that the metrics server runs (kubectl top pods) "
+        "and spec.resources.requests.cpu is set, or give spec.replicas instead."
+    )
+    if metrics_awaited(snapshot, now):
+        return _unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, told)
+    return _false(AUTOSCALING_HEALTHY, Reason.NO_METRICS, told)
+
+
+def _without_metrics_since(snapshot: Snapshot) -> datetime | None:
+    """Return since when the autoscaler has no metrics, if that is so and it has Pods at all."""
+    active = _scaling_active(snapshot)
+    if active.get("status") != "False" or active.get("reason") == "ScalingDisabled":
+        return None
+    return datetime.fromisoformat(active["lastTransitionTime"])
+
+
+def _scaling_active(snapshot: Snapshot) -> Manifest:
+    found = _autoscaler(snapshot).get("status", {}).get("conditions") or ()
+    return next((each for each in found if each["type"] == "ScalingActive"), {})
+
+
+def _autoscaler(snapshot: Snapshot) -> Manifest:
+    name = names.service(snapshot.store.name)
+    return find(snapshot, "HorizontalPodAutoscaler", name) or {}
 
 
 def last_backup_at(snapshot: Snapshot) -> str | None:
@@ -230,13 +309,13 @@ def _status_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest:
     return status
 
 
-def _true(kind: str, reason: str, message: str) -> Finding:
+def _true(kind: str, reason: Reason, message: str) -> Finding:
     return Finding(kind, ConditionStatus.TRUE, reason, message)
 
 
-def _false(kind: str, reason: str, message: str) -> Finding:
+def _false(kind: str, reason: Reason, message: str) -> Finding:
     return Finding(kind, ConditionStatus.FALSE, reason, message)
 
 
-def _unknown(kind: str, reason: str, message: str) -> Finding:
+def _unknown(kind: str, reason: Reason, message: str) -> Finding:
     return Finding(kind, ConditionStatus.UNKNOWN, reason, message)

@@ -8,10 +8,15 @@ operator lists everything itself: before the first decision, and again from time
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from bookstore_operator import decide, observed
 from bookstore_operator.client import Api, ApiError, ClusterError
+from bookstore_operator.facts.puzzles import puzzling
+from bookstore_operator.facts.uris import fault_of
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.resources import (
     BOOKSTORES,
@@ -25,6 +30,8 @@ from bookstore_operator.resources import (
 from bookstore_operator.snapshot import OperatorSettings, Snapshot
 from bookstore_operator.store import ObjectStore, StoreKey
 
+logger = logging.getLogger(__name__)
+
 
 class Observer:
     """Keeps the store whole and makes Snapshots from it."""
@@ -35,7 +42,9 @@ class Observer:
         store: ObjectStore,
         settings: OperatorSettings,
         namespaces: Sequence[str] = (),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self._now = now
         self._api = api
         self._store = store
         self._settings = settings
@@ -63,12 +72,22 @@ class Observer:
         store = self._store.bookstore(key)
         if store is None:
             return None
-        return observed.snapshot_of(
+        objects = self._store.owned(key)
+        secrets = await self._secrets(key.namespace, decide.secrets_of_interest(store))
+        snapshot = observed.snapshot_of(
             store,
             self._store.releases(key),
-            self._store.owned(key).values(),
-            await self._secrets(key.namespace, decide.secrets_of_interest(store)),
+            objects.values(),
+            {name: frozenset(faults) for name, faults in secrets.items()},
             self._settings,
+        )
+        return replace(
+            snapshot,
+            malformed={
+                name: {key: fault for key, fault in faults.items() if fault}
+                for name, faults in secrets.items()
+            },
+            warnings=await self._warnings(key.namespace, puzzling(objects, self._now())),
         )
 
     async def is_current(self, key: StoreKey) -> bool:
@@ -106,9 +125,20 @@ class Observer:
             raise _explained(resource, error) from error
         return self._store.replace_kind(resource, scope, listed, version)
 
-    async def _secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, frozenset[str]]:
-        """Read Secrets by name and keep the names of their keys only."""
-        found: dict[str, frozenset[str]] = {}
+    async def _warnings(self, namespace: str, keys: Sequence[ObjectKey]) -> Mapping[ObjectKey, str]:
+        """Read what events say about objects whose status does not explain them."""
+        try:
+            told = [await self._api.newest_warning(namespace, key) for key in keys]
+        except ApiError as error:
+            logger.debug("Could not read events: %s", error.message)
+            return {}
+        return {key: warning for key, warning in zip(keys, told, strict=True) if warning}
+
+    async def _secrets(
+        self, namespace: str, names: frozenset[str]
+    ) -> Mapping[str, Mapping[str, str | None]]:
+        """Read Secrets by name and keep the names of their keys, and what is wrong with a URI."""
+        found: dict[str, Mapping[str, str | None]] = {}
         for name in sorted(names):
             try:
                 secret = await self._api.get(SECRETS, namespace, name)
@@ -116,7 +146,8 @@ class Observer:
                 if error.status != 404:
                     raise
             else:
-                found[name] = frozenset(secret.get("data") or ())
+                data = secret.get("data") or {}
+                found[name] = {key: fault_of(value) for key, value in data.items()}
         return found
 
 

@@ -38,6 +38,10 @@ class Snapshot:
     Services, EndpointSlices, HPAs, PDBs, NetworkPolicies, StatefulSets, CronJobs, PVCs."""
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The Secrets that the BookStore names or owns: name → its keys. Never their values."""
+    malformed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What is wrong with database URIs in those Secrets: name → key → what, never the value."""
+    warnings: Mapping[ObjectKey, str] = field(default_factory=dict)
+    """The newest Warning event about objects whose status does not say what is wrong."""
     settings: OperatorSettings = OperatorSettings()
     refusal: Refusal | None = None
     """The write that was refused when this BookStore was last looked at, if one was."""

@@ -370,7 +370,7 @@ def test_what_pods_suffer_from_is_told(world: World) -> None:
     }
     world.objects[key_of(pod)] = pod
     world.reconcile()
-    assert "demo-green-1: ImagePullBackOff no such image" in world.message("Ready")
+    assert "Pod demo-green-1 can't be pulled: no such image" in world.message("Ready")
 
 
 def test_a_deleted_record_of_what_serves_harms_nobody(world: World) -> None:

@@ -151,6 +151,7 @@ def _server(database: EmbeddedDatabase, image: str) -> Object:
         },
         "resources": resources_of(database.resources),
         "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "data", "mountPath": FOLDER},
             {"name": "run", "mountPath": "/var/run/postgresql"},

@@ -13,6 +13,7 @@ from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.model.effects import intent_of
 from bookstore_operator.model.release import BookStoreRelease, Verdict
 from bookstore_operator.plan import Create
+from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
 
@@ -38,8 +39,12 @@ def _wanted(snapshot: Snapshot, newest: BookStoreRelease, now: datetime) -> Prog
     if verdict is Verdict.SUPERSEDED:
         return _begun(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     if verdict is Verdict.FAILED:
-        return Progress(snapshot, Failed(newest.status.reason, newest.status.message))
+        return Progress(snapshot, _failed(newest))
     return Progress(snapshot, Passed())
+
+
+def _failed(newest: BookStoreRelease) -> Failed:
+    return Failed(Reason.of_record(newest.status.reason), newest.status.message)
 
 
 def _after_drain(snapshot: Snapshot, now: datetime) -> Progress:
@@ -70,7 +75,7 @@ def _migrating(snapshot: Snapshot, release: BookStoreRelease) -> Answer | None:
     if not release.in_flight or not running:
         return None
     return Waiting(
-        "Migrating",
+        Reason.MIGRATING,
         f"{release.name} is to end. Waiting for its migration Job {running[-1].name} first.",
     )
 
@@ -79,7 +84,7 @@ def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
     if waiting := _migrating(snapshot, newest):
         return Progress(snapshot, waiting)
     aborted = Failed(
-        "Aborted", f"{newest.name} was aborted by hand. Change the BookStore to go on."
+        Reason.ABORTED, f"{newest.name} was aborted by hand. Change the BookStore to go on."
     )
     snapshot = history.recorded(
         snapshot, newest, verdict=Verdict.FAILED, reason=aborted.reason, message=aborted.message
@@ -107,4 +112,6 @@ def _begun(snapshot: Snapshot, revision: int, attempt: int = 1) -> Progress:
     )
     name = made["metadata"]["name"]
     message = f"Release {name} of {store.spec.image} begins on {made['spec']['colour']}."
-    return Progress(snapshot, Waiting("Releasing", message), (Create(made, "Release", message),))
+    return Progress(
+        snapshot, Waiting(Reason.RELEASING, message), (Create(made, "Release", message),)
+    )

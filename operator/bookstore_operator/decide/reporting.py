@@ -11,6 +11,7 @@ from bookstore_operator.build.common import release_selector
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import history
 from bookstore_operator.facts.objects import find
+from bookstore_operator.facts.puzzles import look_again
 from bookstore_operator.gates.gate import Waiting
 from bookstore_operator.model import bookstore, release
 from bookstore_operator.model.base import API_VERSION
@@ -22,6 +23,7 @@ from bookstore_operator.model.bookstore import (
 )
 from bookstore_operator.model.release import BookStoreRelease, Verdict
 from bookstore_operator.plan import Action, Event, EventType, ObjectKey, WriteStatus
+from bookstore_operator.reasons import PROBLEMS
 from bookstore_operator.snapshot import Snapshot
 
 
@@ -67,10 +69,15 @@ def report(progress: Progress, now: datetime, changes: int) -> Said:
 
 def look_again_after(progress: Progress, now: datetime) -> timedelta | None:
     """Return when a gate may answer otherwise though no watch has told of a change."""
-    answer = conditions.hindrance(progress.snapshot, progress.answer, now)
-    if not isinstance(answer, Waiting) or answer.until is None:
-        return None
-    return max(answer.until - now, timedelta(seconds=1))
+    snapshot = progress.snapshot
+    answer = conditions.hindrance(snapshot, progress.answer, now)
+    moments = (
+        answer.until if isinstance(answer, Waiting) else None,
+        conditions.metrics_awaited(snapshot, now),
+        look_again(snapshot.objects, now),
+    )
+    known = [moment for moment in moments if moment]
+    return max(min(known) - now, timedelta(seconds=1)) if known else None
 
 
 def _with_what_is_waited_for(progress: Progress) -> Snapshot:
@@ -101,9 +108,9 @@ def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> 
 
 def _type_of(condition: Condition) -> EventType:
     holds = condition.status is ConditionStatus.TRUE
-    bad = {conditions.STALLED: holds, conditions.AVAILABLE: not holds}
-    bad[conditions.BACKUP_HEALTHY] = condition.status is ConditionStatus.FALSE
-    return EventType.WARNING if bad.get(condition.type) else EventType.NORMAL
+    bad = condition.reason in PROBLEMS
+    bad |= {conditions.STALLED: holds, conditions.AVAILABLE: not holds}.get(condition.type, False)
+    return EventType.WARNING if bad else EventType.NORMAL
 
 
 def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus:

@@ -14,6 +14,7 @@ from bookstore_operator.gates.colour import colour_available
 from bookstore_operator.gates.gate import Passed, Waiting
 from bookstore_operator.model.release import BookStoreRelease, Colour
 from bookstore_operator.plan import Action, Scale
+from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
 
@@ -24,7 +25,7 @@ def start(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progr
     scales = tuple(scaled(snapshot, release.spec.colour, live_size(snapshot), "as what serves"))
     answer = colour_available(snapshot, now)
     if isinstance(answer, Passed) and applies:
-        answer = Waiting("Starting", f"Waiting for Deployment {name} to run the release.")
+        answer = Waiting(Reason.STARTING, f"Waiting for Deployment {name} to run the release.")
     return Progress(snapshot, answer, (*applies, *scales))
 
 

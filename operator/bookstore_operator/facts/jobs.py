@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -10,6 +9,7 @@ from typing import Any
 
 from bookstore_operator.build.common import COMPONENT_LABEL, Component
 from bookstore_operator.build.migration import ATTEMPT_LABEL
+from bookstore_operator.facts import said
 from bookstore_operator.facts.objects import all_of, condition, label, owned_by
 from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Manifest
@@ -17,7 +17,8 @@ from bookstore_operator.snapshot import Snapshot
 
 JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 TRANSIENT = frozenset({"unreachable", "refused-credentials", "locked"})
-"""Codes of the contract that say nothing against the release: such a try does not count."""
+"""Codes of the contract that say nothing against the release: such a try does not count, nor does
+one that found the database's volume full."""
 
 
 class Ending(Enum):
@@ -49,7 +50,8 @@ class Migration:
     @property
     def counts(self) -> bool:
         """Whether it failed by the release's own fault."""
-        return self.ending is Ending.FAILED and self.code not in TRANSIENT
+        transient = self.code in TRANSIENT or said.volume_full(self.message)
+        return self.ending is Ending.FAILED and not transient
 
 
 def migrations_of(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Migration, ...]:
@@ -118,18 +120,5 @@ def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
         for container in pod.get("status", {}).get("containerStatuses") or ():
             ended = container.get("state", {}).get("terminated") or {}
             if ended.get("message"):
-                return _result(ended["message"])
+                return said.result(ended["message"])
     return {}
-
-
-def _result(message: str) -> dict[str, Any]:
-    """Read the JSON object of the contract: the message itself, or the last line of a log."""
-    lines = message.strip().splitlines() or [""]
-    for text in (message, lines[-1]):
-        try:
-            result = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(result, dict):
-            return result
-    return {"message": lines[-1][:1000]}

@@ -1,34 +1,210 @@
-"""What keeps Pods from running, in a sentence."""
+"""What keeps Pods from serving, in a sentence: the object, the cause and what to do.
+
+The sentences are steady: what alternates from minute to minute (a pull and the wait for the next
+one, a crash and the start after it) is told in the same words, for each change is a write.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from bookstore_operator.facts.objects import all_of
-from bookstore_operator.plan import Manifest
+from bookstore_operator import names
+from bookstore_operator.build.common import COMPONENT_LABEL, Component
+from bookstore_operator.build.pod import INTERNAL_PORT
+from bookstore_operator.facts.objects import API_VERSIONS, all_of, condition, label
+from bookstore_operator.facts.said import last_words, volume_full
+from bookstore_operator.plan import Manifest, ObjectKey
+from bookstore_operator.reasons import PROBLEMS, Reason
 from bookstore_operator.snapshot import Snapshot
 
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
+UNPULLABLE = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+        "SignatureValidationFailed",
+    }
+)
+_OVER = frozenset({"Succeeded", "Failed"})
+_BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
+_PULL_WORDS = re.compile(r"^(ErrImagePull|ImagePullBackOff): ")
+_REFUSED_POD = re.compile(r'^(Error creating: )?(pods? )?"[^"]*" is forbidden: ')
 
 
-def trouble(snapshot: Snapshot, selector: Mapping[str, str]) -> str:
-    """Return what keeps one of the selected Pods from running, or nothing."""
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps a Pod from serving."""
+
+    reason: Reason
+    message: str
+
+    @property
+    def serious(self) -> bool:
+        """Whether it is more than what passes by itself in every start."""
+        return self.reason in PROBLEMS
+
+
+def trouble(snapshot: Snapshot, selector: Mapping[str, str]) -> Trouble | None:
+    """Return what keeps the selected Pods from serving, the most serious trouble of all."""
+    found = [told for pod in _selected(snapshot, selector) for told in _troubles(snapshot, pod)]
+    return next((told for told in found if told.serious), found[0] if found else None)
+
+
+def creation_refused(snapshot: Snapshot, kind: str, name: str) -> Trouble | None:
+    """Return why a Deployment, StatefulSet or Job gets no Pods, if that is known."""
+    key = ObjectKey(API_VERSIONS[kind], kind, name)
+    manifest = snapshot.objects.get(key)
+    failure = condition(manifest, "ReplicaFailure") if manifest else None
+    told = (failure or {}).get("message") or snapshot.warnings.get(key)
+    if not told:
+        return None
+    cause = _REFUSED_POD.sub("", " ".join(told.split()))[:500].rstrip(".")
+    todo = (
+        "Raise the quota, or ask for less."
+        if "exceeded quota" in cause
+        else "Let the namespace's policies admit them; they meet the restricted Pod Security level."
+    )
+    return Trouble(Reason.PODS_REFUSED, f"{kind} {name} gets no Pod: {cause}. {todo}")
+
+
+def with_trouble(message: str, told: Trouble | None) -> str:
+    """Return a message with the sentences of a trouble behind it."""
+    return f"{message} {told.message}" if told else message
+
+
+def serious_or(reason: Reason, told: Trouble | None) -> Reason:
+    """Return a serious trouble's reason, else another one."""
+    return told.reason if told and told.serious else reason
+
+
+def _selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
     for pod in all_of(snapshot, "Pod"):
-        labels = pod["metadata"].get("labels") or {}
-        if selector.items() <= labels.items() and not pod["metadata"].get("deletionTimestamp"):
-            for told in _troubles(pod):
-                return f" Pod {pod['metadata']['name']}: {told}"
-    return ""
+        metadata = pod["metadata"]
+        gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in _OVER
+        if selector.items() <= (metadata.get("labels") or {}).items() and not gone:
+            yield pod
 
 
-def _troubles(pod: Manifest) -> Iterator[str]:
+def _troubles(snapshot: Snapshot, pod: Manifest) -> Iterator[Trouble]:
     status = pod.get("status", {})
+    if condition(pod, "Ready"):
+        return
     for found in status.get("conditions") or ():
         if found["type"] == "PodScheduled" and found["status"] == "False":
-            yield f"not scheduled: {found.get('message') or found.get('reason', 'no reason told')}"
+            yield _unscheduled(snapshot, pod, found)
     for container in status.get("containerStatuses") or ():
-        waiting = container.get("state", {}).get("waiting") or {}
-        if waiting.get("reason") and waiting["reason"] not in ORDINARY:
-            last = container.get("lastState", {}).get("terminated") or {}
-            said = last.get("message") or waiting.get("message") or ""
-            yield f"{waiting['reason']} {' '.join(said.split())[:500]}".strip()
+        told = _of_container(pod, container)
+        if told:
+            yield told
+    if warned := snapshot.warnings.get(_key(pod)):
+        yield _not_starting(pod, " ".join(warned.split())[:500])
+
+
+def _of_container(pod: Manifest, container: Manifest) -> Trouble | None:
+    state = container.get("state", {})
+    waiting = state.get("waiting") or {}
+    reason = waiting.get("reason", "")
+    if reason in UNPULLABLE:
+        return _unpullable(pod, container, waiting)
+    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if ended and not container.get("ready"):
+        return _crashing(pod, container, ended)
+    if reason == "CrashLoopBackOff":
+        return _crashing(pod, container, {})
+    if reason and reason not in ORDINARY:
+        return _not_starting(pod, f"{reason} {waiting.get('message', '')}".strip()[:500])
+    if state.get("running") and not container.get("ready") and not _job_name(pod):
+        return _unready(pod)
+    return None
+
+
+def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> Trouble:
+    cause = str(found.get("message") or found.get("reason", "no reason told")).rstrip(".")
+    todo = "Make room on the nodes, or correct spec.resources and spec.scheduling."
+    if "PersistentVolumeClaim" in cause or "persistentvolumeclaim" in cause:
+        claim = names.database_claim(snapshot.store.name)
+        todo = f"See what its volume claim waits for: kubectl describe pvc {claim}."
+    return Trouble(
+        Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
+    )
+
+
+def _unpullable(pod: Manifest, container: Manifest, waiting: Manifest) -> Trouble:
+    told = " ".join(str(waiting.get("message") or "").split())
+    cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", told))[:500].rstrip(".")
+    own = label(pod, COMPONENT_LABEL) in {Component.API.value, Component.MIGRATION.value}
+    todo = (
+        "Push it, or correct spec.image or spec.imagePullSecrets."
+        if own
+        else "The operator's setting --postgres-image names it."
+    )
+    what = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
+    return Trouble(Reason.IMAGE_UNPULLABLE, f"{what}{': ' if cause else ''}{cause}. {todo}")
+
+
+def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> Trouble:
+    said = last_words(str(ended.get("message") or ""))
+    if volume_full(said):
+        return Trouble(
+            Reason.VOLUME_FULL, f"Pod {_name(pod)} ends: {said.rstrip('.')}. {_room(pod)}"
+        )
+    how = f"exit code {ended.get('exitCode', 'unknown')}"
+    if ended.get("reason") == "OOMKilled":
+        how += ", it ran out of memory: raise its limit"
+    name = container["name"]
+    told = f": {said.rstrip('.')}" if said else ""
+    return Trouble(
+        Reason.POD_CRASHING,
+        f"Container {name} of Pod {_name(pod)} ends again and again ({how}){told}. "
+        f"See kubectl logs {_name(pod)} -c {name} --previous.",
+    )
+
+
+def _room(pod: Manifest) -> str:
+    """Say how a full volume gets room."""
+    store = label(pod, "app.kubernetes.io/instance") or ""
+    if label(pod, COMPONENT_LABEL) == Component.DATABASE.value:
+        return full_volume_advice(names.database_claim(store))
+    return "Give its volume more room."
+
+
+def full_volume_advice(claim: str) -> str:
+    """Say how a volume of ours gets more room."""
+    return (
+        f"The volume is full. Enlarge its claim, where its StorageClass allows that (kubectl edit "
+        f"pvc {claim}), or free room on it."
+    )
+
+
+def _not_starting(pod: Manifest, cause: str) -> Trouble:
+    return Trouble(
+        Reason.POD_NOT_STARTING,
+        f"Pod {_name(pod)} can't be started: {cause.rstrip('.')}. "
+        f"See kubectl describe pod {_name(pod)}.",
+    )
+
+
+def _unready(pod: Manifest) -> Trouble:
+    where = f"/api/v1/namespaces/{pod['metadata'].get('namespace', 'default')}/pods/{_name(pod)}"
+    todo = f"It says why: kubectl get --raw {where}:{INTERNAL_PORT}/proxy/readyz."
+    if label(pod, COMPONENT_LABEL) != Component.API.value:
+        todo = f"See kubectl logs {_name(pod)}."
+    return Trouble(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")
+
+
+def _job_name(pod: Manifest) -> str | None:
+    return label(pod, "batch.kubernetes.io/job-name") or label(pod, "job-name")
+
+
+def _name(pod: Manifest) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def _key(pod: Manifest) -> ObjectKey:
+    return ObjectKey(API_VERSIONS["Pod"], "Pod", _name(pod))

@@ -12,6 +12,7 @@ from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Manifest
+from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
 
@@ -23,16 +24,23 @@ def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
     """
     release = history.newest(snapshot)
     if release is None:
-        return Waiting("Starting", "There is no release yet.")
+        return Waiting(Reason.STARTING, "There is no release yet.")
     wanted = live_size(snapshot)
     name = names.deployment(snapshot.store.name, release.spec.colour)
     deployment = find(snapshot, "Deployment", name)
     if deployment and _runs(deployment, release) and all_available(deployment, wanted):
         return Passed()
     available = (deployment or {}).get("status", {}).get("availableReplicas", 0)
-    trouble = pods.trouble(snapshot, release_selector(release))
-    told = f"{available} of {wanted} Pods of Deployment {name} are available.{trouble}"
+    told = f"{available} of {wanted} Pods of Deployment {name} are available."
     return _overdue_or_waiting(snapshot, release, now, told)
+
+
+def trouble_of(snapshot: Snapshot, release: BookStoreRelease) -> pods.Trouble | None:
+    """Return what keeps a release's Pods from serving, or from being there at all."""
+    name = names.deployment(snapshot.store.name, release.spec.colour)
+    return pods.trouble(snapshot, release_selector(release)) or pods.creation_refused(
+        snapshot, "Deployment", name
+    )
 
 
 def all_available(deployment: Manifest, wanted: int) -> bool:
@@ -58,11 +66,15 @@ def _overdue_or_waiting(
 ) -> Answer:
     seconds = snapshot.store.spec.rollout.progress_deadline_seconds
     deadline = (release.status.stage_started_at or now) + timedelta(seconds=seconds)
+    trouble = trouble_of(snapshot, release)
+    told = pods.with_trouble(told, trouble)
     if now < deadline:
         return Waiting(
-            "Starting", f"Waiting for revision {release.spec.revision}: {told}", deadline
+            pods.serious_or(Reason.STARTING, trouble),
+            f"Waiting for revision {release.spec.revision}: {told}",
+            deadline,
         )
     late = f"Not available within {seconds} s (spec.rollout.progressDeadlineSeconds): {told}"
     if history.active(snapshot):
-        return Failed("ProgressDeadlineExceeded", late)
-    return Waiting("ProgressDeadlineExceeded", late, stalled=True)
+        return Failed(Reason.PROGRESS_DEADLINE_EXCEEDED, late)
+    return Waiting(Reason.PROGRESS_DEADLINE_EXCEEDED, late, stalled=True)

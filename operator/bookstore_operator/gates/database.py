@@ -10,6 +10,7 @@ from bookstore_operator.facts import pods
 from bookstore_operator.facts.objects import find
 from bookstore_operator.gates.gate import Answer, Passed, Waiting
 from bookstore_operator.model.bookstore import ExternalDatabase
+from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
 SECRET_POLL = timedelta(seconds=10)
@@ -36,18 +37,33 @@ def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datet
     wanted = [key for key in (external.key, external.direct_key) if key]
     missing = [key for key in wanted if key not in snapshot.secrets.get(name, frozenset())]
     if not missing:
-        return Passed()
+        return _external_well_formed(snapshot, name, wanted, again)
     keys = " and ".join(f"`{key}`" for key in missing)
     if name in snapshot.secrets:
         return Waiting(
-            "DatabaseSecretIncomplete",
+            Reason.DATABASE_SECRET_INCOMPLETE,
             f"Secret {name} has no key {keys}. Add it: a PostgreSQL URI (postgresql://…).",
             until=again,
         )
     return Waiting(
-        "DatabaseSecretMissing",
+        Reason.DATABASE_SECRET_MISSING,
         f"There is no Secret {name}. Create it, with a PostgreSQL URI (postgresql://…) "
         f"under the key {keys}.",
+        until=again,
+    )
+
+
+def _external_well_formed(
+    snapshot: Snapshot, name: str, wanted: list[str], again: datetime
+) -> Answer:
+    faults = snapshot.malformed.get(name, {})
+    wrong = [f"key `{key}` {faults[key]}" for key in wanted if key in faults]
+    if not wrong:
+        return Passed()
+    return Waiting(
+        Reason.DATABASE_SECRET_MALFORMED,
+        f"In Secret {name}, {' and '.join(wrong)}. "
+        "Correct it: postgresql://user:password@host:5432/database.",
         until=again,
     )
 
@@ -57,17 +73,32 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
     name = names.database(store)
     if password_lost(snapshot):
         return Waiting(
-            "DatabaseSecretLost",
+            Reason.DATABASE_SECRET_LOST,
             f"Secret {name} is gone, but the volume {names.database_claim(store)} that its "
             "password belongs to is still there, and a new password would not fit it. Restore "
             f"the Secret, or delete the volume claim to begin with an empty database.",
             until=again,
             stalled=True,
         )
+    if missing := _embedded_keys_missing(snapshot, name):
+        keys = " and ".join(f"`{key}`" for key in missing)
+        return Waiting(
+            Reason.DATABASE_SECRET_INCOMPLETE,
+            f"Secret {name} has lost its key {keys}. Restore it: it belongs to the data on the "
+            f"volume {names.database_claim(store)}.",
+            until=again,
+        )
     server = find(snapshot, "StatefulSet", name)
     if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
         return Passed()
     trouble = pods.trouble(snapshot, selector(store, Component.DATABASE))
+    trouble = trouble or pods.creation_refused(snapshot, "StatefulSet", name)
+    told = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
     return Waiting(
-        "DatabaseStarting", f"Waiting for PostgreSQL (StatefulSet {name}) to be ready.{trouble}"
+        pods.serious_or(Reason.DATABASE_STARTING, trouble), pods.with_trouble(told, trouble)
     )
+
+
+def _embedded_keys_missing(snapshot: Snapshot, name: str) -> list[str]:
+    keys = snapshot.secrets.get(name)
+    return [] if keys is None else [key for key in ("password", "uri") if key not in keys]

@@ -9,6 +9,7 @@ from bookstore_operator.build.common import release_selector
 from bookstore_operator.facts import history
 from bookstore_operator.facts.objects import find
 from bookstore_operator.gates.gate import Answer, Passed, Waiting
+from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
@@ -22,7 +23,7 @@ def switched(snapshot: Snapshot, now: datetime) -> Answer:
     service = find(snapshot, "Service", names.service(snapshot.store.name))
     if active and service and service["spec"].get("selector") == release_selector(active):
         return Passed()
-    return Waiting("Switching", "Waiting for the active Service to select the new colour.")
+    return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new colour.")
 
 
 def drained(snapshot: Snapshot, now: datetime) -> Answer:
@@ -37,7 +38,9 @@ def drained(snapshot: Snapshot, now: datetime) -> Answer:
     if now >= end:
         return Passed()
     old = active.spec.colour.other.value
-    return Waiting("Draining", f"The old colour, {old}, is kept warm until {end:%H:%M:%S}Z.", end)
+    return Waiting(
+        Reason.DRAINING, f"The old colour, {old}, is kept warm until {end:%H:%M:%S}Z.", end
+    )
 
 
 def old_releases(snapshot: Snapshot) -> list[str]:

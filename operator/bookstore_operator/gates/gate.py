@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from bookstore_operator.reasons import Reason
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -16,8 +18,8 @@ class Passed:
 class Waiting:
     """Not yet."""
 
-    reason: str
-    """A word for programs, CamelCase."""
+    reason: Reason
+    """A word for programs."""
     message: str
     """What is waited for, and what to do about it if anything."""
     until: datetime | None = None
@@ -30,7 +32,7 @@ class Waiting:
 class Failed:
     """Never: the release has failed."""
 
-    reason: str
+    reason: Reason
     message: str
 
 

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from bookstore_operator import names
 from bookstore_operator.build.common import RELEASE_LABEL
-from bookstore_operator.facts import history, pods
+from bookstore_operator.facts import history, pods, said
 from bookstore_operator.facts.jobs import (
     Ending,
     Migration,
     migrations_of,
     running_migration,
 )
+from bookstore_operator.facts.pods import full_volume_advice
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(minutes=5)
+RETRIES: Mapping[str, Reason] = {
+    "unreachable": Reason.DATABASE_UNREACHABLE,
+    "refused-credentials": Reason.DATABASE_REFUSED_CREDENTIALS,
+    "locked": Reason.DATABASE_LOCKED,
+}
+"""What the codes of the contract are called in conditions."""
 
 
 def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
@@ -26,7 +37,7 @@ def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
     if running is None:
         return Passed()
     name = running["metadata"]["name"]
-    return Waiting("OtherMigrationRuns", f"Waiting for the migration Job {name} to end.")
+    return Waiting(Reason.OTHER_MIGRATION_RUNS, f"Waiting for the migration Job {name} to end.")
 
 
 def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
@@ -34,20 +45,32 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
     release = history.newest(snapshot)
     tried = migrations_of(snapshot, release) if release else ()
     if release is None or not tried:
-        return Waiting("Migrating", "The migration of the schema is about to start.")
+        return Waiting(Reason.MIGRATING, "The migration of the schema is about to start.")
     last = tried[-1]
     if last.ending is Ending.SUCCEEDED:
         return Passed()
     if last.ending is Ending.RUNNING:
-        trouble = pods.trouble(snapshot, {RELEASE_LABEL: release.name})
-        return Waiting("Migrating", f"Waiting for the migration Job {last.name} to end.{trouble}")
+        return _running(snapshot, release, last)
     allowed = snapshot.store.spec.migration.attempts
     if sum(migration.counts for migration in tried) >= allowed:
         return Failed(
-            "MigrationFailed",
+            Reason.MIGRATION_FAILED,
             f"The migration failed, the last time (Job {last.name}) because: {last.message}",
         )
-    return Waiting("MigrationRetry", _retry_message(last), until=retry_at(last, now))
+    reason = Reason.VOLUME_FULL if said.volume_full(last.message) else RETRIES.get(last.code)
+    again = retry_at(last, now)
+    return Waiting(reason or Reason.MIGRATION_RETRY, _retry_message(snapshot, last), until=again)
+
+
+def _running(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
+    trouble = pods.trouble(snapshot, {RELEASE_LABEL: release.name})
+    trouble = trouble or pods.creation_refused(snapshot, "Job", last.name)
+    seconds = last.job["spec"].get("activeDeadlineSeconds")
+    told = (
+        f"Waiting for the migration Job {last.name}, which may take {seconds} s "
+        "(spec.migration.timeoutSeconds)."
+    )
+    return Waiting(pods.serious_or(Reason.MIGRATING, trouble), pods.with_trouble(told, trouble))
 
 
 def retry_at(last: Migration, now: datetime) -> datetime:
@@ -56,9 +79,14 @@ def retry_at(last: Migration, now: datetime) -> datetime:
     return (last.ended_at or now) + min(doubled, LONGEST_BACKOFF)
 
 
-def _retry_message(last: Migration) -> str:
+def _retry_message(snapshot: Snapshot, last: Migration) -> str:
+    external = snapshot.store.spec.database.external
+    secret = external.secret_name if external else names.database(snapshot.store.name)
     todo = {
         "unreachable": "See whether the database runs and can be reached. ",
-        "refused-credentials": "Correct the credentials in the database's Secret. ",
+        "refused-credentials": f"Correct the credentials in Secret {secret}. ",
     }.get(last.code, "")
+    if said.volume_full(last.message):
+        claim = names.database_claim(snapshot.store.name)
+        todo = "Give the database server room. " if external else f"{full_volume_advice(claim)} "
     return f"The migration Job {last.name} failed: {last.message} {todo}It will be tried again."

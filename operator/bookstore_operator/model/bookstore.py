@@ -391,7 +391,8 @@ class BookStoreStatus(Part):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Available, Ready, Reconciling, Stalled, DatabaseMigrated, BackupHealthy.",
+        description="Available, Ready, Reconciling, Stalled, DatabaseMigrated, BackupHealthy, "
+        "AutoscalingHealthy.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     release: str | None = Field(None, description="The newest BookStoreRelease.")

@@ -1,0 +1,109 @@
+"""The words that conditions give as their reason. docs/reference/failures.md explains each.
+
+A test holds this list and that page together.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A word for programs: why a condition is as it is."""
+
+    # All is well, or nothing is to be done
+    SERVING = "Serving"
+    SETTLED = "Settled"
+    NOT_STALLED = "NotStalled"
+    MIGRATED = "Migrated"
+    BACKED_UP = "BackedUp"
+    METRICS_KNOWN = "MetricsKnown"
+    NOT_CONFIGURED = "NotConfigured"
+    SCALED_TO_ZERO = "ScaledToZero"
+    SUSPENDED = "Suspended"
+    PAUSED = "Paused"
+
+    # Something goes on
+    NO_RELEASE = "NoRelease"
+    NOT_PROMOTED = "NotPromoted"
+    RELEASING = "Releasing"
+    DATABASE_STARTING = "DatabaseStarting"
+    MIGRATING = "Migrating"
+    OTHER_MIGRATION_RUNS = "OtherMigrationRuns"
+    STARTING = "Starting"
+    SWITCHING = "Switching"
+    NOT_SWITCHED = "NotSwitched"
+    DRAINING = "Draining"
+    SCALING = "Scaling"
+    UPDATING = "Updating"
+    NO_BACKUP_YET = "NoBackupYet"
+    WAITING_FOR_METRICS = "WaitingForMetrics"
+
+    # Pods
+    IMAGE_UNPULLABLE = "ImageUnpullable"
+    POD_UNSCHEDULABLE = "PodUnschedulable"
+    PODS_REFUSED = "PodsRefused"
+    POD_NOT_STARTING = "PodNotStarting"
+    POD_CRASHING = "PodCrashing"
+    POD_NOT_READY = "PodNotReady"
+    NO_POD_AVAILABLE = "NoPodAvailable"
+
+    # Releases
+    PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    MIGRATION_RETRY = "MigrationRetry"
+    MIGRATION_FAILED = "MigrationFailed"
+    ABORTED = "Aborted"
+    RELEASE_FAILED = "ReleaseFailed"
+
+    # Databases
+    DATABASE_UNREACHABLE = "DatabaseUnreachable"
+    DATABASE_REFUSED_CREDENTIALS = "DatabaseRefusedCredentials"
+    DATABASE_LOCKED = "DatabaseLocked"
+    DATABASE_SECRET_MISSING = "DatabaseSecretMissing"  # noqa: S105 - no secret
+    DATABASE_SECRET_INCOMPLETE = "DatabaseSecretIncomplete"  # noqa: S105 - no secret
+    DATABASE_SECRET_MALFORMED = "DatabaseSecretMalformed"  # noqa: S105 - no secret
+    DATABASE_SECRET_LOST = "DatabaseSecretLost"  # noqa: S105 - no secret
+    VOLUME_FULL = "VolumeFull"
+    BACKUP_FAILED = "BackupFailed"
+
+    # What the API server will not have, and what the cluster lacks
+    NAME_TAKEN = "NameTaken"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    APPLY_REFUSED = "ApplyRefused"
+    NO_METRICS = "NoMetrics"
+
+    @classmethod
+    def of_record(cls, text: str) -> Reason:
+        """Read a reason out of a release's record, which another operator may have written."""
+        return cls(text) if text in set(cls) else cls.RELEASE_FAILED
+
+
+PROBLEMS = frozenset(
+    {
+        Reason.IMAGE_UNPULLABLE,
+        Reason.POD_UNSCHEDULABLE,
+        Reason.PODS_REFUSED,
+        Reason.POD_NOT_STARTING,
+        Reason.POD_CRASHING,
+        Reason.NO_POD_AVAILABLE,
+        Reason.PROGRESS_DEADLINE_EXCEEDED,
+        Reason.MIGRATION_RETRY,
+        Reason.MIGRATION_FAILED,
+        Reason.ABORTED,
+        Reason.RELEASE_FAILED,
+        Reason.DATABASE_UNREACHABLE,
+        Reason.DATABASE_REFUSED_CREDENTIALS,
+        Reason.DATABASE_LOCKED,
+        Reason.DATABASE_SECRET_MISSING,
+        Reason.DATABASE_SECRET_INCOMPLETE,
+        Reason.DATABASE_SECRET_MALFORMED,
+        Reason.DATABASE_SECRET_LOST,
+        Reason.VOLUME_FULL,
+        Reason.BACKUP_FAILED,
+        Reason.NAME_TAKEN,
+        Reason.QUOTA_EXCEEDED,
+        Reason.APPLY_REFUSED,
+        Reason.NO_METRICS,
+    }
+)
+"""Those that somebody should hear of: each new one is a Warning event."""
