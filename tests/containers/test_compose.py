@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,36 +15,17 @@ import httpx
 import pytest
 
 from demo.deploy import Cluster, build_image
-from devcluster import binaries, engine, kindcluster
-from devcluster.baseimages import Role
-from devcluster.engine import Choice
+from devcluster import binaries
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-ENGINE_USER = "compose-tests"
 BOOK = {
     "title": "The Dispossessed",
     "authors": ["Ursula K. Le Guin"],
     "isbn": "9780060512750",
     "price": {"amount": "8.50", "currency": "EUR"},
 }
-
-
-@pytest.fixture(scope="module")
-def docker_environment() -> Iterator[dict[str, str]]:
-    """Give what makes docker use an engine with the base images and the API's image."""
-    choice = Choice.from_environment()
-    own, _ = kindcluster.choose(choice)
-    if own is None:
-        engine.start_private_engine(ENGINE_USER)  # whose end no other test's cluster decides
-    try:
-        variables = kindcluster.image_environment([Role.BASE, Role.POSTGRES, Role.VALKEY], choice)
-        image = build_image(Cluster(ENGINE_USER, variables), "api")
-        yield {**os.environ, **variables, "BOOKSTORE_API_IMAGE": image, "BOOKSTORE_PORT": "0"}
-    finally:
-        if own is None:
-            engine.release(ENGINE_USER)
 
 
 @dataclass(frozen=True)
@@ -98,8 +78,11 @@ class Project:
 @pytest.fixture
 def project(docker_environment: dict[str, str]) -> Iterator[Project]:
     """Give a project of its own, which is taken away with its volumes."""
-    name = f"compose-test-{uuid4().hex[:8]}"
-    environment = docker_environment | {"COMPOSE_PROJECT_NAME": name}
+    environment = docker_environment | {
+        "COMPOSE_PROJECT_NAME": f"compose-test-{uuid4().hex[:8]}",
+        "BOOKSTORE_API_IMAGE": build_image(Cluster("compose", docker_environment), "api"),
+        "BOOKSTORE_PORT": "0",
+    }
     project = Project(compose_program(environment), environment)
     yield project
     replace(project, profile="*")("down", "--volumes", "--remove-orphans", "--timeout", "5")

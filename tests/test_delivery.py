@@ -1,0 +1,162 @@
+"""What runs this project elsewhere says the same as the project: compose, skaffold, GitHub Actions.
+
+Compose itself is tried in tests/containers. There is no skaffold here: what it reads is checked
+against the files that it names, and its dev loop is done by hand in tests/containers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from devcluster.baseimages import PULLED, Role
+from devcluster.versions import GO
+
+pytestmark = pytest.mark.golden
+
+ROOT = Path(__file__).parents[1]
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SKAFFOLD: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "skaffold.yaml").read_text()))
+WORKFLOW = (ROOT / ".github/workflows/ci.yaml").read_text()
+ARTIFACTS = [artifact for config in SKAFFOLD for artifact in config["build"]["artifacts"]]
+
+
+# compose.yaml
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"], ids=lambda name: f"service-{name}")
+def test_each_service_is_confined(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["user"].split(":")[0] not in {"0", "root"}
+    assert service["profiles"], "a service without a profile starts with every profile"
+    assert name == "migrate" or "healthcheck" in service
+
+
+def test_no_two_services_of_a_profile_want_the_same_port() -> None:
+    wanted = Counter(
+        (profile, port)
+        for service in COMPOSE["services"].values()
+        for profile in service["profiles"]
+        for port in service.get("ports", [])
+    )
+    assert wanted
+    assert max(wanted.values()) == 1
+
+
+def test_compose_and_devcluster_name_the_same_official_images() -> None:
+    text = (ROOT / "compose.yaml").read_text()
+    for role in Role:
+        assert f"${{{role.value}:-{PULLED[role]}}}" in text
+
+
+def test_the_profile_for_no_profile_is_one() -> None:
+    default = (ROOT / ".env").read_text().splitlines()[-1].removeprefix("COMPOSE_PROFILES=")
+    assert [n for n, s in COMPOSE["services"].items() if default in s["profiles"]] == ["api"]
+
+
+# skaffold.yaml
+
+
+def test_skaffold_builds_what_the_manifests_run() -> None:
+    built = {artifact["image"] for artifact in ARTIFACTS}
+    manifests = [
+        (ROOT / path).read_text() for each in SKAFFOLD for path in each["manifests"]["rawYaml"]
+    ]
+    named = {
+        name
+        for text in manifests
+        for name in re.findall(r"^ +image: (localhost/[a-z-]+):", text, re.MULTILINE)
+    }
+    assert built == named
+
+
+def test_skaffold_rewrites_the_field_of_the_bookstore_that_is_its_image() -> None:
+    (rule,) = [each for config in SKAFFOLD for each in resource_rules(config)]
+    kind, _, group = rule["groupKind"].partition(".")
+    crd = yaml.safe_load((ROOT / "crds/bookstores.bookstore.dev.yaml").read_text())["spec"]
+    assert (kind, group) == (crd["names"]["kind"], crd["group"])
+    (path,) = rule["image"]
+    schema = crd["versions"][0]["schema"]["openAPIV3Schema"]
+    for part in path.removeprefix(".").split("."):
+        schema = schema["properties"][part]
+    assert schema["type"] == "string"
+
+
+def test_the_bookstore_comes_after_its_operator() -> None:
+    operator, store = SKAFFOLD
+    assert store["requires"] == [{"configs": [operator["metadata"]["name"]]}]
+
+
+@pytest.mark.parametrize("artifact", ARTIFACTS, ids=lambda artifact: str(artifact["image"]))
+def test_skaffold_builds_from_files_that_are_there(artifact: dict[str, Any]) -> None:
+    assert (ROOT / artifact["docker"]["dockerfile"]).is_file()
+
+
+def test_the_dev_profile_serves_what_it_syncs() -> None:
+    target, sync = dev_patches()
+    dockerfile = (ROOT / "Dockerfile.api").read_text()
+    _, _, stage = dockerfile.partition(f" AS {target}\n")
+    (folder,) = re.findall(r"^ENV BOOKSTORE_RELOAD=(\S+)$", stage, re.MULTILINE)
+    for rule in sync["manual"]:
+        assert list(ROOT.glob(rule["src"])), rule
+        assert rule["dest"] == folder
+        assert rule["src"].startswith(rule["strip"] + "bookstore_api/")
+    synced = {file for rule in sync["manual"] for file in ROOT.glob(rule["src"])}
+    everything = set((ROOT / "api/bookstore_api").rglob("*.py"))
+    assert {
+        file.relative_to(ROOT / "api/bookstore_api").parts[0] for file in everything - synced
+    } == {"migrations"}, "a migration is a release"
+
+
+def dev_patches() -> tuple[str, dict[str, Any]]:
+    """Return the stage that the dev profile builds, and its rules of what is synced."""
+    (profile,) = [p for config in SKAFFOLD for p in config.get("profiles", [])]
+    values = {patch["path"]: patch["value"] for patch in profile["patches"]}
+    target: str = values["/build/artifacts/0/docker/target"]
+    sync: dict[str, Any] = values["/build/artifacts/0/sync"]
+    return target, sync
+
+
+def resource_rules(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a config says of objects that are not Kubernetes' own."""
+    rules: list[dict[str, Any]] = config.get("resourceSelector", {}).get("allow", [])
+    return rules
+
+
+# GitHub Actions: actionlint and zizmor read it in scripts/lint.
+
+
+def test_every_action_is_pinned_and_its_version_told() -> None:
+    uses = re.findall(r"^ +- uses: (.*)$", WORKFLOW, re.MULTILINE)
+    assert uses
+    for each in uses:
+        assert re.fullmatch(r"[a-z]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
+
+
+def test_the_same_action_is_the_same_everywhere() -> None:
+    pins = set(re.findall(r"uses: (\S+)@(\S+) # (\S+)", WORKFLOW))
+    assert len(pins) == len({name for name, _, _ in pins})
+
+
+def test_ci_runs_what_people_run() -> None:
+    jobs = yaml.safe_load(WORKFLOW)["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    local = re.findall(r"^stage (make \S+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert sorted(["make setup", *commands]) == sorted(local)
+
+
+def test_ci_takes_every_python_that_is_supported_and_the_go_that_is_needed() -> None:
+    jobs = yaml.safe_load(WORKFLOW)["jobs"]
+    for part in ("api", "operator", "devcluster"):
+        text = (ROOT / part / "pyproject.toml").read_text()
+        assert 'requires-python = ">=3.11,<3.14"' in text
+    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert set(re.findall(r'go-version: "([^"]+)"', WORKFLOW)) == {GO}
