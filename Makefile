@@ -44,7 +44,7 @@ format: $(READY) ## Format the code
 	@ruff check --fix-only --quiet .
 
 .PHONY: lint
-lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date
+lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date, the workflow
 	@scripts/lint
 
 ##-- Tests ---------------------------------------------------------------------
