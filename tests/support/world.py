@@ -6,13 +6,14 @@ import copy
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bookstore_operator.build.common import COMPONENT_LABEL, release_selector
 from bookstore_operator.decide import decide, secrets_of_interest
 from bookstore_operator.facts import history
+from bookstore_operator.facts.puzzles import puzzling
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.colour import all_available
 from bookstore_operator.observed import key_of, snapshot_of
@@ -28,7 +29,7 @@ from bookstore_operator.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.snapshot import OperatorSettings, Snapshot
+from bookstore_operator.snapshot import OperatorSettings, Refusal, Snapshot
 
 Object = dict[str, Any]
 
@@ -61,6 +62,16 @@ class World:
     done: list[Action] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     """Images whose Pods never become available."""
+    ailing: dict[str, Object] = field(default_factory=dict)
+    """What is the matter with the Pods of `Deployment/api:2`, `Job/api:2` or `StatefulSet/db`."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why the Pods of `Deployment/api:2` are not even created."""
+    warned: dict[ObjectKey, str] = field(default_factory=dict)
+    """Warning events about objects."""
+    malformed: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What is wrong with the URIs in Secrets."""
+    refusal: Refusal | None = None
+    """The write that the API server will not have."""
     database_up: bool = True
     migration: Callable[[Object], Object | None] = lambda _job: MIGRATED
     """What a migration Job says; None while it runs."""
@@ -159,12 +170,19 @@ class World:
     def snapshot(self) -> Snapshot:
         mine = [obj for key, obj in self.objects.items() if key != self.key]
         wanted = secrets_of_interest(self.store)
-        return snapshot_of(
+        snapshot = snapshot_of(
             self.store,
             [o for o in mine if o["kind"] == "BookStoreRelease"],
             [o for o in mine if o["kind"] != "BookStoreRelease"],
             {name: keys for name, keys in self.secrets.items() if name in wanted},
             OperatorSettings(postgres_image="postgres:18"),
+        )
+        odd = puzzling(snapshot.objects, self.now)
+        return replace(
+            snapshot,
+            malformed=self.malformed,
+            warnings={key: self.warned[key] for key in odd if key in self.warned},
+            refusal=self.refusal,
         )
 
     def running_migrations(self) -> list[str]:
@@ -325,11 +343,15 @@ class World:
             metadata = {"name": self.claim, "labels": template["metadata"]["labels"]}
             kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
             self._put({**kind, "metadata": metadata, "spec": template["spec"]})
-        up = self.database_up and f"{self.name}-db" in self.secrets
+        ails = self._ails(server, "StatefulSet/db")
+        up = self.database_up and not ails and f"{self.name}-db" in self.secrets
         server["status"] = {"readyReplicas": 1 if up else 0}
 
     def _run(self, job: Object) -> None:
         if job.get("status", {}).get("conditions"):
+            return
+        if self._ails(job, f"Job/{_image(job)}"):
+            job["status"] = {"active": 1}
             return
         said = self.migration(job)
         job["status"] = {"active": 1}
@@ -357,8 +379,9 @@ class World:
 
     def _scale(self, deployment: Object) -> None:
         wanted = deployment["spec"]["replicas"]
-        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        available = 0 if image in self.broken else wanted
+        image = _image(deployment)
+        ails = self._ails(deployment, f"Deployment/{image}")
+        available = 0 if image in self.broken or ails else wanted
         deployment["status"] = {
             "observedGeneration": deployment["metadata"]["generation"],
             "replicas": wanted,
@@ -366,11 +389,37 @@ class World:
             "readyReplicas": available,
             "availableReplicas": available,
         }
+        if why := self.refused.get(f"Deployment/{image}"):
+            failure = {"type": "ReplicaFailure", "status": "True", "message": why}
+            deployment["status"] |= {"conditions": [failure], "availableReplicas": 0}
+
+    def _ails(self, owner: Object, what: str) -> bool:
+        """Let an object have a Pod with something the matter with it, or no longer."""
+        name = f"{owner['metadata']['name']}-x"
+        key = ObjectKey("v1", "Pod", name)
+        ailment = self.ailing.get(what)
+        if ailment is None or not owner["spec"].get("replicas", 1):
+            known = self.objects.get(key)
+            if known and "ails" in known["metadata"]["labels"]:
+                del self.objects[key]
+        elif self.objects.get(key, {}).get("status") != ailment:
+            metadata = {
+                "name": name,
+                "labels": {**owner["spec"]["template"]["metadata"]["labels"], "ails": ""},
+                "ownerReferences": [{"uid": owner["metadata"]["uid"]}],
+            }
+            pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": ailment}
+            self._put({**pod, "spec": {"nodeName": "node"}})
+        return ailment is not None
 
 
 def migrates(obj: Object) -> bool:
     """Whether an object belongs to a migration."""
     return bool(obj["metadata"].get("labels", {}).get(COMPONENT_LABEL) == "migration")
+
+
+def _image(obj: Object) -> str:
+    return str(obj["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def _default(obj: Object) -> None:

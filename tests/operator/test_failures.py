@@ -1,0 +1,625 @@
+"""Every failure: what is said of it, that what serves is untouched, and that it passes by itself.
+
+The same failures on a real control plane are in tests/cluster/test_failures.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from bookstore_operator.facts.said import last_words, volume_full
+from bookstore_operator.facts.uris import fault_of
+from bookstore_operator.plan import Action, Event, EventType, ObjectKey, Scale, WriteStatus
+from bookstore_operator.snapshot import Refusal
+from bookstore_operator.workqueue import Backoff, Schedule
+from tests.support.world import World
+
+pytestmark = pytest.mark.scenario
+
+EXTERNAL = {"external": {"secretName": "books", "directKey": "direct"}}
+JOB = ObjectKey("batch/v1", "Job", "demo-r2-expand")
+NO_SPACE = 'could not extend file "base/5/1": No space left on device'
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that goes wrong, and what is to be seen of it."""
+
+    break_it: Callable[[World], object]
+    mend_it: Callable[[World], object]
+    reason: str
+    words: tuple[str, ...]
+    """In the message: the object, the cause, what to do."""
+    ready: str = "False"
+    condition: str = "Ready"
+    spec: dict[str, Any] = field(default_factory=dict)
+    releases: bool = True
+    """It hits a release of api:2; else what serves already."""
+    loud: bool = True
+    """A Warning event is posted."""
+    serving: bool = True
+    """The active colour's Pods are fine."""
+    writes: int = 0
+    """How many writes an hour of it may cost."""
+
+
+def pod(waiting: dict[str, Any] | None = None, **container: Any) -> dict[str, Any]:
+    """The status of a Pod with one container."""
+    state = {"waiting": waiting} if waiting else container.pop("state", {})
+    return {
+        "phase": "Pending" if waiting else "Running",
+        "containerStatuses": [
+            {"name": "api", "image": "api:2", "ready": False, "state": state, **container}
+        ],
+    }
+
+
+def unscheduled(message: str) -> dict[str, Any]:
+    found = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}
+    return {"phase": "Pending", "conditions": [{**found, "message": message}]}
+
+
+UNPULLABLE = pod(
+    {"reason": "ErrImagePull", "message": "rpc error: code = NotFound desc = no such image"}
+)
+ENDED = {"exitCode": 1, "reason": "Error", "message": "Traceback\nValueError: no such setting\n"}
+CRASHING = pod(
+    {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting"},
+    lastState={"terminated": ENDED},
+)
+FULL = pod(
+    {"reason": "CrashLoopBackOff"},
+    lastState={
+        "terminated": {
+            "exitCode": 1,
+            "message": "LOG: starting\nPANIC: could not write: No space left on device\nLOG: bye\n",
+        }
+    },
+)
+UNREADY = pod(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
+CREATING = pod({"reason": "ContainerCreating"})
+
+
+def ails(where: str, status: dict[str, Any]) -> Callable[[World], object]:
+    return lambda world: world.ailing.update({where: status})
+
+
+def heals(where: str) -> Callable[[World], object]:
+    return lambda world: world.ailing.pop(where)
+
+
+def migration_says(code: str, message: str = "It went wrong.") -> Callable[[World], object]:
+    told = {"command": "migrate", "code": code, "message": message}
+    return lambda world: setattr(world, "migration", lambda _job: told)
+
+
+def migration_works(world: World) -> None:
+    world.migration = World.migration
+
+
+def migration_hangs(world: World) -> None:
+    world.migration = lambda _job: None
+
+
+def secret(keys: set[str] | None, name: str = "books") -> Callable[[World], object]:
+    def change(world: World) -> None:
+        world.secrets.pop(name, None)
+        if keys is not None:
+            world.secrets[name] = frozenset(keys)
+
+    return change
+
+
+def refuses(reason: str, message: str) -> Callable[[World], object]:
+    refusal = Refusal(ObjectKey("v1", "Service", "demo-db"), reason, message)
+    return lambda world: setattr(world, "refusal", refusal)
+
+
+def refuses_no_more(world: World) -> None:
+    world.refusal = None
+
+
+def without_metrics(world: World) -> None:
+    cause = "the server could not find the requested resource (get pods.metrics.k8s.io)"
+    found = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
+    told = {**found, "message": cause, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    world.get("HorizontalPodAutoscaler", "demo")["status"] = {"conditions": [told]}
+
+
+def with_metrics(world: World) -> None:
+    told = {"type": "ScalingActive", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    world.get("HorizontalPodAutoscaler", "demo")["status"] = {"conditions": [told]}
+
+
+def refused_job(world: World) -> None:
+    world.migration = lambda _job: None
+    world.warned[JOB] = (
+        'Error creating: pods "demo-r2-expand-q7x" is forbidden: exceeded quota: few'
+    )
+
+
+def mount_fails(world: World) -> None:
+    world.ailing["Deployment/api:2"] = CREATING
+    key = ObjectKey("v1", "Pod", "demo-green-x")
+    world.warned[key] = 'MountVolume.SetUp failed for volume "database": secret "books" not found'
+
+
+FAILURES = {
+    "image-unpullable-migration": Failure(
+        ails("Job/api:2", UNPULLABLE),
+        heals("Job/api:2"),
+        "ImageUnpullable",
+        ("demo-r2-expand-x", "api:2", "no such image", "spec.imagePullSecrets"),
+    ),
+    "image-unpullable": Failure(
+        ails("Deployment/api:2", UNPULLABLE),
+        heals("Deployment/api:2"),
+        "ImageUnpullable",
+        ("Pod demo-green-x", "api:2", "no such image", "spec.image"),
+    ),
+    "never-ready": Failure(
+        ails("Deployment/api:2", UNREADY),
+        heals("Deployment/api:2"),
+        "Starting",
+        ("Deployment demo-green", "Pod demo-green-x runs but is not ready", "8001/proxy/readyz"),
+        loud=False,
+    ),
+    "crashing": Failure(
+        ails("Deployment/api:2", CRASHING),
+        heals("Deployment/api:2"),
+        "PodCrashing",
+        ("demo-green-x", "exit code 1", "ValueError: no such setting", "kubectl logs"),
+    ),
+    "unschedulable": Failure(
+        ails("Deployment/api:2", unscheduled("0/3 nodes are available: 3 Insufficient memory.")),
+        heals("Deployment/api:2"),
+        "PodUnschedulable",
+        ("Pod demo-green-x", "3 Insufficient memory", "spec.resources"),
+    ),
+    "migration-fails": Failure(
+        migration_says("failed", "Column exists already."),
+        migration_works,
+        "MigrationRetry",
+        ("Job demo-r2-expand", "Column exists already", "will be tried again"),
+        spec={"migration": {"attempts": 20}},
+        writes=130,  # 3 of the BookStore, the release and Jobs for each of 13 tries, and one more
+    ),
+    "migration-hangs": Failure(
+        migration_hangs,
+        migration_works,
+        "Migrating",
+        ("Job demo-r2-expand", "may take 600 s", "spec.migration.timeoutSeconds"),
+        loud=False,
+    ),
+    "database-unreachable": Failure(
+        migration_says("unreachable", "The database does not answer."),
+        migration_works,
+        "DatabaseUnreachable",
+        ("Job demo-r2-expand", "does not answer", "See whether the database runs"),
+        writes=130,
+    ),
+    "database-refuses-the-password": Failure(
+        migration_says("refused-credentials", "The database refused the password."),
+        migration_works,
+        "DatabaseRefusedCredentials",
+        ("Job demo-r2-expand", "refused the password", "Secret demo-db"),
+        writes=130,
+    ),
+    "database-locked": Failure(
+        migration_says("locked", "Another migration runs."),
+        migration_works,
+        "DatabaseLocked",
+        ("Job demo-r2-expand", "Another migration runs"),
+        writes=130,
+    ),
+    "volume-full-migration": Failure(
+        migration_says("failed", NO_SPACE),
+        migration_works,
+        "VolumeFull",
+        ("Job demo-r2-expand", "No space left", "pvc data-demo-db-0"),
+        writes=130,
+    ),
+    "volume-full": Failure(
+        ails("StatefulSet/db", FULL),
+        heals("StatefulSet/db"),
+        "VolumeFull",
+        ("StatefulSet demo-db", "Pod demo-db-x", "PANIC: could not write", "pvc data-demo-db-0"),
+        releases=False,
+    ),
+    "database-does-not-start": Failure(
+        ails("StatefulSet/db", unscheduled("pod has unbound immediate PersistentVolumeClaims")),
+        heals("StatefulSet/db"),
+        "PodUnschedulable",
+        ("StatefulSet demo-db", "unbound immediate", "kubectl describe pvc data-demo-db-0"),
+        releases=False,
+    ),
+    "quota-for-pods": Failure(
+        lambda w: w.refused.update(
+            {"Deployment/api:2": 'pods "demo-green-a1" is forbidden: exceeded quota: few, used: 2'}
+        ),
+        lambda w: w.refused.clear(),
+        "PodsRefused",
+        ("Deployment demo-green gets no Pod", "exceeded quota: few", "Raise the quota"),
+    ),
+    "pod-security": Failure(
+        lambda w: w.refused.update(
+            {"Deployment/api:2": 'pods "demo-green-a1" is forbidden: violates PodSecurity "x:1"'}
+        ),
+        lambda w: w.refused.clear(),
+        "PodsRefused",
+        ("Deployment demo-green gets no Pod", 'violates PodSecurity "x:1"', "policies"),
+    ),
+    "quota-for-the-migration": Failure(
+        refused_job,
+        migration_works,
+        "PodsRefused",
+        ("Job demo-r2-expand gets no Pod", "exceeded quota: few", "Raise the quota"),
+    ),
+    "quota-for-objects": Failure(
+        refuses("Forbidden", 'services "demo-db" is forbidden: exceeded quota: few'),
+        refuses_no_more,
+        "QuotaExceeded",
+        ("Service demo-db", "exceeded quota: few", "Raise the quota"),
+        condition="Stalled",
+        ready="True",
+        releases=False,
+    ),
+    "admission-refuses": Failure(
+        refuses("Forbidden", "admission webhook said no"),
+        refuses_no_more,
+        "ApplyRefused",
+        ("Service demo-db", "admission webhook said no", "mend the cause"),
+        condition="Stalled",
+        ready="True",
+        releases=False,
+    ),
+    "name-taken": Failure(
+        refuses("NameTaken", "A Service named demo-db exists. Rename or delete it."),
+        refuses_no_more,
+        "NameTaken",
+        ("Service named demo-db", "Rename or delete it"),
+        condition="Stalled",
+        ready="True",
+        releases=False,
+    ),
+    "secret-missing": Failure(
+        secret(None),
+        secret({"uri", "direct"}),
+        "DatabaseSecretMissing",
+        ("no Secret books", "Create it"),
+        spec={"database": EXTERNAL},
+        releases=False,
+    ),
+    "secret-incomplete": Failure(
+        secret({"uri"}),
+        secret({"uri", "direct"}),
+        "DatabaseSecretIncomplete",
+        ("Secret books", "no key `direct`", "Add it"),
+        spec={"database": EXTERNAL},
+        releases=False,
+    ),
+    "secret-malformed": Failure(
+        lambda w: w.malformed.update({"books": {"direct": "is empty", "other": "is not text"}}),
+        lambda w: w.malformed.clear(),
+        "DatabaseSecretMalformed",
+        ("In Secret books, key `direct` is empty", "Correct it"),
+        spec={"database": EXTERNAL},
+        releases=False,
+    ),
+    "secret-of-ours-incomplete": Failure(
+        secret({"uri"}, "demo-db"),
+        secret({"uri", "password"}, "demo-db"),
+        "DatabaseSecretIncomplete",
+        ("Secret demo-db", "lost its key `password`", "Restore it"),
+        releases=False,
+    ),
+    "secret-of-ours-lost": Failure(
+        secret(None, "demo-db"),
+        secret({"uri", "password"}, "demo-db"),
+        "DatabaseSecretLost",
+        ("Secret demo-db is gone", "data-demo-db-0", "Restore"),
+        releases=False,
+    ),
+    "volume-not-mounted": Failure(
+        mount_fails,
+        heals("Deployment/api:2"),
+        "PodNotStarting",
+        ("Pod demo-green-x", 'secret "books" not found', "kubectl describe pod demo-green-x"),
+    ),
+    "hpa-without-metrics": Failure(
+        without_metrics,
+        with_metrics,
+        "NoMetrics",
+        ("HorizontalPodAutoscaler demo", "get pods.metrics.k8s.io", "metrics server"),
+        condition="AutoscalingHealthy",
+        spec={"autoscaling": {"maxReplicas": 5}},
+        releases=False,
+    ),
+    "what-serves-crashes": Failure(
+        ails("Deployment/api:1", CRASHING),
+        heals("Deployment/api:1"),
+        "PodCrashing",
+        ("Pod demo-blue-x", "ValueError: no such setting", "kubectl logs"),
+        releases=False,
+        serving=False,
+    ),
+}
+
+
+def told(world: World, failure: Failure) -> bool:
+    """Whether the condition says the reason, the object, the cause and what to do."""
+    if world.condition(failure.condition) != (failure.ready, failure.reason):
+        return False
+    return all(words in world.message(failure.condition) for words in failure.words)
+
+
+def promise(world: World) -> dict[str, Any]:
+    """What makes the serving colour serve."""
+    blue = world.get("Deployment", "demo-blue")
+    service = world.get("Service", "demo")
+    return copy.deepcopy({"service": service["spec"], "blue": blue["spec"]})
+
+
+def ready(spec: dict[str, Any]) -> World:
+    world = World(spec={"image": "api:1", **spec})
+    if "database" in spec:
+        world.secrets["books"] = frozenset({"uri", "direct"})
+    return world.settle()
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_is_told_hurts_nobody_and_passes(name: str) -> None:
+    failure = FAILURES[name]
+    world = ready({"rollout": {"progressDeadlineSeconds": 86400}, **failure.spec})
+    serves = promise(world)
+    world.events.clear()
+    failure.break_it(world)
+    if failure.releases:
+        world.change(image="api:2")
+    try:
+        world.run_until(lambda w: told(w, failure), rounds=100)
+    except AssertionError:
+        pytest.fail(f"{world.condition(failure.condition)} {world.message(failure.condition)}")
+
+    assert warned(world.events, failure) is failure.loud, world.events
+    assert promise(world) == serves
+    if failure.serving:
+        assert world.condition("Available") == ("True", "Serving")
+
+    costs = an_hour_of(world)
+    assert len(costs) <= failure.writes, [action.message for action in costs]
+    assert not [action for action in costs if isinstance(action, Scale)]
+    assert promise(world) == serves
+
+    failure.mend_it(world)
+    world.settle(100)
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.condition("Stalled")[0] == "False"
+    assert world.store["status"]["active"]["image"] == ("api:2" if failure.releases else "api:1")
+
+
+def warned(events: list[Event], failure: Failure) -> bool:
+    """Whether a Warning says the reason, the object, the cause and what to do."""
+    loud = [e for e in events if e.type is EventType.WARNING and e.reason == failure.reason]
+    return any(all(words in event.message for words in failure.words) for event in loud)
+
+
+def an_hour_of(world: World) -> list[Action]:
+    """Visit as often as the operator would for an hour; returns what was written."""
+    while world.reconcile().actions or world.tick():
+        pass  # what breaking it has brought about
+    done, end, visits = len(world.done), world.now.timestamp() + 3600, 0
+    while world.now.timestamp() < end:
+        plan = world.reconcile()
+        changed = world.tick()
+        visits += 1
+        if plan.requeue_after is None and not plan.actions and not changed:
+            break  # nothing but news from the cluster brings the operator back
+        if not plan.actions and not changed and plan.requeue_after:
+            if (world.now + plan.requeue_after).timestamp() > end:
+                break
+            world.now += plan.requeue_after
+    assert visits <= 3600 / 10 + 20, "every ten seconds at most"
+    return world.done[done:]
+
+
+def test_a_failure_of_the_first_release_passes_too() -> None:
+    world = World(ailing={"Deployment/api:1": CRASHING})
+    world.run_until(lambda w: w.condition("Ready") == ("False", "PodCrashing"))
+    world.wait(700)
+    world.run_until(lambda w: w.condition("Stalled") == ("True", "ProgressDeadlineExceeded"))
+    assert "ValueError: no such setting" in world.message("Stalled")
+    assert not world.has("Service", "demo"), "nobody is sent to it"
+    world.ailing.clear()
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_a_release_that_fails_says_what_was_the_matter_and_ends_what_it_started() -> None:
+    world = ready({})
+    world.ailing["Deployment/api:2"] = UNPULLABLE
+    world.change(image="api:2")
+    world.run_until(lambda w: w.condition("Stalled") == ("True", "ProgressDeadlineExceeded"))
+    assert "can't be pulled" in world.message("Stalled")
+    world.settle()
+    assert world.replicas("green") == 0
+    assert world.condition("Available") == ("True", "Serving")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            {"reason": "ErrImagePull", "message": "rpc error: not found"},
+            {
+                "reason": "ImagePullBackOff",
+                "message": 'Back-off pulling image "api:2": ErrImagePull: rpc error: not found',
+            },
+        ),
+        (
+            {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting"},
+            {"reason": "CrashLoopBackOff", "message": "back-off 5m0s restarting"},
+        ),
+    ],
+)
+def test_what_alternates_is_told_in_the_same_words(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    world = ready({})
+    world.change(image="api:2")
+    last = {"lastState": {"terminated": ENDED}} if "Crash" in one["reason"] else {}
+    world.ailing["Deployment/api:2"] = pod(one, **last)
+    world.run_until(lambda w: w.condition("Ready")[1] in {"ImageUnpullable", "PodCrashing"})
+    an_hour_of(world)
+    done = len(world.done)
+    for state in (other, one, other):
+        world.ailing["Deployment/api:2"] = pod(state, **last)
+        world.tick()
+        world.reconcile()
+    if last:
+        running = pod(state={"running": {}}, **last)
+        world.ailing["Deployment/api:2"] = running
+        world.tick()
+        world.reconcile()
+    assert world.done[done:] == []
+
+
+def test_an_event_is_told_again_only_when_the_problem_is_another() -> None:
+    world = ready({})
+    world.change(image="api:2")
+    world.ailing["Deployment/api:2"] = UNPULLABLE
+    world.run_until(lambda w: w.condition("Ready") == ("False", "ImageUnpullable"))
+    world.ailing["Deployment/api:2"] = CRASHING
+    world.run_until(lambda w: w.condition("Ready") == ("False", "PodCrashing"))
+    told = [e.reason for e in world.events if e.type is EventType.WARNING]
+    assert told == ["ImageUnpullable", "PodCrashing"]
+
+
+def test_metrics_may_take_a_minute() -> None:
+    world = ready({"autoscaling": {"maxReplicas": 5}})
+    without_metrics(world)
+    since = world.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    scaler = world.get("HorizontalPodAutoscaler", "demo")
+    scaler["status"]["conditions"][0]["lastTransitionTime"] = since
+    plan = world.reconcile()
+    assert world.condition("AutoscalingHealthy") == ("Unknown", "WaitingForMetrics")
+    assert "pods.metrics.k8s.io" in world.message("AutoscalingHealthy")
+    assert world.condition("Ready") == ("True", "Serving")
+    assert plan.requeue_after is not None
+    world.now += plan.requeue_after
+    world.reconcile()
+    assert world.condition("AutoscalingHealthy") == ("False", "NoMetrics")
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_an_autoscaler_with_metrics_is_healthy() -> None:
+    world = ready({"autoscaling": {"maxReplicas": 5}})
+    assert world.condition("AutoscalingHealthy") == ("Unknown", "WaitingForMetrics")
+    with_metrics(world)
+    world.reconcile()
+    assert world.condition("AutoscalingHealthy") == ("True", "MetricsKnown")
+
+
+def test_what_is_odd_is_looked_at_ever_more_seldom() -> None:
+    world = ready({})
+    refused_job(world)
+    world.change(image="api:2")
+    world.run_until(lambda w: w.condition("Ready")[1] == "PodsRefused")
+    waits = []
+    for _ in range(20):
+        after = world.reconcile().requeue_after
+        assert after is not None
+        waits.append(after.total_seconds())
+        world.now += after
+    assert waits == sorted(waits)
+    assert waits[0] <= 3
+    assert waits[-1] == 60
+
+
+def test_a_refused_write_is_tried_ever_more_seldom() -> None:
+    backoff = Backoff()
+    delays = [backoff.delay(failures, lambda: 0.0) for failures in range(1, 12)]
+    assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    schedule: Schedule[str] = Schedule(backoff)
+    tries, now = 0, 0.0
+    schedule.add("demo", now)
+    while now < 3600:
+        now = max(now, schedule.next_due() or now)
+        assert schedule.pop(now) == "demo"
+        schedule.failed("demo", now)
+        tries += 1
+    assert tries <= 9 + 12, "in an hour"
+
+
+def test_events_do_not_make_a_failing_bookstore_spin() -> None:
+    schedule: Schedule[str] = Schedule(Backoff())
+    schedule.add("demo", 0.0)
+    tries = 0
+    for tenth in range(600):  # a minute with ten events a second
+        now = tenth / 10
+        schedule.add("demo", now)
+        if schedule.pop(now):
+            schedule.failed("demo", now)
+            tries += 1
+    assert tries <= 4 + 60 / 5
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ('{"command": "migrate", "code": "failed", "message": "No."}', "No."),
+        ('log\n{"event": "no settings", "level": "error"}', "no settings"),
+        ("LOG: a\nFATAL: no room\nLOG: shut down", "FATAL: no room"),
+        ("LOG: a\nPANIC: No space left on device\nFATAL: bye", "PANIC: No space left on device"),
+        ("Traceback\n  line\nValueError: 7", "ValueError: 7"),
+        ("one\ntwo", "two"),
+        ("", ""),
+    ],
+)
+def test_the_line_that_says_most_is_told(message: str, words: str) -> None:
+    assert last_words(message) == words
+
+
+def test_a_full_volume_is_known_by_its_error() -> None:
+    assert volume_full(NO_SPACE)
+    assert volume_full("database or disk is full")
+    assert not volume_full("no such table")
+
+
+@pytest.mark.parametrize(
+    ("uri", "fault"),
+    [
+        (b"postgresql://books:secret@db:5432/books?sslmode=require", None),
+        (b"postgres://books@one:5432,two:5433/books\n", None),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"mysql://books@db/books", "does not begin with"),
+        (b"host=db user=books", "does not begin with"),
+        (b"postgresql://books:p@ss:w/rd@db/books", "percent-encode"),
+        (b"postgresql://books@[db/books", "percent-encode"),
+        (b"\xff\xfe", "is not text"),
+    ],
+)
+def test_what_is_wrong_with_a_uri_is_told_without_it(uri: bytes, fault: str | None) -> None:
+    found = fault_of(base64.b64encode(uri).decode())
+    assert (fault in found) if fault and found else (found is fault)
+    assert "ss:w" not in (found or "")
+
+
+def test_statuses_alone_are_written_of_a_failure() -> None:
+    """While a release waits for its Pods nothing but what is said of it is written."""
+    world = ready({"rollout": {"progressDeadlineSeconds": 86400}})
+    world.ailing["Deployment/api:2"] = CREATING
+    world.change(image="api:2")
+    world.run_until(lambda w: w.condition("Ready") == ("False", "Starting"))
+    an_hour_of(world)
+    done = len(world.done)
+    world.ailing["Deployment/api:2"] = CRASHING
+    an_hour_of(world)
+    assert {type(action) for action in world.done[done:]} <= {WriteStatus}
