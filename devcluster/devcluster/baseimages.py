@@ -9,13 +9,12 @@ import os
 import platform
 import ssl
 import sys
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from devcluster import debian, engine, paths, progress, run
+from devcluster import debian, engine, paths, progress, run, space
 from devcluster.engine import Engine
 from devcluster.errors import DevclusterError
 from devcluster.imagearchive import DEFAULT_PATH, Entry, Image, Layer, write_archive, write_layer
@@ -93,9 +92,9 @@ def _ensure(docker: Engine, role: Role) -> str:
     _root_layer()  # a long step of its own
     with (
         progress.step(f"Making the image {LOCAL[role]}", expected_seconds=5) as step,
-        tempfile.TemporaryDirectory(prefix="devcluster-") as temporary,
+        space.scratch() as work,
     ):
-        image = make[role](Path(temporary))
+        image = make[role](work)
         step.update(image.name)
         load(docker, [image])
     return image.name
@@ -103,8 +102,8 @@ def _ensure(docker: Engine, role: Role) -> str:
 
 def load(docker: Engine, images: list[Image]) -> None:
     """Put images into the engine."""
-    with tempfile.TemporaryDirectory(prefix="devcluster-") as temporary:
-        archive = Path(temporary) / "images.tar"
+    with space.scratch() as work:
+        archive = work / "images.tar"
         write_archive(images, archive, machine=platform.machine())
         docker.output("load", "--quiet", "--input", archive, timeout=600)
     # What they replace: made by an earlier recipe, without a name now, and used by nothing.

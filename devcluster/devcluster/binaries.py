@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from devcluster import download, paths, progress, releases, run, versions
+from devcluster import download, paths, progress, releases, run, space, versions
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
 from devcluster.releases import Release
@@ -298,6 +298,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
     unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         yield unfinished
+        space.keep(unfinished)
         unfinished.chmod(0o755)
         unfinished.rename(folder)
     finally:

@@ -1,8 +1,8 @@
 """The command line."""
 
-import errno
 import json
 import shlex
+import signal
 import sys
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from devcluster import binaries, controlplane, kindcluster, progress
+from devcluster import binaries, controlplane, kindcluster, progress, space
 from devcluster import doctor as checks
 from devcluster import engine as private_engine
 from devcluster.baseimages import Role
@@ -61,22 +61,33 @@ IMAGE_ROLES = {
 }
 
 
+class Interrupted(BaseException):
+    """Somebody wants this to end: Ctrl-C, `kill`, or a terminal that was closed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 def app() -> None:
     """Run a command. A failure that a person can do something about prints no traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _interrupt)
     try:
         commands()
-    except DevclusterError as error:
-        progress.console.print(Text.assemble(("Error: ", "bold red"), str(error)), soft_wrap=True)
+    except (DevclusterError, OSError) as error:
+        told = f"{error}\n{space.what_to_free()}" if space.full(error) else str(error)
+        progress.console.print(Text.assemble(("Error: ", "bold red"), told), soft_wrap=True)
         sys.exit(1)
-    except OSError as error:
-        hint = "Free some space, then try again." if error.errno == errno.ENOSPC else ""
-        progress.console.print(
-            Text.assemble(("Error: ", "bold red"), f"{error}\n{hint}".rstrip()), soft_wrap=True
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        progress.warn("Interrupted. What was half made is made anew the next time.")
-        sys.exit(130)
+    except Interrupted as interrupted:
+        progress.warn("Interrupted. What is half made is made anew the next time.")
+        sys.exit(128 + interrupted.number)
+
+
+def _interrupt(number: int, _: object) -> None:
+    # Not KeyboardInterrupt, which typer would end without a word.
+    raise Interrupted(number)
 
 
 @commands.command()

@@ -73,8 +73,10 @@ class ControlPlane:
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which kubectl uses this control plane; PATH is all of it."""
-        path = os.pathsep.join([str(self.kubectl.parent), os.environ.get("PATH", os.defpath)])
-        return {"KUBECONFIG": str(self.kubeconfig), "PATH": path}
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": run.path_with([self.kubectl.parent]),
+        }
 
     def client(self) -> ApiClient:
         """Return a small HTTP client with an administrator's rights."""

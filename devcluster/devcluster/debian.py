@@ -5,13 +5,13 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import paths, progress, run
+from devcluster import paths, progress, run, space
 from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.locking import locked
 
 SUITE = "bookworm"
 
@@ -40,18 +40,21 @@ def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Unpacked:
     `optional` ones are left out where the release has none of that name. Raises DevclusterError
     if the machine has no apt, or apt can't fetch one.
     """
-    folder = _folder(packages, optional)
+    folder = folder_of(packages, optional)
     if not is_unpacked(packages, optional):
-        _unpack(folder, packages, optional)
+        with locked("debian-packages"):
+            if not is_unpacked(packages, optional):
+                _unpack(folder, packages, optional)
     return Unpacked(folder, json.loads((folder / "packages.json").read_text()))
 
 
 def is_unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> bool:
     """Whether `unpacked` has nothing to fetch."""
-    return (_folder(packages, optional) / "packages.json").exists()
+    return (folder_of(packages, optional) / "packages.json").exists()
 
 
-def _folder(packages: Sequence[str], optional: Sequence[str]) -> Path:
+def folder_of(packages: Sequence[str], optional: Sequence[str] = ()) -> Path:
+    """Return where `unpacked` puts them."""
     return paths.cache() / "debian" / f"host-{fingerprint(packages, optional)}"
 
 
@@ -63,8 +66,7 @@ def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> N
         )
     with progress.step("Fetching Debian's Docker engine", expected_seconds=20) as step:
         shutil.rmtree(folder, ignore_errors=True)
-        with tempfile.TemporaryDirectory(prefix="devcluster-") as temporary:
-            archives = Path(temporary)
+        with space.scratch() as archives:
             _download(packages, optional, archives)
             folder.mkdir(parents=True)
             versions = {}
@@ -74,7 +76,8 @@ def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> N
                 run.run(["dpkg-deb", "--extract", archive, folder])
                 versions[name] = version
         # Written last: its presence says that the folder is complete.
-        (folder / "packages.json").write_text(json.dumps(versions, indent=2))
+        space.keep(folder)
+        space.write_whole(folder / "packages.json", json.dumps(versions, indent=2))
 
 
 def name_and_version(archive: str) -> tuple[str, str]:
@@ -189,6 +192,8 @@ def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Pat
             timeout=1800,
             hint="Are a Debian mirror and perl within reach?",
         )
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
     partial.rename(archive)
     return archive
 

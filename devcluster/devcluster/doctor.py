@@ -3,19 +3,15 @@
 import os
 import platform
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from devcluster import binaries, controlplane, download, engine, paths, releases, run
+from devcluster import binaries, controlplane, download, engine, paths, releases, run, space
 from devcluster.errors import CommandFailed, DevclusterError
 
 _GIB = 1 << 30
-_CONTROL_PLANE_GIB = 4
-_PRIVATE_KIND_GIB = 10
-_OWN_ENGINE_GIB = 3
 _NEEDED_GO = (1, 21)
 
 
@@ -41,7 +37,7 @@ Look = Callable[[], list[Check]]
 
 def control_plane() -> list[Check]:
     """Look at what `up --control-plane` needs."""
-    return [*_linux(), *_programs(controlplane.PROGRAMS), *_disk(_CONTROL_PLANE_GIB)]
+    return [*_linux(), *_programs(controlplane.PROGRAMS), *_disk(space.CONTROL_PLANE_GIB)]
 
 
 def kind() -> list[Check]:
@@ -49,7 +45,7 @@ def kind() -> list[Check]:
     own = engine.machine_engine()
     if own is not None:
         found = Check(Outcome.OK, f"Docker engine ({own.docker})")
-        return [found, *_programs(("kind", "kubectl")), *_disk(_OWN_ENGINE_GIB)]
+        return [found, *_programs(("kind", "kubectl")), *_disk(space.OWN_ENGINE_GIB)]
     client = run.which("docker")
     without = "the docker client is there, but no engine answers" if client else "none"
     return [
@@ -60,7 +56,7 @@ def kind() -> list[Check]:
         *_linux(),
         *_private_engine(),
         *_programs(("kind", "kubectl", "kubelet", "kubeadm")),
-        *_disk(_PRIVATE_KIND_GIB),
+        *_disk(space.PRIVATE_KIND_GIB),
     ]
 
 
@@ -119,16 +115,13 @@ def _go(to_build: list[str]) -> Check:
 
 def _disk(gibibytes: int) -> Iterator[Check]:
     for folder in dict.fromkeys((paths.cache(), paths.state())):
-        free = shutil.disk_usage(_existing(folder)).free / _GIB
+        free = space.free_bytes(folder) / _GIB
         yield _found(
             f"{gibibytes} GiB free for {folder} ({free:.0f} GiB are)",
             free >= gibibytes,
-            "Free some space, or set XDG_CACHE_HOME and XDG_STATE_HOME to where there is room.",
+            "Free some space (devcluster prune), or set XDG_CACHE_HOME and XDG_STATE_HOME "
+            "to where there is room.",
         )
-
-
-def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def _found(what: str, there: bool, hint: str) -> Check:

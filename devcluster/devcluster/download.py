@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from devcluster import space
 from devcluster.errors import DevclusterError
 from devcluster.releases import Release
 
@@ -53,7 +54,7 @@ def _answers(root: str) -> bool:
 def fetch(release: Release, folder: Path, update: Callable[[str], None]) -> None:
     """Put the programs of `release` into `folder`.
 
-    `update` is told the progress in words. Raises DownloadError; then nothing was unpacked.
+    `update` is told the progress in words. Raises DownloadError, or OSError if the disk is full.
     """
     archive = folder / ".archive"
     try:
@@ -62,6 +63,8 @@ def fetch(release: Release, folder: Path, update: Callable[[str], None]) -> None
         for program, member in release.members.items():
             _unpack(archive, member, folder / program)
     except (OSError, tarfile.TarError, KeyError) as error:
+        if space.full(error):
+            raise  # building needs even more
         raise DownloadError(f"{release.url} could not be fetched: {error}") from error
     finally:
         archive.unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from devcluster import debian, hostcleanup, paths, progress, run
+from devcluster import debian, hostcleanup, paths, progress, run, space
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.hostcleanup import Footprint
 from devcluster.locking import locked
@@ -273,11 +273,17 @@ def _spawn(tools: _Tools) -> "subprocess.Popen[bytes]":
 def _record_footprint(tools: _Tools) -> None:
     """Write down how the machine was; what an engine that crashed left counts as not there."""
     record = _footprint_file()
-    if not record.exists():
-        record.parent.mkdir(parents=True, exist_ok=True)
-        partial = record.with_suffix(".partial")
-        partial.write_text(Footprint.now(tools.environment()).to_json())
-        partial.rename(record)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    now = Footprint.now(tools.environment())
+    before = _footprint()
+    space.write_whole(record, (before.after_boot(now) if before else now).to_json())
+
+
+def _footprint() -> Footprint | None:
+    """Read how the machine was before the engine; None where that is not known."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return Footprint.from_json(_footprint_file().read_text())
+    return None
 
 
 def release(cluster: str) -> None:
@@ -311,6 +317,9 @@ def _stop() -> None:
             # It crashed. Only an engine can take its containers away for good.
             _started()
         if engine.answers():
+            if foreign := _kind_clusters(engine):
+                _say_why_it_goes_on(foreign)
+                return
             if containers := engine.output("ps", "--all", "--quiet").split():
                 engine.output("rm", "--force", "--volumes", *containers, timeout=_STOP_SECONDS)
             # A bridge of kind's; the next cluster makes it anew.
@@ -319,8 +328,9 @@ def _stop() -> None:
         _end(_processes(), signal.SIGTERM)
         _end_crashed()
         step.update("cleaning up")
-        before = Footprint.from_json(_footprint_file().read_text())
         environment = tools.environment()
+        now = Footprint.now(environment)
+        before = (_footprint() or now).after_boot(now)
         done = hostcleanup.clean(before, environment)
         left = hostcleanup.leftovers(before, environment)
     for stale in (socket_path(), _pid_file(), _footprint_file()):
@@ -331,6 +341,23 @@ def _stop() -> None:
         progress.warn(
             f"New since the engine was started, and not known to be the engine's: {thing}"
         )
+
+
+def _kind_clusters(engine: Engine) -> list[str]:
+    """List the kind clusters in the engine."""
+    label = "io.x-k8s.io.kind.cluster"
+    template = '{{.Label "' + label + '"}}'
+    listed = engine.output("ps", "--all", "--filter", f"label={label}", "--format", template)
+    return sorted(set(listed.split()))
+
+
+def _say_why_it_goes_on(clusters: Sequence[str]) -> None:
+    names = ", ".join(clusters)
+    progress.warn(
+        "The private Docker engine goes on: it has kind clusters that were not made here: "
+        f"{names}. To delete one, then the engine: DOCKER_HOST=unix://{socket_path()} "
+        f"kind delete cluster --name {clusters[0]}; devcluster down --all"
+    )
 
 
 def _end(pids: Sequence[int], how: signal.Signals) -> None:

@@ -14,11 +14,12 @@ import shutil
 import socket
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from devcluster import run
 from devcluster.errors import CommandFailed
+from devcluster.processes import this_boot
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -65,6 +66,7 @@ class Footprint:
     cgroups: frozenset[str]
     folders: frozenset[str]
     settings: Mapping[str, str]
+    boot: str = ""
 
     @classmethod
     def now(cls, tools: Mapping[str, str]) -> "Footprint":
@@ -82,6 +84,7 @@ class Footprint:
             cgroups=frozenset(_cgroups()),
             folders=frozenset(path for path in _FOLDERS if os.path.lexists(path)),
             settings={name: value for name in _SETTINGS if (value := _setting(name)) is not None},
+            boot=this_boot(),
         )
 
     def to_json(self) -> str:
@@ -99,7 +102,15 @@ class Footprint:
             cgroups=frozenset(data["cgroups"]),
             folders=frozenset(data["folders"]),
             settings=data["settings"],
+            boot=data.get("boot", ""),
         )
+
+    def after_boot(self, now: "Footprint") -> "Footprint":
+        """Return how the machine was before the engine, which ran before a reboot, too.
+
+        A reboot takes all away but files: the rest is as it is found now.
+        """
+        return self if self.boot in ("", now.boot) else replace(now, folders=self.folders)
 
 
 def rule_lines(saved: str) -> Iterable[str]:

@@ -8,14 +8,24 @@ commands need no probing. The kubeconfig is a file of our own; the user's stays 
 
 import contextlib
 import json
-import os
 import shutil
 import socket
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from devcluster import baseimages, binaries, engine, metricsserver, nodeimage, paths, progress, run
+from devcluster import (
+    baseimages,
+    binaries,
+    engine,
+    metricsserver,
+    nodeimage,
+    paths,
+    progress,
+    run,
+    space,
+)
 from devcluster.baseimages import Role
 from devcluster.engine import Choice, Engine
 from devcluster.errors import CommandFailed, DevclusterError
@@ -29,6 +39,8 @@ _PORTS_TRIED = 100
 
 _CREATE_SECONDS = 20
 _WAIT = "180s"
+_AGAIN_SECONDS = 90.0
+_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -75,6 +87,8 @@ def up(
     """
     paths.check_name(name)
     with locked(f"cluster-{name}"):
+        if port is not None and _record_or_none(name) is None:
+            _refuse_taken(port)
         provider = _provider(name, choice or Choice.from_environment())
         if not _usable(name, provider):
             _create(name, provider, port)
@@ -125,7 +139,24 @@ def load(name: str, images: Iterable[str]) -> None:
     # Together: the layers that they share go only once.
     title = f"Loading {wanted[0]}" if len(wanted) == 1 else f"Loading {len(wanted)} images"
     with progress.step(title, expected_seconds=3 + 2 * len(wanted)):
-        _kind(name, docker, "load", "docker-image", *wanted, "--name", name)
+        try:
+            _kind(name, docker, "load", "docker-image", *wanted, "--name", name)
+        except CommandFailed as error:
+            if "content digest" not in error.tail:
+                raise
+            _load_one_platform(name, docker, wanted)
+
+
+def _load_one_platform(name: str, docker: Engine, images: Sequence[str]) -> None:
+    """Load images that were pulled into an engine with containerd's image store.
+
+    It has this machine's part of them only, and kind asks for all parts (its issue 3795).
+    """
+    machine = docker.output("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}")
+    with space.scratch() as folder:
+        archive = folder / "images.tar"
+        docker.output("save", f"--platform={machine}", "--output", archive, *images, timeout=600)
+        _kind(name, docker, "load", "image-archive", str(archive), "--name", name)
 
 
 def prepare(choice: Choice | None = None) -> None:
@@ -149,9 +180,8 @@ def image_environment(roles: Sequence[Role], choice: Choice | None = None) -> di
     if provider.pulls:
         return {role.value: baseimages.PULLED[role] for role in roles}
     images = baseimages.ensure(provider.engine, roles)
-    path = [*map(str, provider.engine.path), os.environ.get("PATH", os.defpath)]
     return {
-        "PATH": os.pathsep.join(path),
+        "PATH": run.path_with(provider.engine.path),
         **provider.engine.environment,
         **{role.value: name for role, name in images.items()},
     }
@@ -177,9 +207,7 @@ def environment(name: str = DEFAULT_NAME) -> dict[str, str]:
         images = {**_local_valkey(docker), **baseimages.ensure(docker, roles)}
     return {
         "KUBECONFIG": str(_kubeconfig(name)),
-        "PATH": os.pathsep.join(
-            [str(paths.cluster(name) / "bin"), os.environ.get("PATH", os.defpath)]
-        ),
+        "PATH": run.path_with([paths.cluster(name) / "bin"]),
         **docker.environment,
         **{role.value: image for role, image in images.items()},
         "DEVCLUSTER_URL": f"http://127.0.0.1:{record.port}",
@@ -301,11 +329,34 @@ def _usable(name: str, provider: Provider) -> bool:
             f"There is a kind cluster called {name} that was not made here.",
             f"Choose another name, or delete it: kind delete cluster --name {name}",
         )
-    if record.ready and _answers(name):
+    if record.ready and (_answers(name) or _started_again(name, provider)):
         return True
     progress.say(f"The cluster {name} is there but does not work: making it anew.")
     _kind(name, provider.engine, "delete", "cluster", "--name", name)
     return False
+
+
+def _started_again(name: str, provider: Provider) -> bool:
+    """Start the node of a finished cluster, which a reboot has stopped, or wait while it starts.
+
+    Return whether it answers in the end.
+    """
+    with progress.step(f"Starting the cluster {name} again", _CREATE_SECONDS):
+        try:
+            provider.engine.output("start", f"{name}-control-plane")
+        except CommandFailed:
+            return False
+        deadline = time.monotonic() + _AGAIN_SECONDS
+        while time.monotonic() < deadline:
+            if _answers(name) and _node_is_ready(name):
+                return True
+            time.sleep(_POLL_SECONDS)
+    return False
+
+
+def _node_is_ready(name: str) -> bool:
+    wait = ("wait", "--for=condition=Ready", "node", "--all", "--timeout=5s")
+    return run.succeeds([*_kubectl(name), *wait])
 
 
 def _create(name: str, provider: Provider, port: int | None) -> None:
@@ -398,15 +449,34 @@ def free_port(first: int, taken: Collection[int] = ()) -> int:
     Raises DevclusterError if a hundred are not.
     """
     for port in range(first, first + _PORTS_TRIED):
-        if port in taken:
-            continue
-        with socket.socket() as probe:
-            # As a server does: a connection that has just ended is no obstacle.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                return port
+        if port not in taken and _is_free(port):
+            return port
     raise DevclusterError(f"No port is free from {first} on.", "Choose one with --port.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As a server does: a connection that has just ended is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except PermissionError:
+            return True  # below 1024: the engine may, where we may not
+        except OSError:
+            return False
+    return True
+
+
+def _refuse_taken(port: int) -> None:
+    """Raise DevclusterError where a port that was asked for is another program's or cluster's."""
+    owner = next((other for other in names() if _record(other).port == port), None)
+    if owner is not None or not _is_free(port):
+        by = f"the cluster {owner}" if owner else "another program on this machine"
+        raise DevclusterError(
+            f"Port {port} on 127.0.0.1 is taken by {by}.",
+            "Choose another with --port; without it the first free one "
+            f"from {DEFAULT_PORT} on is taken.",
+        )
 
 
 def _link_programs(name: str, docker: Engine) -> None:
@@ -438,10 +508,9 @@ def _known_to_kind(name: str, docker: Engine) -> list[str]:
 
 
 def _kind_environment(name: str, docker: Engine) -> dict[str, str]:
-    path = [*map(str, docker.path), os.environ.get("PATH", os.defpath)]
     return {
         **docker.environment,
-        "PATH": os.pathsep.join(path),
+        "PATH": run.path_with(docker.path),
         "KIND_EXPERIMENTAL_PROVIDER": "docker",
         # Where kind writes when told nothing else; `delete` takes the entry out of it again.
         "KUBECONFIG": str(_kubeconfig(name)),
@@ -477,9 +546,7 @@ def _kubeconfig(name: str) -> Path:
 def _write(name: str, record: Record) -> None:
     file = paths.cluster(name) / "kind.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(record), indent=2))
-    partial.rename(file)
+    space.write_whole(file, json.dumps(asdict(record), indent=2))
 
 
 def _record_or_none(name: str) -> Record | None:
@@ -487,6 +554,9 @@ def _record_or_none(name: str) -> Record | None:
         return Record(**json.loads((paths.cluster(name) / "kind.json").read_text()))
     except FileNotFoundError:
         return None
+    except (ValueError, TypeError):
+        # Cut short by a power failure: a cluster that is only half there, wherever it is.
+        return Record(private=name in engine.users(), pulls=False, image="", port=0)
 
 
 def _record(name: str) -> Record:

@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ def locked(resource: str, *, timeout: float = 1800.0) -> Iterator[None]:
     """Hold the lock of `resource` ("binaries", "cluster-bookstore") for the block.
 
     Waits up to `timeout` seconds for another process, saying who it waits for; then raises
-    DevclusterError. The lock goes with the process, so one that was killed blocks nobody.
+    DevclusterError. The lock goes with the process and with the programs that it runs meanwhile
+    (`inherited`): one that was killed blocks nobody once they have ended, too.
     Not reentrant: whoever holds a lock and asks for it again waits for itself.
     """
     file = paths.locks() / f"{re.sub(r'[^A-Za-z0-9._-]', '-', resource)}.lock"
@@ -32,10 +34,32 @@ def locked(resource: str, *, timeout: float = 1800.0) -> Iterator[None]:
         _acquire(descriptor, file, resource, timeout)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, _self_description().encode(), 0)
-        yield
-        os.ftruncate(descriptor, 0)
+        _mine().append(descriptor)
+        try:
+            yield
+        finally:
+            _mine().remove(descriptor)
+            os.ftruncate(descriptor, 0)
+            # For programs that inherited it and go on, too: this block is what was locked.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
+
+
+def inherited() -> tuple[int, ...]:
+    """Return the file descriptors of this thread's locks, for the programs that it runs.
+
+    If this process is killed, what it started may still be writing: the lock lasts until then.
+    """
+    return tuple(_mine())
+
+
+_held = threading.local()
+
+
+def _mine() -> list[int]:
+    descriptors: list[int] = _held.__dict__.setdefault("descriptors", [])
+    return descriptors
 
 
 def _acquire(descriptor: int, file: Path, resource: str, timeout: float) -> None:
@@ -43,7 +67,7 @@ def _acquire(descriptor: int, file: Path, resource: str, timeout: float) -> None
     told = False
     while not _try(descriptor):
         waited = time.monotonic() - began
-        holder = file.read_text(errors="replace").strip() or "another process"
+        holder = _holder(file)
         if waited >= timeout:
             raise DevclusterError(
                 f"Waited {waited:.0f} s for {resource}, which is held by {holder}.",
@@ -61,6 +85,14 @@ def _try(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _holder(file: Path) -> str:
+    described = file.read_text(errors="replace").strip()
+    pid = re.match(r"process (\d+)", described)
+    if pid and not Path(f"/proc/{pid[1]}").exists() and Path("/proc/self").exists():
+        return f"what {described} left running"
+    return described or "another process"
 
 
 def _self_description() -> str:

@@ -1,12 +1,11 @@
 """The metrics server, on a cluster that is up: `kubectl top` and autoscaling by CPU need it."""
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from devcluster import baseimages, binaries, paths, progress, run, versions
+from devcluster import baseimages, binaries, paths, progress, run, space, versions
 from devcluster.engine import Engine
 from devcluster.imagearchive import Entry, Image, write_layer
+from devcluster.locking import locked
 
 PULLED = f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}"
 _LOCAL = f"localhost/bookstore-metrics-server:{versions.METRICS_SERVER}"
@@ -17,12 +16,17 @@ def ensure_image(docker: Engine) -> str:
 
     Raises DevclusterError.
     """
+    with locked("metrics-server-image"):
+        return _ensured(docker)
+
+
+def _ensured(docker: Engine) -> str:
     if not docker.has_image(_LOCAL):
         program = binaries.ensure(["metrics-server"])["metrics-server"]
-        with tempfile.TemporaryDirectory(prefix="devcluster-") as temporary:
+        with space.scratch() as work:
             layer = write_layer(
                 [Entry("/metrics-server", source=program), Entry("/tmp", mode=0o1777)],  # noqa: S108
-                Path(temporary) / "layer.tar",
+                work / "layer.tar",
             )
             image = Image(_LOCAL, (layer,), entrypoint=("/metrics-server",), user="65534:65534")
             baseimages.load(docker, [image])

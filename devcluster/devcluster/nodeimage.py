@@ -9,11 +9,10 @@ little more than its name.
 import platform
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from devcluster import baseimages, binaries, debian, engine, paths, progress, run, versions
+from devcluster import baseimages, binaries, debian, engine, paths, progress, run, space, versions
 from devcluster.baseimages import RECIPE_LABEL
 from devcluster.engine import Engine
 from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
@@ -53,9 +52,9 @@ def ensure(docker: Engine) -> str:
         root = debian.root_archive(_recipe(), engine.tools_root(), expected_seconds=35)
         with (
             progress.step("Making the node image", expected_seconds=10) as step,
-            tempfile.TemporaryDirectory(prefix="devcluster-") as temporary,
+            space.scratch() as work,
         ):
-            image = _image(root, programs, Path(temporary))
+            image = _image(root, programs, work)
             step.update("into the engine")
             baseimages.load(docker, [image])
     return NAME

@@ -35,7 +35,7 @@ class Process:
         found = _stat(pid)
         if found is None:
             raise ProcessLookupError(pid)
-        return cls(name, pid, found.began, _boot())
+        return cls(name, pid, found.began, this_boot())
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Process":
@@ -50,7 +50,7 @@ class Process:
     def alive(self) -> bool:
         """Whether this very process is running; a zombie is not."""
         found = _stat(self.pid)
-        return found == _Stat(self.began, zombie=False) and self.boot == _boot()
+        return found == _Stat(self.began, zombie=False) and self.boot == this_boot()
 
     def memory(self) -> int:
         """Return the bytes of memory that it holds, 0 if it has ended."""
@@ -174,7 +174,8 @@ def _stat(pid: int) -> _Stat | None:
     return _Stat(began=int(fields[19]), zombie=fields[0] in {"Z", "X"})
 
 
-def _boot() -> str:
+def this_boot() -> str:
+    """Return a name for the time since this machine was booted; "" where there is none."""
     try:
         return _BOOT_ID.read_text().strip()
     except OSError:

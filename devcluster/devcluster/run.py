@@ -7,12 +7,14 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from devcluster import paths
 from devcluster.errors import CommandFailed
+from devcluster.locking import inherited
 
 Argument = str | os.PathLike[str]
 
@@ -102,6 +104,7 @@ def output(  # noqa: PLR0913  # the ways in which programs differ
             env={**os.environ, **(env or {})},
             cwd=cwd,
             check=False,
+            pass_fds=inherited(),
         )
     except subprocess.TimeoutExpired:
         raise CommandFailed(
@@ -137,6 +140,20 @@ def which(program: str) -> Path | None:
     return Path(found) if found else None
 
 
+def path_with(first: Iterable[Path]) -> str:
+    """Return PATH with folders before all else, and each of them, and each other's, only once.
+
+    So it does not grow when a shell evaluates it again.
+    """
+    ours = list(dict.fromkeys(map(str, first)))
+    others = [
+        each
+        for each in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if each not in ours and not Path(each).is_relative_to(paths.clusters())
+    ]
+    return os.pathsep.join([*ours, *others])
+
+
 @contextlib.contextmanager
 def _appending(log: Path) -> Iterator[TextIO]:
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -167,6 +184,7 @@ def _started(
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
                 process_group=0,  # so that what it starts can be ended with it
+                pass_fds=inherited(),
             )
         except OSError as error:
             raise _not_started(words, error, hint) from error
