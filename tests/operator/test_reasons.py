@@ -1,0 +1,67 @@
+"""Every reason is explained in the reference, is used by the code, and nothing else is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import bookstore_operator
+from bookstore_operator.model.release import StageName, Verdict
+from bookstore_operator.reasons import PROBLEMS, Reason
+from tests.operator.test_failures import FAILURES
+
+pytestmark = pytest.mark.scenario
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "failures.md").read_text()
+ROWS = re.findall(r"^\| `(\w+)` \|(.*)$", PAGE, re.MULTILINE)
+
+
+def source() -> str:
+    """The code but for the list of reasons itself."""
+    package = Path(bookstore_operator.__file__).parent
+    files = (path for path in package.rglob("*.py") if path.name != "reasons.py")
+    return "\n".join(path.read_text() for path in files)
+
+
+def test_every_reason_is_explained_once_and_no_other() -> None:
+    assert sorted(name for name, _ in ROWS) == sorted(reason.value for reason in Reason)
+
+
+def test_every_reason_is_used() -> None:
+    used = set(re.findall(r"\bReason\.([A-Z_]+)\b", source()))
+    # What a record says that this operator has no word for is read in reasons.py itself.
+    assert {reason.name for reason in Reason} - used == {"RELEASE_FAILED"}
+
+
+def test_every_problem_has_all_its_columns_filled() -> None:
+    for name, row in ROWS:
+        if name in PROBLEMS:
+            cells = [cell.strip() for cell in row.strip().strip("|").split("|")]
+            assert len(cells) == 4, name
+            assert all(cells), name
+
+
+def test_every_problem_is_played() -> None:
+    """Those that are missing here end a release for good, or are about backups: other tests."""
+    elsewhere = {
+        Reason.PROGRESS_DEADLINE_EXCEEDED,
+        Reason.MIGRATION_FAILED,
+        Reason.ABORTED,
+        Reason.RELEASE_FAILED,
+        Reason.NO_POD_AVAILABLE,
+        Reason.BACKUP_FAILED,
+    }
+    assert {failure.reason for failure in FAILURES.values()} >= PROBLEMS - elsewhere
+
+
+def test_events_of_releases_are_explained() -> None:
+    told = [f"Stage{stage}" for stage in StageName] + [f"Release{verdict}" for verdict in Verdict]
+    assert [name for name in told if f"`{name}`" not in PAGE] == []
+
+
+def test_a_reason_of_another_operator_can_be_read() -> None:
+    assert Reason.of_record("MigrationFailed") is Reason.MIGRATION_FAILED
+    assert Reason.of_record("SomethingNew") is Reason.RELEASE_FAILED
