@@ -69,7 +69,7 @@ def ensure(docker: Engine, roles: Iterable[Role]) -> dict[Role, str]:
 
 def is_prepared() -> bool:
     """Whether all that takes long is in the cache."""
-    return _recipe().archive.exists()
+    return recipe().archive.exists()
 
 
 def present(docker: Engine, role: Role) -> str | None:
@@ -110,7 +110,8 @@ def load(docker: Engine, images: list[Image]) -> None:
     docker.output("image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}", timeout=120)
 
 
-def _recipe() -> debian.Recipe:
+def recipe() -> debian.Recipe:
+    """Return how the root file system is made."""
     bundle = ca_bundle()
     return debian.Recipe(
         name="python",
@@ -132,7 +133,7 @@ def ca_bundle() -> Path | None:
 
 def _digest(role: Role) -> str:
     """Return a name for all that goes into a role's image."""
-    root = _recipe().digest
+    root = recipe().digest
     if role is Role.BASE:
         return root
     wheel = _POSTGRES if role is Role.POSTGRES else _VALKEY
@@ -146,7 +147,7 @@ def _data(role: Role) -> Path:
 
 
 def _root_layer() -> Layer:
-    return Layer.of(debian.root_archive(_recipe(), engine.tools_root(), expected_seconds=25))
+    return Layer.of(debian.root_archive(recipe(), engine.tools_root(), expected_seconds=25))
 
 
 def _labels(role: Role, version: str) -> dict[str, str]:

@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from devcluster import binaries, controlplane, kindcluster, progress, space
+from devcluster import binaries, controlplane, kindcluster, paths, progress, space
 from devcluster import doctor as checks
 from devcluster import engine as private_engine
+from devcluster import prune as unused
 from devcluster.baseimages import Role
 from devcluster.engine import Choice
 from devcluster.errors import DevclusterError
@@ -203,6 +204,31 @@ def image(
     variables = kindcluster.image_environment([IMAGE_ROLES[role] for role in roles], engine)
     for variable, value in variables.items():
         typer.echo(f"export {variable}={shlex.quote(value)}")
+
+
+@commands.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
+) -> None:
+    """Remove what no cluster uses: programs of earlier versions, images of the private engine.
+
+    What the next cluster needs stays; while a kind cluster is up, what was built for it, too.
+    """
+    was_running = private_engine.running_private_engine() is not None
+    done = "would remove" if dry_run else "removed"
+    total = 0
+    try:
+        for thing in unused.unused():
+            if not dry_run:
+                thing.remove()
+            total += thing.bytes
+            typer.echo(f"{done} {thing.bytes / 1e6:7.0f} MB  {thing.what}")
+    finally:
+        if not was_running:
+            private_engine.stop_if_unused()
+    in_all = "Would free" if dry_run else "Freed"
+    shared = ", less what images share" if total else ""
+    typer.echo(f"{in_all} {total / 1e6:.0f} MB{shared}. To remove all: rm -r {paths.cache()}")
 
 
 @commands.command()

@@ -13,6 +13,7 @@ from devcluster.errors import CommandFailed, DevclusterError
 
 _GIB = 1 << 30
 _NEEDED_GO = (1, 21)
+_CAP_SYS_ADMIN = 21
 
 
 class Outcome(Enum):
@@ -69,17 +70,28 @@ def _linux() -> Iterator[Check]:
 
 def _private_engine() -> Iterator[Check]:
     root = os.geteuid() == 0
-    yield _found("root", root, "Run devcluster with sudo, or start Docker.")
+    hint = "Run devcluster with sudo; or install Docker: apt-get install docker.io"
+    yield _found("root", root, hint)
+    if root:
+        hint = "This is a container without privileges: run it with --privileged, or use Docker."
+        yield _found("the right to mount (CAP_SYS_ADMIN)", _may_mount(), hint)
     for program, package in (
         ("apt-get", "apt"),
         ("dpkg-deb", "dpkg"),
         ("unshare", "util-linux"),
+        ("mount", "mount"),
         ("perl", "perl"),
     ):
         has = run.which(program) is not None
         yield _found(program, has, f"apt-get install {package}")
     mounted = any(Path("/sys/fs/cgroup").glob("*"))
     yield _found("control groups", mounted, "mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def _may_mount() -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
+    return effective is None or bool(int(effective[1], 16) & 1 << _CAP_SYS_ADMIN)
 
 
 def _programs(names: tuple[str, ...]) -> Iterator[Check]:

@@ -196,6 +196,11 @@ def is_unpacked() -> bool:
     return debian.is_unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
 
 
+def packages_folder() -> Path:
+    """Return where the private engine's packages are, or are to be."""
+    return debian.folder_of(_PACKAGES, _OPTIONAL_PACKAGES)
+
+
 def tools_root() -> Path:
     """Return the folder with the unpacked packages, fetching them if need be."""
     return _tools().root

@@ -8,7 +8,7 @@ from devcluster.imagearchive import Entry, Image, write_layer
 from devcluster.locking import locked
 
 PULLED = f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}"
-_LOCAL = f"localhost/bookstore-metrics-server:{versions.METRICS_SERVER}"
+LOCAL = f"localhost/bookstore-metrics-server:{versions.METRICS_SERVER}"
 
 
 def ensure_image(docker: Engine) -> str:
@@ -21,16 +21,16 @@ def ensure_image(docker: Engine) -> str:
 
 
 def _ensured(docker: Engine) -> str:
-    if not docker.has_image(_LOCAL):
+    if not docker.has_image(LOCAL):
         program = binaries.ensure(["metrics-server"])["metrics-server"]
         with space.scratch() as work:
             layer = write_layer(
                 [Entry("/metrics-server", source=program), Entry("/tmp", mode=0o1777)],  # noqa: S108
                 work / "layer.tar",
             )
-            image = Image(_LOCAL, (layer,), entrypoint=("/metrics-server",), user="65534:65534")
+            image = Image(LOCAL, (layer,), entrypoint=("/metrics-server",), user="65534:65534")
             baseimages.load(docker, [image])
-    return _LOCAL
+    return LOCAL
 
 
 def install(image: str, kubectl: Sequence[str]) -> None:

@@ -49,7 +49,7 @@ def ensure(docker: Engine) -> str:
     with locked("images"):
         if present(docker):
             return NAME
-        root = debian.root_archive(_recipe(), engine.tools_root(), expected_seconds=35)
+        root = debian.root_archive(recipe(), engine.tools_root(), expected_seconds=35)
         with (
             progress.step("Making the node image", expected_seconds=10) as step,
             space.scratch() as work,
@@ -63,7 +63,7 @@ def ensure(docker: Engine) -> str:
 def is_prepared() -> bool:
     """Whether all that takes long is in the cache."""
     programs = (*_PROGRAMS, "pause")
-    return _recipe().archive.exists() and all(map(binaries.cached, programs))
+    return recipe().archive.exists() and all(map(binaries.cached, programs))
 
 
 def present(docker: Engine) -> bool:
@@ -75,14 +75,15 @@ def present(docker: Engine) -> bool:
     )
 
 
-def _recipe() -> debian.Recipe:
+def recipe() -> debian.Recipe:
+    """Return how the root file system is made."""
     return debian.Recipe("node", _PACKAGES, "node.sh", {})
 
 
 def _digest() -> str:
     own = [debian.content(paths.DATA / "nodeimage"), Path(__file__).read_text()]
     folders = [path.parent.name for name in ("kubelet", "pause") if (path := binaries.cached(name))]
-    return debian.fingerprint(_recipe().digest, own, folders)
+    return debian.fingerprint(recipe().digest, own, folders)
 
 
 def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
