@@ -14,13 +14,13 @@ from devcluster.engine import Choice
 ENGINE_USER = "container-tests"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def docker_environment() -> Iterator[dict[str, str]]:
     """Give what makes docker use an engine, with the names of base images there."""
     choice = Choice.from_environment()
     own, _ = kindcluster.choose(choice)
     if own is None:
-        engine.start_private_engine(ENGINE_USER)  # no other test's cluster decides when it ends
+        engine.start_private_engine(ENGINE_USER)  # no cluster decides when it ends
     try:
         roles = [Role.BASE, Role.POSTGRES, Role.VALKEY]
         yield {**os.environ, **kindcluster.image_environment(roles, choice)}
