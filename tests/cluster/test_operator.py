@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from demo.kubectl import KubectlError
-from tests.cluster.conftest import ROOT, SYSTEM, Shop, bookstore, image
+from tests.cluster.conftest import ROOT, SYSTEM, Shop, image
 from tests.support.kube import condition, holds, wait_for
 
 pytestmark = pytest.mark.cluster
@@ -106,33 +106,6 @@ def test_killed_at_any_moment_it_still_gets_there(shop: Shop) -> None:
     assert len(shop.list("batch/v1/jobs")) == 1
 
 
-def _lease_rights(namespace: str) -> list[dict[str, Any]]:
-    """The manifests' own right to the Lease, moved to another namespace."""
-    manifests = yaml.safe_load_all((ROOT / "manifests" / "base" / "rbac.yaml").read_text())
-    chosen = [each for each in manifests if each["kind"] in {"Role", "RoleBinding"}]
-    for each in chosen:
-        each["metadata"]["namespace"] = namespace
-    return chosen
-
-
-def test_a_standby_takes_over(shop: Shop) -> None:
-    shop.kubectl.apply(*_lease_rights(shop.namespace))
-    lease = f"--lease-namespace={shop.namespace}"
-    first = shop.start(lease)
-    wait_for(lambda: first.logged("Leading as"), 20, "the first to lead")
-    second = shop.start(lease)
-    wait_for(lambda: second.logged("Standing by"), 20, "the second to stand by")
-    assert first.stop() == 0
-    wait_for(lambda: len(second.logged("Leading as")) == 2, 5, "the second to lead, soon")
-    shop.apply(replicas=1)
-    shop.ready()
-
-    third = shop.start(lease)
-    wait_for(lambda: len(third.logged("Standing by")) == 2, 20, "the third to stand by")
-    second.stop(signal.SIGKILL)
-    wait_for(lambda: len(third.logged("Leading as")) == 3, 20, "the third to lead within 20 s")
-
-
 def test_an_operator_that_can_no_longer_see_ends(shop: Shop) -> None:
     """The right to watch is taken away: a sentence and an exit code, not blindness."""
     account = {"kind": "ServiceAccount", "name": "helper", "namespace": shop.namespace}
@@ -216,32 +189,6 @@ def test_a_foreign_object_of_our_name_is_left_alone(operated: Shop) -> None:
     assert found["spec"]["selector"] == {"somebody": "else"}
     operated.kubectl("delete", "service", "demo")
     operated.ready()
-
-
-@pytest.mark.parametrize(
-    ("spec", "sentence"),
-    [
-        ({"replicas": 2, "autoscaling": {"maxReplicas": 3}}, "give one of replicas and autosc"),
-        ({"replicas": -1}, "spec.replicas"),
-        ({"image": ""}, "spec.image"),
-        ({"autoscaling": {"minReplicas": 5, "maxReplicas": 3}}, "must not be larger than"),
-        ({"database": {}}, "give one of database.embedded and database.external"),
-        ({"service": {"type": "ClusterIP", "nodePort": 30080}}, "needs service.type"),
-        ({"backup": {"schedule": "now and then"}}, "spec.backup.schedule"),
-        ({"deletionPolicy": "Perhaps"}, "spec.deletionPolicy"),
-    ],
-)
-def test_an_invalid_bookstore_is_refused_with_a_sentence(
-    shop: Shop, spec: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(KubectlError, match=sentence):
-        shop.kubectl.apply(bookstore(**spec))
-
-
-@pytest.mark.parametrize("name", ["d" * 41, "1demo", "demo.shop", "demo-db"])
-def test_a_name_that_would_not_work_is_refused(shop: Shop, name: str) -> None:
-    with pytest.raises(KubectlError, match="the name of a BookStore"):
-        shop.kubectl.apply(bookstore(name))
 
 
 def test_secrets_can_neither_be_listed_nor_watched(shop: Shop) -> None:

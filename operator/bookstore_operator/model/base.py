@@ -76,13 +76,24 @@ Quantity = Annotated[
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": QUANTITY,
             "maxLength": 20,
+            "minimum": 0,  # of an amount that is given as a number
         }
     ),
 ]
 """An amount of CPU, memory or storage, as in `500m` or `1Gi`."""
 
 SmallText = Annotated[str, Field(max_length=253)]
-LabelValue = Annotated[str, Field(max_length=63)]
+ObjectName = Annotated[
+    str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1)
+]
+"""The name of an object, as most kinds have it."""
+DataKey = Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+"""A key of a Secret."""
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+LabelValue = Annotated[str, Field(max_length=63, pattern=f"^({_WORD})?$")]
+LabelKey = Annotated[
+    str, Field(max_length=317, pattern=rf"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?{_WORD}$")
+]
 
 
 class Metadata(Part):

@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bookstore_operator.model.base import (
+    DataKey,
+    LabelKey,
     LabelValue,
     Metadata,
+    ObjectName,
     Part,
     Quantity,
-    SmallText,
     Time,
     group,
     rules,
@@ -71,7 +73,17 @@ class ResourceAmounts(Part):
     memory: Quantity | None = Field(None, description="Memory in bytes: `256Mi`.")
 
 
-class Resources(Part):
+def _within_limit(amount: str) -> tuple[str, str]:
+    asked, most = f"self.requests.{amount}", f"self.limits.{amount}"
+    given = f"has(self.requests) && has({asked}) && has(self.limits) && has({most})"
+    larger = f"quantity(string({asked})).isGreaterThan(quantity(string({most})))"
+    return (
+        f"!({given}) || !{larger}",
+        f"resources.requests.{amount} must not be larger than resources.limits.{amount}",
+    )
+
+
+class Resources(Part, json_schema_extra=rules(_within_limit("cpu"), _within_limit("memory"))):
     """What each container asks for and may use at most."""
 
     requests: ResourceAmounts = group(ResourceAmounts, "What the scheduler sets aside.")
@@ -120,7 +132,7 @@ class Storage(Part):
             ("self == oldSelf", "the size of a volume can't be changed here: see its claim (PVC)")
         ),
     )
-    storage_class_name: SmallText | None = Field(
+    storage_class_name: ObjectName | None = Field(
         None,
         description="The StorageClass to take; the cluster's default one when unset.",
         json_schema_extra=rules(("self == oldSelf", "the class of a volume can't be changed")),
@@ -137,9 +149,9 @@ class EmbeddedDatabase(Part):
 class ExternalDatabase(Part):
     """A PostgreSQL database that someone else runs, told by a Secret of the same namespace."""
 
-    secret_name: SmallText = Field(description="The Secret with the database's URI.", min_length=1)
-    key: SmallText = Field("uri", description="The key of the URI (`postgresql://…`).")
-    direct_key: SmallText | None = Field(
+    secret_name: ObjectName = Field(description="The Secret with the database's URI.")
+    key: DataKey = Field("uri", description="The key of the URI (`postgresql://…`).")
+    direct_key: DataKey | None = Field(
         None,
         description="The key of a URI that bypasses a connection pooler; migrations prefer it.",
     )
@@ -242,7 +254,7 @@ class Config(Part):
 class Toleration(Part):
     """A taint of nodes that Pods put up with."""
 
-    key: SmallText | None = Field(None, description="The taint's key; all when unset.")
+    key: LabelKey | None = Field(None, description="The taint's key; all when unset.")
     operator: Literal["Exists", "Equal"] = Field("Equal", description="How to compare the value.")
     value: LabelValue | None = Field(None, description="The taint's value.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
@@ -262,7 +274,7 @@ class Scheduling(Part):
     tolerations: Annotated[list[Toleration], Field(max_length=20)] = Field(
         default_factory=list, description="Taints that Pods put up with."
     )
-    priority_class_name: SmallText | None = Field(
+    priority_class_name: ObjectName | None = Field(
         None, description="The PriorityClass of the API's Pods."
     )
 
@@ -298,7 +310,7 @@ class NetworkPolicy(Part):
 class ImagePullSecret(Part):
     """A Secret with a registry's credentials."""
 
-    name: SmallText = Field(description="The Secret's name.", min_length=1)
+    name: ObjectName = Field(description="The Secret's name.")
 
 
 class BookStoreSpec(
