@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -51,6 +52,8 @@ class Applier:
     api: Api
     store: ObjectStore
     observer: Observer
+    may_write: Callable[[], bool] = lambda: True
+    """Asked before each write: what was decided before a long sleep is not carried out after it."""
 
     async def carry_out(self, plan: Plan, key: StoreKey) -> int:
         """Carry out all actions from top to bottom.
@@ -83,6 +86,9 @@ class Applier:
     async def _guarded(self, action: Action, key: StoreKey) -> bool:
         """Do one action and sort its errors."""
         target = target_of(action)
+        if not self.may_write():
+            message = "another replica may be leading by now"
+            raise StaleSnapshotError(message)
         try:
             return await self._do(action, key)
         except ApiError as error:

@@ -28,6 +28,7 @@ _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
 _PAGE = 500
+_LONGEST_RETRY_AFTER = 300.0
 
 
 class ApiError(Exception):
@@ -96,6 +97,10 @@ class Api:
     async def get(self, resource: Resource, namespace: str, name: str) -> dict[str, Any]:
         """Read one object."""
         return await self._request("GET", resource.path(namespace, name))
+
+    async def first(self, resource: Resource, namespace: str | None) -> dict[str, Any]:
+        """List no more than one object of a kind."""
+        return await self._request("GET", resource.path(namespace), query={"limit": "1"})
 
     async def pages(
         self, resource: Resource, namespace: str | None
@@ -251,7 +256,7 @@ def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:
     except (ValueError, KeyError, TypeError):
         reason, message = f"HTTP{status}", data.decode("utf-8", "replace")[:500]
     try:
-        retry_after = float(headers["Retry-After"])
+        retry_after = min(float(headers["Retry-After"]), _LONGEST_RETRY_AFTER)
     except (KeyError, ValueError):
         retry_after = None
     return ApiError(status, reason, message or f"HTTP {status}", retry_after)

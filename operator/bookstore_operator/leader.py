@@ -19,6 +19,7 @@ from bookstore_operator.resources import Resource
 
 logger = logging.getLogger(__name__)
 
+_SOON = 0.1
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 
@@ -56,8 +57,10 @@ class LeaderElection:
         self._identity = identity
         self._timing = timing or Timing()
         self._seen = Sighting("", 0.0)
+        self._free_at = 0.0
         self._holder = ""
         self._held: dict[str, Any] | None = None
+        self._renewed = float("-inf")
 
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
@@ -67,23 +70,31 @@ class LeaderElection:
             if holder != told:
                 logger.info("Standing by: %s leads.", holder or "nobody yet")
                 told = holder
-            await asyncio.sleep(self._timing.retry)
+            await asyncio.sleep(min(self._timing.retry, max(_SOON, self._free_at - _now())))
         logger.info("Leading as %s.", self._identity)
 
+    @property
+    def leads(self) -> bool:
+        """Whether the Lease is ours for some seconds yet: whoever writes has to ask each time.
+
+        By the clock alone, since a process that was frozen can't know what has happened meanwhile.
+        """
+        return _now() - self._renewed < self._timing.renew_deadline
+
     async def hold(self) -> None:
-        """Renew the Lease until that fails for too long; returns when it is lost."""
-        renewed = _now()
-        while _now() - renewed < self._timing.renew_deadline:
+        """Renew the Lease until that fails for too long; returns when it is lost.
+
+        A process that slept too long has lost it even if nobody has it now: somebody may have had.
+        """
+        while self.leads:
             await asyncio.sleep(self._timing.retry)
-            started = _now()
-            if await self._try():
-                renewed = started
-            elif self._holder != self._identity:
+            if not self.leads or not (await self._try() or self._holder == self._identity):
                 return
 
     async def release(self) -> None:
         """Let go of the Lease, so that a standby need not wait for it to run out."""
         held, self._held = self._held, None
+        self._renewed = float("-inf")
         if held is None:
             return
         lease = _lease_of(held, "", 1.0, _timestamp())
@@ -95,9 +106,10 @@ class LeaderElection:
 
     async def _try(self) -> bool:
         """Take or renew the Lease once; False if it is somebody else's or nobody answers."""
+        started = _now()
         try:
             async with asyncio.timeout(self._timing.renew_deadline / 2):
-                return await self._take_or_renew()
+                taken = await self._take_or_renew()
         except (ApiError, TimeoutError) as error:
             logger.log(
                 logging.DEBUG if _is_conflict(error) else logging.WARNING,
@@ -106,6 +118,9 @@ class LeaderElection:
                 error or "no answer in time",
             )
             return False
+        if taken:
+            self._renewed = started
+        return taken
 
     async def _take_or_renew(self) -> bool:
         current = await self._read()
@@ -118,6 +133,7 @@ class LeaderElection:
         version = current["metadata"]["resourceVersion"]
         if version != self._seen.version:
             self._seen = Sighting(version, _now())
+        self._free_at = self._seen.at + float(current["spec"].get("leaseDurationSeconds") or 0)
         if not may_take(current, self._identity, self._seen, _now()):
             return False
         lease = _lease_of(current, self._identity, self._timing.lease, _timestamp())

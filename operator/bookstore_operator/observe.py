@@ -61,6 +61,20 @@ class Observer:
         lists = [self._relist(resource, scope) for resource in WATCHED for scope in self._scopes]
         return set[StoreKey]().union(*await asyncio.gather(*lists))
 
+    async def check_rights(self) -> None:
+        """List a BookStore, if there is one.
+
+        Raises:
+            ApiError: the API server did not answer.
+            ClusterError: the operator may not list them any more; says what to do.
+
+        """
+        for scope in self._scopes:
+            try:
+                await self._api.first(BOOKSTORES, scope)
+            except ApiError as error:
+                raise _explained(BOOKSTORES, error) from error
+
     async def snapshot(self, key: StoreKey) -> Snapshot | None:
         """Observe one BookStore; None when there is none of that name.
 

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 LEASE_NAME = "bookstore-operator"
 _STOP_SECONDS = 3
+_LAST_WORDS_SECONDS = 1.0
+_RIGHTS_SECONDS = 60.0
 _RELIST_SPACING = 30.0
 _FIRST_LIST_DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)
 
@@ -90,10 +92,11 @@ async def run(options: Options) -> None:
                 raise OperatorEndedError(health.fatal)
             logger.info("Stopping.")
         finally:
-            server.close()
             await _end(tasks)
             await parts.election.release()
             await _end(watches)
+            await _last_words(health)
+            server.close()
 
 
 class _Parts:
@@ -111,10 +114,13 @@ class _Parts:
         )
         self.reconciler = Reconciler(
             self._observer,
-            Applier(api, self.store, self._observer),
-            Recorder(api, self.store),
+            Applier(api, self.store, self._observer, self._may_write),
+            Recorder(api, self.store, may_write=self._may_write),
             self._queue,
         )
+
+    def _may_write(self) -> bool:
+        return self.election.leads or not self._options.leader_election
 
     def listed_again(self) -> None:
         """List all anew: a watch started again and will not tell what was deleted meanwhile."""
@@ -130,6 +136,7 @@ class _Parts:
             if self._options.leader_election:
                 group.create_task(self._hold())
             group.create_task(self._keep_whole())
+            group.create_task(self._keep_rights())
             await self.list_all()  # a standby's picture may be behind
             self._relist.set()  # and once more when the watches stand: what went before is untold
             for key in self.store.stores():
@@ -162,6 +169,15 @@ class _Parts:
         await self.election.hold()
         message = "The Lease was lost: somebody else may lead now."
         raise OperatorEndedError(message)
+
+    async def _keep_rights(self) -> None:
+        """Ask every minute whether BookStores may still be listed: open watches would not say."""
+        while True:
+            await asyncio.sleep(_RIGHTS_SECONDS)
+            try:
+                await self._observer.check_rights()
+            except ApiError as error:
+                logger.warning("Could not ask whether all is still allowed: %s", error.message)
 
     async def _keep_whole(self) -> None:
         """List everything again every ten minutes, and soon after a watch started anew."""
@@ -222,6 +238,12 @@ async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+
+
+async def _last_words(health: Health) -> None:
+    """Let a probe hear why the process ends, when all else has ended."""
+    if health.fatal:
+        await asyncio.sleep(_LAST_WORDS_SECONDS)
 
 
 def run_process(main: Coroutine[Any, Any, None]) -> NoReturn:

@@ -65,7 +65,7 @@ class Reconciler:
                 await self._reconcile(key)
         except StaleSnapshotError as error:
             logger.debug("Looking again: %s", error, extra={"store": str(key)})
-            self._queue.failed(key)
+            self._queue.failed(key, first=_AGAIN_SECONDS)
         except RefusedError as error:
             await self._refused(key, error.refusal)
         except ApiError as error:

@@ -22,9 +22,15 @@ class Backoff:
     floor_for_events: float = 5.0
     """A failing key that something happened to is looked at again after at most this long."""
 
-    def delay(self, failures: int, draw: Callable[[], float] = random.random) -> float:
+    def delay(
+        self,
+        failures: int,
+        draw: Callable[[], float] = random.random,
+        first: float | None = None,
+    ) -> float:
         """How long to wait after so many failures in a row (1 is the first)."""
-        plain = min(self.cap, self.first * 2.0 ** min(failures - 1, 30))
+        start = self.first if first is None else first
+        plain = min(self.cap, start * 2.0 ** min(failures - 1, 30))
         return min(self.cap, plain * (1 + self.jitter * draw()))
 
 
@@ -76,14 +82,18 @@ class Schedule(Generic[Key]):
         self._not_before.pop(key, None)
         self._release(key)
 
-    def failed(self, key: Key, now: float, at_least: float = 0.0) -> float:
+    def failed(
+        self, key: Key, now: float, at_least: float = 0.0, first: float | None = None
+    ) -> float:
         """Release a key and look at it again after a delay that grows; returns the delay.
+
+        It starts at `first` where that is given: a failure that is likely to be over at once.
 
         What happens to the key meanwhile brings that forward, but not by much: events that a
         failing key causes itself must not make it spin.
         """
         self._failures[key] = self._failures.get(key, 0) + 1
-        delay = max(at_least, self._backoff.delay(self._failures[key]))
+        delay = max(at_least, self._backoff.delay(self._failures[key], first=first))
         self._not_before[key] = now + max(at_least, min(delay, self._backoff.floor_for_events))
         asked = self._due.pop(key, None)
         self._set(key, now + delay)
@@ -149,9 +159,9 @@ class WorkQueue(Generic[Key]):
         self._schedule.succeeded(key)
         self._changed.set()
 
-    def failed(self, key: Key, at_least: float = 0.0) -> float:
+    def failed(self, key: Key, at_least: float = 0.0, first: float | None = None) -> float:
         """Say that a key's visit failed; returns when it comes again, in seconds."""
-        delay = self._schedule.failed(key, _now(), at_least)
+        delay = self._schedule.failed(key, _now(), at_least, first)
         self._changed.set()
         return delay
 

@@ -20,7 +20,7 @@ from devcluster.errors import DevclusterError
 from devcluster.locking import locked
 from devcluster.processes import Process
 from devcluster.stages import Messages
-from tests.support import operators
+from tests.support import faulty, operators
 from tests.support.kube import holds, wait_for
 from tests.support.operators import Operator
 
@@ -78,14 +78,20 @@ class Shop:
         """The operator that was started last."""
         return self.running[-1]
 
-    def start(self, *arguments: str) -> Operator:
-        """Start an operator."""
+    def start(
+        self,
+        *arguments: str,
+        kubeconfig: Path | None = None,
+        log: str = "",
+        namespace: str = "",
+    ) -> Operator:
+        """Start an operator; with a log of its own where one is named."""
         chosen = arguments or ("--no-leader-election",)
         self.running.append(
             operators.start(
-                self.cluster.operator_kubeconfig,
-                self.log,
-                f"--namespace={self.namespace}",
+                kubeconfig or self.cluster.operator_kubeconfig,
+                self.log.with_name(log) if log else self.log,
+                f"--namespace={namespace or self.namespace}",
                 *chosen,
             )
         )
@@ -241,6 +247,14 @@ def shop(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> It
         if operator.process.poll() is None:
             operator.stop(signal.SIGKILL)
     shop.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+def proxy(shop: Shop) -> Iterator[faulty.Proxy]:
+    """Give a way to the API server that fails when told to."""
+    plane = shop.cluster.plane
+    with faulty.proxy(plane.server, plane.folder / "pki" / "apiserver.crt") as made:
+        yield made
 
 
 @pytest.fixture

@@ -65,6 +65,11 @@ def test_the_servers_wish_to_wait_is_read() -> None:
         assert error_of(host).retry_after == 7
 
 
+def test_nobody_is_made_to_wait_for_hours() -> None:
+    with answering(503, b"{}", Retry_After="86400") as host:
+        assert error_of(host).retry_after == 300
+
+
 def test_what_a_proxy_says_is_told_as_it_is() -> None:
     with answering(502, b"<html>Bad Gateway</html>", Retry_After="soon") as host:
         error = error_of(host)

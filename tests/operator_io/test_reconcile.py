@@ -50,8 +50,8 @@ class Rig:
     def succeeded(self, _: StoreKey) -> None:
         self.calls.append(("succeeded", 0.0))
 
-    def failed(self, _: StoreKey, at_least: float = 0.0) -> float:
-        self.calls.append(("failed", at_least))
+    def failed(self, _: StoreKey, at_least: float = 0.0, first: float | None = None) -> float:
+        self.calls.append(("failed", at_least if first is None else first))
         return at_least
 
     def visit(self, reconciler: Reconciler, times: int = 1) -> list[tuple[str, float]]:
@@ -96,7 +96,7 @@ def test_writes_without_end_are_slowed_down(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("error", "at_least"),
     [
-        (StaleSnapshotError("changed"), 0.0),
+        (StaleSnapshotError("changed"), 0.05),
         (ApiError(500, "InternalError", "etcd is away"), 0.0),
         (ApiError(429, "TooManyRequests", "later", retry_after=17), 17.0),
         (ApiError(0, "Unreachable", "no answer"), 0.0),

@@ -90,6 +90,18 @@ def test_retry_after_is_honoured_against_events() -> None:
     assert schedule.pop(30.0) == "a"
 
 
+def test_a_failure_that_is_likely_over_is_looked_at_soon_but_not_for_ever() -> None:
+    schedule: Schedule[str] = Schedule(STEADY)
+    delays = []
+    for _ in range(8):
+        schedule.add("a", 0.0)
+        now = schedule.next_due()
+        assert now is not None
+        schedule.pop(now)
+        delays.append(schedule.failed("a", now, first=0.05))
+    assert delays == [0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4]
+
+
 @given(st.integers(1, 10_000), st.floats(0, 1))
 def test_a_delay_is_never_longer_than_the_cap_nor_shorter_than_the_first(
     n: int, draw: float

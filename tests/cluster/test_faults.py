@@ -1,0 +1,196 @@
+"""An API server that errs: the operator retries within bounds, gets there, or ends and says so."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import urllib.error
+import urllib.request
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Shop
+from tests.support import faulty
+from tests.support.faulty import Fault, Proxy, Rule, Seen
+from tests.support.kube import wait_for
+from tests.support.operators import Operator
+
+pytestmark = pytest.mark.cluster
+
+SERVICE = r"/services/demo$"
+SERVICES = r"/services$"
+
+
+def start(shop: Shop, proxy: Proxy, log: str = "", namespace: str = "") -> Operator:
+    """Start an operator behind a proxy, and wait for all its watches."""
+    kubeconfig = proxy.kubeconfig(
+        shop.cluster.operator_kubeconfig, shop.log.with_name(f"{log}proxy.kubeconfig")
+    )
+    operator = shop.start(kubeconfig=kubeconfig, log=log, namespace=namespace)
+    wait_for(lambda: operator.logged("started"), 60, "the operator to start")
+    wait_for(lambda: proxy.watches() >= 13, 30, "the operator to watch")
+    return operator
+
+
+def gaps(met: list[Seen]) -> list[float]:
+    """Seconds between requests."""
+    return [later.at - earlier.at for earlier, later in itertools.pairwise(met)]
+
+
+def delete_and_await(shop: Shop, plural: str, name: str, seconds: float) -> float:
+    """Delete an object; in how many seconds it was made anew."""
+    old = shop.get(plural, name)
+    assert old is not None
+    began = time.monotonic()
+    shop.kubectl("delete", plural.rpartition("/")[2], name, "--wait=false")
+
+    def is_new() -> bool:
+        found = shop.get(plural, name)
+        return found is not None and found["metadata"]["uid"] != old["metadata"]["uid"]
+
+    wait_for(is_new, seconds, f"{plural} {name} to be made anew")
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize(
+    ("faults", "pauses"),
+    [
+        (
+            [
+                faulty.answer(500, "InternalError"),
+                faulty.answer(503, "ServiceUnavailable"),
+                faulty.drop,
+                faulty.lose_answer,
+            ],
+            [0.9, 1.9, 3.9],
+        ),
+        (
+            [
+                faulty.answer(409, "Conflict"),
+                faulty.answer(429, "TooManyRequests", retry_after=3),
+                faulty.answer(429, "TooManyRequests"),
+            ],
+            [0.0, 2.9],
+        ),
+    ],
+    ids=["away", "busy"],
+)
+def test_what_fails_is_tried_again_ever_more_seldom(
+    shop: Shop, proxy: Proxy, faults: list[Fault], pauses: list[float]
+) -> None:
+    listing = proxy.fail(faults[0], r"/deployments$", watch=False, times=1)
+    start(shop, proxy)
+    assert listing.met
+    rules = [proxy.fail(fault, SERVICE, method="PATCH", times=1) for fault in faults]
+    secret = proxy.fail(faults[0], "/secrets/demo-db$", times=1)
+    job = proxy.fail(faulty.lose_answer, "/jobs$", method="POST", times=1)
+    shop.apply(replicas=1)
+    shop.ready()
+    met = [seen for rule in rules for seen in rule.met]
+    assert len(met) == len(faults)
+    assert secret.met
+    assert job.met
+    for gap, pause in zip(gaps(met), pauses, strict=False):
+        assert gap >= pause, gaps(met)
+    assert len(proxy.writes()) < 60, "no hot loop"
+    assert len(shop.list("batch/v1/jobs")) == 1, "the Job whose answer was lost was found"
+    assert len(shop.list("bookstorereleases")) == 1
+
+
+def test_watches_that_fail_for_a_while_start_again(shop: Shop, proxy: Proxy) -> None:
+    """And what happened meanwhile is seen."""
+    start(shop, proxy)
+    shop.apply(replicas=1)
+    shop.ready()
+    for name, fault in {
+        "cut": faulty.drop,
+        "ended at once": faulty.say(b""),
+        "429": faulty.answer(429, "TooManyRequests", retry_after=1),
+        "500": faulty.answer(500, "InternalError"),
+        "expired": faulty.error_event(410, "Expired"),
+    }.items():
+        rule = proxy.fail(fault, SERVICES, watch=True, times=2)
+        proxy.cut_watches(SERVICES)
+        wait_for(partial(has_failed, rule), 20, f"the watch to be {name}")
+        took = delete_and_await(shop, "v1/services", "demo", 20)
+        print(f"{name}: repaired in {took:.1f} s")
+    assert shop.operator.process.poll() is None
+    assert len([seen for seen in proxy.seen if seen.watch]) < 60, "no hot loop"
+
+
+def has_failed(rule: Rule) -> bool:
+    return not rule.left
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faulty.answer(410, "Gone"),
+        faulty.answer(422, "Invalid"),
+        faulty.error_event(500, "InternalError"),
+        faulty.say(b'{"type": "ADDED", "object": {"kind": "Ser\n'),
+    ],
+    ids=["status-410", "status-422", "error-event", "truncated-line"],
+)
+def test_a_dead_watch_ends_the_process_and_its_probe_says_so(
+    shop: Shop, proxy: Proxy, fault: Fault
+) -> None:
+    operator = start(shop, proxy)
+    assert probed(operator) == {"listed": True, "leading": True}
+    proxy.fail(fault, SERVICES, watch=True)
+    proxy.cut_watches(SERVICES)
+    told = wait_for(lambda: probed(operator).get("fatal"), 20, "the probe to say so")
+    assert "watches failed" in told
+    assert operator.process.wait(10) == 1
+    assert operator.logged("without which the operator is blind")
+
+
+def probed(operator: Operator) -> dict[str, Any]:
+    """What /livez says; a failing one has its `fatal`."""
+    port = operator.logged("Health on port")[-1]["message"].split()[-1].rstrip(".")
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5) as answer:
+            told: dict[str, Any] = json.load(answer)
+            assert "fatal" not in told
+    except urllib.error.HTTPError as error:
+        told = json.load(error)
+    return told
+
+
+def test_faults_that_take_minutes_to_be_known(shop: Shop, proxy: Proxy) -> None:
+    """All at once: a hung write, watches that fall silent, watches that fail for good."""
+    plane = shop.cluster.plane
+    with faulty.proxy(plane.server, plane.folder / "pki" / "apiserver.crt") as elsewhere:
+        blind = start(shop, elsewhere, "blind.log", "nowhere")
+        failing = elsewhere.fail(faulty.answer(500, "InternalError"), SERVICES, watch=True)
+        elsewhere.cut_watches(SERVICES)
+        began = time.monotonic()
+
+        hung_write_is_given_up(shop, proxy)
+        silent_watches_are_noticed(shop, proxy)
+
+        assert blind.process.wait(150 - (time.monotonic() - began)) == 1
+        assert blind.logged("without which the operator is blind")
+        assert len(failing.met) == 11, gaps(failing.met)
+        assert gaps(failing.met)[-1] > 29
+
+
+def hung_write_is_given_up(shop: Shop, proxy: Proxy) -> None:
+    start(shop, proxy)
+    rule: Rule = proxy.fail(faulty.hang, SERVICE, method="PATCH", times=1)
+    shop.apply(replicas=1)
+    shop.ready()
+    assert len(rule.met) == 1
+    again = next(seen for seen in proxy.writes() if seen.at > rule.met[0].at)
+    assert 29 < again.at - rule.met[0].at < 45
+
+
+def silent_watches_are_noticed(shop: Shop, proxy: Proxy) -> None:
+    """Within kopf's 70 s; a list would do it too, but not so soon."""
+    proxy.freeze_watches()
+    took = delete_and_await(shop, "v1/services", "demo", 90)
+    assert shop.operator.process.poll() is None
+    print(f"silent watches: repaired in {took:.1f} s")
