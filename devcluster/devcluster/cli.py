@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from devcluster import binaries, controlplane, kindcluster, paths, progress, space
+from devcluster import binaries, controlplane, kindcluster, progress, space
 from devcluster import doctor as checks
 from devcluster import engine as private_engine
 from devcluster import prune as unused
@@ -227,8 +227,8 @@ def prune(
         if not was_running:
             private_engine.stop_if_unused()
     in_all = "Would free" if dry_run else "Freed"
-    shared = ", less what images share" if total else ""
-    typer.echo(f"{in_all} {total / 1e6:.0f} MB{shared}. To remove all: rm -r {paths.cache()}")
+    # Layers that only removed images share are not in any image's size.
+    typer.echo(f"{in_all} at least {total / 1e6:.0f} MB." if total else "Nothing to remove.")
 
 
 @commands.command()

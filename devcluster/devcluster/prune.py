@@ -1,6 +1,7 @@
 """What no cluster uses any more: programs and packages of earlier versions, images, leftovers."""
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -156,11 +157,12 @@ def _labelled(docker: Engine) -> set[str]:
 
 
 def _listed(docker: Engine) -> Iterator[tuple[str, str, int]]:
-    """Return id, name and size of each image."""
-    template = "{{.ID}}\t{{.Repository}}:{{.Tag}}\t{{.Size}}"
-    for line in docker.output("image", "ls", "--no-trunc", "--format", template).splitlines():
-        image, name, size = line.split("\t")
-        yield image, name, byte_count(size)
+    """Return the id of each image, its names, and the size of what no other image has."""
+    listed = json.loads(docker.output("system", "df", "--verbose", "--format", "{{json .Images}}"))
+    for image in dict.fromkeys(row["ID"] for row in listed):
+        rows = [row for row in listed if row["ID"] == image]
+        names = sorted(f"{row['Repository']}:{row['Tag']}" for row in rows)
+        yield image, ", ".join(names), byte_count(rows[0]["UniqueSize"])
 
 
 def _build_cache(docker: Engine) -> int:

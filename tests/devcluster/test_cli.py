@@ -23,7 +23,9 @@ def _run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-COMMANDS = ("up", "down", "status", "load", "kubeconfig", "env", "prepare", "doctor")
+COMMANDS = (
+    *("up", "down", "status", "load", "kubeconfig", "env", "prepare", "image", "doctor", "prune"),
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
