@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
@@ -28,6 +29,17 @@ UP_LOOPBACK = """
 import fcntl, socket, struct
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
     fcntl.ioctl(control, 0x8914, b"lo".ljust(16, b"\\0") + struct.pack("H", 0x49) + bytes(22))
+"""
+
+# What is gone after a reboot: bridges and rules.
+CLEAR_NETWORK = """
+import socket
+from devcluster import engine, hostcleanup, run
+tools = engine._tools().environment()
+run.output(["nft", "flush", "ruleset"], env=tools)
+for _, name in socket.if_nameindex():
+    if name.startswith(("br-", "docker")):
+        hostcleanup.delete_bridge(name)
 """
 
 RESTRICTED = """
@@ -281,6 +293,104 @@ def test_an_engine_that_crashed_is_cleaned_up_after(private_machine: Machine) ->
     private_machine.devcluster("down", "--all")
 
     assert _left(private_machine, containers) == []
+
+
+def _engine_processes(machine: Machine) -> list[int]:
+    """Return the private engine's processes and those of its containers."""
+    home = str(machine.home)
+    containers = [
+        folder.name for folder in (machine.home / "cache/devcluster/engine").glob("containers/*")
+    ]
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().decode(errors="replace")
+            program = Path(words.split("\0")[0]).name
+            groups = (folder / "cgroup").read_text()
+            ours = program in {"dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy"}
+            if (ours and home in words) or any(each in groups for each in containers):
+                found.append(int(folder.name))
+    return found
+
+
+def _reboot(machine: Machine) -> None:
+    """Leave of an engine what a power failure leaves: files. Its network is a new one."""
+    while pids := _engine_processes(machine):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    record = machine.home / "state/devcluster/engine/before.json"
+    before = json.loads(record.read_text())
+    record.write_text(json.dumps({**before, "boot": "an earlier one"}))
+    machine.run(sys.executable, "-c", CLEAR_NETWORK)
+
+
+def test_a_kill_in_the_middle_and_a_reboot_in_between(private_machine: Machine) -> None:
+    machine = private_machine
+    up = [*machine.prefix, sys.executable, "-m", "devcluster.cli", "up", "--name", NAME]
+    with subprocess.Popen(up, env={**os.environ, **machine.variables}) as first:
+        _until(lambda: len(_engine_processes(machine)) > 3, 120)
+        first.kill()
+    # The node is half made, and whatever made it may still run.
+    machine.devcluster("up", "--name", NAME)
+    environment = machine.environment("env", "--name", NAME)
+    machine.run("kubectl", "create", "configmap", "kept", **environment)
+
+    _reboot(machine)
+    assert "stopped" in machine.devcluster("status")
+    machine.devcluster("up", "--name", NAME)
+
+    environment = machine.environment("env", "--name", NAME)
+    machine.run("kubectl", "get", "configmap", "kept", **environment)
+    containers = _containers(machine, environment, f"--filter=name={NAME}")
+    machine.devcluster("down", "--name", NAME)
+    assert _left(machine, containers) == []
+
+
+def test_old_images_go_todays_stay_and_so_does_a_cluster_of_somebody_else(
+    private_machine: Machine,
+) -> None:
+    environment = private_machine.environment("image", "base")
+    for folder in ("bin", "debian", "roots"):  # the developer's own: not to be touched
+        real = private_machine.home / "cache/devcluster" / folder
+        entries = list(real.iterdir())
+        real.unlink()
+        real.mkdir()
+        for entry in entries:
+            (real / entry.name).symlink_to(paths.cache() / folder / entry.name)
+    base = environment["BASE_IMAGE"]
+    container = private_machine.run("docker", "create", base, "true", **environment).strip()
+    private_machine.run("docker", "commit", container, "localhost/mine:1", **environment)
+    private_machine.run("docker", "rm", container, **environment)
+
+    would = private_machine.devcluster("prune", "--dry-run")
+    removed = private_machine.devcluster("prune")
+
+    assert "image localhost/mine:1" in would
+    assert "image localhost/mine:1" in removed
+    listed = ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
+    assert private_machine.run("docker", *listed, **environment).split() == [base]
+
+    # Now a kind cluster that was not made here.
+    label = "--label=io.x-k8s.io.kind.cluster=theirs"
+    run = ("run", "--detach", "--stop-timeout=1", label, base, "sleep", "600")
+    theirs = private_machine.run("docker", *run, **environment).strip()
+    private_machine.devcluster("down", "--name", "never-up")
+    private_machine.devcluster("down", "--all")
+    assert _containers(private_machine, environment) == [theirs]
+    private_machine.run("docker", "rm", "--force", theirs, **environment)
+
+
+def test_a_full_disk_says_so_and_what_to_free(private_machine: Machine) -> None:
+    data = private_machine.home / "cache/devcluster/engine"
+    data.mkdir()
+    script = f'mount -t tmpfs -o size=40m none {data} && exec "$@"'
+    small = ("unshare", "--mount", "sh", "-c", script, "sh")
+    shown = _said(private_machine, *small, sys.executable, "-m", "devcluster.cli", "image", "base")
+    assert "A disk is full." in shown
+    assert "devcluster prune" in shown
+    assert "Traceback" not in shown
 
 
 def test_a_second_cluster_keeps_the_engine_of_the_first(private_machine: Machine) -> None:
