@@ -101,3 +101,32 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
     kubectl("delete", "bookstore", STORE, "--timeout=60s")
     wait_for(lambda: not kubectl.list("pvc", SELECTOR), 120, "Delete to take the volumes")
     wait_for(lambda: not kubectl.find("secret", f"{STORE}-db"), 60, "Delete to take the Secret")
+
+
+def test_an_autoscaler_follows_the_active_colour(installed: Installed, kubectl: Kubectl) -> None:
+    """Metrics reach the autoscaler, and a release hands it over without losing replicas."""
+    autoscaling = {"minReplicas": 2, "maxReplicas": 3}
+    service = {"type": "ClusterIP"}
+
+    def autoscaled(image: str) -> dict[str, Any]:
+        store = bookstore(image, autoscaling=autoscaling, service=service)
+        del store["spec"]["replicas"]
+        return store
+
+    def target() -> str:
+        """The Deployment that the autoscaler scales, once it does."""
+        autoscaler = kubectl.find("hpa", STORE) or {}
+        conditions = (autoscaler.get("status") or {}).get("conditions") or []
+        active = {"type": "ScalingActive", "status": "True"}
+        if not any(active.items() <= each.items() for each in conditions):
+            return ""
+        return str(autoscaler["spec"]["scaleTargetRef"]["name"])
+
+    release(kubectl, autoscaled(installed.first_image))
+    wait_for(lambda: target() == f"{STORE}-blue", 150, "the autoscaler to get metrics of blue")
+    release(kubectl, autoscaled(installed.second_image))
+    wait_for(lambda: target() == f"{STORE}-green", 150, "the autoscaler to get metrics of green")
+    green = kubectl.find("deployment", f"{STORE}-green")
+    assert green is not None
+    assert green["spec"]["replicas"] >= 2
+    kubectl("delete", "bookstore", STORE, "--timeout=60s")
