@@ -104,7 +104,7 @@ def test_the_dev_profile_serves_what_it_syncs() -> None:
     target, sync = dev_patches()
     dockerfile = (ROOT / "Dockerfile.api").read_text()
     _, _, stage = dockerfile.partition(f" AS {target}\n")
-    (folder,) = re.findall(r"^ENV BOOKSTORE_RELOAD=(\S+)$", stage, re.MULTILINE)
+    (folder,) = re.findall(r"^ENV .*\bBOOKSTORE_RELOAD=(\S+)$", stage, re.MULTILINE)
     for rule in sync["manual"]:
         assert list(ROOT.glob(rule["src"])), rule
         assert rule["dest"] == folder
