@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from bookstore_operator.client import Api, ApiError
+from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
 from bookstore_operator.observe import Observer
 from bookstore_operator.plan import (
     Action,
@@ -23,7 +23,15 @@ from bookstore_operator.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.resources import DEPLOYMENTS, SECRETS, key_of, resource_of, store_name_of
+from bookstore_operator.resources import (
+    BOOKSTORE,
+    DEPLOYMENTS,
+    SECRETS,
+    STORE_LABEL,
+    key_of,
+    resource_of,
+    store_name_of,
+)
 from bookstore_operator.snapshot import Refusal
 from bookstore_operator.store import ObjectStore, StoreKey
 
@@ -142,6 +150,8 @@ class Applier:
             if error.status == 404:
                 return None
             raise
+        if _lost_its_label(found, key):
+            return found  # the apply puts it back
         if resource is SECRETS and store_name_of(found) == key.name:
             return found  # Secrets are not watched: ours are never in the store
         raise self._taken(found, key)
@@ -166,7 +176,11 @@ class Applier:
         except ApiError as error:
             if error.status != 409:
                 raise
-            found = await self.api.get(resource, key.namespace, manifest["metadata"]["name"])
+            name = manifest["metadata"]["name"]
+            found = await self.api.get(resource, key.namespace, name)
+            if _lost_its_label(found, key):
+                label = {"metadata": {"labels": {STORE_LABEL: key.name}}}
+                found = await self.api.merge(resource, key.namespace, name, label)
             raise self._taken({**found, **_type_of(manifest)}, key) from error
         if resource is not SECRETS:
             self.store.put(created)
@@ -226,6 +240,17 @@ def _is_final(action: Action) -> bool:
     """Whether an action can't be undone: a switch of users, a deletion."""
     return isinstance(action, Delete) or (
         isinstance(action, Apply) and action.expected_resource_version is not None
+    )
+
+
+def _lost_its_label(found: Manifest, key: StoreKey) -> bool:
+    """Whether it is the operator's own: the label went, so that no watch tells of it any more."""
+    metadata = found["metadata"]
+    owners = metadata.get("ownerReferences") or ()
+    return (
+        store_name_of(found) is None
+        and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORE)
+        and any(each["manager"] == FIELD_MANAGER for each in metadata.get("managedFields") or ())
     )
 
 

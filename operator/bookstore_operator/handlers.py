@@ -20,7 +20,7 @@ from kubernetes.aio.client import Configuration
 from bookstore_operator.client import bearer_of
 from bookstore_operator.nothing_kept import NoDiffs, NoProgress
 from bookstore_operator.resources import WATCHED, key_of, selector_of, store_name_of
-from bookstore_operator.store import ObjectStore, StoreKey
+from bookstore_operator.store import ObjectStore, StoreKey, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -126,5 +126,6 @@ def take_in(store: ObjectStore, event_type: str | None, manifest: dict[str, Any]
     """Put what an event tells into the store; False if it is not news, as with our own writes."""
     metadata = manifest["metadata"]
     if event_type == "DELETED":
-        return store.remove(metadata["namespace"], key_of(manifest), metadata["uid"])
+        gone_at = version_of(manifest)
+        return store.remove(metadata["namespace"], key_of(manifest), metadata["uid"], gone_at)
     return store.put(manifest)

@@ -2,11 +2,12 @@
 
 A watch lags behind the operator's own writes. So a write's answer goes into the store at once, and
 an event that is older than what is there changes nothing: the resourceVersion of the own write is
-a floor. An object that is gone stays gone: late events about it are known by their uid.
+a floor. An object that is gone stays gone: late events about it are known by their uid and version.
 """
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ class ObjectStore:
     def __init__(self) -> None:
         self._objects: dict[_Address, Manifest] = {}
         self._by_store: dict[StoreKey, set[ObjectKey]] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._gone: OrderedDict[str, float] = OrderedDict()
+        """The version at which each object went, by uid; infinite if it is known to be no more."""
 
     def put(self, manifest: Manifest) -> bool:
         """Take in an object's state; False if it tells nothing new. Never a Secret's."""
@@ -56,7 +58,9 @@ class ObjectStore:
             raise ValueError(message)
         address, uid = _address_of(manifest), _uid_of(manifest)
         known = self._objects.get(address)
-        if uid in self._gone or (known is not None and not _is_newer(manifest, known)):
+        if version_of(manifest) <= self._gone.get(uid, -1):
+            return False
+        if known is not None and not _is_newer(manifest, known):
             return False
         if known is not None:
             self._forget(address)
@@ -65,13 +69,16 @@ class ObjectStore:
             self._by_store.setdefault(StoreKey(address[0], name), set()).add(address[1])
         return True
 
-    def remove(self, namespace: str, key: ObjectKey, uid: str) -> bool:
-        """Take in that an object is gone; False if that tells nothing new."""
-        self._gone[uid] = None
+    def remove(self, namespace: str, key: ObjectKey, uid: str, version: float = math.inf) -> bool:
+        """Take in that an object is gone; False if that tells nothing new.
+
+        With a version it went from sight: one that lost its label can get it again later.
+        """
+        self._gone[uid] = max(version, self._gone.get(uid, version))
         if len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
         known = self._objects.get((namespace, key))
-        if known is None or _uid_of(known) != uid:
+        if known is None or _uid_of(known) != uid or version_of(known) > version:
             return False
         self._forget((namespace, key))
         return True
@@ -97,8 +104,8 @@ class ObjectStore:
                 changed |= _store_key_of(manifest)
         for address in self._of_kind(resource, namespace):
             known = self._objects[address]
-            if _uid_of(known) not in present and _version_of(known) <= _number(list_version):
-                self.remove(*address, _uid_of(known))
+            if _uid_of(known) not in present and version_of(known) <= _number(list_version):
+                self.remove(*address, _uid_of(known), _number(list_version))
                 changed |= _store_key_of(known)
         return changed
 
@@ -180,10 +187,11 @@ def _trimmed_pod_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_newer(manifest: Manifest, known: Manifest) -> bool:
-    return _version_of(manifest) > _version_of(known)
+    return version_of(manifest) > version_of(known)
 
 
-def _version_of(manifest: Manifest) -> int:
+def version_of(manifest: Manifest) -> int:
+    """Read an object's resourceVersion as a number; 0 if it has none."""
     return _number(manifest["metadata"].get("resourceVersion", ""))
 
 

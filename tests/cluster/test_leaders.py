@@ -90,8 +90,9 @@ def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(shop: Shop, proxy
     shop.apply(replicas=1, image=image("2"))
     shop.ready(image=image("2"))
 
-    woken = time.monotonic()
     proxy.let_go()
+    wait_for(lambda: rule.met[0].status, 10, "the held answer to be given")
+    woken = time.monotonic()
     frozen.process.send_signal(signal.SIGCONT)
     assert frozen.process.wait(15) == 1
     assert frozen.logged("The Lease was lost")

@@ -68,6 +68,16 @@ def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
     assert version_of(store) is None
 
 
+def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
+    store = ObjectStore()
+    store.put(deployment(5))
+    assert take_in(store, "DELETED", deployment(7))
+    assert not take_in(store, "MODIFIED", deployment(6))
+    assert store.put(deployment(8)), "the label was put back by an own write"
+    assert not take_in(store, "DELETED", deployment(7)), "a second watch tells it late"
+    assert version_of(store) == "8"
+
+
 def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
     store = ObjectStore()
     store.put(deployment(5))

@@ -1,0 +1,187 @@
+"""What others change: repaired where it is the operator's, left alone where it is not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Shop, image
+from tests.support.kube import wait_for
+
+pytestmark = pytest.mark.cluster
+
+REPAIR_SECONDS = 10.0
+AUTOSCALED: dict[str, Any] = {
+    "autoscaling": {"minReplicas": 1, "maxReplicas": 4},
+    "backup": {"schedule": "0 3 1 1 *"},
+}
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A change by hand to an object that the operator owns."""
+
+    plural: str
+    name: str
+    patch: dict[str, Any] | None
+    """A merge patch, or None: the object is deleted."""
+
+    def __str__(self) -> str:
+        what = "deleted" if self.patch is None else json.dumps(self.patch)
+        return f"{self.plural.rpartition('/')[2]}/{self.name} {what}"
+
+
+UNLABELLED = {"metadata": {"labels": {"bookstore.dev/store": None}}}
+DEPLOYMENT, SERVICE = ("apps/v1/deployments", "demo-blue"), ("v1/services", "demo")
+AUTOSCALER = ("autoscaling/v2/horizontalpodautoscalers", "demo")
+BUDGET = ("policy/v1/poddisruptionbudgets", "demo")
+POLICY = ("networking.k8s.io/v1/networkpolicies", "demo-api")
+DATABASE = ("apps/v1/statefulsets", "demo-db")
+BACKUP = ("batch/v1/cronjobs", "demo-backup")
+CLAIM = ("v1/persistentvolumeclaims", "demo-backup")
+
+OTHER_TARGET = {"name": "postgres", "port": 5432, "protocol": "TCP", "targetPort": 1}
+
+DRIFTS = [
+    Drift(*DEPLOYMENT, {"spec": {"progressDeadlineSeconds": 7}}),
+    Drift(*DEPLOYMENT, {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}),
+    Drift(*DEPLOYMENT, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}}),
+    Drift(*DEPLOYMENT, None),
+    Drift(*SERVICE, {"spec": {"selector": {"bookstore.dev/colour": "green"}}}),
+    Drift(*SERVICE, {"spec": {"selector": {"somebody": "else"}}}),
+    Drift(*SERVICE, None),
+    Drift(*AUTOSCALER, {"spec": {"maxReplicas": 9}}),
+    Drift(*AUTOSCALER, None),
+    Drift(*BUDGET, {"spec": {"maxUnavailable": 3}}),
+    Drift(*BUDGET, None),
+    Drift(*POLICY, {"spec": {"ingress": []}}),
+    Drift(*POLICY, None),
+    Drift("networking.k8s.io/v1/networkpolicies", "demo-db", None),
+    Drift("v1/services", "demo-db", {"spec": {"ports": [OTHER_TARGET]}}),
+    Drift("v1/services", "demo-db", None),
+    Drift(*DATABASE, {"metadata": {"labels": {"app.kubernetes.io/component": None}}}),
+    Drift(*DATABASE, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}),
+    Drift(*DATABASE, None),
+    Drift(*BACKUP, {"spec": {"schedule": "* * * * *"}}),
+    Drift(*BACKUP, {"spec": {"suspend": True}}),
+    Drift(*BACKUP, None),
+    Drift(*CLAIM, {"metadata": {"labels": {"app.kubernetes.io/instance": "other"}}}),
+    *(Drift(*each, UNLABELLED) for each in (DEPLOYMENT, SERVICE, DATABASE, BACKUP, CLAIM, POLICY)),
+    Drift("bookstorereleases", "demo-r1", UNLABELLED),
+]
+
+
+def at_rest(shop: Shop, plural: str, name: str) -> dict[str, Any] | None:
+    """What of an object the operator decides, as far as it can be compared."""
+    found = shop.get(plural, name)
+    if found is None or found["metadata"].get("deletionTimestamp"):
+        return None
+    spec = {key: value for key, value in found["spec"].items() if key not in ASSIGNED}
+    return {"spec": spec, "labels": found["metadata"].get("labels")}
+
+
+ASSIGNED = {"clusterIP", "clusterIPs", "replicas"}
+
+
+def test_drift_of_any_owned_object_is_repaired_soon(operated: Shop) -> None:
+    operated.apply(**AUTOSCALED)
+    operated.ready()
+    worst = 0.0
+    for drift in DRIFTS:
+        before = at_rest(operated, drift.plural, drift.name)
+        assert before, f"there is no {drift}"
+        began = time.monotonic()
+        change(operated, drift)
+        wait_for(
+            is_as(operated, drift, before), REPAIR_SECONDS, f"{drift} to be repaired: {before}"
+        )
+        took = time.monotonic() - began
+        worst = max(worst, took)
+        print(f"{took:5.1f} s  {drift}")
+    operated.ready()
+    assert len(operated.list("bookstorereleases")) == 1, "no repair is a release"
+    assert len(operated.list("batch/v1/jobs")) == 1, "and none migrates"
+
+
+def change(shop: Shop, drift: Drift) -> None:
+    target = (drift.plural.rpartition("/")[2], drift.name)
+    if drift.patch is None:
+        shop.kubectl("delete", *target, "--wait=false")
+    else:
+        shop.kubectl("patch", *target, "--type=merge", "-p", json.dumps(drift.patch))
+
+
+def is_as(shop: Shop, drift: Drift, before: dict[str, Any]) -> Callable[[], bool]:
+    uid = shop.get(drift.plural, drift.name) if drift.patch is None else None
+    gone = uid and uid["metadata"]["uid"]
+
+    def repaired() -> bool:
+        found = shop.get(drift.plural, drift.name)
+        if found is None or (found["metadata"]["uid"] == gone and not _fresh(found)):
+            return False
+        return at_rest(shop, drift.plural, drift.name) == before
+
+    return repaired
+
+
+def _fresh(found: dict[str, Any]) -> bool:
+    return not found["metadata"].get("deletionTimestamp")
+
+
+def test_a_job_that_is_deleted_in_the_middle_is_run_again(operated: Shop) -> None:
+    operated.apply(replicas=1)
+    operated.ready()
+    operated.apply(replicas=1, image=image("2-job-slow"))
+    job = "demo-r2-expand"
+    wait_for(lambda: operated.get("batch/v1/jobs", job), 20, "the migration to run")
+    operated.kubectl("delete", "job", job, "--wait=false")
+    again = f"{job}-2"
+    wait_for(lambda: operated.get("batch/v1/jobs", again), REPAIR_SECONDS, "it to run again")
+    operated.ready(image=image("2-job-slow"))
+    assert len(operated.list("bookstorereleases")) == 2
+
+
+def test_what_others_own_is_left_alone(operated: Shop) -> None:
+    """The autoscaler's replicas; labels, annotations and fields of other managers."""
+    operated.apply(**AUTOSCALED)
+    operated.ready()
+    extra = {"metadata": {"annotations": {"else/a": "1"}, "labels": {"else/l": "2"}}}
+    for plural, name in (DEPLOYMENT, SERVICE, AUTOSCALER, BUDGET, POLICY, DATABASE, BACKUP, CLAIM):
+        change(operated, Drift(plural, name, extra))
+    change(operated, Drift(*SERVICE, {"spec": {"sessionAffinity": "ClientIP"}}))
+    operated.kubectl("scale", "deployment", "demo-blue", "--replicas=3")
+    wait_for(
+        lambda: ((operated.store() or {}).get("status") or {}).get("readyReplicas") == 3,
+        20,
+        "the third Pod to be told of",
+    )
+    assert operated.replicas("demo-blue") == 3
+
+    # A repair of each of them shows that none of it is taken away by the way.
+    for drift in DRIFTS:
+        if drift.patch is not None and drift.patch != UNLABELLED:
+            change(operated, drift)
+    deployment = at_rest(operated, *DEPLOYMENT)
+    assert deployment
+    wait_for(
+        lambda: (
+            (at_rest(operated, *AUTOSCALER) or {})["spec"]["maxReplicas"] == 4
+            and (at_rest(operated, *SERVICE) or {})["spec"]["selector"].get("somebody") is None
+        ),
+        REPAIR_SECONDS,
+        "the drift to be repaired",
+    )
+    for plural, name in (DEPLOYMENT, SERVICE, AUTOSCALER, BUDGET, POLICY, DATABASE, BACKUP, CLAIM):
+        found = operated.get(plural, name)
+        assert found is not None
+        assert found["metadata"]["annotations"]["else/a"] == "1", name
+        assert found["metadata"]["labels"]["else/l"] == "2", name
+    service = operated.get(*SERVICE)
+    assert service is not None
+    assert service["spec"]["sessionAffinity"] == "ClientIP"
+    assert operated.replicas("demo-blue") == 3
