@@ -89,4 +89,5 @@ def _retry_message(snapshot: Snapshot, last: Migration) -> str:
     if said.volume_full(last.message):
         claim = names.database_claim(snapshot.store.name)
         todo = "Give the database server room. " if external else f"{full_volume_advice(claim)} "
-    return f"The migration Job {last.name} failed: {last.message} {todo}It will be tried again."
+    cause = last.message.rstrip(".")
+    return f"The migration Job {last.name} failed: {cause}. {todo}It will be tried again."
