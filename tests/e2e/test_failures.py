@@ -83,18 +83,16 @@ def test_a_database_that_does_not_answer_then_refuses_the_password(
     installed: Installed, kubectl: Kubectl
 ) -> None:
     """An external database, told by a Secret that is wrong twice before it is right."""
-    open_to_all = {"networkPolicy": {"enabled": False}}
-    release(kubectl, bookstore(installed.first_image, **open_to_all))
+    reached = {"networkPolicy": {"enabled": False}, "service": {"type": "ClusterIP"}}
+    release(kubectl, bookstore(installed.first_image, **reached))
     found = kubectl.find("secret", f"{STORE}-db")
     assert found is not None
     right = base64.b64decode(found["data"]["uri"]).decode()
     password = base64.b64decode(found["data"]["password"]).decode()
 
     secret(kubectl, right.replace(":5432/", ":5433/"))
-    service = {"type": "ClusterIP"}
     external = {"external": {"secretName": "elsewhere"}}
-    spec = {"database": external, "service": service, **open_to_all}
-    second = bookstore(installed.first_image, **spec)
+    second = bookstore(installed.first_image, database=external, **reached)
     second["metadata"]["name"] = "second"
     kubectl.apply(second)
     told(kubectl, "second", "DatabaseUnreachable", "second-r1-expand", "does not answer")
