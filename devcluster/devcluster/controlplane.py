@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from devcluster import binaries, paths, processes, progress, run, stages
+from devcluster import binaries, paths, processes, progress, run, stages, versions
 from devcluster.apiclient import ApiClient, ApiError
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
@@ -203,6 +203,21 @@ def _start(
     )
 
 
+# Only for the keys of service accounts. With no word of them kubeadm would ask the internet for its
+# version, and look for an address of this machine: one that is in no network has none.
+_KUBEADM = """\
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+localAPIEndpoint: {{advertiseAddress: 192.0.2.1}}
+nodeRegistration: {{criSocket: "unix:///none"}}
+---
+apiVersion: kubeadm.k8s.io/v1beta4
+kind: ClusterConfiguration
+kubernetesVersion: {version}
+certificatesDir: {pki}
+"""
+
+
 class _PortTakenError(Exception):
     """Another program took the port between choosing it and using it."""
 
@@ -253,8 +268,13 @@ class _Starting:
         self._plane.kubectl.symlink_to(self._programs["kubectl"])
         (self._folder / "kwok.yaml").write_text(configuration)
         (pki / "tokens.csv").write_text(self._token_file())
+        configuration_of_keys = self._folder / "kubeadm.yaml"
+        configuration_of_keys.write_text(_KUBEADM.format(pki=pki, version=versions.KUBERNETES))
         run.output(
-            [self._programs["kubeadm"], "init", "phase", "certs", "sa", "--cert-dir", pki],
+            [
+                *(self._programs["kubeadm"], "init", "phase", "certs", "sa"),
+                *("--config", configuration_of_keys),
+            ],
             cwd=self._folder,
         )
         server = self._plane.server
@@ -413,6 +433,8 @@ def _apiserver_flags(port: int) -> tuple[str, ...]:
     return (
         "--etcd-servers=unix:etcd:1",
         "--bind-address=127.0.0.1",
+        # It goes nowhere; with no word of it a machine that is in no network has none.
+        "--advertise-address=192.0.2.1",
         f"--secure-port={port}",
         "--cert-dir=pki",
         "--token-auth-file=pki/tokens.csv",

@@ -350,7 +350,7 @@ def _stop() -> None:
 
 def _kind_clusters(engine: Engine) -> list[str]:
     """List the kind clusters in the engine."""
-    label = "io.x-k8s.io.kind.cluster"
+    label = "io.x-k8s.kind.cluster"
     template = '{{.Label "' + label + '"}}'
     listed = engine.output("ps", "--all", "--filter", f"label={label}", "--format", template)
     return sorted(set(listed.split()))

@@ -258,11 +258,25 @@ def _clean_cgroups(before: Footprint) -> list[str]:
 
 
 def _cgroups() -> Iterable[str]:
-    """Find the control groups that engines make: `docker`, `moby` and what is in them."""
+    """Find the control groups that engines make, `docker`, `moby` and what is in them, if idle."""
     patterns = ("docker", "*/docker", "moby", "*/moby", "system.slice/docker-*.scope")
     for top in (path for pattern in patterns for path in _CGROUPS.glob(pattern)):
-        for folder, _, _ in os.walk(top):
-            yield str(Path(folder).relative_to(_CGROUPS))
+        containers = [top]
+        if top.suffix != ".scope":
+            yield str(top.relative_to(_CGROUPS))
+            containers = [path for path in top.glob("*") if path.is_dir()]
+        for container in containers:
+            groups = [Path(folder) for folder, _, _ in os.walk(container)]
+            # One with processes in it is another engine's: ours have ended.
+            if not any(map(_has_processes, groups)):
+                yield from (str(group.relative_to(_CGROUPS)) for group in groups)
+
+
+def _has_processes(group: Path) -> bool:
+    try:
+        return bool((group / "cgroup.procs").read_text())
+    except OSError:
+        return False
 
 
 def _setting(name: str) -> str | None:

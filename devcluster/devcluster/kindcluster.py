@@ -88,7 +88,7 @@ def up(
     paths.check_name(name)
     with locked(f"cluster-{name}"):
         if port is not None and _record_or_none(name) is None:
-            _refuse_taken(port)
+            _refuse_taken(port, name)
         provider = _provider(name, choice or Choice.from_environment())
         if not _usable(name, provider):
             _create(name, provider, port)
@@ -366,6 +366,8 @@ def _create(name: str, provider: Provider, port: int | None) -> None:
     _link_programs(name, provider.engine)
     # Chosen and written down in one go: another `up` may be choosing, too.
     with locked("ports"):
+        if port is not None:
+            _refuse_taken(port, name)
         taken = {_record(other).port for other in names() if other != name}
         record = Record(
             private=provider.engine.private,
@@ -470,9 +472,10 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _refuse_taken(port: int) -> None:
+def _refuse_taken(port: int, name: str) -> None:
     """Raise DevclusterError where a port that was asked for is another program's or cluster's."""
-    owner = next((other for other in names() if _record(other).port == port), None)
+    others = (other for other in names() if other != name)
+    owner = next((other for other in others if _record(other).port == port), None)
     if owner is not None or not _is_free(port):
         by = f"the cluster {owner}" if owner else "another program on this machine"
         raise DevclusterError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from devcluster import hostcleanup
 from devcluster.hostcleanup import Footprint, removals, rule_lines, table_is_empty
 
 pytestmark = pytest.mark.devcluster
@@ -79,6 +82,31 @@ def test_nothing_is_removed_where_nothing_changed() -> None:
 def test_an_engine_that_was_there_before_keeps_its_rules() -> None:
     """Its chains are known; only what came later and bears a mark would go."""
     assert removals(rule_lines(AFTER), list(rule_lines(AFTER))) == []
+
+
+def test_control_groups_of_another_engines_containers_are_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hostcleanup, "_CGROUPS", tmp_path)
+    for group, processes in (
+        ("memory/docker", ""),
+        ("memory/docker/ended", ""),
+        ("memory/docker/ended/kubelet", ""),
+        ("memory/docker/theirs", ""),
+        ("memory/docker/theirs/kubelet", "12\n"),
+        ("memory/docker/theirs/kubelet/idle", ""),
+        ("system.slice/docker-ended.scope", ""),
+        ("system.slice/docker-theirs.scope", "13\n"),
+    ):
+        (tmp_path / group).mkdir(parents=True)
+        (tmp_path / group / "cgroup.procs").write_text(processes)
+
+    assert sorted(Footprint.now({"PATH": "/none"}).cgroups) == [
+        "memory/docker",
+        "memory/docker/ended",
+        "memory/docker/ended/kubelet",
+        "system.slice/docker-ended.scope",
+    ]
 
 
 @pytest.mark.parametrize(

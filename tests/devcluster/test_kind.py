@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import kindcluster, paths
+from devcluster import binaries, kindcluster, paths
 from devcluster.engine import Choice
 
 pytestmark = [pytest.mark.devcluster, pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -373,9 +373,11 @@ def test_old_images_go_todays_stay_and_so_does_a_cluster_of_somebody_else(
     assert private_machine.run("docker", *listed, **environment).split() == [base]
 
     # Now a kind cluster that was not made here.
-    label = "--label=io.x-k8s.io.kind.cluster=theirs"
+    label = "--label=io.x-k8s.kind.cluster=theirs"
     run = ("run", "--detach", "--stop-timeout=1", label, base, "sleep", "600")
     theirs = private_machine.run("docker", *run, **environment).strip()
+    kind = str(binaries.ensure(["kind"])["kind"])
+    assert private_machine.run(kind, "get", "clusters", **environment) == "theirs\n"
     private_machine.devcluster("down", "--name", "never-up")
     private_machine.devcluster("down", "--all")
     assert _containers(private_machine, environment) == [theirs]

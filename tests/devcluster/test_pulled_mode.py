@@ -5,6 +5,7 @@ The stand-ins keep what they are asked and a little state in files; no engine an
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -184,6 +185,20 @@ def test_a_cluster_that_could_not_be_made_is_made_anew(machine: StandIn) -> None
     calls = [call.split(" ")[0] for call in machine.calls("kind")]
     assert calls == ["get", "create", "get", "delete", "create"]
     assert machine.clusters() == ["mine"]
+
+
+def test_a_port_that_was_taken_since_is_said(machine: StandIn) -> None:
+    machine.set("fails")
+    with pytest.raises(CommandFailed):
+        kindcluster.up("mine")
+    machine.set("fails", to=False)
+    machine.forget()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(DevclusterError, match="taken by another program"):
+            kindcluster.up("mine", port=taken.getsockname()[1])
+    assert not [call for call in machine.calls("kind") if call.startswith("create")]
 
 
 def test_after_a_reboot_the_node_is_started_and_not_made_anew(machine: StandIn) -> None:

@@ -410,17 +410,41 @@ def test_a_port_that_was_asked_for_and_is_taken_is_said_before_anything_is_made(
     assert "is taken by the cluster theirs" in shown
 
 
+# A machine that is in no network
+
+UP_LOOPBACK = """
+import fcntl, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    fcntl.ioctl(control, 0x8914, b"lo".ljust(16, b"\\0") + struct.pack("H", 0x49) + bytes(22))
+from devcluster import controlplane
+with controlplane.running("alone") as plane:
+    print(plane.client().get("/readyz"))
+"""
+
+
+@needs_programs
+def test_a_control_plane_needs_no_network() -> None:
+    command = [*_as_root(), "unshare", "--net", sys.executable, "-c", UP_LOOPBACK]
+    code, shown = _said(command)
+    assert code == 0, shown
+    assert shown.endswith("ok\n")
+
+
 # A full disk
 
 
 def _on_a_small_disk(folder: Path, megabytes: int, argv: list[str]) -> list[str]:
     """Return a command with a disk of its own at `folder`, which goes with it."""
     folder.mkdir(parents=True, exist_ok=True)
+    script = f'mount -t tmpfs -o size={megabytes}m none {folder} && exec "$@"'
+    return [*_as_root(), "unshare", "--mount", "sh", "-c", script, "sh", *argv]
+
+
+def _as_root() -> list[str]:
     as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env"]
     if as_root and not run.succeeds([*as_root, "true"]):
-        pytest.skip("a small disk can only be mounted by root")
-    script = f'mount -t tmpfs -o size={megabytes}m none {folder} && exec "$@"'
-    return [*as_root, "unshare", "--mount", "sh", "-c", script, "sh", *argv]
+        pytest.skip("only root can have a disk or a network for one command")
+    return as_root
 
 
 def _assert_full(code: int, shown: str, folder: Path) -> None:
