@@ -254,7 +254,7 @@ CASES = {
     ),
     "never-ready": Case(
         "Starting",
-        ("Deployment {name}-green", "runs but is not ready", ":8001/proxy/readyz"),
+        ("Deployment {name}-green", "runs but is not ready", "curl localhost:8001/readyz"),
         mend=pods_get_ready,
         tag="2-pod-unready",
         loud=False,

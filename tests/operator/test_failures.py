@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.decide import decide
 from bookstore_operator.facts.said import last_words, volume_full
 from bookstore_operator.facts.uris import fault_of
-from bookstore_operator.plan import Action, Event, EventType, ObjectKey, Scale, WriteStatus
+from bookstore_operator.plan import Action, Apply, Event, EventType, ObjectKey, Scale, WriteStatus
 from bookstore_operator.snapshot import Refusal
 from bookstore_operator.workqueue import Backoff, Schedule
 from tests.support.world import World
@@ -167,7 +168,11 @@ FAILURES = {
         ails("Deployment/api:2", UNREADY),
         heals("Deployment/api:2"),
         "Starting",
-        ("Deployment demo-green", "Pod demo-green-x runs but is not ready", "8001/proxy/readyz"),
+        (
+            "Deployment demo-green",
+            "Pod demo-green-x runs but is not ready",
+            "curl localhost:8001/readyz",
+        ),
         loud=False,
     ),
     "crashing": Failure(
@@ -623,3 +628,12 @@ def test_statuses_alone_are_written_of_a_failure() -> None:
     world.ailing["Deployment/api:2"] = CRASHING
     an_hour_of(world)
     assert {type(action) for action in world.done[done:]} <= {WriteStatus}
+
+
+def test_what_serves_is_put_right_before_anything_else_may_be_refused() -> None:
+    world = ready({})
+    world.get("Service", "demo")["spec"]["selector"] = {"app": "mine"}
+    world.objects = {k: o for k, o in world.objects.items() if k.kind != "NetworkPolicy"}
+    plan = decide(world.snapshot(), world.now)
+    kinds = [action.manifest["kind"] for action in plan.actions if isinstance(action, Apply)]
+    assert kinds == ["Service", "NetworkPolicy", "NetworkPolicy"]

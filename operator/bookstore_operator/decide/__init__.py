@@ -33,10 +33,11 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         return Plan(said.actions, said.events)
     progress = advance(snapshot, now)
     changes = (
+        # First what serves: an action that is refused holds up those behind it.
+        *serving(progress.snapshot),
         *database(snapshot),
         *network_policies(snapshot),
         *progress.actions,
-        *serving(progress.snapshot),
         *backups(snapshot),
         *old_tries(snapshot),
         *old_releases(progress.snapshot),

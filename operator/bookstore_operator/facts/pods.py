@@ -191,8 +191,9 @@ def _not_starting(pod: Manifest, cause: str) -> Trouble:
 
 
 def _unready(pod: Manifest) -> Trouble:
-    where = f"/api/v1/namespaces/{pod['metadata'].get('namespace', 'default')}/pods/{_name(pod)}"
-    todo = f"It says why: kubectl get --raw {where}:{INTERNAL_PORT}/proxy/readyz."
+    # Not through the API server's proxy: the network policy may keep that out.
+    forward = f"kubectl port-forward {_name(pod)} {INTERNAL_PORT}"
+    todo = f"It says why: {forward}, then curl localhost:{INTERNAL_PORT}/readyz."
     if label(pod, COMPONENT_LABEL) != Component.API.value:
         todo = f"See kubectl logs {_name(pod)}."
     return Trouble(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")
