@@ -35,7 +35,11 @@ def told(kubectl: Kubectl, store: str, reason: str, *words: str) -> None:
     wait_for(is_told, 90, f"{store} to say {reason}")
     print(condition(kubectl.find("bookstore", store), "Ready")["message"])
     events = f"reason={reason},type=Warning,involvedObject.name={store}"
-    assert words[0] in kubectl("get", "events", f"--field-selector={events}", "-o", "yaml")
+    wait_for(
+        lambda: words[0] in kubectl("get", "events", f"--field-selector={events}", "-o", "json"),
+        10,
+        f"an event that says {reason}",
+    )
 
 
 def ready_with(kubectl: Kubectl, store: str, image: str) -> bool:
