@@ -78,12 +78,19 @@ def app() -> None:
     try:
         commands()
     except (DevclusterError, OSError) as error:
-        told = f"{error}\n{space.what_to_free()}" if space.full(error) else str(error)
-        progress.console.print(Text.assemble(("Error: ", "bold red"), told), soft_wrap=True)
+        progress.console.print(Text.assemble(("Error: ", "bold red"), _told(error)), soft_wrap=True)
         sys.exit(1)
     except Interrupted as interrupted:
         progress.warn("Interrupted. What is half made is made anew the next time.")
         sys.exit(128 + interrupted.number)
+
+
+def _told(error: DevclusterError | OSError) -> str:
+    """Return what people read of a failure; on a full disk that is more than the last lines."""
+    if not space.full(error):
+        return str(error)
+    failed = error.message if isinstance(error, DevclusterError) else str(error)
+    return f"{failed}\n{space.what_to_free()}"
 
 
 def _interrupt(number: int, _: object) -> None:

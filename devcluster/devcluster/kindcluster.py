@@ -114,6 +114,8 @@ def down(name: str = DEFAULT_NAME) -> None:
             with progress.step(f"Deleting the cluster {name}", expected_seconds=4):
                 _kind(name, provider, "delete", "cluster", "--name", name)
             shutil.rmtree(paths.cluster(name), ignore_errors=True)
+        else:
+            progress.say(f"There is no cluster {name}.")
         if record is None or record.private:
             engine.release(name)
 
