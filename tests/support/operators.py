@@ -36,6 +36,20 @@ class Operator:
         """Give the log lines that have these words in their message."""
         return [line for line in self.lines() if words in line["message"]]
 
+    def memory_mib(self) -> int:
+        """Its largest resident size so far; 0 where /proc does not tell."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        lines = status.read_text().splitlines() if status.exists() else []
+        return next((int(x.split()[1]) // 1024 for x in lines if x.startswith("VmHWM:")), 0)
+
+    def cpu_seconds(self) -> float:
+        """CPU time it has used; 0 where /proc does not tell."""
+        stat = Path(f"/proc/{self.process.pid}/stat")
+        if not stat.exists():
+            return 0.0
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send it a signal and give its exit code."""
         self.process.send_signal(how)
