@@ -24,13 +24,15 @@ from bookstore_operator.store import ObjectStore, StoreKey, version_of
 
 logger = logging.getLogger(__name__)
 
-# A watch is asked to end every 4 to 5 minutes, a dead one is noticed after 70 s (kopf's inactivity
-# timeout), and an API server may restart for about two minutes before the operator gives up.
+# A watch is asked to end every 4 to 5 minutes, and a silent one is noticed after 70 s (kopf's
+# inactivity timeout). That counts the retries too: all of them must fit in, or a watch that is
+# refused for ever would be begun anew for ever, and the operator stay blind. One that can't connect
+# at all never gives up: the Lease and the lists tell of that.
 _SERVER_TIMEOUT = 270
 _CLIENT_TIMEOUT = 300
 _CONNECT_TIMEOUT = 10
 _REQUEST_TIMEOUT = 60
-_ERROR_BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21, 30, 30)
+_ERROR_BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21)
 
 
 async def start_watching(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import time
+from typing import Any, cast
 
 import pytest
 
-from bookstore_operator.leader import Sighting, may_take
+from bookstore_operator.client import ApiError
+from bookstore_operator.leader import LeaderElection, Sighting, Timing, may_take
 
 pytestmark = pytest.mark.scenario
 
@@ -30,3 +33,45 @@ def test_a_lease_is_taken_when_it_is_ours_free_or_silent_for_long(
     holder: str | None, seen_for: float, expected: bool
 ) -> None:
     assert may_take(lease(holder), "me", Sighting("7", 100.0), 100.0 + seen_for) is expected
+
+
+def test_who_slept_too_long_does_not_lead_any_more() -> None:
+    """By the clock alone: nobody could tell a process that was frozen what has happened."""
+    timing = Timing(lease=0.3, renew_deadline=0.2, retry=0.02)
+
+    async def scenario() -> None:
+        election = LeaderElection(cast("Any", LeaseServer()), "shop", "lease", "me", timing)
+
+        def leads() -> bool:
+            return election.leads
+
+        assert not leads()
+        await election.acquire()
+        assert leads()
+        holding = asyncio.create_task(election.hold())
+        await asyncio.wait({holding}, timeout=0.3)
+        assert leads(), "renewed"
+        time.sleep(0.25)  # noqa: ASYNC251 - the whole process is frozen
+        assert not leads()
+        await asyncio.wait_for(holding, 1)
+        assert not leads(), "it did not take the Lease again"
+
+    asyncio.run(scenario())
+
+
+class LeaseServer:
+    """An API server with one Lease."""
+
+    lease: dict[str, Any] | None = None
+
+    async def get(self, *_: object) -> dict[str, Any]:
+        if self.lease is None:
+            raise ApiError(404, "NotFound", "no Lease")
+        return self.lease
+
+    async def create(self, _: object, lease: dict[str, Any], __: str) -> dict[str, Any]:
+        self.lease = {**lease, "metadata": {**lease["metadata"], "resourceVersion": "1"}}
+        return self.lease
+
+    async def replace(self, resource: object, lease: dict[str, Any], name: str) -> dict[str, Any]:
+        return await self.create(resource, lease, name)

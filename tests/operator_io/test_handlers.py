@@ -1,0 +1,26 @@
+"""How kopf is set up."""
+
+from __future__ import annotations
+
+import pytest
+
+from bookstore_operator.handlers import settings
+from bookstore_operator.resources import BOOKSTORES, WATCHED
+
+pytestmark = pytest.mark.scenario
+
+
+def test_retries_of_a_watch_end_before_it_counts_as_silent() -> None:
+    """Else kopf begins it anew for ever, and nobody is told that the operator is blind."""
+    chosen = settings()
+    backoffs = chosen.networking.error_backoffs
+    assert isinstance(backoffs, tuple)
+    assert chosen.watching.inactivity_timeout is not None
+    assert sum(backoffs) + 10 < chosen.watching.inactivity_timeout
+
+
+def test_the_server_leaves_out_what_is_nobodys() -> None:
+    selected = settings().watching.label_selectors
+    for resource in WATCHED:
+        key = (resource.group, resource.version, resource.plural)
+        assert (key in selected) == (resource is not BOOKSTORES)
