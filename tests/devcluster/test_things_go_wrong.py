@@ -51,8 +51,9 @@ needs_programs = pytest.mark.skipif(
 )
 # Only what is built is asked for, not what Go has compiled already.
 GO_CACHE = run.output(["go", "env", "GOCACHE"]) if shutil.which("go") else ""
-CACHE = paths.cache()
 NOBODY = 65534
+# Tests may run in the background, where a shell has children ignore Ctrl-C.
+USUAL_SIGNALS = ("env", "--default-signal=INT,HUP,TERM")
 
 
 @pytest.fixture(autouse=True)
@@ -75,9 +76,9 @@ def _command(*arguments: str) -> list[str]:
 
 
 def _started(*arguments: str, **variables: str) -> subprocess.Popen[str]:
-    """Start devcluster as a terminal would: signals have their usual meaning."""
+    """Start devcluster as a terminal would."""
     return subprocess.Popen(
-        _command(*arguments),
+        [*USUAL_SIGNALS, *_command(*arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -255,7 +256,7 @@ cli.app()
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_half_a_download_is_never_taken(site: str, tmp_path: Path, number: signal.Signals) -> None:
     command = _downloading(site, tmp_path)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen([*USUAL_SIGNALS, *command], stderr=subprocess.PIPE, text=True) as first:
         _until(_Halting.halted.is_set)
         _until(lambda: any(paths.binaries().glob(".unfinished-*/.archive")))
         first.send_signal(number)
@@ -441,10 +442,12 @@ def _on_a_small_disk(folder: Path, megabytes: int, argv: list[str]) -> list[str]
 
 
 def _as_root() -> list[str]:
-    as_root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive", "--preserve-env"]
-    if as_root and not run.succeeds([*as_root, "true"]):
+    if os.geteuid() == 0:
+        return []
+    as_root = ["sudo", "--non-interactive", "--preserve-env"]
+    if not run.succeeds([*as_root, "true"]):
         pytest.skip("only root can have a disk or a network for one command")
-    return as_root
+    return [*as_root, "env", f"PATH={os.environ['PATH']}"]
 
 
 def _assert_full(code: int, shown: str, folder: Path) -> None:
