@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,33 +47,35 @@ def cluster_up(name: str, *, metrics: bool = False) -> Cluster:
     return Cluster(name, kindcluster.environment(name))
 
 
-def build_image(cluster: Cluster, part: str, build: str = "") -> str:
+def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool = False) -> str:
     """Build Dockerfile.`part`; give a name whose tag follows the content.
 
     Unchanged code gives the same name, so applying it again releases nothing. Another `build`
-    gives another image of the same code.
+    gives another image of the same code. With `no_cache` every step runs again.
     """
     environment = {**os.environ, **cluster.environment, "DOCKER_BUILDKIT": "1"}
     repository = f"localhost/bookstore-{part}"
     arguments = [f"--file=Dockerfile.{part}", f"--tag={repository}:latest"]
     arguments += ["--build-arg", f"BASE_IMAGE={cluster.environment['BASE_IMAGE']}"]
+    if no_cache:
+        arguments += ["--no-cache"]
     if build:
         arguments += ["--build-arg", f"BUILD={build}"]
-    with step(f"Build {repository}", expected_seconds=40) as progress:
+    with (
+        step(f"Build {repository}", expected_seconds=40) as progress,
+        tempfile.TemporaryDirectory(prefix="bookstore-") as temporary,
+    ):
+        # Told by the build itself: meanwhile another may have taken the tag.
+        told = Path(temporary) / "image-id"
+        arguments.append(f"--iidfile={told}")
         _docker(
             ["build", "--network=host", "--progress=plain", *arguments, "."],
             environment,
             progress,
         )
-        image_id = subprocess.run(
-            ["docker", "image", "inspect", "--format={{.Id}}", f"{repository}:latest"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        image_id = told.read_text().strip()
         image = f"{repository}:{image_id.removeprefix('sha256:')[:12]}"
-        _docker(["tag", f"{repository}:latest", image], environment, progress)
+        _docker(["tag", image_id, image], environment, progress)
     return image
 
 

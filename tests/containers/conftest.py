@@ -1,20 +1,25 @@
-"""A Docker engine for the tests of images: this machine's, or devcluster's private one."""
+"""Both images, built as the demo builds them, on this machine's engine or devcluster's."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
+from demo.deploy import Cluster, build_image
 from devcluster import engine, kindcluster
 from devcluster.baseimages import Role
 from devcluster.engine import Choice
+from tests.support.containers import Docker
 
+# Where a run was killed: devcluster down --name container-tests
 ENGINE_USER = "container-tests"
+PARTS = ("api", "operator")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def docker_environment() -> Iterator[dict[str, str]]:
     """Give what makes docker use an engine, with the names of base images there."""
     choice = Choice.from_environment()
@@ -27,3 +32,25 @@ def docker_environment() -> Iterator[dict[str, str]]:
     finally:
         if own is None:
             engine.release(ENGINE_USER)
+
+
+@dataclass(frozen=True)
+class Images:
+    """The two images, and the engine that they are in."""
+
+    docker: Docker
+    cluster: Cluster = field(repr=False)
+    api: str
+    operator: str
+
+    def of(self, part: str) -> str:
+        """Return the image of one of PARTS."""
+        return {"api": self.api, "operator": self.operator}[part]
+
+
+@pytest.fixture(scope="session")
+def images(docker_environment: dict[str, str]) -> Images:
+    """Build both images."""
+    cluster = Cluster(ENGINE_USER, docker_environment)
+    api, operator = (build_image(cluster, part) for part in PARTS)
+    return Images(Docker(docker_environment), cluster, api, operator)
