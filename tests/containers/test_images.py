@@ -12,7 +12,7 @@ from tests.support.containers import Thing, contents
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-# Decimal megabytes, unpacked: 139 and 203 on Debian's Python 3.11; the official images' may be larger.
+# Decimal megabytes, unpacked: 139 and 203 on Debian's Python 3.11; official ones may be larger.
 LIMITS = {"api": 170, "operator": 235}
 ENTRY_POINTS = {part: f"bookstore-{part}" for part in PARTS}
 FOLDERS_OF_PROGRAMS = re.compile(r"(^|/)s?bin/[^/]+$")
