@@ -32,7 +32,7 @@ WRITTEN = (
 )
 TOLD_SECONDS = 30
 QUIET_SECONDS = 2
-AT_ONCE = 6
+AT_ONCE = 12
 PATIENT = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 600}
 NO_SPACE = "could not extend file: No space left on device"
 
