@@ -54,7 +54,7 @@ PYTEST_WORKERS ?= 2
 .PHONY: test
 test: $(READY) ## All tests but those on kind; sets up what they need, says which tiers ran
 	@devcluster prepare --control-plane
-	@pytest -n $(PYTEST_WORKERS) -m "not e2e" $(ARGS)
+	@pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not e2e" $(ARGS)
 
 .PHONY: e2e
 e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)

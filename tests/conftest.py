@@ -23,6 +23,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest (it has a timeout of its own): others run meanwhile.
+
+    Not so in the e2e tier, whose files share what is slow to make.
+    """
+
+    def patience(item: pytest.Item) -> float:
+        marker = None if item.get_closest_marker("e2e") else item.get_closest_marker("timeout")
+        return float(marker.args[0]) if marker else 0.0
+
+    items.sort(key=patience, reverse=True)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print a line for each tier: what ran, how it went and how long it took."""
     counts: dict[str, Counter[str]] = {tier: Counter() for tier in TIERS}

@@ -160,6 +160,7 @@ def probed(operator: Operator) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.timeout(420)
 def test_faults_that_take_minutes_to_be_known(shop: Shop, proxy: Proxy) -> None:
     """All at once: a hung write, silent watches, watches that fail for good, rights taken away."""
     plane = shop.cluster.plane
