@@ -482,7 +482,7 @@ def _scheduler_flags() -> tuple[str, ...]:
         "--kubeconfig=kube-scheduler.kubeconfig",
         "--secure-port=0",
         "--leader-elect=false",
-        # On a busy machine it can miss that a claim was bound, and would look again after 5 minutes.
+        # It can miss that a claim was bound, and would look again only after 5 minutes.
         "--pod-max-in-unschedulable-pods-duration=15s",
         *_CLIENT_RATE,
     )
