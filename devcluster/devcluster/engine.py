@@ -8,18 +8,17 @@ its own and go with its last process. Its images are kept when it stops.
 import contextlib
 import os
 import shutil
-import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from devcluster import debian, hostcleanup, paths, progress, run, space
+from devcluster import debian, hostcleanup, paths, processes, progress, run, space
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.hostcleanup import Footprint
 from devcluster.locking import locked
+from devcluster.processes import Process
 
 _PACKAGES = (
     *("docker.io", "containerd", "runc", "tini", "libdevmapper1.02.1", "libseccomp2"),
@@ -42,6 +41,7 @@ _LINKS = {
 
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
+_END_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
@@ -237,19 +237,18 @@ def _started() -> Engine:
         process = _spawn(tools)
         deadline = time.monotonic() + _START_SECONDS
         while not engine.answers():
-            if process.poll() is not None or time.monotonic() > deadline:
+            if not process.alive or time.monotonic() > deadline:
                 raise CommandFailed(
                     "The private Docker engine did not start.",
                     argv=("dockerd",),
-                    returncode=process.returncode,
-                    tail=_tail(_log()),
+                    tail=processes.tail(_log()),
                     log=_log(),
                 )
             time.sleep(_POLL_SECONDS)
     return engine
 
 
-def _spawn(tools: _Tools) -> "subprocess.Popen[bytes]":
+def _spawn(tools: _Tools) -> Process:
     state = paths.engine()
     state.mkdir(parents=True, exist_ok=True)
     (state / "client").mkdir(exist_ok=True)
@@ -257,22 +256,19 @@ def _spawn(tools: _Tools) -> "subprocess.Popen[bytes]":
         stale.unlink(missing_ok=True)
     # It has nothing that outlives an engine, but the process ids of one that crashed.
     shutil.rmtree(_exec_root(), ignore_errors=True)
-    with _log().open("ab") as log:
-        return subprocess.Popen(
-            [
-                *("unshare", "--mount", "--propagation", "slave", "--"),
-                *("dockerd", "--config-file", ""),
-                *("--host", f"unix://{socket_path()}", "--pidfile", _pid_file()),
-                *("--data-root", data_root(), "--exec-root", _exec_root()),
-                *("--add-runtime", f"capfilter={tools.runtime}", "--default-runtime", "capfilter"),
-            ],
-            env={**os.environ, **tools.environment()},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd="/",
-            start_new_session=True,
-        )
+    return processes.start(
+        "dockerd",
+        [
+            *("unshare", "--mount", "--propagation", "slave", "--"),
+            *("dockerd", "--config-file", ""),
+            *("--host", f"unix://{socket_path()}", "--pidfile", _pid_file()),
+            *("--data-root", data_root(), "--exec-root", _exec_root()),
+            *("--add-runtime", f"capfilter={tools.runtime}", "--default-runtime", "capfilter"),
+        ],
+        env=tools.environment(),
+        cwd=Path("/"),
+        log=_log(),
+    )
 
 
 def _record_footprint(tools: _Tools) -> None:
@@ -330,7 +326,7 @@ def _stop() -> None:
             # A bridge of kind's; the next cluster makes it anew.
             with contextlib.suppress(CommandFailed):
                 engine.output("network", "rm", "kind")
-        _end(_processes(), signal.SIGTERM)
+        processes.end(_processes(), seconds=_END_SECONDS)
         _end_crashed()
         step.update("cleaning up")
         environment = tools.environment()
@@ -365,52 +361,32 @@ def _say_why_it_goes_on(clusters: Sequence[str]) -> None:
     )
 
 
-def _end(pids: Sequence[int], how: signal.Signals) -> None:
-    """Send a signal and wait until the processes are gone; the second time it is SIGKILL."""
-    for number in (how, signal.SIGKILL):
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-        deadline = time.monotonic() + _STOP_SECONDS / 2
-        while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
-        if not any(_alive(pid) for pid in pids):
-            return
-
-
-def _alive(pid: int) -> bool:
-    try:
-        # The state is behind the name, which is in brackets and can hold anything.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (OSError, IndexError):
-        return False
-
-
-def _processes() -> list[int]:
+def _processes() -> list[Process]:
     """Find the private engine's own process."""
     return _find(f"unix://{socket_path()}", "dockerd")
 
 
-def _orphans() -> list[int]:
+def _orphans() -> list[Process]:
     """Find what works for the private engine: its containerd and the containers' keepers."""
     return _find(str(_exec_root()), "containerd")
 
 
-def _find(argument: str, program: str) -> list[int]:
+def _find(argument: str, program: str) -> list[Process]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it has ended
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if program in Path(words[0]).name and any(argument in word for word in words[1:]):
-                found.append(int(folder.name))
-    return [pid for pid in found if _alive(pid)]
+                found.append(Process.of(program, int(folder.name)))
+    return [process for process in found if process.alive]
 
 
 def _end_crashed() -> None:
     """End what an engine that crashed left running: a new one can't take it over."""
-    _end([*_processes(), *_orphans()], signal.SIGKILL)
+    processes.end([*_processes(), *_orphans()], seconds=_END_SECONDS, politely=False)
     if containers := _containers():
-        _end(_in_control_groups(containers), signal.SIGKILL)
+        left = _in_control_groups(containers)
+        processes.end(left, seconds=_END_SECONDS, politely=False)
 
 
 def _containers() -> list[str]:
@@ -418,21 +394,15 @@ def _containers() -> list[str]:
     return [folder.name for folder in (data_root() / "containers").glob("*")]
 
 
-def _in_control_groups(containers: Sequence[str]) -> list[int]:
+def _in_control_groups(containers: Sequence[str]) -> list[Process]:
     """Find the processes of containers by the control groups that they are in."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cgroup"):
         with contextlib.suppress(OSError):
             groups = file.read_text()
             if any(container in groups for container in containers):
-                found.append(int(file.parent.name))
+                found.append(Process.of("container", int(file.parent.name)))
     return found
-
-
-def _tail(log: Path) -> str:
-    with contextlib.suppress(OSError):
-        return "\n".join(log.read_text(errors="replace").splitlines()[-8:])
-    return ""
 
 
 def data_root() -> Path:

@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,17 @@ class Process:
         return int(line.split()[1]) * 1024 if line else 0
 
 
-def start(name: str, argv: Sequence[str | Path], *, cwd: Path, log: Path) -> Process:
+def start(
+    name: str,
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    log: Path,
+    env: Mapping[str, str] | None = None,
+) -> Process:
     """Start a program that outlives this one, in a session of its own; its output goes to `log`.
 
-    Raises CommandFailed if it can't be started.
+    `env` adds to this process's variables. Raises CommandFailed if it can't be started.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -73,6 +80,7 @@ def start(name: str, argv: Sequence[str | Path], *, cwd: Path, log: Path) -> Pro
             child = subprocess.Popen(
                 argv,
                 cwd=cwd,
+                env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -84,18 +92,20 @@ def start(name: str, argv: Sequence[str | Path], *, cwd: Path, log: Path) -> Pro
     return Process.of(name, child.pid)
 
 
-def end(processes: Iterable[Process], *, seconds: float = 10.0) -> None:
+def end(processes: Iterable[Process], *, seconds: float = 10.0, politely: bool = True) -> None:
     """End processes, in the given order but together, and return when all are gone.
 
-    Those that are still there after `seconds` are killed. Others of the same number are left alone.
+    Those that are still there after `seconds` are killed, all of them at once without `politely`.
+    Others of the same number are left alone.
     """
+    signals = (signal.SIGTERM, signal.SIGKILL) if politely else (signal.SIGKILL,)
     remaining = [(process, handle) for process in processes if (handle := _handle(process))]
     try:
-        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
+        for number in signals:
             for _, handle in remaining:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, number)
-            remaining = _not_gone(remaining, patience)
+            remaining = _not_gone(remaining, seconds)
     finally:
         for _, handle in remaining:
             os.close(handle)

@@ -238,6 +238,13 @@ def test_a_zombie_is_not_alive(tmp_path: Path) -> None:
         processes.start("none", ["/no/such/program"], cwd=tmp_path, log=tmp_path / "log")
 
 
+def test_who_starts_a_program_also_waits_for_it() -> None:
+    """A child that is dropped while it runs is a warning at whatever moment it is collected."""
+    package = Path(processes.__file__).parent
+    starting = {file.name for file in package.rglob("*.py") if "Popen(" in file.read_text()}
+    assert starting == {"run.py", "processes.py"}
+
+
 def _is_gone(pid: int) -> bool:
     try:
         os.kill(pid, 0)
