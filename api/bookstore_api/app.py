@@ -13,10 +13,12 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from bookstore_api import __version__
-from bookstore_api.asgi import Drain, RequestBoundary
 from bookstore_api.catalog import routes as catalog
 from bookstore_api.database import Database, open_database
 from bookstore_api.health import Health
+from bookstore_api.middleware.boundary import Boundary
+from bookstore_api.middleware.connections import Connections, Drain
+from bookstore_api.middleware.last_resort import LastResort
 from bookstore_api.problems import Problem, install_problem_handlers
 from bookstore_api.settings import Settings
 
@@ -69,9 +71,16 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     )
     install_problem_handlers(app)
     app.include_router(catalog.router)
-    app.add_middleware(RequestBoundary, drain=resources.drain if resources else Drain())
+    _wrap(app, resources.drain if resources else Drain())
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
+
+
+def _wrap(app: FastAPI, drain: Drain) -> None:
+    """Put the layers around the app that every request passes, here from the inside out."""
+    app.add_middleware(LastResort)
+    app.add_middleware(Connections, drain=drain)
+    app.add_middleware(Boundary)
 
 
 def create_internal_app(resources: Resources) -> Starlette:

@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api import __version__
-from bookstore_api.asgi import Drain
 from bookstore_api.database import Database, explain
+from bookstore_api.middleware.connections import Drain
 from bookstore_api.schema.check import Assessment, assess, known_revisions
 from bookstore_api.schema.tree import load_tree
 from bookstore_api.settings import Settings, SettingsError

@@ -1,17 +1,29 @@
 """What can be set, where it is read from, and what a wrong setting is answered with."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "BOOKSTORE_"
 DEVELOPMENT_DATABASE = "sqlite:///bookstore.db"
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+Network = IPv4Network | IPv6Network
+RateLimit = Annotated[
+    str, Field(pattern=r"^(off|[1-9][0-9]{0,8}/(second|minute|hour))$", examples=["600/minute"])
+]
+
+
+def _listed(value: Any) -> Any:
+    """Split a variable at its commas."""
+    if isinstance(value, str):
+        return tuple(part for each in value.split(",") if (part := each.strip()))
+    return value
 
 
 class SettingsError(Exception):
@@ -22,6 +34,7 @@ class Environment(StrEnum):
     """Where this process runs. The container image says production."""
 
     DEVELOPMENT = "development"
+    STAGING = "staging"
     PRODUCTION = "production"
 
 
@@ -37,18 +50,38 @@ class Settings(BaseSettings):
     )
 
     environment: Environment = Environment.DEVELOPMENT
-    database_url: SecretStr | None = None
+    debug: bool = False
+    docs: bool = True
+
     secrets_dir: Path = Path("/run/secrets/bookstore")
+    database_url: SecretStr | None = None
+    database_direct_url: SecretStr | None = None
+    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 5
+    migration_lock_seconds: Seconds = 60
+    redis_url: SecretStr | None = None
+    redis_timeout_seconds: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = 0.1
+    staff_token: SecretStr | None = None
+
     host: str | None = None
     port: Port = 8000
     internal_host: str | None = None
     internal_port: Port = 8001
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] | None = None
     drain_seconds: Seconds = 5
     shutdown_seconds: Seconds = 20
-    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = 5
-    migration_lock_seconds: Seconds = 60
+    connection_max_age_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 300
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] | None = None
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = ()
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_listed)] = ()
+    max_body_bytes: Annotated[int, Field(ge=1024, le=100 * 1024 * 1024)] = 1024 * 1024
+    max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = 32 * 1024
+    header_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = 10
+    body_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = 30
+    rate_limit_reads: RateLimit = "6000/minute"
+    rate_limit_writes: RateLimit = "600/minute"
+
     revision: str = ""
     colour: str = ""
     image: str = ""

@@ -28,6 +28,7 @@ from tests.support.postgres import (
     own_postgres,
     running_postgres,
 )
+from tests.support.valkey import Valkey, ValkeyMissingError, own_valkey
 
 # On a busy machine an example may take any time.
 hypothesis.settings.register_profile(
@@ -73,6 +74,33 @@ def private_postgres() -> Iterator[OwnPostgres]:
         with own_postgres() as server:
             yield server
     except PostgresMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def shared_valkey() -> Iterator[Valkey]:
+    try:
+        with own_valkey() as server:
+            yield server
+    except ValkeyMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def valkey(shared_valkey: Valkey) -> Valkey:
+    """A Redis-compatible server with nothing in it, which other tests use after this one."""
+    with shared_valkey.client() as client:
+        client.flushall()
+    return shared_valkey
+
+
+@pytest.fixture
+def private_valkey() -> Iterator[Valkey]:
+    """One that the test may stop."""
+    try:
+        with own_valkey() as server:
+            yield server
+    except ValkeyMissingError as error:
         pytest.skip(str(error))
 
 

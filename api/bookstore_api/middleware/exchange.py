@@ -1,0 +1,49 @@
+"""What the layers around the app tell each other of one request and its answer."""
+
+import time
+from dataclasses import dataclass, field
+from typing import cast
+
+from starlette.types import Scope
+
+UNMATCHED = "(unmatched)"  # scanners ask for anything: their paths stay out of logs and metrics
+_KEY = "bookstore.exchange"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer.
+
+    `client` is the address that limits are counted by, found past the trusted proxies; `status` is
+    0 until the answer begins; `started` is in seconds of `time.perf_counter`.
+    """
+
+    request_id: str
+    client: str = ""
+    status: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer has begun, so that no other can be given."""
+        return self.status != 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken so far."""
+        return time.perf_counter() - self.started
+
+
+def begin(scope: Scope, exchange: Exchange) -> None:
+    """Put the exchange where the layers further in find it."""
+    scope[_KEY] = exchange
+
+
+def exchange_of(scope: Scope) -> Exchange:
+    """Return the exchange of a request that passed the outermost layer."""
+    return cast("Exchange", scope[_KEY])
+
+
+def route_of(scope: Scope) -> str:
+    """Name the template of the route, such as /api/v1/books/{book_id}, never the path itself."""
+    return str(getattr(scope.get("route"), "path", UNMATCHED))

@@ -1,0 +1,35 @@
+"""Lets no exception out unanswered: the answer then passes the same layers as any other."""
+
+from http import HTTPStatus
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bookstore_api.middleware.exchange import exchange_of, route_of
+from bookstore_api.problems import problem_response
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class LastResort:
+    """Answers a fault of ours with a problem, and logs it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; other kinds of scopes pass through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            log.exception("unhandled exception", route=route_of(scope))
+            if exchange_of(scope).answered:
+                raise  # too late for another answer: the server cuts the connection
+            answer = problem_response(
+                HTTPStatus.INTERNAL_SERVER_ERROR,
+                "A fault of ours; it was logged with the id in the X-Request-ID header.",
+            )
+            await answer(scope, receive, send)
