@@ -20,6 +20,7 @@ from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.connections import Connections, Drain
 from bookstore_api.middleware.last_resort import LastResort
 from bookstore_api.problems import Problem, install_problem_handlers
+from bookstore_api.redis_client import RedisClient, open_redis
 from bookstore_api.settings import Settings
 
 
@@ -29,6 +30,7 @@ class Resources:
 
     settings: Settings
     database: Database
+    redis: RedisClient | None
     drain: Drain
     health: Health
 
@@ -42,12 +44,14 @@ class State(TypedDict):
 @asynccontextmanager
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the apps share, and close it; raises SettingsError."""
-    database, drain = open_database(settings), Drain()
+    database, redis, drain = open_database(settings), open_redis(settings), Drain()
     health = Health(settings, database, drain)
     try:
-        yield Resources(settings, database, drain, health)
+        yield Resources(settings, database, redis, drain, health)
     finally:
         await health.close()
+        if redis is not None:
+            await redis.close()
         await database.close()
 
 

@@ -129,6 +129,15 @@ class Settings(BaseSettings):
             raise SettingsError(msg)
         return DEVELOPMENT_DATABASE
 
+    def redis_uri(self) -> str | None:
+        """Read the URI of Redis as it is now: the mounted secret, else the variable, else None.
+
+        Read it again for each new connection: a rotated password then needs no restart.
+        """
+        if secret := self._read_secret(self.secrets_dir / "redis" / "uri"):
+            return secret
+        return self.redis_url.get_secret_value() if self.redis_url else None
+
     @staticmethod
     def _read_secret(path: Path) -> str | None:
         try:

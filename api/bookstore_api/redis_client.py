@@ -1,0 +1,266 @@
+"""One pool of connections to Redis for the process, which never keeps anybody waiting for long."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+import structlog
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
+from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from bookstore_api.settings import Settings, SettingsError
+
+T = TypeVar("T")
+FailureCode = Literal["unreachable", "refused-credentials", "timeout", "failed"]
+
+MAX_CONNECTIONS = 16
+# After a failure nobody waits for Redis again for this long.
+BREAKER_SECONDS = 1.0
+SCHEMES = frozenset({"redis", "rediss"})
+# What a URI may say besides the address: nothing that would undo our timeouts and retries.
+PARAMETERS = frozenset(
+    {
+        "db",
+        "ssl_ca_certs",
+        "ssl_ca_path",
+        "ssl_cert_reqs",
+        "ssl_certfile",
+        "ssl_check_hostname",
+        "ssl_keyfile",
+    }
+)
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class RedisUnavailableError(Exception):
+    """Redis could not be used; the message says why and what to do, without the URI."""
+
+    def __init__(self, code: FailureCode, message: str) -> None:
+        super().__init__(message)
+        self.code: FailureCode = code
+
+
+@dataclass(frozen=True, repr=False)
+class RedisServer:
+    """Where Redis is and who we are there; holds the password, so no repr."""
+
+    host: str
+    port: int
+    username: str | None
+    password: str | None
+    database: int
+    tls: bool
+    tls_arguments: dict[str, Any]
+
+
+def parse_redis_uri(uri: str) -> RedisServer:
+    """Understand a URI of Redis; raises SettingsError, never with the URI in it."""
+    uri = uri.strip()
+    try:
+        parts = urlsplit(uri)
+        arguments: dict[str, Any] = {**parse_url(uri)}
+        database = int(arguments.get("db") or parts.path.strip("/") or 0)
+    except (ValueError, TypeError):
+        parts, arguments, database = urlsplit(""), {}, 0
+    if parts.scheme not in SCHEMES or not arguments.get("host") or database < 0:
+        msg = (
+            "The Redis URI must be like redis://:password@host:6379/0, or rediss:// for TLS: "
+            "percent-encode special characters in its password."
+        )
+        raise SettingsError(msg)
+    if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - PARAMETERS:
+        msg = f"The Redis URI may have these parameters only: {', '.join(sorted(PARAMETERS))}."
+        raise SettingsError(msg)
+    return RedisServer(
+        host=arguments["host"],
+        port=arguments.get("port", 6379),
+        username=arguments.get("username"),
+        password=arguments.get("password"),
+        database=database,
+        tls=parts.scheme == "rediss",
+        tls_arguments={key: arguments[key] for key in arguments if key.startswith("ssl_")},
+    )
+
+
+class _Live(AbstractConnection):
+    """A connection that goes where the URI points to when it connects, also when it does again."""
+
+    def __init__(self, *, server: Callable[[], RedisServer], **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._server = server
+
+    async def connect(self) -> None:
+        if not self.is_connected:
+            now = self._server()
+            self.host, self.port, self.db = now.host, now.port, now.database
+            self.username, self.password = now.username, now.password
+        await super().connect()  # type: ignore[no-untyped-call]
+
+
+class _PlainConnection(_Live, Connection):
+    pass
+
+
+class _TlsConnection(_Live, SSLConnection):
+    pass
+
+
+class Breaker:
+    """Whether it is worth to ask: after a failure not for a while, then by one caller only."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._closed_again: float | None = None
+        self._probing = False
+
+    @property
+    def open(self) -> bool:
+        """Whether the latest answer was a failure."""
+        return self._closed_again is not None
+
+    def admits(self) -> bool:
+        """Whether the caller may ask; who is let through must say how it went."""
+        if self._closed_again is None:
+            return True
+        if self._probing or self._clock() < self._closed_again:
+            return False
+        self._probing = True
+        return True
+
+    def succeeded(self) -> None:
+        """Let everybody through."""
+        self._closed_again, self._probing = None, False
+
+    def failed(self) -> None:
+        """Let nobody through for a while."""
+        self._closed_again, self._probing = self._clock() + self._seconds, False
+
+    def gave_up(self) -> None:
+        """Leave the question to the next caller: the answer was not waited for."""
+        self._probing = False
+
+
+class RedisClient:
+    """The pool of one process. Close it when done."""
+
+    def __init__(self, uri: Callable[[], str | None], *, timeout_seconds: float) -> None:
+        """Connect to nothing yet; `uri` is called again for each new connection.
+
+        Raises SettingsError.
+        """
+        self._uri = uri
+        self._timeout = timeout_seconds
+        self._breaker = Breaker(BREAKER_SECONDS)
+        self._latest = RedisUnavailableError("unreachable", "Redis was not asked yet.")
+        self._tls: bool | None = None
+        server = self._server()
+        self._tls = server.tls
+        # One limit around each call, below, in place of redis-py's own for each step of it. No
+        # CLIENT SETINFO, and no retries: both only take time.
+        self._redis = Redis(
+            connection_pool=BlockingConnectionPool(
+                connection_class=_TlsConnection if server.tls else _PlainConnection,
+                max_connections=MAX_CONNECTIONS,
+                timeout=None,
+                server=self._server,
+                socket_timeout=None,
+                socket_connect_timeout=None,
+                protocol=2,
+                driver_info=None,
+                **server.tls_arguments,
+            )
+        )
+
+    @property
+    def connection_pool(self) -> BlockingConnectionPool:
+        """For libraries that bring commands of their own: use them inside of `guarded` only."""
+        pool = self._redis.connection_pool
+        assert isinstance(pool, BlockingConnectionPool)  # noqa: S101 - made above
+        return pool
+
+    async def ping(self) -> None:
+        """Ask whether it answers; raises RedisUnavailableError."""
+        await self.guarded(lambda redis: redis.ping())
+
+    async def guarded(self, work: Callable[[Redis], Awaitable[T]]) -> T:
+        """Do some work on Redis within the time limit, if it is worth to try.
+
+        Raises RedisUnavailableError, at once where Redis failed a moment ago.
+        """
+        if not self._breaker.admits():
+            raise RedisUnavailableError(self._latest.code, str(self._latest))
+        try:
+            async with asyncio.timeout(self._timeout):
+                result = await work(self._redis)
+        except (RedisError, OSError, SettingsError) as error:  # TimeoutError is an OSError
+            failure = _explain(error, self._timeout)
+            self._note(failure)
+            raise failure from error
+        except BaseException:
+            self._breaker.gave_up()
+            raise
+        if self._breaker.open:
+            log.info("Redis answers again")
+        self._breaker.succeeded()
+        return result
+
+    def _note(self, failure: RedisUnavailableError) -> None:
+        if failure.code == "failed":  # it answered, and fast: no reason to stay away
+            self._breaker.succeeded()
+            return
+        if not self._breaker.open or self._latest.code != failure.code:
+            log.warning("Redis unavailable", code=failure.code, reason=str(failure))
+        self._latest = failure
+        self._breaker.failed()
+
+    def _server(self) -> RedisServer:
+        uri = self._uri()
+        if uri is None:
+            msg = "The Redis URI is gone: mount its secret again, or restart without one."
+            raise SettingsError(msg)
+        server = parse_redis_uri(uri)
+        if self._tls not in {None, server.tls}:
+            msg = "The Redis URI changed between redis:// and rediss://: restart to use it."
+            raise SettingsError(msg)
+        return server
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.connection_pool.aclose()
+
+
+def open_redis(settings: Settings) -> RedisClient | None:
+    """Make the client of the settings, nothing connected yet; None where no Redis is set.
+
+    Raises SettingsError.
+    """
+    if settings.redis_uri() is None:
+        return None
+    return RedisClient(settings.redis_uri, timeout_seconds=settings.redis_timeout_seconds)
+
+
+def _explain(error: Exception, timeout_seconds: float) -> RedisUnavailableError:
+    """Tell an absent server, refused credentials, slowness and all other failures apart."""
+    if isinstance(error, AuthenticationError | AuthorizationError):
+        return RedisUnavailableError(
+            "refused-credentials",
+            "Redis refused the user or the password: check the secret with its URI.",
+        )
+    if isinstance(error, RedisTimeoutError | TimeoutError):
+        return RedisUnavailableError("timeout", f"Redis gave no answer in {timeout_seconds:g} s.")
+    if isinstance(error, RedisConnectionError | OSError):
+        return RedisUnavailableError(
+            "unreachable",
+            "Redis does not answer: check that it runs, and the host and port of its URI.",
+        )
+    if isinstance(error, SettingsError):
+        return RedisUnavailableError("failed", str(error))
+    return RedisUnavailableError("failed", f"Redis answered with {type(error).__name__}.")
