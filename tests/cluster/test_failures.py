@@ -393,7 +393,8 @@ def assert_quiet(shop: Shop, name: str) -> None:
         seldom = tried_again(shop, name) - tries <= QUIET_SECONDS
         return seldom and versions(shop, name) == before
 
-    wait_for(quiet, 5 * QUIET_SECONDS, f"{QUIET_SECONDS} s without a write for {name}")
+    # With all cases at once, controllers and what is tried again (from 10 s on) take their time.
+    wait_for(quiet, TOLD_SECONDS, f"{QUIET_SECONDS} s without a write for {name}")
 
 
 def pass_time(shop: Shop) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import selectors
 import ssl
 import threading
 import time
@@ -22,7 +23,7 @@ import aiohttp
 from aiohttp import web
 
 _START_SECONDS = 10.0
-_CLOSE_SECONDS = 0.1
+_CLOSE_SECONDS = 10.0
 _HOP_BY_HOP = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "host", "upgrade"}
 )
@@ -86,7 +87,9 @@ class Proxy:
         self._trusted = ssl.create_default_context(cafile=str(certificate))
         self._rules: list[Rule] = []
         self._streams: set[_Stream] = set()
-        self._loop = asyncio.new_event_loop()
+        # A selector that we know tells which connections are still open.
+        self._selector = selectors.DefaultSelector()
+        self._loop = asyncio.SelectorEventLoop(self._selector)
         self._ended = asyncio.Event()
         self._gate = asyncio.Event()
         self._ready = threading.Event()
@@ -203,8 +206,12 @@ class Proxy:
     def run(self) -> None:
         """Serve until `end`."""
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
+        try:
+            self._loop.run_until_complete(self._serve())
+            self._loop.run_until_complete(self._end_tasks())
+            self._await_closed()
+        finally:
+            self._loop.close()
 
     async def _serve(self) -> None:
         connector = aiohttp.TCPConnector(ssl=self._trusted, limit=0)
@@ -222,7 +229,19 @@ class Proxy:
             self._ready.set()
             await self._ended.wait()
             await runner.cleanup()
-        await asyncio.sleep(_CLOSE_SECONDS)  # transports close their sockets a moment later
+
+    async def _end_tasks(self) -> None:
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    def _await_closed(self) -> None:
+        """Run the loop until the transports have closed their sockets."""
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        # The loop's own pipe is always there.
+        while len(self._selector.get_map()) > 1 and time.monotonic() < deadline:
+            self._loop.run_until_complete(asyncio.sleep(0.01))
 
     def wait_until_serving(self) -> None:
         """Wait until its address is known."""
@@ -244,7 +263,8 @@ def proxy(server: str, certificate: Path) -> Iterator[Proxy]:
         yield made
     finally:
         made.end()
-        thread.join(_START_SECONDS)
+        thread.join(_START_SECONDS + _CLOSE_SECONDS)
+        assert not thread.is_alive(), "the proxy did not end"
 
 
 def answer(status: int, reason: str = "", retry_after: int | None = None) -> Fault:
