@@ -12,10 +12,11 @@ from typing import Any, assert_never
 from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
 from bookstore_operator.observe import Observer
 from bookstore_operator.plan import (
+    GENERATED,
     Action,
     Apply,
     Create,
-    CreateDatabaseSecret,
+    CreateSecret,
     Delete,
     Manifest,
     ObjectKey,
@@ -37,7 +38,7 @@ from bookstore_operator.store import ObjectStore, StoreKey
 
 logger = logging.getLogger(__name__)
 
-_PASSWORD_BYTES = 24
+_RANDOM_BYTES = 32
 _REFUSALS = frozenset({400, 403, 405, 413, 422})
 
 
@@ -115,8 +116,8 @@ class Applier:
                 return await self._apply(action, key)
             case Create():
                 return await self._create(action.manifest, key)
-            case CreateDatabaseSecret():
-                return await self._create_database_secret(action, key)
+            case CreateSecret():
+                return await self._create_secret(action, key)
             case Scale():
                 return await self._scale(action, key)
             case Delete():
@@ -186,14 +187,13 @@ class Applier:
             self.store.put(created)
         return True
 
-    async def _create_database_secret(self, action: CreateDatabaseSecret, key: StoreKey) -> bool:
-        password = secrets.token_urlsafe(_PASSWORD_BYTES)
-        uri = action.uri_template.replace("{password}", password)
-        data = {
-            **(action.manifest.get("data") or {}),
-            "password": _base64(password),
-            "uri": _base64(uri),
+    async def _create_secret(self, action: CreateSecret, key: StoreKey) -> bool:
+        generated = secrets.token_urlsafe(_RANDOM_BYTES)
+        completed = {
+            name: _base64(value.replace(GENERATED, generated))
+            for name, value in action.keys.items()
         }
+        data = {**(action.manifest.get("data") or {}), **completed}
         return await self._create({**action.manifest, "data": data}, key)
 
     async def _scale(self, action: Scale, key: StoreKey) -> bool:
@@ -226,7 +226,7 @@ class Applier:
 def target_of(action: Action) -> ObjectKey:
     """Name the object that an action writes."""
     match action:
-        case Apply() | Create() | CreateDatabaseSecret():
+        case Apply() | Create() | CreateSecret():
             return key_of(action.manifest)
         case Scale():
             return ObjectKey(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, action.deployment)

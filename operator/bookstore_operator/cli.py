@@ -57,6 +57,12 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="of the embedded databases (%(default)s)",
     )
     run.add_argument(
+        "--valkey-image",
+        default=_default("VALKEY_IMAGE", "valkey/valkey:8.1"),
+        metavar="IMAGE",
+        help="of the embedded caches (%(default)s)",
+    )
+    run.add_argument(
         "--workers",
         type=int,
         default=_default("WORKERS", "10"),
@@ -132,7 +138,9 @@ def _run(arguments: argparse.Namespace) -> int:
     signals.end_at_once()  # until operate.run listens: nothing has begun that has to be ended
     logs.configure(arguments.log_format, arguments.log_level)
     options = operate.Options(
-        settings=OperatorSettings(postgres_image=arguments.postgres_image),
+        settings=OperatorSettings(
+            postgres_image=arguments.postgres_image, valkey_image=arguments.valkey_image
+        ),
         namespaces=_namespaces(arguments.namespace),
         workers=arguments.workers,
         health_host=arguments.health_host,

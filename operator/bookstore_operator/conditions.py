@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bookstore_operator import names
-from bookstore_operator.build.common import COMPONENT_LABEL, Component
+from bookstore_operator.build.common import COMPONENT_LABEL, Component, selector
 from bookstore_operator.facts import history, pods
 from bookstore_operator.facts.jobs import Ending, ending_of, result_of
 from bookstore_operator.facts.objects import all_of, condition, find, label
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.facts.said import volume_full
 from bookstore_operator.gates.colour import all_available, trouble_of
+from bookstore_operator.gates.credentials import cache_known, own_cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.drain import switched
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
@@ -34,6 +35,10 @@ STALLED = "Stalled"
 DATABASE_MIGRATED = "DatabaseMigrated"
 BACKUP_HEALTHY = "BackupHealthy"
 AUTOSCALING_HEALTHY = "AutoscalingHealthy"
+CACHE_HEALTHY = "CacheHealthy"
+
+TOLD_BY = frozenset({READY, CACHE_HEALTHY})
+"""Whose problems are events: what the others name then is the same as Ready does."""
 
 METRICS_PATIENCE = timedelta(minutes=1)
 """How long metrics of new Pods may take."""
@@ -68,6 +73,7 @@ def conditions(
         _database_migrated(snapshot, answer),
         _backup_healthy(snapshot),
         _autoscaling_healthy(snapshot, now),
+        _cache_healthy(snapshot, now),
     )
     return tuple(_dated(snapshot, finding, now) for finding in findings)
 
@@ -90,8 +96,7 @@ def _is_news(known: Condition | None, condition: Condition) -> bool:
 
 
 def _is_problem(condition: Condition) -> bool:
-    """Whether Ready names a problem. What the others name then is the same one."""
-    return condition.type == READY and condition.reason in PROBLEMS
+    return condition.type in TOLD_BY and condition.reason in PROBLEMS
 
 
 def metrics_awaited(snapshot: Snapshot, now: datetime) -> datetime | None:
@@ -117,10 +122,18 @@ def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
 
 
 def hindrance(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
-    """Return what hinders most: a refused write, the release's gate, or the database."""
+    """Return what hinders most: a refused write, the release's gate, the database, the token."""
     if snapshot.refusal:
         return _refused(snapshot.refusal)
-    return database_ready(snapshot, now) if isinstance(answer, Passed) else answer
+    for gate in (database_ready, staff_known):
+        answer = gate(snapshot, now) if isinstance(answer, Passed) else answer
+    return answer
+
+
+def cache_secret_awaited(snapshot: Snapshot, now: datetime) -> datetime | None:
+    """Return when to look again for a Secret of the cache that is not as it should be."""
+    answer = _cache_secret(snapshot, now)
+    return answer.until if isinstance(answer, Waiting) else None
 
 
 def _refused(refusal: Refusal) -> Waiting:
@@ -261,6 +274,55 @@ def _autoscaling_healthy(snapshot: Snapshot, now: datetime) -> Finding:
     if metrics_awaited(snapshot, now):
         return _unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, told)
     return _false(AUTOSCALING_HEALTHY, Reason.NO_METRICS, told)
+
+
+def _cache_healthy(snapshot: Snapshot, now: datetime) -> Finding:
+    """Find how the cache is. Nothing waits for it: the API goes on without."""
+    cache = snapshot.store.spec.cache
+    if cache is None:
+        told = "spec.cache is not set: each API process counts for itself."
+        return _unknown(CACHE_HEALTHY, Reason.NOT_CONFIGURED, told)
+    answer = _cache_secret(snapshot, now)
+    if not isinstance(answer, Passed):
+        return _false(CACHE_HEALTHY, answer.reason, answer.message)
+    if cache.external:
+        told = (
+            f"Secret {cache.external.secret_name} says where the cache is. The operator does not "
+            "look at it: each API Pod's /health says how it is."
+        )
+        return _unknown(CACHE_HEALTHY, Reason.CACHE_EXTERNAL, told)
+    return _own_cache_healthy(snapshot)
+
+
+def _own_cache_healthy(snapshot: Snapshot) -> Finding:
+    name = names.cache(snapshot.store.name)
+    deployment = find(snapshot, "Deployment", name) or {}
+    if deployment.get("status", {}).get("availableReplicas"):
+        return _true(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) answers.")
+    trouble = pods.trouble(snapshot, selector(snapshot.store.name, Component.CACHE))
+    trouble = trouble or pods.creation_refused(snapshot, "Deployment", name)
+    told = pods.with_trouble(
+        f"Valkey (Deployment {name}) is not ready. Meanwhile each API process counts for itself.",
+        trouble,
+    )
+    if trouble and trouble.serious:
+        return _false(CACHE_HEALTHY, trouble.reason, told)
+    if deployment and not _rolls_out(deployment):
+        return _false(CACHE_HEALTHY, Reason.CACHE_DOWN, told)
+    return _unknown(CACHE_HEALTHY, Reason.CACHE_STARTING, told)
+
+
+def _rolls_out(deployment: Manifest) -> bool:
+    """Whether a Deployment has not been through with its newest Pods yet, nor given up."""
+    found = deployment.get("status", {}).get("conditions") or ()
+    told: Manifest = next((each for each in found if each["type"] == "Progressing"), {})
+    return told.get("status") != "False" and told.get("reason") != "NewReplicaSetAvailable"
+
+
+def _cache_secret(snapshot: Snapshot, now: datetime) -> Answer:
+    cache = snapshot.store.spec.cache
+    gate = own_cache_known if cache and cache.embedded else cache_known
+    return gate(snapshot, now)
 
 
 def _without_metrics_since(snapshot: Snapshot) -> datetime | None:

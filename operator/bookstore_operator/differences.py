@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from bookstore_operator.plan import Manifest
+from bookstore_operator.quantities import amount
 
 WHOLE = frozenset({"selector", "matchLabels"})
 """Maps that mean something else when they have more in them than desired."""
 
 AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
-
-SUFFIXES = {
-    "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{letter: Decimal(1000) ** power for power, letter in enumerate("kMGT", start=1)},
-    **{f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGT", start=1)},
-}
 
 
 def differs(desired: Manifest, observed: Manifest) -> str | None:
@@ -75,15 +67,8 @@ def _lists_differ(
 
 
 def _same_amount(one: Any, other: Any) -> bool:
-    amounts = (_amount(one), _amount(other))
+    amounts = (amount(one), amount(other))
     return None not in amounts and amounts[0] == amounts[1]
-
-
-def _amount(quantity: Any) -> Decimal | None:
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", str(quantity))
-    if found is None or found[2] not in SUFFIXES:
-        return None
-    return Decimal(found[1]) * SUFFIXES[found[2]]
 
 
 def _told(value: Any) -> str:

@@ -40,6 +40,16 @@ def database_claim(store: str) -> str:
     return f"data-{store}-db-0"
 
 
+def cache(store: str) -> str:
+    """Return the name of the embedded cache: Deployment, Service and Secret."""
+    return f"{store}-cache"
+
+
+def staff(store: str) -> str:
+    """Return the name of the Secret that the operator makes for the staff token."""
+    return f"{store}-staff"
+
+
 def backup(store: str) -> str:
     """Return the name of the backup CronJob and of its PVC."""
     return f"{store}-backup"
@@ -53,3 +63,8 @@ def api_network_policy(store: str) -> str:
 def database_network_policy(store: str) -> str:
     """Return the name of the NetworkPolicy of the embedded database."""
     return f"{store}-db"
+
+
+def cache_network_policy(store: str) -> str:
+    """Return the name of the NetworkPolicy of the embedded cache."""
+    return f"{store}-cache"

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 
 from bookstore_operator import decide, observed
 from bookstore_operator.client import Api, ApiError, ClusterError
+from bookstore_operator.facts.contents import fault_of
+from bookstore_operator.facts.credentials import Wanted
 from bookstore_operator.facts.puzzles import puzzling
-from bookstore_operator.facts.uris import fault_of
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.resources import (
     BOOKSTORES,
@@ -149,11 +150,11 @@ class Observer:
         return {key: warning for key, warning in zip(keys, told, strict=True) if warning}
 
     async def _secrets(
-        self, namespace: str, names: frozenset[str]
+        self, namespace: str, wanted: Wanted
     ) -> Mapping[str, Mapping[str, str | None]]:
-        """Read Secrets by name and keep the names of their keys, and what is wrong with a URI."""
+        """Read Secrets by name; keep the names of their keys, and what is wrong with those used."""
         found: dict[str, Mapping[str, str | None]] = {}
-        for name in sorted(names):
+        for name, contents in sorted(wanted.items()):
             try:
                 secret = await self._api.get(SECRETS, namespace, name)
             except ApiError as error:
@@ -161,7 +162,10 @@ class Observer:
                     raise
             else:
                 data = secret.get("data") or {}
-                found[name] = {key: fault_of(value) for key, value in data.items()}
+                found[name] = {
+                    key: fault_of(value, contents[key]) if key in contents else None
+                    for key, value in data.items()
+                }
         return found
 
 

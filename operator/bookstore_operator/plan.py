@@ -48,17 +48,21 @@ class Create:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateDatabaseSecret:
-    """Create the embedded database's Secret with a newly generated password.
+GENERATED = "{generated}"
+"""Where the random value goes in what a Secret is to have."""
 
-    The manifest has everything but the password; `apply` generates it and completes the keys
-    `password` and `uri`, so that no random value passes through the pure parts.
+
+@dataclass(frozen=True, slots=True)
+class CreateSecret:
+    """Create a Secret with a newly generated random value in it: a password, a token.
+
+    The manifest has everything but that; `apply` generates it and completes the keys, so that no
+    random value passes through the pure parts.
     """
 
     manifest: Manifest
-    uri_template: str
-    """The database URI with `{password}` where the (URL-safe) password goes."""
+    keys: Mapping[str, str]
+    """Key → value, with GENERATED where the (URL-safe, 43 characters long) random value goes."""
     reason: str
     message: str
 
@@ -93,7 +97,7 @@ class WriteStatus:
     message: str
 
 
-Action: TypeAlias = Apply | Create | CreateDatabaseSecret | Scale | Delete | WriteStatus
+Action: TypeAlias = Apply | Create | CreateSecret | Scale | Delete | WriteStatus
 
 
 class EventType(enum.StrEnum):

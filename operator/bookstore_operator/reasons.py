@@ -18,6 +18,8 @@ class Reason(StrEnum):
     MIGRATED = "Migrated"
     BACKED_UP = "BackedUp"
     METRICS_KNOWN = "MetricsKnown"
+    CACHE_READY = "CacheReady"
+    CACHE_EXTERNAL = "CacheExternal"
     NOT_CONFIGURED = "NotConfigured"
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
@@ -38,6 +40,7 @@ class Reason(StrEnum):
     UPDATING = "Updating"
     NO_BACKUP_YET = "NoBackupYet"
     WAITING_FOR_METRICS = "WaitingForMetrics"
+    CACHE_STARTING = "CacheStarting"
 
     # Pods
     IMAGE_UNPULLABLE = "ImageUnpullable"
@@ -64,6 +67,17 @@ class Reason(StrEnum):
     DATABASE_SECRET_MALFORMED = "DatabaseSecretMalformed"  # noqa: S105 - no secret
     DATABASE_SECRET_LOST = "DatabaseSecretLost"  # noqa: S105 - no secret
     VOLUME_FULL = "VolumeFull"
+
+    # The staff token and the cache
+    STAFF_SECRET_MISSING = "StaffSecretMissing"  # noqa: S105 - no secret
+    STAFF_SECRET_INCOMPLETE = "StaffSecretIncomplete"  # noqa: S105 - no secret
+    STAFF_SECRET_MALFORMED = "StaffSecretMalformed"  # noqa: S105 - no secret
+    CACHE_SECRET_MISSING = "CacheSecretMissing"  # noqa: S105 - no secret
+    CACHE_SECRET_INCOMPLETE = "CacheSecretIncomplete"  # noqa: S105 - no secret
+    CACHE_SECRET_MALFORMED = "CacheSecretMalformed"  # noqa: S105 - no secret
+    CACHE_DOWN = "CacheDown"
+
+    # Backups
     BACKUP_FAILED = "BackupFailed"
 
     # What the API server will not have, and what the cluster lacks
@@ -99,6 +113,13 @@ PROBLEMS = frozenset(
         Reason.DATABASE_SECRET_MALFORMED,
         Reason.DATABASE_SECRET_LOST,
         Reason.VOLUME_FULL,
+        Reason.STAFF_SECRET_MISSING,
+        Reason.STAFF_SECRET_INCOMPLETE,
+        Reason.STAFF_SECRET_MALFORMED,
+        Reason.CACHE_SECRET_MISSING,
+        Reason.CACHE_SECRET_INCOMPLETE,
+        Reason.CACHE_SECRET_MALFORMED,
+        Reason.CACHE_DOWN,
         Reason.BACKUP_FAILED,
         Reason.NAME_TAKEN,
         Reason.QUOTA_EXCEEDED,

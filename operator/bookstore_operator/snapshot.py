@@ -15,6 +15,7 @@ class OperatorSettings:
     """What whoever installs the operator chooses, for all BookStores."""
 
     postgres_image: str = "postgres:18"
+    valkey_image: str = "valkey/valkey:8.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Snapshot:
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The Secrets that the BookStore names or owns: name → its keys. Never their values."""
     malformed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What is wrong with database URIs in those Secrets: name → key → what, never the value."""
+    """What is wrong with what is used of those Secrets: name → key → what, never the value."""
     warnings: Mapping[ObjectKey, str] = field(default_factory=dict)
     """The newest Warning event about objects whose status does not say what is wrong."""
     settings: OperatorSettings = OperatorSettings()

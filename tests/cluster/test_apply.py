@@ -14,10 +14,11 @@ from bookstore_operator.client import Api, load_configuration
 from bookstore_operator.events import Recorder
 from bookstore_operator.observe import Observer
 from bookstore_operator.plan import (
+    GENERATED,
     Action,
     Apply,
     Create,
-    CreateDatabaseSecret,
+    CreateSecret,
     Delete,
     Event,
     EventType,
@@ -183,7 +184,8 @@ def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> Non
         "kind": "Secret",
         "metadata": {"name": "demo-db", "labels": {STORE_LABEL: "demo"}},
     }
-    action = CreateDatabaseSecret(manifest, "postgresql://u:{password}@demo-db/b", *WHY)
+    keys = {"password": GENERATED, "uri": f"postgresql://u:{GENERATED}@demo-db/b"}
+    action = CreateSecret(manifest, keys, *WHY)
 
     async def scenario(applier: Applier, key: StoreKey) -> None:
         assert await do(applier, key, action) == 1
@@ -195,7 +197,7 @@ def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> Non
     secret = shop.get("v1/secrets", "demo-db")
     assert secret is not None
     told = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
-    assert len(told["password"]) >= 32
+    assert len(told["password"]) == 43
     assert told["uri"] == f"postgresql://u:{told['password']}@demo-db/b"
 
 

@@ -13,17 +13,20 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.decide import decide
+from bookstore_operator.decide import decide, secrets_of_interest
+from bookstore_operator.facts.contents import Content, fault_of
 from bookstore_operator.facts.said import last_words, volume_full
-from bookstore_operator.facts.uris import fault_of
 from bookstore_operator.plan import Action, Apply, Event, EventType, ObjectKey, Scale, WriteStatus
 from bookstore_operator.snapshot import Refusal
 from bookstore_operator.workqueue import Backoff, Schedule
-from tests.support.world import World
+from tests.support.world import VALKEY, World
 
 pytestmark = pytest.mark.scenario
 
 EXTERNAL = {"external": {"secretName": "books", "directKey": "direct"}}
+STAFF = {"staff": {"secretName": "clerks"}}
+REDIS = {"cache": {"external": {"secretName": "redis"}}}
+CACHED: dict[str, Any] = {"cache": {"embedded": {}}}
 JOB = ObjectKey("batch/v1", "Job", "demo-r2-expand")
 NO_SPACE = 'could not extend file "base/5/1": No space left on device'
 
@@ -331,6 +334,116 @@ FAILURES = {
         ("Secret demo-db is gone", "data-demo-db-0", "Restore"),
         releases=False,
     ),
+    "staff-secret-missing": Failure(
+        secret(None, "clerks"),
+        secret({"token"}, "clerks"),
+        "StaffSecretMissing",
+        ("no Secret clerks", "Create it", "32 characters", "`token`"),
+        spec=STAFF,
+        releases=False,
+    ),
+    "staff-secret-incomplete": Failure(
+        secret({"password"}, "clerks"),
+        secret({"token"}, "clerks"),
+        "StaffSecretIncomplete",
+        ("Secret clerks", "no key `token`", "Add it"),
+        spec=STAFF,
+        releases=False,
+    ),
+    "staff-secret-malformed": Failure(
+        lambda w: w.malformed.update({"clerks": {"token": "is empty", "other": "is not text"}}),
+        lambda w: w.malformed.clear(),
+        "StaffSecretMalformed",
+        ("In Secret clerks, key `token` is empty", "Correct it", "openssl rand"),
+        spec=STAFF,
+        releases=False,
+    ),
+    "staff-secret-of-ours-incomplete": Failure(
+        secret(set(), "demo-staff"),
+        secret(None, "demo-staff"),
+        "StaffSecretIncomplete",
+        ("Secret demo-staff has no key `token`", "Delete it: it is made anew"),
+        releases=False,
+    ),
+    "cache-secret-missing": Failure(
+        secret(None, "redis"),
+        secret({"uri"}, "redis"),
+        "CacheSecretMissing",
+        ("no Secret redis", "Create it", "URI of Redis", "`uri`"),
+        condition="CacheHealthy",
+        spec=REDIS,
+        releases=False,
+    ),
+    "cache-secret-incomplete": Failure(
+        secret({"url"}, "redis"),
+        secret({"uri"}, "redis"),
+        "CacheSecretIncomplete",
+        ("Secret redis", "no key `uri`", "Add it"),
+        condition="CacheHealthy",
+        spec=REDIS,
+        releases=False,
+    ),
+    "cache-secret-malformed": Failure(
+        lambda w: w.malformed.update({"redis": {"uri": "does not begin with redis://"}}),
+        lambda w: w.malformed.clear(),
+        "CacheSecretMalformed",
+        ("In Secret redis, key `uri` does not begin with redis://", "Correct it"),
+        condition="CacheHealthy",
+        spec=REDIS,
+        releases=False,
+    ),
+    "cache-secret-of-ours-incomplete": Failure(
+        secret({"uri"}, "demo-cache"),
+        secret(None, "demo-cache"),
+        "CacheSecretIncomplete",
+        ("Secret demo-cache has no key `password` and `valkey.conf`", "Delete it"),
+        condition="CacheHealthy",
+        spec=CACHED,
+        releases=False,
+    ),
+    "cache-secret-missing-for-a-release": Failure(
+        secret(None, "redis"),
+        secret({"uri"}, "redis"),
+        "CacheSecretMissing",
+        ("no Secret redis", "Create it"),
+        spec=REDIS,
+    ),
+    "cache-down": Failure(
+        lambda w: w.broken.add(VALKEY),
+        lambda w: w.broken.clear(),
+        "CacheDown",
+        ("Deployment demo-cache", "is not ready", "counts for itself"),
+        condition="CacheHealthy",
+        spec=CACHED,
+        releases=False,
+    ),
+    "cache-crashes": Failure(
+        ails(f"Deployment/{VALKEY}", CRASHING),
+        heals(f"Deployment/{VALKEY}"),
+        "PodCrashing",
+        ("Deployment demo-cache", "Pod demo-cache-x", "kubectl logs"),
+        condition="CacheHealthy",
+        spec=CACHED,
+        releases=False,
+    ),
+    "cache-image-unpullable": Failure(
+        ails(f"Deployment/{VALKEY}", UNPULLABLE),
+        heals(f"Deployment/{VALKEY}"),
+        "ImageUnpullable",
+        ("Pod demo-cache-x", "no such image", "--valkey-image"),
+        condition="CacheHealthy",
+        spec=CACHED,
+        releases=False,
+    ),
+    "quota-for-the-cache": Failure(
+        lambda w: w.refused.update({f"Deployment/{VALKEY}": "exceeded quota: few, used: 2"}),
+        lambda w: w.refused.clear(),
+        "PodsRefused",
+        ("Deployment demo-cache gets no Pod", "exceeded quota: few", "Raise the quota"),
+        condition="CacheHealthy",
+        spec=CACHED,
+        releases=False,
+    ),
     "volume-not-mounted": Failure(
         mount_fails,
         heals("Deployment/api:2"),
@@ -373,8 +486,8 @@ def promise(world: World) -> dict[str, Any]:
 
 def ready(spec: dict[str, Any]) -> World:
     world = World(spec={"image": "api:1", **spec})
-    if "database" in spec:
-        world.secrets["books"] = frozenset({"uri", "direct"})
+    given = {"books": {"uri", "direct"}, "clerks": {"token"}, "redis": {"uri"}}
+    world.secrets |= {name: frozenset(keys) for name, keys in given.items()}
     return world.settle()
 
 
@@ -396,6 +509,8 @@ def test_a_failure_is_told_hurts_nobody_and_passes(name: str) -> None:
     assert promise(world) == serves
     if failure.serving:
         assert world.condition("Available") == ("True", "Serving")
+    if failure.condition == "CacheHealthy":
+        assert world.condition("Ready") == ("True", "Serving")
 
     costs = an_hour_of(world)
     assert len(costs) <= failure.writes, [action.message for action in costs]
@@ -612,9 +727,69 @@ def test_a_full_volume_is_known_by_its_error() -> None:
     ],
 )
 def test_what_is_wrong_with_a_uri_is_told_without_it(uri: bytes, fault: str | None) -> None:
-    found = fault_of(base64.b64encode(uri).decode())
+    found = fault_of(base64.b64encode(uri).decode(), Content.DATABASE_URI)
     assert (fault in found) if fault and found else (found is fault)
     assert "ss:w" not in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("uri", "fault"),
+    [
+        (b"redis://:secret@cache:6379/0", None),
+        (b"rediss://user:p%40ss@cache.example/3?ssl_cert_reqs=required\n", None),
+        (b"redis://cache", None),
+        (b"", "is empty"),
+        (b"http://cache:6379", "does not begin with redis://"),
+        (b"cache:6379", "does not begin with redis://"),
+        (b"redis://:secret@:6379/0", "names no host"),
+        (b"redis://:s/ecret@cache:6379/0", "percent-encode"),
+        (b"redis://cache:6379/sessions", "no number for its database"),
+        (b"\xff\xfe", "is not text"),
+    ],
+)
+def test_what_is_wrong_with_a_uri_of_redis_is_told_without_it(
+    uri: bytes, fault: str | None
+) -> None:
+    found = fault_of(base64.b64encode(uri).decode(), Content.REDIS_URI)
+    assert (fault in found) if fault and found else (found is fault)
+    assert "secret" not in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("token", "fault"),
+    [
+        (b"x" * 32, None),
+        (b"x" * 43 + b"\n", None),
+        (b"x" * 31, "is shorter than 32 characters"),
+        (b"  " + b"x" * 31 + b"\n", "is shorter than 32 characters"),
+        (b"", "is empty"),
+        ("ü".encode() * 40, "no header can carry"),
+        (b"two words, and then a lot of them", "no header can carry"),
+        (b"\xff" * 40, "is not text"),
+    ],
+)
+def test_what_is_wrong_with_a_staff_token_is_told_without_it(
+    token: bytes, fault: str | None
+) -> None:
+    found = fault_of(base64.b64encode(token).decode(), Content.STAFF_TOKEN)
+    assert (fault in found) if fault and found else (found is fault)
+
+
+def test_one_secret_may_serve_for_several_things() -> None:
+    """Its keys are judged by what each is for, those that nobody uses not at all."""
+    both = {
+        "database": {"external": {"secretName": "all", "key": "database"}},
+        "cache": {"external": {"secretName": "all", "key": "redis"}},
+        "staff": {"secretName": "all", "key": "token"},
+    }
+    world = World(spec={"image": "api:1", **both})
+    assert secrets_of_interest(world.store) == {
+        "all": {
+            "database": Content.DATABASE_URI,
+            "redis": Content.REDIS_URI,
+            "token": Content.STAFF_TOKEN,
+        }
+    }
 
 
 def test_statuses_alone_are_written_of_a_failure() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_operator.build import backup, database, network, scaling
+from bookstore_operator.build import backup, cache, database, network, scaling, staff
 from bookstore_operator.build.deployment import deployment
 from bookstore_operator.build.migration import expand_job
 from bookstore_operator.build.release import release
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.golden
 
 FOLDER = Path(__file__).parent / "golden"
 POSTGRES = "postgres:18"
+VALKEY = "valkey/valkey:8.1"
 
 MINIMAL = {"image": "registry.example/bookstore-api:1.2.3"}
 RICH = {
@@ -37,7 +38,28 @@ RICH = {
     "database": {
         "external": {"secretName": "books", "key": "pooled", "directKey": "direct"},
     },
-    "config": {"logLevel": "debug", "drainSeconds": 15, "databasePoolSize": 20},
+    "cache": {"external": {"secretName": "redis", "key": "url"}},
+    "staff": {"secretName": "clerks", "key": "bearer"},
+    "environment": "staging",
+    "config": {
+        "logLevel": "debug",
+        "drainSeconds": 15,
+        "databasePoolSize": 20,
+        "docs": False,
+        "corsOrigins": ["https://shop.example", "https://admin.shop.example"],
+        "trustedProxies": ["10.0.0.0/8", "fd00::/8"],
+        "rateLimits": {"reads": "off", "writes": "60/minute"},
+        "maxBodyBytes": 65536,
+        "connectionMaxAgeSeconds": 120,
+        "redisTimeoutMilliseconds": 50,
+    },
+    "monitoring": {"scrapeAnnotations": False},
+    "networkPolicy": {
+        "monitoring": {
+            "namespaceLabels": {"kubernetes.io/metadata.name": "monitoring"},
+            "podLabels": {"app.kubernetes.io/name": "prometheus"},
+        }
+    },
     "resources": {"requests": {"cpu": 1, "memory": "1Gi"}, "limits": {"cpu": "2"}},
     "scheduling": {
         "nodeSelector": {"disk": "ssd"},
@@ -61,8 +83,16 @@ def released(spec: dict[str, Any], revision: int, colour: Colour) -> BookStoreRe
     return BookStoreRelease.model_validate(made)
 
 
+CACHED: dict[str, Any] = {**MINIMAL, "cache": {"embedded": {}}}
+
+
 def _embedded() -> Any:
     return store(MINIMAL).spec.database.embedded
+
+
+def _embedded_cache() -> Any:
+    chosen = store(CACHED).spec.cache
+    return chosen and chosen.embedded
 
 
 def _settled_status() -> dict[str, Any]:
@@ -90,9 +120,19 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "database-stateful-set": lambda: database.database_stateful_set(
         store(MINIMAL), _embedded(), POSTGRES
     ),
+    "deployment-with-cache": lambda: deployment(store(CACHED), released(CACHED, 1, Colour.BLUE)),
+    "migration-job-with-cache": lambda: expand_job(
+        store(CACHED), released(CACHED, 1, Colour.BLUE), 1
+    ),
+    "cache-secret": lambda: cache.cache_secret(store(CACHED)),
+    "cache-service": lambda: cache.cache_service(store(CACHED)),
+    "cache-deployment": lambda: cache.cache_deployment(store(CACHED), _embedded_cache(), VALKEY),
+    "staff-secret": lambda: staff.staff_secret(store(MINIMAL)),
     "autoscaler": lambda: scaling.autoscaler(store(RICH), AUTOSCALING, Colour.GREEN),
     "disruption-budget": lambda: scaling.disruption_budget(store(MINIMAL), Colour.BLUE),
     "network-policy-api": lambda: network.api_network_policy(store(MINIMAL)),
+    "network-policy-api-scraped": lambda: network.api_network_policy(store(RICH)),
+    "network-policy-cache": lambda: network.cache_network_policy(store(CACHED)),
     "network-policy-database": lambda: network.database_network_policy(store(MINIMAL)),
     "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP),
     "backup-cron-job": lambda: backup.backup_cron_job(store(RICH), BACKUP, POSTGRES),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bookstore_operator.build.common import COMPONENT_LABEL, release_selector
+from bookstore_operator.build.common import COLOUR_LABEL, COMPONENT_LABEL, release_selector
 from bookstore_operator.decide import decide, secrets_of_interest
 from bookstore_operator.facts import history
 from bookstore_operator.facts.puzzles import puzzling
@@ -21,7 +21,7 @@ from bookstore_operator.plan import (
     Action,
     Apply,
     Create,
-    CreateDatabaseSecret,
+    CreateSecret,
     Delete,
     Event,
     ObjectKey,
@@ -35,6 +35,8 @@ Object = dict[str, Any]
 
 STORE_KEY = ObjectKey("bookstore.dev/v1alpha1", "BookStore", "demo")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+VALKEY = "valkey:8"
+_PROGRESSING: Object = {"type": "Progressing", "status": "True"}
 PLAYED = frozenset({"Deployment", "Job", "Pod", "StatefulSet"})
 MIGRATED: Object = {
     "command": "migrate",
@@ -108,8 +110,8 @@ class World:
                 policy = obj.get("spec", {}).get("persistentVolumeClaimRetentionPolicy", {})
                 if policy.get("whenDeleted") == "Delete":
                     self.objects.pop(ObjectKey("v1", "PersistentVolumeClaim", self.claim), None)
-        if self.secret_owner in gone:
-            self.secrets.pop(f"{self.name}-db", None)
+        for name in [name for name, owners in self.secret_owners.items() if owners & gone]:
+            self.secrets.pop(name, None)
 
     def delete_release(self, name: str) -> None:
         """Delete a record by hand; the garbage collector takes its Jobs."""
@@ -131,13 +133,13 @@ class World:
         return self.objects[self.key]
 
     @property
-    def secret_owner(self) -> str | None:
-        owners = [
-            _owners(dict(action.manifest))
+    def secret_owners(self) -> dict[str, set[str]]:
+        """Who owns each Secret, by what was written last."""
+        return {
+            action.manifest["metadata"]["name"]: _owners(dict(action.manifest))
             for action in self.done
-            if isinstance(action, Apply) and action.manifest["kind"] == "Secret"
-        ]
-        return next(iter(owners[-1]), None) if owners else None
+            if isinstance(action, Apply | CreateSecret) and action.manifest["kind"] == "Secret"
+        }
 
     def get(self, kind: str, name: str) -> Object:
         return next(o for k, o in self.objects.items() if (k.kind, k.name) == (kind, name))
@@ -169,13 +171,13 @@ class World:
 
     def snapshot(self) -> Snapshot:
         mine = [obj for key, obj in self.objects.items() if key != self.key]
-        wanted = secrets_of_interest(self.store)
+        used = secrets_of_interest(self.store)
         snapshot = snapshot_of(
             self.store,
             [o for o in mine if o["kind"] == "BookStoreRelease"],
             [o for o in mine if o["kind"] != "BookStoreRelease"],
-            {name: keys for name, keys in self.secrets.items() if name in wanted},
-            OperatorSettings(postgres_image="postgres:18"),
+            {name: keys for name, keys in self.secrets.items() if name in used},
+            OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
         )
         odd = puzzling(snapshot.objects, self.now)
         return replace(
@@ -263,10 +265,10 @@ class World:
                 if migrates(dict(action.manifest)):
                     assert not self.running_migrations(), "two migrations at once"
                 self._put(copy.deepcopy(dict(action.manifest)))
-            case CreateDatabaseSecret():
+            case CreateSecret():
                 name = action.manifest["metadata"]["name"]
-                assert name not in self.secrets, "a password is never made anew"
-                keys = {*action.manifest["stringData"], "password", "uri"}
+                assert name not in self.secrets, "what is there is never made anew"
+                keys = {*action.manifest.get("stringData", {}), *action.keys}
                 self.secrets[name] = frozenset(keys)
             case Scale():
                 deployment = self.get("Deployment", action.deployment)
@@ -288,7 +290,7 @@ class World:
         version = action.expected_resource_version
         if known and version and known["metadata"]["resourceVersion"] != version:
             raise ConflictError(key_of(manifest))
-        if manifest["kind"] == "Deployment":
+        if manifest["kind"] == "Deployment" and COLOUR_LABEL in manifest["metadata"]["labels"]:
             assert "replicas" not in manifest["spec"], "replica counts are set by /scale only"
             manifest["spec"]["replicas"] = known["spec"]["replicas"] if known else 1
         if manifest["kind"] == "Service" and manifest["metadata"]["name"] == self.name:
@@ -378,6 +380,7 @@ class World:
         self._put(pod)
 
     def _scale(self, deployment: Object) -> None:
+        before = deployment.get("status", {})
         wanted = deployment["spec"]["replicas"]
         image = _image(deployment)
         ails = self._ails(deployment, f"Deployment/{image}")
@@ -389,9 +392,29 @@ class World:
             "readyReplicas": available,
             "availableReplicas": available,
         }
+        deployment["status"]["conditions"] = [self._progressing(deployment, before)]
         if why := self.refused.get(f"Deployment/{image}"):
             failure = {"type": "ReplicaFailure", "status": "True", "message": why}
             deployment["status"] |= {"conditions": [failure], "availableReplicas": 0}
+
+    def _progressing(self, deployment: Object, before: Object) -> Object:
+        """Say, as its controller does, whether a Deployment is through with its newest Pods."""
+        spec, status = deployment["spec"], deployment["status"]
+        known = next(
+            (each for each in before.get("conditions", []) if each["type"] == "Progressing"),
+            {"reason": "", "lastUpdateTime": _told(self.now)},
+        )
+        same = before.get("observedGeneration") == status["observedGeneration"]
+        if status["availableReplicas"] == spec["replicas"] or (
+            same and known["reason"] == "NewReplicaSetAvailable"
+        ):
+            return {**_PROGRESSING, "reason": "NewReplicaSetAvailable", "lastUpdateTime": ""}
+        since = known["lastUpdateTime"] if same and known["lastUpdateTime"] else _told(self.now)
+        late = (self.now - datetime.fromisoformat(since)).total_seconds()
+        if late >= spec["progressDeadlineSeconds"]:
+            told = {"status": "False", "reason": "ProgressDeadlineExceeded"}
+            return {**_PROGRESSING, **told, "lastUpdateTime": since}
+        return {**_PROGRESSING, "reason": "ReplicaSetUpdated", "lastUpdateTime": since}
 
     def _ails(self, owner: Object, what: str) -> bool:
         """Let an object have a Pod with something the matter with it, or no longer."""

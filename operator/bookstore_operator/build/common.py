@@ -23,6 +23,7 @@ class Component(StrEnum):
 
     API = "api"
     DATABASE = "database"
+    CACHE = "cache"
     MIGRATION = "migration"
     BACKUP = "backup"
 

@@ -15,6 +15,7 @@ from bookstore_operator.build.common import (
     selector,
 )
 from bookstore_operator.model.bookstore import BookStore, EmbeddedDatabase
+from bookstore_operator.plan import GENERATED
 
 POSTGRES_USER = 999
 """The number of the user `postgres` in the official image."""
@@ -53,10 +54,13 @@ def database_secret_owner(store: BookStore) -> Object:
     }
 
 
-def uri_template(store: BookStore) -> str:
-    """Return the database's URI with `{password}` where the password goes."""
+def database_secret_keys(store: BookStore) -> dict[str, str]:
+    """Return the keys of the Secret that have the password in them."""
     user, database = names.DATABASE_USER, names.DATABASE_NAME
-    return f"postgresql://{user}:{{password}}@{_host(store)}:{PORT}/{database}"
+    return {
+        "password": GENERATED,
+        "uri": f"postgresql://{user}:{GENERATED}@{_host(store)}:{PORT}/{database}",
+    }
 
 
 def _host(store: BookStore) -> str:

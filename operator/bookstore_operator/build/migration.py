@@ -16,6 +16,8 @@ from bookstore_operator.model.release import BookStoreRelease
 
 ATTEMPT_LABEL = "bookstore.dev/attempt"
 SERVING_ONLY = frozenset({"startupProbe", "livenessProbe", "readinessProbe", "ports"})
+NEEDED = frozenset({"tmp", "database"})
+"""The volumes of a migration: it neither counts requests nor lets anybody write."""
 
 
 def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Object:
@@ -45,8 +47,14 @@ def _template(release: BookStoreRelease) -> Object:
     spec: Object = template["spec"]
     served: Object = spec["containers"][0]
     container = {key: value for key, value in served.items() if key not in SERVING_ONLY}
+    container["volumeMounts"] = _named(container["volumeMounts"], NEEDED)
+    spec["volumes"] = _named(spec["volumes"], NEEDED)
     spec["containers"] = [{**container, "name": "migrate", "args": ["migrate", "--to", "expand"]}]
     spec["restartPolicy"] = "Never"
     spec.pop("topologySpreadConstraints", None)
     told = {**template["metadata"]["labels"], COMPONENT_LABEL: Component.MIGRATION.value}
     return {"metadata": {"labels": {**told, RELEASE_LABEL: release.name}}, "spec": spec}
+
+
+def _named(items: list[Object], wanted: frozenset[str]) -> list[Object]:
+    return [item for item in items if item["name"] in wanted]

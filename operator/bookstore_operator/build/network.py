@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator import names
-from bookstore_operator.build import database
+from bookstore_operator.build import cache, database
 from bookstore_operator.build.common import (
     COMPONENT_LABEL,
     Component,
@@ -11,21 +11,33 @@ from bookstore_operator.build.common import (
     metadata,
     selector,
 )
-from bookstore_operator.build.pod import PUBLIC_PORT
-from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.build.pod import INTERNAL_PORT, PUBLIC_PORT
+from bookstore_operator.model.bookstore import BookStore, Scrapers
 
 
 def api_network_policy(store: BookStore) -> Object:
     """Return the policy of the API's Pods: anyone may reach the public port, and no other.
 
-    The kubelet's probes come from the node itself, which no policy holds back.
+    The internal port is for those who scrape it, where they are named. The kubelet's probes come
+    from the node itself, which no policy holds back.
     """
-    return _policy(
-        store,
-        names.api_network_policy(store.name),
-        Component.API,
-        {"ports": [{"protocol": "TCP", "port": PUBLIC_PORT}]},
-    )
+    public = {"ports": [{"protocol": "TCP", "port": PUBLIC_PORT}]}
+    scrapers = store.spec.network_policy.monitoring
+    internal = [_internal(scrapers)] if scrapers else []
+    return _policy(store, names.api_network_policy(store.name), Component.API, [public, *internal])
+
+
+def _internal(scrapers: Scrapers) -> Object:
+    chosen = {
+        "namespaceSelector": scrapers.namespace_labels,
+        "podSelector": scrapers.pod_labels,
+    }
+    peer = {
+        selector: {"matchLabels": labels}
+        for selector, labels in chosen.items()
+        if labels is not None
+    }
+    return {"from": [peer], "ports": [{"protocol": "TCP", "port": INTERNAL_PORT}]}
 
 
 def database_network_policy(store: BookStore) -> Object:
@@ -42,11 +54,22 @@ def database_network_policy(store: BookStore) -> Object:
         store,
         names.database_network_policy(store.name),
         Component.DATABASE,
-        {"from": [only], "ports": [{"protocol": "TCP", "port": database.PORT}]},
+        [{"from": [only], "ports": [{"protocol": "TCP", "port": database.PORT}]}],
     )
 
 
-def _policy(store: BookStore, name: str, component: Component, ingress: Object) -> Object:
+def cache_network_policy(store: BookStore) -> Object:
+    """Return the policy of the embedded cache: only this BookStore's API reaches it."""
+    only = {"podSelector": {"matchLabels": selector(store.name, Component.API)}}
+    return _policy(
+        store,
+        names.cache_network_policy(store.name),
+        Component.CACHE,
+        [{"from": [only], "ports": [{"protocol": "TCP", "port": cache.PORT}]}],
+    )
+
+
+def _policy(store: BookStore, name: str, component: Component, ingress: list[Object]) -> Object:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -54,6 +77,6 @@ def _policy(store: BookStore, name: str, component: Component, ingress: Object) 
         "spec": {
             "podSelector": {"matchLabels": selector(store.name, component)},
             "policyTypes": ["Ingress"],
-            "ingress": [ingress],
+            "ingress": ingress,
         },
     }

@@ -17,7 +17,14 @@ from bookstore_operator.build.common import (
     pod_security,
     resources_of,
 )
-from bookstore_operator.model.bookstore import BookStoreSpec, ExternalDatabase
+from bookstore_operator.model.bookstore import (
+    BookStoreSpec,
+    Cache,
+    Config,
+    ExternalDatabase,
+    Monitoring,
+    Staff,
+)
 from bookstore_operator.model.release import Colour
 
 API_USER = 10001
@@ -35,7 +42,10 @@ def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str,
     return {
         "metadata": {
             "labels": labels(store, Component.API, **told),
-            "annotations": {"kubectl.kubernetes.io/default-container": "api"},
+            "annotations": {
+                "kubectl.kubernetes.io/default-container": "api",
+                **_scrape_annotations(spec.monitoring),
+            },
         },
         "spec": {
             "automountServiceAccountToken": False,
@@ -48,6 +58,8 @@ def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str,
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
                 _database_volume(store, spec.database.external),
+                _staff_volume(store, spec.staff),
+                *([_redis_volume(store, spec.cache)] if spec.cache else []),
             ],
             "topologySpreadConstraints": [
                 {
@@ -86,9 +98,19 @@ def _container(spec: BookStoreSpec, revision: int, colour: Colour) -> Object:
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
-            {"name": "database", "mountPath": f"{SECRETS_FOLDER}/database", "readOnly": True},
+            *(
+                {"name": name, "mountPath": f"{SECRETS_FOLDER}/{name}", "readOnly": True}
+                for name in ("database", "staff", *(["redis"] if spec.cache else []))
+            ),
         ],
     }
+
+
+def _scrape_annotations(monitoring: Monitoring) -> dict[str, str]:
+    if not monitoring.scrape_annotations:
+        return {}
+    told = {"scrape": "true", "port": str(INTERNAL_PORT), "path": "/metrics"}
+    return {f"prometheus.io/{key}": value for key, value in told.items()}
 
 
 def _environment(spec: BookStoreSpec, revision: int, colour: Colour) -> dict[str, str]:
@@ -104,10 +126,41 @@ def _environment(spec: BookStoreSpec, revision: int, colour: Colour) -> dict[str
         "BOOKSTORE_DRAIN_SECONDS": str(spec.config.drain_seconds),
         "BOOKSTORE_SHUTDOWN_SECONDS": str(spec.config.shutdown_seconds),
         "BOOKSTORE_DATABASE_POOL_SIZE": str(spec.config.database_pool_size),
+        **_configured(spec.config),
         "BOOKSTORE_REVISION": str(revision),
         "BOOKSTORE_COLOUR": colour.value,
         "BOOKSTORE_IMAGE": spec.image,
     }
+
+
+def _configured(config: Config) -> dict[str, str]:
+    """Return what the BookStore sets; all else is as the image has it for the environment."""
+    chosen = {
+        "DOCS": config.docs,
+        "CORS_ORIGINS": config.cors_origins,
+        "TRUSTED_PROXIES": config.trusted_proxies,
+        "RATE_LIMIT_READS": config.rate_limits.reads,
+        "RATE_LIMIT_WRITES": config.rate_limits.writes,
+        "MAX_BODY_BYTES": config.max_body_bytes,
+        "MAX_HEADER_BYTES": config.max_header_bytes,
+        "HEADER_SECONDS": config.header_seconds,
+        "BODY_SECONDS": config.body_seconds,
+        "CONNECTION_MAX_AGE_SECONDS": config.connection_max_age_seconds,
+        "REDIS_TIMEOUT_SECONDS": _thousandths(config.redis_timeout_milliseconds),
+    }
+    return {
+        f"BOOKSTORE_{name}": _written(value) for name, value in chosen.items() if value is not None
+    }
+
+
+def _written(value: bool | int | str | list[str]) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _thousandths(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else f"{milliseconds / 1000:g}"
 
 
 def _probe(path: str, **numbers: int) -> Object:
@@ -124,6 +177,24 @@ def _database_volume(store: str, external: ExternalDatabase | None) -> Object:
         "name": "database",
         "secret": {"secretName": secret, "items": items, "defaultMode": 0o440},
     }
+
+
+def _staff_volume(store: str, staff: Staff) -> Object:
+    return _secret_volume("staff", staff.secret_name or names.staff(store), staff.key, "token")
+
+
+def _redis_volume(store: str, cache: Cache) -> Object:
+    """Mount the URI, if there is one: what the API can do without keeps no Pod from starting."""
+    external = cache.external
+    secret = external.secret_name if external else names.cache(store)
+    volume = _secret_volume("redis", secret, external.key if external else "uri", "uri")
+    volume["secret"]["optional"] = True
+    return volume
+
+
+def _secret_volume(name: str, secret: str, key: str, path: str) -> Object:
+    items = [{"key": key, "path": path}]
+    return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
 
 
 def _scheduling(spec: BookStoreSpec) -> Object:

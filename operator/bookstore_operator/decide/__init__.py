@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bookstore_operator import names
+from bookstore_operator.decide.cache import cache
+from bookstore_operator.decide.credentials import staff_token
 from bookstore_operator.decide.database import database
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.releasing import advance
@@ -15,6 +16,7 @@ from bookstore_operator.decide.reporting import look_again_after, records, repor
 from bookstore_operator.decide.serving import serving
 from bookstore_operator.decide.surroundings import backups, network_policies
 from bookstore_operator.decide.tidying import old_releases, old_tries
+from bookstore_operator.facts.credentials import Wanted, wanted
 from bookstore_operator.gates.gate import Passed
 from bookstore_operator.model.bookstore import BookStore
 from bookstore_operator.plan import Manifest, Plan
@@ -36,8 +38,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         # First what serves: an action that is refused holds up those behind it.
         *serving(progress.snapshot),
         *database(snapshot),
+        *staff_token(snapshot),
         *network_policies(snapshot),
         *progress.actions,
+        *cache(progress.snapshot),
         *backups(snapshot),
         *old_tries(snapshot),
         *old_releases(progress.snapshot),
@@ -51,8 +55,6 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     )
 
 
-def secrets_of_interest(store: Manifest) -> frozenset[str]:
-    """Return the names of the Secrets whose keys a Snapshot of this BookStore needs."""
-    parsed = BookStore.model_validate(store)
-    external = parsed.spec.database.external
-    return frozenset({external.secret_name if external else names.database(parsed.name)})
+def secrets_of_interest(store: Manifest) -> Wanted:
+    """Return the Secrets that a Snapshot of this BookStore needs, and what their keys are for."""
+    return wanted(BookStore.model_validate(store))

@@ -9,7 +9,7 @@ from bookstore_operator.build import database as build
 from bookstore_operator.decide.writing import desired
 from bookstore_operator.facts.objects import find
 from bookstore_operator.gates.database import password_lost
-from bookstore_operator.plan import Action, Apply, CreateDatabaseSecret
+from bookstore_operator.plan import Action, Apply, CreateSecret
 from bookstore_operator.snapshot import Snapshot
 
 
@@ -20,9 +20,9 @@ def database(snapshot: Snapshot) -> Iterator[Action]:
     if embedded is None or password_lost(snapshot):
         return
     if names.database(store.name) not in snapshot.secrets:
-        yield CreateDatabaseSecret(
+        yield CreateSecret(
             build.database_secret(store),
-            build.uri_template(store),
+            build.database_secret_keys(store),
             "Create",
             "The embedded database has no password yet.",
         )

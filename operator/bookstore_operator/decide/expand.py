@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeAlias
 
 from bookstore_operator.build.migration import expand_job
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import history
 from bookstore_operator.facts.jobs import Ending, migrations_of
+from bookstore_operator.gates.credentials import cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
-from bookstore_operator.gates.gate import Passed, Waiting
+from bookstore_operator.gates.gate import Answer, Failed, Passed
 from bookstore_operator.gates.migration import migration_done, no_other_migration
 from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Action, Create
 from bookstore_operator.snapshot import Snapshot
+
+Gate: TypeAlias = Callable[[Snapshot, datetime], Answer]
+
+AFTER: tuple[Gate, ...] = (staff_known, cache_known)
+BEFORE: tuple[Gate, ...] = (database_ready, *AFTER, no_other_migration)
 
 
 def expand(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
     """Run one migration Job after the other until one has succeeded or enough have failed."""
     snapshot = _recorded(snapshot, release)
     done = migration_done(snapshot, now)
-    if not isinstance(done, Waiting) or _running(snapshot, release):
+    if isinstance(done, Failed) or _running(snapshot, release):
         return Progress(snapshot, done)
-    for gate in (database_ready, no_other_migration):
+    # What the Pods mount is asked for before anything is changed, and again before they start.
+    for gate in AFTER if isinstance(done, Passed) else BEFORE:
         answer = gate(snapshot, now)
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
+    if isinstance(done, Passed):
+        return Progress(snapshot, done)
     if done.until and now < done.until:
         return Progress(snapshot, done)
     return Progress(snapshot, done, (_next_try(snapshot, release),))

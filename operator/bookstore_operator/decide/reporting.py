@@ -74,6 +74,7 @@ def look_again_after(progress: Progress, now: datetime) -> timedelta | None:
     moments = (
         answer.until if isinstance(answer, Waiting) else None,
         conditions.metrics_awaited(snapshot, now),
+        conditions.cache_secret_awaited(snapshot, now),
         look_again(snapshot.objects, now),
     )
     known = [moment for moment in moments if moment]

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from bookstore_operator import names
 from bookstore_operator.build.backup import backup_claim, backup_cron_job
 from bookstore_operator.build.common import Object
-from bookstore_operator.build.network import api_network_policy, database_network_policy
+from bookstore_operator.build.network import (
+    api_network_policy,
+    cache_network_policy,
+    database_network_policy,
+)
 from bookstore_operator.decide.writing import desired, undesired
 from bookstore_operator.facts.objects import find
 from bookstore_operator.plan import Action
@@ -21,8 +25,14 @@ def network_policies(snapshot: Snapshot) -> Iterator[Action]:
         yield from desired(snapshot, api_network_policy(store))
         if store.spec.database.embedded:
             yield from desired(snapshot, database_network_policy(store))
+        if store.spec.cache and store.spec.cache.embedded:
+            yield from desired(snapshot, cache_network_policy(store))
         return
-    for name in (names.api_network_policy(store.name), names.database_network_policy(store.name)):
+    for name in (
+        names.api_network_policy(store.name),
+        names.database_network_policy(store.name),
+        names.cache_network_policy(store.name),
+    ):
         yield from undesired(
             find(snapshot, "NetworkPolicy", name), "spec.networkPolicy.enabled is false."
         )

@@ -138,12 +138,12 @@ def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> Trouble:
 def _unpullable(pod: Manifest, container: Manifest, waiting: Manifest) -> Trouble:
     told = " ".join(str(waiting.get("message") or "").split())
     cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", told))[:500].rstrip(".")
-    own = label(pod, COMPONENT_LABEL) in {Component.API.value, Component.MIGRATION.value}
-    todo = (
-        "Push it, or correct spec.image or spec.imagePullSecrets."
-        if own
-        else "The operator's setting --postgres-image names it."
-    )
+    component = label(pod, COMPONENT_LABEL)
+    if component in {Component.API.value, Component.MIGRATION.value}:
+        todo = "Push it, or correct spec.image or spec.imagePullSecrets."
+    else:
+        which = "valkey" if component == Component.CACHE.value else "postgres"
+        todo = f"The operator's setting --{which}-image names it."
     what = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
     return Trouble(Reason.IMAGE_UNPULLABLE, f"{what}{': ' if cause else ''}{cause}. {todo}")
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, selector
-from bookstore_operator.facts import pods
+from bookstore_operator.facts import credentials, pods
 from bookstore_operator.facts.objects import find
 from bookstore_operator.gates.gate import Answer, Passed, Waiting
 from bookstore_operator.model.bookstore import ExternalDatabase
@@ -35,7 +35,7 @@ def password_lost(snapshot: Snapshot) -> bool:
 def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datetime) -> Answer:
     name = external.secret_name
     wanted = [key for key in (external.key, external.direct_key) if key]
-    missing = [key for key in wanted if key not in snapshot.secrets.get(name, frozenset())]
+    missing = credentials.missing(snapshot, name, wanted)
     if not missing:
         return _external_well_formed(snapshot, name, wanted, again)
     keys = " and ".join(f"`{key}`" for key in missing)
@@ -56,8 +56,7 @@ def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datet
 def _external_well_formed(
     snapshot: Snapshot, name: str, wanted: list[str], again: datetime
 ) -> Answer:
-    faults = snapshot.malformed.get(name, {})
-    wrong = [f"key `{key}` {faults[key]}" for key in wanted if key in faults]
+    wrong = credentials.faults(snapshot, name, wanted)
     if not wrong:
         return Passed()
     return Waiting(

@@ -31,6 +31,7 @@ class Environment(StrEnum):
     """What the API runs as."""
 
     PRODUCTION = "production"
+    STAGING = "staging"
     DEVELOPMENT = "development"
 
 
@@ -185,6 +186,82 @@ def _embedded() -> Database:
     return Database(embedded=EmbeddedDatabase())
 
 
+def _cache_resources() -> Resources:
+    return Resources(
+        requests=ResourceAmounts(cpu="25m", memory="64Mi"),
+        limits=ResourceAmounts(memory="128Mi"),
+    )
+
+
+SMALLEST_CACHE = "32Mi"
+
+_CACHE_LIMIT = "self.resources.limits.memory"
+
+
+class EmbeddedCache(
+    Part,
+    json_schema_extra=rules(
+        (
+            f"has(self.resources.limits) && has({_CACHE_LIMIT}) && "
+            f"quantity(string({_CACHE_LIMIT})).compareTo(quantity('{SMALLEST_CACHE}')) >= 0",
+            "cache.embedded.resources.limits.memory is needed, "
+            f"{SMALLEST_CACHE} at least: the cache keeps what fits into it",
+        )
+    ),
+):
+    """One Valkey server of the BookStore's own. It keeps nothing when it ends."""
+
+    resources: Resources = group(
+        _cache_resources, "CPU and memory of the server; its memory limit is the cache's size."
+    )
+
+
+class ExternalCache(Part):
+    """A Redis or Valkey that someone else runs, told by a Secret of the same namespace."""
+
+    secret_name: ObjectName = Field(description="The Secret with the URI of Redis.")
+    key: DataKey = Field("uri", description="The key of the URI (`redis://…`, `rediss://…`).")
+
+
+class Cache(
+    Part,
+    json_schema_extra=rules(
+        (
+            "has(self.embedded) != has(self.external)",
+            "give one of cache.embedded and cache.external",
+        ),
+    ),
+):
+    """A Redis for what the API's processes share: exactly one of the two."""
+
+    embedded: EmbeddedCache | None = Field(
+        None, description="One Valkey server of the BookStore's own."
+    )
+    external: ExternalCache | None = Field(
+        None, description="A Redis or Valkey that someone else runs."
+    )
+
+
+class Staff(
+    Part,
+    json_schema_extra=rules(
+        (
+            "has(self.secretName) || self.key == 'token'",
+            "staff.key needs staff.secretName: in the Secret that the operator makes "
+            "the key is token",
+        ),
+    ),
+):
+    """The token that writes to the API need."""
+
+    secret_name: ObjectName | None = Field(
+        None,
+        description="The Secret with the token, of 32 characters at least. When unset, the "
+        "operator makes one that is named after the BookStore, with `-staff` behind.",
+    )
+    key: DataKey = Field("token", description="The key of the token.")
+
+
 class Migration(Part):
     """How the schema is changed."""
 
@@ -233,8 +310,42 @@ class Backup(Part):
     suspend: bool = Field(False, description="Start no further backups.")
 
 
+RateLimit = Annotated[
+    str, Field(max_length=30, pattern=r"^(off|[1-9][0-9]{0,8}/(second|minute|hour))$")
+]
+Origin = Annotated[str, Field(max_length=253, pattern=r"^(\*|https?://[^\s/*,?#@]+)$")]
+ProxyNetwork = Annotated[
+    str,
+    Field(
+        max_length=43,
+        json_schema_extra=rules(
+            (
+                "isCIDR(self) && cidr(self) == cidr(self).masked()",
+                "a trusted proxy is a network such as 10.0.0.0/8 or fd00::/8, "
+                "with no bits set behind its prefix",
+            )
+        ),
+    ),
+]
+
+
+class RateLimits(Part):
+    """How many requests a client may send, counted by its address."""
+
+    reads: RateLimit | None = Field(
+        None,
+        description="Of reads, for each API process: `6000/minute`; per second, minute or hour, "
+        "or `off`.",
+    )
+    writes: RateLimit | None = Field(
+        None,
+        description="Of writes: `600/minute`, or `off`. For all processes together where there is "
+        "a cache, else for each.",
+    )
+
+
 class Config(Part):
-    """Settings of the API."""
+    """Settings of the API. What is unset is as the image has it for the environment."""
 
     log_level: LogLevel = Field(LogLevel.INFO, description="How much the API says in its log.")
     drain_seconds: int = Field(
@@ -248,6 +359,42 @@ class Config(Part):
     )
     database_pool_size: int = Field(
         5, ge=1, le=100, description="Connections that each API process holds open."
+    )
+    docs: bool | None = Field(None, description="Whether `/docs` and `/openapi.json` are served.")
+    cors_origins: Annotated[list[Origin], Field(max_length=50)] | None = Field(
+        None,
+        description="Web pages of which origins may use the API: `https://shop.example`. All by "
+        "`*`, in development only.",
+    )
+    trusted_proxies: Annotated[list[ProxyNetwork], Field(max_length=50)] | None = Field(
+        None,
+        description="Networks of the proxies before the API, whose word about a client's address "
+        "is taken: `10.0.0.0/8`.",
+    )
+    rate_limits: RateLimits = group(RateLimits, "How many requests a client may send.")
+    max_body_bytes: int | None = Field(
+        None, ge=1024, le=100 * 1024 * 1024, description="The largest body of a request, in bytes."
+    )
+    max_header_bytes: int | None = Field(
+        None, ge=1024, le=1024 * 1024, description="The largest head of a request, in bytes."
+    )
+    header_seconds: int | None = Field(
+        None, ge=1, le=300, description="How long a client may take to send a head, in seconds."
+    )
+    body_seconds: int | None = Field(
+        None, ge=1, le=3600, description="How long a client may take to send a body, in seconds."
+    )
+    connection_max_age_seconds: int | None = Field(
+        None,
+        ge=1,
+        le=86400,
+        description="After how long a connection is closed behind an answer, in seconds.",
+    )
+    redis_timeout_milliseconds: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="How long a request waits for the cache at most, in thousandths of a second.",
     )
 
 
@@ -297,13 +444,52 @@ class Service(
     )
 
 
+LabelMap = Annotated[dict[str, LabelValue], Field(max_length=20)]
+
+
+class Scrapers(
+    Part,
+    json_schema_extra=rules(
+        (
+            "has(self.namespaceLabels) || has(self.podLabels)",
+            "give networkPolicy.monitoring.namespaceLabels, podLabels or both: "
+            "who else would be let in?",
+        ),
+    ),
+):
+    """Pods by their labels and those of their namespace; both hold where both are given."""
+
+    namespace_labels: LabelMap | None = Field(
+        None,
+        description="Labels of the Pods' namespace (`kubernetes.io/metadata.name` is its name); "
+        "the BookStore's own namespace when unset.",
+    )
+    pod_labels: LabelMap | None = Field(
+        None, description="Labels of the Pods; all Pods of the namespace when unset."
+    )
+
+
 class NetworkPolicy(Part):
     """Who may open connections to the Pods."""
 
     enabled: bool = Field(
         True,
-        description="Let only the public port of the API, and only this BookStore's own Pods "
-        "to its embedded database.",
+        description="Let anyone to the public port of the API only, and only this BookStore's own "
+        "Pods to its embedded database and cache.",
+    )
+    monitoring: Scrapers | None = Field(
+        None,
+        description="Who may reach the internal port, to scrape `/metrics`. The kubelet's probes "
+        "always may.",
+    )
+
+
+class Monitoring(Part):
+    """How the API's Pods are found by what collects metrics."""
+
+    scrape_annotations: bool = Field(
+        True,
+        description="Annotate the API's Pods with `prometheus.io/scrape`, `port` and `path`.",
     )
 
 
@@ -319,6 +505,12 @@ class BookStoreSpec(
         (
             "!(has(self.replicas) && has(self.autoscaling))",
             "give one of replicas and autoscaling, not both",
+        ),
+        (
+            "self.environment == 'development' || !has(self.config.corsOrigins) "
+            "|| !('*' in self.config.corsOrigins)",
+            "config.corsOrigins may have the wildcard * in environment development only: "
+            "name the origins",
         ),
     ),
 ):
@@ -347,6 +539,10 @@ class BookStoreSpec(
         None, description="Let the API's replicas follow its CPU use."
     )
     database: Database = group(_embedded, "Where the books are kept.")
+    cache: Cache | None = Field(
+        None, description="A Redis for what the API's processes share; none when unset."
+    )
+    staff: Staff = group(Staff, "The token that writes to the API need.")
     migration: Migration = group(Migration, "How the schema is changed.")
     rollout: Rollout = group(Rollout, "How a release goes on.")
     backup: Backup | None = Field(None, description="Dumps of the database on a schedule.")
@@ -355,6 +551,9 @@ class BookStoreSpec(
     scheduling: Scheduling = group(Scheduling, "Where Pods run.")
     service: Service = group(Service, "The Service that users reach.")
     network_policy: NetworkPolicy = group(NetworkPolicy, "Who may open connections to the Pods.")
+    monitoring: Monitoring = group(
+        Monitoring, "How the API's Pods are found by what collects metrics."
+    )
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,
         description="What becomes of the volumes of database and backups, and of the generated "
@@ -404,7 +603,7 @@ class BookStoreStatus(Part):
     conditions: list[Condition] = Field(
         default_factory=list,
         description="Available, Ready, Reconciling, Stalled, DatabaseMigrated, BackupHealthy, "
-        "AutoscalingHealthy.",
+        "AutoscalingHealthy, CacheHealthy.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     release: str | None = Field(None, description="The newest BookStoreRelease.")

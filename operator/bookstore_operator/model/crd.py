@@ -28,9 +28,9 @@ NAME_RULES = rules(
         "hyphens: a Service bears it",
     ),
     (
-        "!self.metadata.name.endsWith('-db')",
-        "the name of a BookStore must not end in -db: "
-        "it would be that of another BookStore's database",
+        "!self.metadata.name.endsWith('-db') && !self.metadata.name.endsWith('-cache')",
+        "the name of a BookStore must not end in -db or -cache: "
+        "it would be that of another BookStore's database or cache",
     ),
 )
 

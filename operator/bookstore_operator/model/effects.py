@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 
 from bookstore_operator.model.bookstore import BookStoreSpec
 from bookstore_operator.model.structural import Schema, structural
@@ -32,6 +32,10 @@ EFFECTS: Mapping[str, Effect] = {
     "autoscaling": Effect.IN_PLACE,
     "database.embedded": Effect.IN_PLACE,
     "database.external": Effect.RELEASE,
+    "cache.embedded": Effect.RELEASE,
+    "cache.embedded.resources": Effect.IN_PLACE,
+    "cache.external": Effect.RELEASE,
+    "staff": Effect.RELEASE,
     "migration": Effect.NEITHER,
     "rollout": Effect.NEITHER,
     "backup": Effect.IN_PLACE,
@@ -40,10 +44,11 @@ EFFECTS: Mapping[str, Effect] = {
     "scheduling": Effect.RELEASE,
     "service": Effect.IN_PLACE,
     "networkPolicy": Effect.IN_PLACE,
+    "monitoring": Effect.RELEASE,
     "deletionPolicy": Effect.IN_PLACE,
     "paused": Effect.NEITHER,
 }
-"""By path; what is said of a group holds for all fields in it."""
+"""By path; what is said of a group holds for all fields in it that have no line of their own."""
 
 
 def intent_of(spec: BookStoreSpec, effects: Mapping[str, Effect] = EFFECTS) -> dict[str, Any]:
@@ -72,32 +77,62 @@ def intent_schema(model: type[BookStoreSpec]) -> Schema:
     return bare
 
 
-def _paths(effects: Mapping[str, Effect]) -> list[list[str]]:
-    return [path.split(".") for path, effect in effects.items() if effect is Effect.RELEASE]
+Path: TypeAlias = tuple[str, ...]
+
+
+def _paths(effects: Mapping[str, Effect]) -> list[Path]:
+    return [tuple(path.split(".")) for path, effect in effects.items() if effect is Effect.RELEASE]
+
+
+def _excepted(path: Path, effects: Mapping[str, Effect]) -> list[Path]:
+    """Return what lies within a path and has another effect, relative to it."""
+    others = (tuple(other.split(".")) for other in effects)
+    return [
+        other[len(path) :]
+        for other in others
+        if other[: len(path)] == path and other != path
+        if effects[".".join(other)] is not Effect.RELEASE
+    ]
 
 
 def _picked(values: Mapping[str, Any], effects: Mapping[str, Effect]) -> dict[str, Any]:
     picked: dict[str, Any] = {}
-    for *groups, name in _paths(effects):
+    for path in _paths(effects):
+        *groups, name = path
         source: Mapping[str, Any] = values
         target = picked
         for group in groups:
             source = source.get(group, {})
             target = target.setdefault(group, {}) if name in source else target
         if name in source:
-            target[name] = source[name]
+            target[name] = _without(source[name], _excepted(path, effects))
     return picked
+
+
+def _without(value: Any, paths: list[Path]) -> Any:
+    """Return a value without what lies at these paths in it."""
+    for name, *inner in paths:
+        if isinstance(value, Mapping) and name in value:
+            rest = {key: kept for key, kept in value.items() if key != name}
+            value = {**rest, name: _without(value[name], [tuple(inner)])} if inner else rest
+    return value
 
 
 def _picked_schema(properties: Schema) -> Schema:
     picked: Schema = {}
-    for *groups, name in _paths(EFFECTS):
+    for path in _paths(EFFECTS):
+        *groups, name = path
         source, target = properties, picked
         for group in groups:
             inner = target.setdefault(group, {"type": "object", "properties": {}})
             source, target = source[group]["properties"], inner["properties"]
-        target[name] = source[name]
+        within = [_schema_path(excepted) for excepted in _excepted(path, EFFECTS)]
+        target[name] = _without(source[name], within)
     return picked
+
+
+def _schema_path(path: Path) -> Path:
+    return tuple(part for name in path for part in ("properties", name))
 
 
 def _bare(node: Any) -> Any:

@@ -1,0 +1,148 @@
+"""The embedded cache: one Valkey server that keeps nothing on disk, its Secret and its Service."""
+
+from __future__ import annotations
+
+from bookstore_operator import names
+from bookstore_operator.build.common import (
+    Component,
+    Object,
+    container_security,
+    labels,
+    metadata,
+    pod_security,
+    resources_of,
+    selector,
+)
+from bookstore_operator.model.bookstore import BookStore, EmbeddedCache
+from bookstore_operator.plan import GENERATED
+from bookstore_operator.quantities import amount
+
+VALKEY_USER = 999
+"""The number of the user `valkey` in the official image."""
+PORT = 6379
+FOLDER = "/run/secrets/valkey"
+MAXMEMORY_PERCENT = 75
+"""How much of its memory limit the server fills with data: the rest is for clients and itself."""
+
+
+def cache_secret(store: BookStore) -> Object:
+    """Return the cache's Secret but for what has the password in it. It goes with the BookStore."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(store, names.cache(store.name), Component.CACHE),
+        "type": "Opaque",
+    }
+
+
+def cache_secret_keys(store: BookStore) -> dict[str, str]:
+    """Return the keys of the Secret: for people, for the API, and as the server's configuration."""
+    host = f"{names.cache(store.name)}.{store.metadata.namespace}.svc"
+    return {
+        "password": GENERATED,
+        "uri": f"redis://:{GENERATED}@{host}:{PORT}/0",
+        "valkey.conf": f"requirepass {GENERATED}\n",
+    }
+
+
+def cache_service(store: BookStore) -> Object:
+    """Return the Service that gives the cache its name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(store, names.cache(store.name), Component.CACHE),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector(store.name, Component.CACHE),
+            "ports": [{"name": "redis", "port": PORT, "targetPort": "redis", "protocol": "TCP"}],
+        },
+    }
+
+
+def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Object:
+    """Return the Deployment of the one Valkey server.
+
+    No StatefulSet: there is nothing to keep, and a Deployment goes on from a node that is lost or
+    an image that could not be pulled. Two servers at once would each know half of what is counted.
+    """
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(store, names.cache(store.name), Component.CACHE),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": selector(store.name, Component.CACHE)},
+            "strategy": {"type": "Recreate"},
+            "progressDeadlineSeconds": 120,
+            "revisionHistoryLimit": 2,
+            "template": {
+                "metadata": {"labels": labels(store.name, Component.CACHE)},
+                "spec": _pod(store, cache, image),
+            },
+        },
+    }
+
+
+def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Object:
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": pod_security(VALKEY_USER),
+        "containers": [_server(cache, image)],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
+            {
+                "name": "password",
+                "secret": {
+                    "secretName": names.cache(store.name),
+                    "items": [{"key": key, "path": key} for key in ("password", "valkey.conf")],
+                    "defaultMode": 0o440,
+                },
+            },
+        ],
+    }
+
+
+def _server(cache: EmbeddedCache, image: str) -> Object:
+    return {
+        "name": "valkey",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": server_command(cache),
+        "ports": [{"name": "redis", "containerPort": PORT, "protocol": "TCP"}],
+        "readinessProbe": {**_probe(), "periodSeconds": 5, "failureThreshold": 2},
+        # It asks with the password that is mounted. So a server that began with another one, for
+        # its Secret was made anew, is started again; and so is one that has frozen.
+        "livenessProbe": {**_probe(), "periodSeconds": 10, "failureThreshold": 3},
+        "resources": resources_of(cache.resources),
+        "securityContext": container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
+            {"name": "password", "mountPath": FOLDER, "readOnly": True},
+        ],
+    }
+
+
+def server_command(cache: EmbeddedCache, folder: str = FOLDER, port: int = PORT) -> list[str]:
+    """Return the server's command line. The password is in a file: everybody may read a command."""
+    limit = amount(cache.resources.limits.memory or "0") or 0
+    return [
+        *("valkey-server", f"{folder}/valkey.conf"),
+        *("--port", str(port), "--bind", "*", "-::*"),
+        *("--save", "", "--appendonly", "no", "--dir", "/tmp"),  # noqa: S108
+        *("--maxmemory", str(int(limit * MAXMEMORY_PERCENT / 100))),
+        # What is used goes on being kept: counters of clients that are at it among them.
+        *("--maxmemory-policy", "allkeys-lru"),
+    ]
+
+
+def probe_command(folder: str = FOLDER, port: int = PORT) -> list[str]:
+    """Return the command that asks the server whether it answers to the mounted password."""
+    asked = f'REDISCLI_AUTH="$(cat {folder}/password)" exec valkey-cli -e -p {port} ping'
+    return ["/bin/sh", "-c", asked]
+
+
+def _probe() -> Object:
+    return {"exec": {"command": probe_command()}, "timeoutSeconds": 3}

@@ -1,0 +1,23 @@
+"""The Secret with the token that writes to the API need, where nobody has given one."""
+
+from __future__ import annotations
+
+from bookstore_operator import names
+from bookstore_operator.build.common import Component, Object, metadata
+from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.plan import GENERATED
+
+
+def staff_secret(store: BookStore) -> Object:
+    """Return the Secret but for the token. It goes with the BookStore: no data is bound to it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(store, names.staff(store.name), Component.API),
+        "type": "Opaque",
+    }
+
+
+def staff_secret_keys() -> dict[str, str]:
+    """Return the keys of the Secret."""
+    return {"token": GENERATED}

@@ -1,0 +1,57 @@
+"""The embedded cache. What it lacks never holds a release up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bookstore_operator import names
+from bookstore_operator.build import cache as build
+from bookstore_operator.decide.writing import desired, undesired
+from bookstore_operator.facts import history
+from bookstore_operator.facts.objects import find
+from bookstore_operator.gates.drain import old_releases
+from bookstore_operator.model.bookstore import BookStoreSpec
+from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.plan import Action, CreateSecret
+from bookstore_operator.snapshot import Snapshot
+
+
+def cache(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield what the embedded cache lacks, or its end when nothing that serves uses it."""
+    store = snapshot.store
+    embedded = store.spec.cache.embedded if store.spec.cache else None
+    if embedded is None:
+        yield from _ended(snapshot)
+        return
+    if names.cache(store.name) not in snapshot.secrets:
+        yield CreateSecret(
+            build.cache_secret(store),
+            build.cache_secret_keys(store),
+            "Create",
+            "The embedded cache has no password yet.",
+        )
+    yield from desired(snapshot, build.cache_service(store))
+    image = snapshot.settings.valkey_image
+    yield from desired(snapshot, build.cache_deployment(store, embedded, image))
+
+
+def _ended(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the deletion of what there is of it. Its Secret goes with the BookStore."""
+    if any(_uses_it(release) for release in _serving(snapshot)):
+        return
+    name = names.cache(snapshot.store.name)
+    for kind in ("Deployment", "Service", "NetworkPolicy"):
+        yield from undesired(find(snapshot, kind, name), "spec.cache.embedded is gone.")
+
+
+def _serving(snapshot: Snapshot) -> Iterator[BookStoreRelease]:
+    """Yield the releases that serve or are kept warm."""
+    active = history.active(snapshot)
+    for release in snapshot.releases:
+        if release == active or release.name in old_releases(snapshot):
+            yield release
+
+
+def _uses_it(release: BookStoreRelease) -> bool:
+    used = BookStoreSpec.model_validate(release.spec.intent).cache
+    return used is not None and used.embedded is not None

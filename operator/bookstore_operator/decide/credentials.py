@@ -1,0 +1,19 @@
+"""The staff token, where nobody has given one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bookstore_operator import names
+from bookstore_operator.build.staff import staff_secret, staff_secret_keys
+from bookstore_operator.plan import Action, CreateSecret
+from bookstore_operator.snapshot import Snapshot
+
+
+def staff_token(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the Secret of the token. One that is lost is made anew: no data is bound to it."""
+    store = snapshot.store
+    if store.spec.staff.secret_name is None and names.staff(store.name) not in snapshot.secrets:
+        yield CreateSecret(
+            staff_secret(store), staff_secret_keys(), "Create", "There is no staff token yet."
+        )

@@ -1,0 +1,383 @@
+"""Cache, staff token, settings and scraping: what each change does, and what goes wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from bookstore_operator.decide import decide
+from bookstore_operator.facts.contents import SHORTEST_TOKEN
+from bookstore_operator.model.bookstore import BookStoreSpec
+from bookstore_operator.model.effects import intent_of
+from bookstore_operator.plan import Apply, Create, CreateSecret, Plan
+from tests.support.world import MIGRATED, VALKEY, World
+
+pytestmark = pytest.mark.scenario
+
+EMBEDDED: dict[str, Any] = {"embedded": {}}
+EXTERNAL: dict[str, Any] = {"external": {"secretName": "redis", "key": "url"}}
+STAFF = {"secretName": "clerks"}
+CACHE_OBJECTS = ("Deployment", "Service", "NetworkPolicy")
+
+
+def cached(cache: dict[str, Any] | None = None) -> World:
+    """A BookStore with a cache that is ready at revision 1."""
+    world = World(spec={"image": "api:1", "cache": cache or EMBEDDED})
+    world.secrets["redis"] = frozenset({"url"})
+    return world.settle()
+
+
+def pod(world: World, colour: str = "blue") -> dict[str, Any]:
+    spec: dict[str, Any] = world.get("Deployment", f"demo-{colour}")["spec"]["template"]["spec"]
+    return spec
+
+
+def secrets_mounted(world: World, colour: str = "blue") -> dict[str, str]:
+    """Where the API's Pods find which Secret."""
+    volumes = {v["name"]: v["secret"] for v in pod(world, colour)["volumes"] if "secret" in v}
+    mounts = pod(world, colour)["containers"][0]["volumeMounts"]
+    return {
+        f"{mount['mountPath']}/{item['path']}": volumes[mount["name"]]["secretName"]
+        for mount in mounts
+        if mount["name"] in volumes
+        for item in volumes[mount["name"]]["items"]
+    }
+
+
+def created(world: World) -> list[str]:
+    """The Secrets that were made, as often as they were."""
+    return [
+        action.manifest["metadata"]["name"]
+        for action in world.done
+        if isinstance(action, CreateSecret)
+    ]
+
+
+# The cache -------------------------------------------------------------------------------------
+
+
+def test_an_embedded_cache_is_made_and_mounted() -> None:
+    world = cached()
+    for kind in CACHE_OBJECTS:
+        assert world.has(kind, "demo-cache"), kind
+    assert world.secrets["demo-cache"] == {"password", "uri", "valkey.conf"}
+    assert secrets_mounted(world) == {
+        "/run/secrets/bookstore/database/uri": "demo-db",
+        "/run/secrets/bookstore/redis/uri": "demo-cache",
+        "/run/secrets/bookstore/staff/token": "demo-staff",
+    }
+    assert world.condition("CacheHealthy") == ("True", "CacheReady")
+    assert world.condition("Ready") == ("True", "Serving")
+    assert decide(world.wait(86400).snapshot(), world.now) == Plan()
+
+
+def test_an_external_cache_is_mounted_and_nothing_is_made_for_it() -> None:
+    world = cached(EXTERNAL)
+    assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
+    assert "demo-cache" not in world.secrets
+    assert secrets_mounted(world)["/run/secrets/bookstore/redis/uri"] == "redis"
+    assert world.condition("CacheHealthy") == ("Unknown", "CacheExternal")
+    assert world.condition("Ready") == ("True", "Serving")
+    assert decide(world.snapshot(), world.now) == Plan()
+
+
+def test_a_migration_gets_the_database_only() -> None:
+    job = cached().get("Job", "demo-r1-expand")
+    spec = job["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in spec["volumes"]] == ["tmp", "database"]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert [mount["name"] for mount in mounts] == ["tmp", "database"]
+
+
+def test_a_cache_that_is_down_holds_nothing_up() -> None:
+    world = cached()
+    world.broken = {VALKEY}
+    world.change(image="api:2", replicas=3)
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert world.condition("CacheHealthy") == ("False", "CacheDown")
+    assert world.condition("Stalled")[0] == "False"
+    world.broken = set()
+    world.settle()
+    assert world.condition("CacheHealthy") == ("True", "CacheReady")
+
+
+def test_a_cache_that_never_came_up_holds_up_no_first_release() -> None:
+    world = World(spec={"image": "api:1", "cache": EMBEDDED}, broken={VALKEY})
+    world.run_until(lambda w: w.condition("Ready") == ("True", "Serving"))
+    assert world.condition("CacheHealthy") == ("Unknown", "CacheStarting")
+    deadline = world.get("Deployment", "demo-cache")["spec"]["progressDeadlineSeconds"]
+    world.wait(deadline).settle()
+    assert world.condition("CacheHealthy") == ("False", "CacheDown")
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_what_the_cache_lacks_is_written_behind_the_release() -> None:
+    """An action that is refused holds up those behind it."""
+    plan = World(spec={"image": "api:1", "cache": EMBEDDED}).reconcile()
+    names = [
+        (type(action), action.manifest["metadata"]["name"])
+        for action in plan.actions
+        if isinstance(action, Apply | Create | CreateSecret)
+    ]
+    release = names.index((Create, "demo-r1"))
+    assert names.index((CreateSecret, "demo-staff")) < release
+    assert release < names.index((CreateSecret, "demo-cache"))
+    assert release < names.index((Apply, "demo-cache"), release)
+
+
+def test_the_size_of_the_cache_is_changed_in_place() -> None:
+    world = cached()
+    world.change(cache={"embedded": {"resources": {"limits": {"memory": "1Gi"}}}})
+    world.settle()
+    assert len(world.all("BookStoreRelease")) == 1
+    server = world.get("Deployment", "demo-cache")["spec"]["template"]["spec"]["containers"][0]
+    assert server["resources"]["limits"] == {"memory": "1Gi"}
+    assert server["command"][server["command"].index("--maxmemory") + 1] == str(768 * 2**20)
+
+
+def test_a_cache_that_is_added_is_a_release_that_mounts_it() -> None:
+    world = World().settle()
+    assert "/run/secrets/bookstore/redis/uri" not in secrets_mounted(world)
+    world.change(cache=EMBEDDED)
+    world.settle()
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert secrets_mounted(world, "green")["/run/secrets/bookstore/redis/uri"] == "demo-cache"
+
+
+@pytest.mark.parametrize("instead", [None, EXTERNAL])
+def test_a_cache_goes_when_nothing_that_serves_uses_it(instead: dict[str, Any] | None) -> None:
+    world = cached()
+    world.change(cache=instead)
+    world.run_until(lambda w: w.switches == ["demo-r1", "demo-r2"])
+    assert world.has("Deployment", "demo-cache"), "the old colour is warm and uses it"
+    world.settle()
+    assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
+    assert world.condition("Ready") == ("True", "Serving")
+    wanted = ("Unknown", "CacheExternal" if instead else "NotConfigured")
+    assert world.condition("CacheHealthy") == wanted
+    world.change(cache=EMBEDDED)
+    world.settle()
+    assert world.condition("CacheHealthy") == ("True", "CacheReady")
+    assert created(world).count("demo-cache") == 1, "its password had stayed"
+
+
+def test_a_cache_that_is_taken_back_before_its_release_serves_goes_at_once() -> None:
+    world = World().settle()
+    world.broken = {"api:1"}
+    world.change(cache=EMBEDDED)
+    world.run_until(lambda w: w.has("Deployment", "demo-cache"))
+    world.change(cache=None)
+    world.settle()
+    assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
+
+
+def test_a_lost_password_of_the_cache_is_made_anew_and_releases_nothing() -> None:
+    world = cached()
+    del world.secrets["demo-cache"]
+    world.settle()
+    assert world.secrets["demo-cache"] == {"password", "uri", "valkey.conf"}
+    assert len(world.all("BookStoreRelease")) == 1
+
+
+def test_no_policy_for_the_cache_where_there_are_to_be_none() -> None:
+    world = cached()
+    world.change(networkPolicy={"enabled": False})
+    world.settle()
+    assert not world.all("NetworkPolicy")
+    assert len(world.all("BookStoreRelease")) == 1
+
+
+# The staff token -------------------------------------------------------------------------------
+
+
+def test_a_staff_token_is_made_once() -> None:
+    world = World().settle()
+    assert world.secrets["demo-staff"] == {"token"}
+    world.change(image="api:2")
+    world.settle()
+    assert created(world).count("demo-staff") == 1
+
+
+def test_a_lost_staff_token_is_made_anew_and_releases_nothing() -> None:
+    world = World().settle()
+    del world.secrets["demo-staff"]
+    world.settle()
+    assert world.secrets["demo-staff"] == {"token"}
+    assert world.condition("Ready") == ("True", "Serving")
+    assert len(world.all("BookStoreRelease")) == 1
+
+
+def test_a_given_staff_token_is_mounted_and_none_is_made() -> None:
+    world = World(spec={"image": "api:1", "staff": {**STAFF, "key": "bearer"}})
+    world.secrets["clerks"] = frozenset({"bearer"})
+    world.settle()
+    assert "demo-staff" not in world.secrets
+    assert secrets_mounted(world)["/run/secrets/bookstore/staff/token"] == "clerks"
+
+
+@pytest.mark.parametrize(
+    ("spec", "secret", "key", "reason"),
+    [
+        ({"staff": STAFF}, "clerks", "token", "StaffSecretMissing"),
+        ({"cache": EXTERNAL}, "redis", "url", "CacheSecretMissing"),
+    ],
+)
+def test_a_release_waits_for_what_its_pods_mount(
+    spec: dict[str, Any], secret: str, key: str, reason: str
+) -> None:
+    world = World(spec={"image": "api:1", **spec})
+    world.run_until(lambda w: w.condition("Ready") == ("False", reason))
+    assert f"no Secret {secret}" in world.message("Ready")
+    assert f"`{key}`" in world.message("Ready")
+    assert world.reconcile().requeue_after, "Secrets are not watched"
+    assert not world.all("Job"), "nothing is changed for a release that could not start"
+    world.secrets[secret] = frozenset({key})
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_what_went_missing_during_the_migration_costs_the_start_no_time() -> None:
+    world = World(spec={"image": "api:1", "staff": STAFF})
+    world.secrets["clerks"] = frozenset({"token"})
+    world.settle()
+    world.migration = lambda _job: None
+    world.change(image="api:2")
+    world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
+    del world.secrets["clerks"]
+    world.migration = lambda _job: MIGRATED
+    for _ in range(5):
+        world.step()
+    deadline = world.store["spec"].get("rollout", {}).get("progressDeadlineSeconds", 600)
+    world.wait(2 * deadline).reconcile()
+    assert world.condition("Ready") == ("False", "StaffSecretMissing")
+    assert world.release("demo-r2")["stage"] == "Expand"
+    assert not world.has("Deployment", "demo-green"), "no Pod that could not start"
+    world.secrets["clerks"] = frozenset({"token"})
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.switches == ["demo-r1", "demo-r2"]
+
+
+# What a change does ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {"rateLimits": {"writes": "5/second"}}},
+        {"config": {"docs": False}},
+        {"environment": "staging"},
+        {"monitoring": {"scrapeAnnotations": False}},
+        {"staff": STAFF},
+        {"cache": EXTERNAL},
+    ],
+    ids=str,
+)
+def test_what_pods_are_made_of_is_released(change: dict[str, Any]) -> None:
+    world = World().settle()
+    world.secrets |= {"clerks": frozenset({"token"}), "redis": frozenset({"url"})}
+    world.change(**change)
+    world.settle()
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_who_may_scrape_is_changed_in_place() -> None:
+    world = World().settle()
+    prometheus = {"app.kubernetes.io/name": "prometheus"}
+    world.change(networkPolicy={"monitoring": {"podLabels": prometheus}})
+    world.settle()
+    assert len(world.all("BookStoreRelease")) == 1
+    public, internal = world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]
+    assert "from" not in public
+    assert internal["from"] == [{"podSelector": {"matchLabels": prometheus}}]
+    assert [port["port"] for port in internal["ports"]] == [8001]
+    world.change(networkPolicy=None)
+    world.settle()
+    assert len(world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]) == 1
+
+
+def test_what_is_in_a_secret_is_no_part_of_a_release() -> None:
+    world = cached(EXTERNAL)
+    told = json.dumps([each["spec"] for each in world.all("BookStoreRelease")])
+    world.secrets["redis"] |= {"another"}
+    world.settle()
+    assert json.dumps([each["spec"] for each in world.all("BookStoreRelease")]) == told
+
+
+def test_a_release_of_an_operator_that_knew_none_of_it_stands() -> None:
+    """An update of the operator releases nothing, and puts nothing into Pods that run."""
+    world = World().settle()
+    release = world.get("BookStoreRelease", "demo-r1")
+    for added in ("staff", "monitoring"):
+        del release["spec"]["intent"][added]
+    del release["spec"]["intent"]["config"]["rateLimits"]
+    template = json.loads(release["spec"]["podTemplate"])
+    old = template["spec"]["volumes"] = template["spec"]["volumes"][:2]
+    release["spec"]["podTemplate"] = json.dumps(template)
+    world.settle()
+    assert len(world.all("BookStoreRelease")) == 1
+    assert pod(world)["volumes"] == old
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_the_cache_in_an_intent_is_that_there_is_one() -> None:
+    spec = {"image": "api:1", "cache": {"embedded": {"resources": {"limits": {"memory": "1Gi"}}}}}
+    assert intent_of(BookStoreSpec.model_validate(spec))["cache"] == {"embedded": {}}
+
+
+# Whatever happens in between -------------------------------------------------------------------
+
+
+def test_deleting_the_bookstore_takes_cache_and_token() -> None:
+    world = cached()
+    world.delete_store()
+    assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
+    assert {"demo-cache", "demo-staff"} & world.secrets.keys() == set()
+    world.create_store({"image": "api:1", "cache": EMBEDDED})
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.condition("CacheHealthy") == ("True", "CacheReady")
+
+
+def actions_of(world: World) -> int:
+    return len(decide(world.snapshot(), world.now).actions)
+
+
+def test_a_kill_after_each_action_changes_nothing_of_the_end() -> None:
+    spec = {"image": "api:1", "cache": EMBEDDED}
+    undisturbed = World(spec=spec).settle()
+    undisturbed.change(image="api:2", cache=None)
+    undisturbed.settle()
+
+    most = actions_of(World(spec=spec))
+    assert most >= 10, "Secrets, Services, servers, policies and the release"
+    for count in range(most + 1):
+        world = World(spec=copy.deepcopy(spec))
+        for change in ({}, {"image": "api:2", "cache": None}):
+            if change:
+                world.change(**change)
+            for _ in range(12):
+                world.reconcile(stop_after=count)
+                world.reconcile(stop_after=0)
+                world.tick()
+            world.settle()
+        assert world.objects.keys() == undisturbed.objects.keys(), count
+        assert world.secrets == undisturbed.secrets
+        assert sorted(created(world)) == ["demo-cache", "demo-db", "demo-staff"]
+        assert world.switches == ["demo-r1", "demo-r2"]
+
+
+def test_a_token_that_the_api_would_refuse_is_found_before() -> None:
+    world = World(spec={"image": "api:1", "staff": STAFF})
+    world.secrets["clerks"] = frozenset({"token"})
+    fault = f"is shorter than {SHORTEST_TOKEN} characters"
+    world.malformed["clerks"] = {"token": fault}
+    world.run_until(lambda w: w.condition("Ready") == ("False", "StaffSecretMalformed"))
+    assert f"In Secret clerks, key `token` {fault}" in world.message("Ready")
+    assert "openssl rand" in world.message("Ready")
