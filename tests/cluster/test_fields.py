@@ -21,7 +21,7 @@ pytestmark = pytest.mark.cluster
 LONG = "x" * 254
 REFUSED: Mapping[str, tuple[Any, str]] = {
     "image": ("two words", r"should match '\^\\S\+\$'"),
-    "environment": ("staging", 'supported values: "production", "development"'),
+    "environment": ("test", 'supported values: "production", "staging", "development"'),
     "imagePullPolicy": ("Sometimes", 'supported values: "Always", "IfNotPresent", "Never"'),
     "imagePullSecrets": ([{"name": "one"}] * 11, "must have at most 10 items"),
     "imagePullSecrets[].name": ([{"name": "Not a name"}], "should match"),
@@ -38,6 +38,14 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "database.external.secretName": ("Not a name", "should match"),
     "database.external.key": ("no/key", "should match"),
     "database.external.directKey": ("", "should match"),
+    "cache.embedded.resources.requests.cpu": ("half", "should match"),
+    "cache.embedded.resources.requests.memory": ("1 Gi", "should match"),
+    "cache.embedded.resources.limits.cpu": (-1, "should be greater than or equal to 0"),
+    "cache.embedded.resources.limits.memory": ("1GB", "should match"),
+    "cache.external.secretName": ("Not a name", "should match"),
+    "cache.external.key": ("no/key", "should match"),
+    "staff.secretName": ("Not a name", "should match"),
+    "staff.key": ("no/key", "should match"),
     "migration.timeoutSeconds": (0, "should be greater than or equal to 1"),
     "migration.attempts": (21, "should be less than or equal to 20"),
     "rollout.progressDeadlineSeconds": (86401, "should be less than or equal to 86400"),
@@ -53,6 +61,17 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "config.drainSeconds": (301, "should be less than or equal to 300"),
     "config.shutdownSeconds": (0, "should be greater than or equal to 1"),
     "config.databasePoolSize": (101, "should be less than or equal to 100"),
+    "config.docs": ("perhaps", 'expected "boolean"'),
+    "config.corsOrigins": (["https://shop.example/"], "should match"),
+    "config.trustedProxies": (["10.0.0.1/8"], "no bits set behind its prefix"),
+    "config.rateLimits.reads": ("often", "should match"),
+    "config.rateLimits.writes": ("0/minute", "should match"),
+    "config.maxBodyBytes": (1023, "should be greater than or equal to 1024"),
+    "config.maxHeaderBytes": (1048577, "should be less than or equal to 1048576"),
+    "config.headerSeconds": (0, "should be greater than or equal to 1"),
+    "config.bodySeconds": (3601, "should be less than or equal to 3600"),
+    "config.connectionMaxAgeSeconds": (0, "should be greater than or equal to 1"),
+    "config.redisTimeoutMilliseconds": (10001, "should be less than or equal to 10000"),
     "resources.requests.cpu": ("fast", "should match"),
     "resources.requests.memory": ("2Gi ", "should match"),
     "resources.limits.cpu": ("1e3", "should match"),
@@ -72,6 +91,9 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "service.port": (0, "should be greater than or equal to 1"),
     "service.nodePort": (65536, "should be less than or equal to 65535"),
     "networkPolicy.enabled": ("yes", 'expected "boolean"'),
+    "networkPolicy.monitoring.namespaceLabels": ({"team": "not a value"}, "should match"),
+    "networkPolicy.monitoring.podLabels": ({"app": "-"}, "should match"),
+    "monitoring.scrapeAnnotations": ("yes", 'expected "boolean"'),
     "deletionPolicy": ("Perhaps", 'supported values: "Retain", "Delete"'),
     "paused": ("no", 'expected "boolean"'),
 }
@@ -102,6 +124,39 @@ TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
         {"service": {"type": "ClusterIP", "nodePort": 30001}},
         "spec.service.*service.nodePort needs service.type",
     ),
+    "no-cache": ({"cache": {}}, "spec.cache.*give one of cache.embedded and cache.external"),
+    "two-caches": (
+        {"cache": {"embedded": {}, "external": {"secretName": "redis"}}},
+        "spec.cache.*give one of cache.embedded and cache.external",
+    ),
+    "a-cache-of-any-size": (
+        {"cache": {"embedded": {"resources": {"limits": {"cpu": 1}}}}},
+        "spec.cache.embedded.*cache.embedded.resources.limits.memory is needed",
+    ),
+    "a-cache-that-is-too-small": (
+        {"cache": {"embedded": {"resources": {"limits": {"memory": "31Mi"}}}}},
+        "spec.cache.embedded.*cache.embedded.resources.limits.memory is needed, 32Mi at least",
+    ),
+    "a-key-of-no-secret": (
+        {"staff": {"key": "bearer"}},
+        "spec.staff.*staff.key needs staff.secretName",
+    ),
+    "any-origin-in-production": (
+        {"config": {"corsOrigins": ["https://shop.example", "*"]}},
+        "spec.*config.corsOrigins may have the wildcard . in environment development only",
+    ),
+    "any-origin-in-staging": (
+        {"environment": "staging", "config": {"corsOrigins": ["*"]}},
+        "spec.*config.corsOrigins may have the wildcard . in environment development only",
+    ),
+    "an-address-for-a-network": (
+        {"config": {"trustedProxies": ["fd00::/8", "10.0.0.1"]}},
+        r"spec.config.trustedProxies\[1\].*a trusted proxy is a network",
+    ),
+    "nobody-may-scrape": (
+        {"networkPolicy": {"monitoring": {}}},
+        "spec.networkPolicy.monitoring.*give networkPolicy.monitoring.namespaceLabels",
+    ),
     "more-memory-than-allowed": (
         {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1900M"}}},
         "spec.resources.*resources.requests.memory must not be larger",
@@ -117,6 +172,37 @@ SOUND: Mapping[str, dict[str, Any]] = {
     "plain": {},
     "as-much-as-allowed": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": "1000m"}}},
     "only-a-limit": {"resources": {"limits": {"memory": "64Mi"}}},
+    "cached": {"cache": {"embedded": {}}},
+    "as-small-a-cache-as-can-be": {
+        "cache": {"embedded": {"resources": {"limits": {"memory": 32 * 2**20}}}}
+    },
+    "any-origin-in-development": {
+        "environment": "development",
+        "config": {"corsOrigins": ["*"], "docs": True},
+    },
+    "all-of-the-platform": {
+        "environment": "staging",
+        "cache": {"external": {"secretName": "redis", "key": "REDIS_URL"}},
+        "staff": {"secretName": "clerks", "key": "bearer"},
+        "config": {
+            "corsOrigins": ["https://shop.example", "http://localhost:8080"],
+            "trustedProxies": ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8"],
+            "rateLimits": {"reads": "off", "writes": "600/minute"},
+            "maxBodyBytes": 1024,
+            "maxHeaderBytes": 1048576,
+            "headerSeconds": 1,
+            "bodySeconds": 3600,
+            "connectionMaxAgeSeconds": 86400,
+            "redisTimeoutMilliseconds": 50,
+        },
+        "monitoring": {"scrapeAnnotations": False},
+        "networkPolicy": {
+            "monitoring": {
+                "namespaceLabels": {"kubernetes.io/metadata.name": "monitoring"},
+                "podLabels": {"app.kubernetes.io/name": "prometheus"},
+            }
+        },
+    },
     "names": {
         "imagePullSecrets": [{"name": "my.registry"}],
         "database": {"external": {"secretName": "books", "key": "DATABASE_URL"}},
@@ -146,7 +232,7 @@ def spec_with(path: str, value: Any) -> dict[str, Any]:
     if not inner:
         return {outer: value}
     place = spec[outer] = dict(NEEDED.get(outer, {}))
-    if path.startswith("database.external."):
+    if path.startswith(("database.external.", "cache.external.")):
         place["external"] = {"secretName": "books"}
     for name in inner[:-1]:
         place = place.setdefault(name, {})

@@ -29,6 +29,7 @@ EXTERNAL = {"external": {"secretName": "books"}}
         ("1demo", "begins with a letter"),
         ("demo.shop", "begins with a letter"),
         ("demo-db", "must not end in -db"),
+        ("demo-cache", "must not end in -db or -cache"),
     ],
 )
 def test_a_name_that_would_not_work_is_refused(shop: Shop, name: str, sentence: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,14 +13,22 @@ from hypothesis import strategies as st
 
 from bookstore_operator.decide import decide
 from bookstore_operator.plan import Plan
-from tests.support.world import MIGRATED, World
+from tests.support.world import MIGRATED, VALKEY, World
 
 pytestmark = pytest.mark.scenario
 
 FAILURE: dict[str, Any] = {"command": "migrate", "code": "failed", "message": "No."}
 UNREACHABLE: dict[str, Any] = {"command": "migrate", "code": "unreachable", "message": "No route."}
 
+CACHES: list[dict[str, Any] | None] = [
+    None,
+    {"embedded": {}},
+    {"embedded": {"resources": {"limits": {"memory": "256Mi"}}}},
+    {"external": {"secretName": "redis"}},
+]
+LOST_SECRETS = ["demo-staff", "demo-cache", "redis"]
 LOST = ["Job", "Deployment", "Service", "PodDisruptionBudget", "BookStoreRelease"]
+CACHED: dict[str, Any] = {"image": "api:1", "cache": {"embedded": {}}}
 RESULTS: list[dict[str, Any] | None] = [MIGRATED, FAILURE, UNREACHABLE, None]
 
 Step = Callable[[World], object]
@@ -59,6 +68,26 @@ def database(up: bool) -> Step:
     return turn
 
 
+def cache(chosen: dict[str, Any] | None) -> Step:
+    return lambda world: world.change(cache=chosen)
+
+
+def valkey(up: bool) -> Step:
+    return lambda world: world.broken.discard(VALKEY) if up else world.broken.add(VALKEY)
+
+
+def secret(name: str, there: bool) -> Step:
+    """Delete a Secret by hand, or make one of those that others make."""
+
+    def change(world: World) -> None:
+        if there and name == "redis":
+            world.secrets[name] = frozenset({"uri"})
+        elif not there:
+            world.secrets.pop(name, None)
+
+    return change
+
+
 def lose(kind: str) -> Step:
     """Delete objects of a kind by hand."""
 
@@ -79,7 +108,7 @@ def break_image(number: int) -> Step:
 
 
 STEPS = st.one_of(
-    st.integers(0, 12).map(killed_after),
+    st.integers(0, 16).map(killed_after),
     once(World.reconcile),
     once(World.tick),
     once(World.step),
@@ -91,6 +120,9 @@ STEPS = st.one_of(
     st.sampled_from(LOST).map(lose),
     once(misdirect),
     st.integers(1, 4).map(break_image),
+    st.sampled_from(CACHES).map(cache),
+    st.booleans().map(valkey),
+    st.tuples(st.sampled_from(LOST_SECRETS), st.booleans()).map(lambda drawn: secret(*drawn)),
 )
 
 
@@ -102,6 +134,7 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
         step(world)  # the world holds at each switch that the new colour is available
     world.broken = set()
     world.database_up = True
+    world.secrets["redis"] = frozenset({"uri"})
     world.migration = lambda _job: MIGRATED
     world.settle(200)
     # A new wish is what a failed release is answered with.
@@ -116,8 +149,11 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
     assert selector["bookstore.dev/colour"] == active["colour"]
     assert selector["bookstore.dev/revision"] == str(active["revision"])
     sizes = {d["metadata"]["name"]: d["spec"]["replicas"] for d in world.all("Deployment")}
+    wanted = world.store["spec"].get("cache") or {}
+    assert sizes.pop("demo-cache", 0) == (1 if "embedded" in wanted else 0)
     assert sizes.pop(f"demo-{active['colour']}") == 3
     assert set(sizes.values()) <= {0}
+    assert {"demo-db", "demo-staff"} <= world.secrets.keys()
     promoted = [r for r in world.all("BookStoreRelease") if r["status"].get("promotedAt")]
     assert [r["metadata"]["name"] for r in promoted if "demotedAt" not in r["status"]] == [
         active["release"]
@@ -126,13 +162,13 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(kills=st.lists(st.integers(0, 10), max_size=30))
+@given(kills=st.lists(st.integers(0, 16), max_size=30))
 def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int]) -> None:
-    undisturbed = World().settle()
+    undisturbed = World(spec=copy.deepcopy(CACHED)).settle()
     undisturbed.change(image="api:2")
     undisturbed.settle()
 
-    world = World()
+    world = World(spec=copy.deepcopy(CACHED))
     for count in kills[: len(kills) // 2]:
         world.reconcile(stop_after=count)
         world.tick()
@@ -145,6 +181,7 @@ def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int
 
     assert world.switches == undisturbed.switches == ["demo-r1", "demo-r2"]
     assert world.objects.keys() == undisturbed.objects.keys()
+    assert world.secrets == undisturbed.secrets
     assert len(world.all("Job")) == 2, "no migration ran twice"
     for key, obj in undisturbed.objects.items():
         if key.kind == "BookStoreRelease":

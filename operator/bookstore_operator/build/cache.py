@@ -133,8 +133,9 @@ def server_command(cache: EmbeddedCache, folder: str = FOLDER, port: int = PORT)
         *("--port", str(port), "--bind", "*", "-::*"),
         *("--save", "", "--appendonly", "no", "--dir", "/tmp"),  # noqa: S108
         *("--maxmemory", str(int(limit * MAXMEMORY_PERCENT / 100))),
-        # What is used goes on being kept: counters of clients that are at it among them.
-        *("--maxmemory-policy", "allkeys-lru"),
+        # What is used often is kept, the counters of clients that are at it among them: the time
+        # of last use, in seconds, would not tell them from what comes in with a flood.
+        *("--maxmemory-policy", "allkeys-lfu"),
     ]
 
 

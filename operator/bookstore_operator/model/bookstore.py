@@ -246,7 +246,7 @@ class Staff(
     Part,
     json_schema_extra=rules(
         (
-            "has(self.secretName) || self.key == 'token'",
+            "has(self.secretName) || !has(self.key) || self.key == 'token'",
             "staff.key needs staff.secretName: in the Secret that the operator makes "
             "the key is token",
         ),

@@ -1,0 +1,140 @@
+"""What the operator tells the API is what the API understands: names, types and bounds."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookstore_api.settings import Settings, load_settings
+from bookstore_operator.build.pod import pod_template
+from bookstore_operator.facts.contents import SHORTEST_TOKEN
+from bookstore_operator.model.bookstore import BookStoreSpec
+from bookstore_operator.model.crd import crds
+from bookstore_operator.model.effects import intent_of
+from bookstore_operator.model.release import Colour
+
+pytestmark = pytest.mark.scenario
+
+Schema = Mapping[str, Any]
+SPEC: Schema = crds()[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+CONFIG: Schema = SPEC["properties"]["config"]
+LIMITS = ["off", "1/second", "999999999/hour", "600/minute"]
+ORIGINS = ["https://shop.example", "http://localhost:8080", "https://a.b.example:8443"]
+NETWORKS = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8", "::1/128"]
+LISTS = {"corsOrigins": ORIGINS, "trustedProxies": NETWORKS}
+
+
+def value_of(name: str, field: Schema) -> st.SearchStrategy[Any]:
+    """Draw what the API server takes for a field, its bounds often."""
+    if "properties" in field:
+        return config_of(field)
+    if "enum" in field:
+        return st.sampled_from(field["enum"])
+    match field["type"]:
+        case "boolean":
+            return st.booleans()
+        case "integer":
+            low, high = field["minimum"], field["maximum"]
+            return st.one_of(st.sampled_from([low, high]), st.integers(low, high))
+        case "array":
+            return st.lists(st.sampled_from(LISTS[name]), max_size=3, unique=True)
+        case "string":
+            assert all(re.search(field["pattern"], limit) for limit in LIMITS), name
+            return st.sampled_from(LIMITS)
+    raise AssertionError(f"{name}: draw a value for it here")
+
+
+def config_of(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
+    fields = {name: value_of(name, field) for name, field in schema["properties"].items()}
+    return st.fixed_dictionaries({}, optional=fields)
+
+
+def environment_of(spec: Mapping[str, Any]) -> dict[str, str]:
+    """The variables of the API's container."""
+    intent = intent_of(BookStoreSpec.model_validate({"image": "api:1", **spec}))
+    container = pod_template("demo", 1, Colour.BLUE, intent)["spec"]["containers"][0]
+    return {each["name"]: each["value"] for each in container["env"]}
+
+
+@pytest.fixture(scope="module")
+def mounted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Secrets as Pods find them."""
+    folder = tmp_path_factory.mktemp("secrets")
+    files = {
+        "database/uri": "postgresql://bookstore:hP9xkQz7@demo-db:5432/bookstore",
+        "redis/uri": "redis://:hP9xkQz7@demo-cache:6379/0",
+        "staff/token": "hP9xkQz7" * (SHORTEST_TOKEN // 8),
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
+    return folder
+
+
+def loaded(environment: Mapping[str, str], mounted: Path) -> Settings:
+    with patch.dict(os.environ, {**environment, "BOOKSTORE_SECRETS_DIR": str(mounted)}, clear=True):
+        return load_settings()
+
+
+@pytest.mark.parametrize("environment", ["production", "staging", "development"])
+@given(config=config_of(CONFIG))
+def test_what_the_api_server_takes_the_api_starts_with(
+    mounted: Path, environment: str, config: dict[str, Any]
+) -> None:
+    variables = environment_of({"environment": environment, "config": config})
+    settings = loaded(variables, mounted)
+    assert settings.environment == environment
+
+
+def test_every_variable_is_a_setting_of_the_api() -> None:
+    everything = {
+        "docs": True,
+        "corsOrigins": ORIGINS[:1],
+        "trustedProxies": NETWORKS[:1],
+        "rateLimits": {"reads": "off", "writes": "5/minute"},
+        "maxBodyBytes": 2048,
+        "maxHeaderBytes": 4096,
+        "headerSeconds": 3,
+        "bodySeconds": 4,
+        "connectionMaxAgeSeconds": 5,
+        "redisTimeoutMilliseconds": 7,
+    }
+    always = {"logLevel", "drainSeconds", "shutdownSeconds", "databasePoolSize"}
+    assert set(everything) | always == set(CONFIG["properties"])
+    variables = environment_of({"config": everything})
+    known = {f"BOOKSTORE_{name.upper()}" for name in Settings.model_fields}
+    assert variables.keys() <= known
+    assert len(variables) == len(environment_of({})) + len(everything) + 1, "two limits"
+
+
+def test_what_is_set_arrives(mounted: Path) -> None:
+    config = {
+        "docs": False,
+        "corsOrigins": ORIGINS[:2],
+        "trustedProxies": NETWORKS[:2],
+        "rateLimits": {"reads": "off", "writes": "5/minute"},
+        "connectionMaxAgeSeconds": 5,
+        "redisTimeoutMilliseconds": 7,
+        "maxBodyBytes": 2048,
+    }
+    settings = loaded(environment_of({"config": config}), mounted)
+    assert settings.docs is False
+    assert list(settings.cors_origins) == ORIGINS[:2]
+    assert [str(network) for network in settings.trusted_proxies] == NETWORKS[:2]
+    assert (settings.rate_limit_reads, settings.rate_limit_writes) == ("off", "5/minute")
+    assert settings.connection_max_age_seconds == 5
+    assert settings.redis_timeout_seconds == 0.007
+    assert settings.max_body_bytes == 2048
+
+
+def test_a_wildcard_origin_arrives_in_development(mounted: Path) -> None:
+    variables = environment_of({"environment": "development", "config": {"corsOrigins": ["*"]}})
+    assert list(loaded(variables, mounted).cors_origins) == ["*"]
