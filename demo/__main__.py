@@ -21,19 +21,26 @@ from demo.deploy import (
     load_manifest,
 )
 from demo.follow import follow
-from demo.kubectl import KubectlError
+from demo.kubectl import Kubectl, KubectlError
 from demo.traffic import traffic, wait_until_answering
 from devcluster import kindcluster
 from devcluster.errors import DevclusterError
 from devcluster.progress import duration, say, step
 
 STORE = "demo"
+COLOURS = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
 SAMPLE = ROOT / "manifests" / "samples" / "demo.yaml"
 BOOK = {
     "title": "The Left Hand of Darkness",
     "authors": ["Ursula K. Le Guin"],
     "isbn": "9780441478125",
     "price": {"amount": "9.99", "currency": "EUR"},
+}
+ANOTHER_BOOK = {
+    "isbn": "9780807083697",
+    "title": "Kindred",
+    "authors": ["Octavia E. Butler"],
+    "price": {"amount": "12.50", "currency": "USD"},
 }
 
 app = typer.Typer(
@@ -50,7 +57,7 @@ def up(name: Name = "bookstore") -> None:
     began = time.monotonic()
     cluster = cluster_up(name)
     api, operator = build_image(cluster, "api"), build_image(cluster, "operator")
-    load_images(cluster, [api, operator, cluster.environment["POSTGRES_IMAGE"]])
+    load_images(cluster, [api, operator, *cluster.server_images])
     install_operator(cluster, operator)
     release_image(cluster, api)
     say("")
@@ -60,6 +67,9 @@ def up(name: Name = "bookstore") -> None:
   Its API:        {cluster.url}/docs
   Look around:    eval "$(.venv/bin/devcluster env --name {name})"
                   kubectl get bookstores,bookstorereleases,pods
+  Add a book:     TOKEN=$(kubectl get secret {STORE}-staff -o jsonpath={{.data.token}} | base64 -d)
+                  curl {cluster.url}/api/v1/books -H "Authorization: Bearer $TOKEN" \\
+                    -H 'Content-Type: application/json' -d '{json.dumps(ANOTHER_BOOK)}'
   Release:        make demo-release     a second image goes live, under traffic
   Undo all:       make demo-down
 """)
@@ -104,7 +114,7 @@ def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
     """Wait until only the colour that serves has Pods."""
     deadline = time.monotonic() + timeout
     while True:
-        deployments = cluster.kubectl().list("deployment", f"bookstore.dev/store={STORE}")
+        deployments = cluster.kubectl().list("deployment", COLOURS)
         if sum(d["spec"]["replicas"] > 0 for d in deployments) <= 1:
             return
         if time.monotonic() > deadline:
@@ -116,13 +126,18 @@ def make_request(cluster: Cluster) -> None:
     """Put a book on the shelf (unless it is there) and read the shelf, as a client would."""
     books = f"{cluster.url}/api/v1/books"
     wait_until_answering(books)
-    written = httpx.post(books, json=BOOK, timeout=10)
+    written = httpx.post(books, json=BOOK, headers=staff(cluster.kubectl(), STORE), timeout=10)
     if written.status_code not in {201, 409}:
         raise DemoError(f"POST {books}: {written.status_code} {written.text}")
     read = httpx.get(books, params={"limit": 1}, timeout=10)
     if read.status_code != 200:
         raise DemoError(f"GET {books}: {read.status_code} {read.text}")
     say(f"$ curl {books}?limit=1\n{json.dumps(read.json(), indent=2)}")
+
+
+def staff(kubectl: Kubectl, store: str) -> dict[str, str]:
+    """Give the header that lets a request write: with the token that the operator has made."""
+    return {"Authorization": f"Bearer {kubectl.secret(f'{store}-staff')['token']}"}
 
 
 def main() -> None:

@@ -32,6 +32,11 @@ class Cluster:
     environment: Mapping[str, str]
 
     @property
+    def server_images(self) -> list[str]:
+        """The images of the embedded servers: PostgreSQL and Valkey."""
+        return [self.environment["POSTGRES_IMAGE"], self.environment["VALKEY_IMAGE"]]
+
+    @property
     def url(self) -> str:
         """Where node port 30080 is on this machine."""
         return self.environment["DEVCLUSTER_URL"]
@@ -106,8 +111,9 @@ def load_images(cluster: Cluster, images: list[str]) -> None:
 def install_operator(cluster: Cluster, image: str) -> None:
     """Apply manifests/install.yaml with this image, and wait until the operator leads."""
     kubectl = cluster.kubectl(OPERATOR_NAMESPACE)
+    servers = ("POSTGRES_IMAGE", "VALKEY_IMAGE")
     manifests = _install_manifests(
-        image, {"BOOKSTORE_OPERATOR_POSTGRES_IMAGE": cluster.environment["POSTGRES_IMAGE"]}
+        image, {f"BOOKSTORE_OPERATOR_{name}": cluster.environment[name] for name in servers}
     )
     with step("Install the CRDs and the operator", expected_seconds=10) as progress:
         kubectl.apply(*_of_kind(manifests, lambda kind: kind == "CustomResourceDefinition"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -49,6 +50,14 @@ class Kubectl:
         """Give one object, or None where there is none of that name."""
         found = self("get", kind, name, "--ignore-not-found", "-o", "json")
         return json.loads(found) if found.strip() else None
+
+    def secret(self, name: str) -> dict[str, str]:
+        """Give what is in a Secret.
+
+        Raises KubectlError when there is none of that name.
+        """
+        data = json.loads(self("get", "secret", name, "-o", "json")).get("data") or {}
+        return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """Give the objects of a kind, by labels where a selector is given."""

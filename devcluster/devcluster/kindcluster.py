@@ -170,7 +170,7 @@ def prepare(choice: Choice | None = None) -> None:
     binaries.ensure(["kind", "kubectl"])
     _node_image(provider)
     if not provider.pulls:
-        baseimages.ensure(provider.engine, (Role.BASE, Role.POSTGRES))
+        baseimages.ensure(provider.engine, Role)
 
 
 def image_environment(roles: Sequence[Role], choice: Choice | None = None) -> dict[str, str]:
@@ -203,10 +203,9 @@ def environment(name: str = DEFAULT_NAME) -> dict[str, str]:
     """
     record = _finished_record(name)
     docker = _engine_of(name, record)
-    roles = (Role.BASE, Role.POSTGRES)
     images = {role: baseimages.PULLED[role] for role in Role}
     if not record.pulls:
-        images = {**_local_valkey(docker), **baseimages.ensure(docker, roles)}
+        images = baseimages.ensure(docker, Role)
     return {
         "KUBECONFIG": str(_kubeconfig(name)),
         "PATH": run.path_with([paths.cluster(name) / "bin"]),
@@ -214,12 +213,6 @@ def environment(name: str = DEFAULT_NAME) -> dict[str, str]:
         **{role.value: image for role, image in images.items()},
         "DEVCLUSTER_URL": f"http://127.0.0.1:{record.port}",
     }
-
-
-def _local_valkey(docker: Engine) -> dict[Role, str]:
-    """Valkey is named when it is there: it is made when asked for (`devcluster image valkey`)."""
-    name = baseimages.present(docker, Role.VALKEY)
-    return {Role.VALKEY: name} if name else {}
 
 
 def status() -> list[Status]:
@@ -364,7 +357,7 @@ def _node_is_ready(name: str) -> bool:
 def _create(name: str, provider: Provider, port: int | None) -> None:
     image = _node_image(provider)
     if not provider.pulls:
-        baseimages.ensure(provider.engine, (Role.BASE, Role.POSTGRES))
+        baseimages.ensure(provider.engine, Role)
     _link_programs(name, provider.engine)
     # Chosen and written down in one go: another `up` may be choosing, too.
     with locked("ports"):

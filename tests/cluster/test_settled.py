@@ -61,7 +61,8 @@ def a_store(number: int) -> dict[str, Any]:
     if number % 10:
         return bookstore(f"shop-{number}", replicas=1, database=DATABASE)
     scaled = {"minReplicas": 1, "maxReplicas": 3}
-    return bookstore(f"shop-{number}", autoscaling=scaled, backup={"schedule": "0 3 1 1 *"})
+    more = {"backup": {"schedule": "0 3 1 1 *"}, "cache": {"embedded": {}}}
+    return bookstore(f"shop-{number}", autoscaling=scaled, **more)
 
 
 def all_ready(shop: Shop) -> bool:
@@ -76,9 +77,13 @@ def all_told(shop: Shop) -> bool:
 
 
 def visits(proxy: Proxy, since: float) -> int:
-    """A visit reads the database's Secret."""
-    return len([seen for seen in list(proxy.seen) if "/secrets/" in seen.path and seen.at > since])
+    """A visit reads the staff token's Secret."""
+    return len([seen for seen in list(proxy.seen) if _visits(seen.path) and seen.at > since])
 
 
 def last_visit(proxy: Proxy) -> float:
-    return max(seen.at for seen in list(proxy.seen) if "/secrets/" in seen.path)
+    return max(seen.at for seen in list(proxy.seen) if _visits(seen.path))
+
+
+def _visits(path: str) -> bool:
+    return "/secrets/" in path and path.endswith("-staff")

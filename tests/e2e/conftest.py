@@ -32,7 +32,7 @@ def installed() -> Iterator[Installed]:
     try:
         images = [build_image(cluster, "api"), build_image(cluster, "api", build="second")]
         operator = build_image(cluster, "operator")
-        load_images(cluster, [*images, operator, cluster.environment["POSTGRES_IMAGE"]])
+        load_images(cluster, [*images, operator, *cluster.server_images])
         install_operator(cluster, operator)
         yield Installed(cluster, *images)
     finally:

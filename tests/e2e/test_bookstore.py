@@ -51,9 +51,17 @@ def titles(url: str) -> list[str]:
     return [book["title"] for book in answer.json()["items"]]
 
 
-def write(url: str, book: dict[str, Any]) -> None:
+def staff(kubectl: Kubectl) -> dict[str, str]:
+    """The header that lets a request write."""
+    return {"Authorization": f"Bearer {kubectl.secret(f'{STORE}-staff')['token']}"}
+
+
+def write(kubectl: Kubectl, url: str, book: dict[str, Any]) -> None:
     """Put a book on the shelf."""
-    assert httpx.post(f"{url}/api/v1/books", json=book, timeout=10).status_code == 201
+    books = f"{url}/api/v1/books"
+    assert httpx.post(books, json=book, timeout=10).status_code == 401, "not without the token"
+    written = httpx.post(books, json=book, headers=staff(kubectl), timeout=10)
+    assert written.status_code == 201, written.text
 
 
 def serving_images(kubectl: Kubectl) -> set[str]:
@@ -72,7 +80,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
     first = bookstore(installed.first_image, deletionPolicy="Retain", backup=backup)
     release(kubectl, first)
     wait_until_answering(f"{url}/api/v1/books")
-    write(url, BOOK)
+    write(kubectl, url, BOOK)
     assert titles(url) == ["Kindred"]
     assert serving_images(kubectl) == {installed.first_image}
 
@@ -82,7 +90,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
     assert serving_images(kubectl) == {installed.second_image}
     assert requests.sent > 0
     assert requests.failed == 0, requests.answers
-    write(url, OTHER_BOOK)
+    write(kubectl, url, OTHER_BOOK)
     assert titles(url) == ["Kindred", "Piranesi"]
 
     kubectl("create", "job", "backup-now", f"--from=cronjob/{STORE}-backup")
@@ -100,7 +108,10 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
 
     kubectl("delete", "bookstore", STORE, "--timeout=60s")
     wait_for(lambda: not kubectl.list("pvc", SELECTOR), 120, "Delete to take the volumes")
-    wait_for(lambda: not kubectl.find("secret", f"{STORE}-db"), 60, "Delete to take the Secret")
+    secrets = (f"{STORE}-db", f"{STORE}-cache", f"{STORE}-staff")
+    wait_for(
+        lambda: not any(kubectl.find("secret", name) for name in secrets), 60, "the Secrets to go"
+    )
 
 
 def test_an_autoscaler_follows_the_active_colour(installed: Installed, kubectl: Kubectl) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ Schema = Mapping[str, Any]
 SPEC: Schema = crds()[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
 CONFIG: Schema = SPEC["properties"]["config"]
 LIMITS = ["off", "1/second", "999999999/hour", "600/minute"]
-ORIGINS = ["https://shop.example", "http://localhost:8080", "https://a.b.example:8443"]
+ORIGINS = ["https://shop.example", "http://localhost:8080", "https://[fd00::7]:8443"]
 NETWORKS = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8", "::1/128"]
 LISTS = {"corsOrigins": ORIGINS, "trustedProxies": NETWORKS}
 
@@ -71,7 +72,7 @@ def mounted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {
         "database/uri": "postgresql://bookstore:hP9xkQz7@demo-db:5432/bookstore",
         "redis/uri": "redis://:hP9xkQz7@demo-cache:6379/0",
-        "staff/token": "hP9xkQz7" * (SHORTEST_TOKEN // 8),
+        "staff/token": secrets.token_hex(SHORTEST_TOKEN // 2),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir()

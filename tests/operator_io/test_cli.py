@@ -47,7 +47,10 @@ def test_options_win_over_the_environment_and_that_over_defaults(
 ) -> None:
     monkeypatch.setenv("BOOKSTORE_OPERATOR_POSTGRES_IMAGE", "from-environment")
     monkeypatch.setenv("BOOKSTORE_OPERATOR_WORKERS", "3")
-    options = options_of(monkeypatch, "--workers=4", "--no-leader-election")
+    options = options_of(
+        monkeypatch, "--workers=4", "--no-leader-election", "--valkey-image=from-option"
+    )
+    assert options.settings.valkey_image == "from-option"
     assert options.settings.postgres_image == "from-environment"
     assert options.workers == 4
     assert not options.leader_election

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from urllib.parse import urlsplit
@@ -12,6 +13,8 @@ DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
 REDIS_SCHEMES = frozenset({"redis", "rediss"})
 SHORTEST_TOKEN = 32
 """Characters: below that the API in production will not start."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what fits behind "Bearer": RFC 6750
 
 
 class Content(Enum):
@@ -61,8 +64,8 @@ def _redis_fault(uri: str) -> str | None:
 def _token_fault(token: str) -> str | None:
     if len(token) < SHORTEST_TOKEN:
         return f"is shorter than {SHORTEST_TOKEN} characters"
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        return "has characters in it that no header can carry"
+    if not _TOKEN.fullmatch(token):
+        return "has more in it than letters, digits and -._~+/"
     return None
 
 

@@ -313,7 +313,8 @@ class Backup(Part):
 RateLimit = Annotated[
     str, Field(max_length=30, pattern=r"^(off|[1-9][0-9]{0,8}/(second|minute|hour))$")
 ]
-Origin = Annotated[str, Field(max_length=253, pattern=r"^(\*|https?://[^\s/*,?#@]+)$")]
+_HOST = r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)"
+Origin = Annotated[str, Field(max_length=253, pattern=rf"^(\*|https?://{_HOST}(:[0-9]{{1,5}})?)$")]
 ProxyNetwork = Annotated[
     str,
     Field(

@@ -1,0 +1,179 @@
+"""Cache and staff token on a real API server: what is made, who owns it, what is told of it."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Shop, image
+from tests.support.kube import condition, wait_for
+
+pytestmark = pytest.mark.cluster
+
+EMBEDDED: dict[str, Any] = {"embedded": {}}
+CACHE_OBJECTS = (
+    ("apps/v1/deployments", "demo-cache"),
+    ("v1/services", "demo-cache"),
+    ("networking.k8s.io/v1/networkpolicies", "demo-cache"),
+)
+TOLD_SECONDS = 30
+
+
+def data(shop: Shop, name: str) -> dict[str, str]:
+    """What is in a Secret."""
+    secret = shop.get("v1/secrets", name)
+    assert secret is not None, name
+    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+
+
+def left(shop: Shop) -> list[str]:
+    """The cache's objects that are there."""
+    return [plural for plural, name in CACHE_OBJECTS if shop.get(plural, name)]
+
+
+def cache_is(shop: Shop, status: str, reason: str) -> bool:
+    told = condition(shop.store(), "CacheHealthy")
+    return (told.get("status"), told.get("reason")) == (status, reason)
+
+
+def provide(shop: Shop, name: str, **keys: str) -> None:
+    """Make a Secret as a user does."""
+    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+    shop.kubectl.apply({**manifest, "stringData": keys})
+
+
+def test_an_embedded_cache_lives(operated: Shop) -> None:
+    """Made with the BookStore, resized in place, taken away with the release that needs none."""
+    operated.apply(replicas=1, cache=EMBEDDED)
+    operated.ready()
+    wait_for(lambda: cache_is(operated, "True", "CacheReady"), 30, "the cache to be ready")
+    made = data(operated, "demo-cache")
+    host = f"demo-cache.{operated.namespace}.svc"
+    assert len(made["password"]) == 43
+    assert made["uri"] == f"redis://:{made['password']}@{host}:6379/0"
+    assert made["valkey.conf"] == f"requirepass {made['password']}\n"
+    assert len(data(operated, "demo-staff")["token"]) == 43
+
+    larger: dict[str, Any] = {"embedded": {"resources": {"limits": {"memory": "256Mi"}}}}
+    operated.apply(replicas=1, cache=larger)
+
+    def resized() -> bool:
+        pods = operated.list("v1/pods", "app.kubernetes.io/component=cache")
+        limits = [pod["spec"]["containers"][0]["resources"]["limits"] for pod in pods]
+        return limits == [{"memory": "256Mi"}]
+
+    wait_for(resized, 30, "the cache's Pod to be a larger one")
+    assert len(operated.list("bookstorereleases")) == 1
+    assert data(operated, "demo-cache") == made
+
+    operated.apply(replicas=1)
+    operated.ready()
+    wait_for(lambda: not left(operated), 30, "the cache to go")
+    wait_for(lambda: cache_is(operated, "Unknown", "NotConfigured"), 10, "that to be told")
+    assert len(operated.list("bookstorereleases")) == 2
+
+
+def test_what_is_generated_goes_with_the_bookstore(operated: Shop) -> None:
+    operated.apply(replicas=1, cache=EMBEDDED, deletionPolicy="Retain")
+    operated.ready()
+    operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
+
+    def gone() -> bool:
+        secrets = {secret["metadata"]["name"] for secret in operated.list("v1/secrets")}
+        return secrets == {"demo-db"} and not left(operated)
+
+    wait_for(gone, 40, "all but the database's password to go")
+
+
+def test_what_is_generated_is_made_anew_when_it_is_lost(operated: Shop) -> None:
+    operated.apply(replicas=1, cache=EMBEDDED)
+    operated.ready()
+    before = {name: data(operated, name) for name in ("demo-cache", "demo-staff")}
+    for name in before:
+        operated.kubectl("delete", "secret", name)
+    # Secrets are not watched: any change brings the operator to look.
+    operated.apply(replicas=2, cache=EMBEDDED)
+    wait_for(lambda: all(operated.get("v1/secrets", name) for name in before), 30, "new Secrets")
+    for name, old in before.items():
+        assert data(operated, name).keys() == old.keys()
+        assert data(operated, name) != old
+    operated.ready()
+    assert len(operated.list("bookstorereleases")) == 1
+
+
+def test_a_staff_token_that_is_missing_or_too_short_is_told_and_noticed(operated: Shop) -> None:
+    operated.apply(replicas=1, staff={"secretName": "clerks"})
+
+    def told(reason: str, *words: str) -> None:
+        def is_so() -> bool:
+            ready = condition(operated.store(), "Ready")
+            said = ready.get("message", "")
+            return ready.get("reason") == reason and all(each in said for each in words)
+
+        wait_for(is_so, TOLD_SECONDS, f"{reason} to be told")
+
+    told("StaffSecretMissing", "no Secret clerks", "Create it", "`token`")
+    assert not operated.list("batch/v1/jobs"), "nothing is migrated for it yet"
+    provide(operated, "clerks", password="hush-hush")
+    told("StaffSecretIncomplete", "Secret clerks has no key `token`", "Add it")
+    provide(operated, "clerks", token="hush-hush-hush")
+    told("StaffSecretMalformed", "key `token` is shorter than 32 characters", "Correct it")
+    assert "hush" not in operated.log.read_text(), "what is in a Secret is told nowhere"
+    provide(operated, "clerks", token=secrets.token_hex(16))
+    operated.ready()
+    assert operated.get("v1/secrets", "demo-staff") is None
+
+
+def test_an_external_cache_is_waited_for_and_then_not_missed(operated: Shop) -> None:
+    """A release waits for its Secret; what serves goes on without it."""
+    cache = {"external": {"secretName": "redis"}}
+    operated.apply(replicas=1, cache=cache)
+    missing = "CacheSecretMissing"
+    wait_for(
+        lambda: condition(operated.store(), "Ready").get("reason") == missing, 30, "it to be told"
+    )
+    provide(operated, "redis", uri="redis://:hush-hush@redis:6379/0")
+    operated.ready()
+    wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 10, "that to be told")
+
+    operated.kubectl("delete", "secret", "redis")
+    operated.apply(replicas=2, cache=cache)
+    wait_for(lambda: cache_is(operated, "False", missing), 30, "the loss to be told")
+    operated.ready()
+    provide(operated, "redis", uri="http://:hush-hush@redis:6379/0")
+    wait_for(lambda: cache_is(operated, "False", "CacheSecretMalformed"), 30, "the fault")
+    assert "hush" not in operated.log.read_text()
+    provide(operated, "redis", uri="redis://:hush-hush@redis:6379/0")
+    wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 30, "it to pass")
+
+
+def test_who_may_scrape_is_let_in_without_a_release(operated: Shop) -> None:
+    operated.apply(replicas=1)
+    operated.ready()
+    monitoring = {"namespaceLabels": {"kubernetes.io/metadata.name": "monitoring"}}
+    operated.apply(replicas=1, networkPolicy={"monitoring": monitoring})
+
+    def ports() -> list[int]:
+        policy = operated.get("networking.k8s.io/v1/networkpolicies", "demo-api")
+        assert policy is not None
+        return [rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]]
+
+    wait_for(lambda: ports() == [8000, 8001], 30, "the internal port to be let")
+    assert len(operated.list("bookstorereleases")) == 1
+
+
+def test_a_config_change_is_a_release(operated: Shop) -> None:
+    operated.apply(replicas=1)
+    operated.ready()
+    operated.apply(replicas=1, environment="staging", config={"rateLimits": {"writes": "5/second"}})
+    wait_for(
+        lambda: operated.ready()["status"]["active"]["revision"] == 2, 60, "the second revision"
+    )
+    pods = operated.list("v1/pods", "bookstore.dev/revision=2,app.kubernetes.io/component=api")
+    told = {each["name"]: each["value"] for each in pods[0]["spec"]["containers"][0]["env"]}
+    assert told["BOOKSTORE_ENVIRONMENT"] == "staging"
+    assert told["BOOKSTORE_RATE_LIMIT_WRITES"] == "5/second"
+    assert pods[0]["spec"]["containers"][0]["image"] == image("1")
