@@ -1,0 +1,233 @@
+"""The API's platform on a real cluster, through a release: logs, metrics, health, rate limits."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from jsonschema import Draft202012Validator
+from prometheus_client.parser import text_string_to_metric_families
+
+from demo.kubectl import Kubectl
+from demo.traffic import traffic, wait_until_answering
+from tests.e2e.conftest import Installed
+from tests.e2e.test_bookstore import BOOK, STORE, bookstore, release, serving_images, staff
+from tests.support.kube import condition, wait_for
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+API = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
+CACHE = f"bookstore.dev/store={STORE},app.kubernetes.io/component=cache"
+NODE_PORT = 30080
+LIMIT = 20
+FETCH = """
+import sys, urllib.error, urllib.request
+try:
+    answer = urllib.request.urlopen(sys.argv[1], timeout=5)
+except urllib.error.HTTPError as error:
+    answer = error
+sys.stdout.write(answer.read().decode())
+"""
+
+
+class Write(NamedTuple):
+    """What a write was answered with; how many are left, and when the count begins anew."""
+
+    status: int
+    remaining: int
+    reset: int
+
+
+@pytest.fixture
+def url(installed: Installed, kubectl: Kubectl) -> str:
+    """Where the node port leads to, once it is free: another BookStore may be about to go."""
+
+    def taken() -> bool:
+        services = json.loads(kubectl("get", "services", "--all-namespaces", "-o", "json"))["items"]
+        ports = [each for service in services for each in service["spec"].get("ports", [])]
+        return NODE_PORT in {each.get("nodePort") for each in ports}
+
+    wait_for(lambda: not taken(), 120, "the node port to be free")
+    return f"{installed.cluster.url}/api/v1/books"
+
+
+def pods(kubectl: Kubectl, colour: str) -> list[dict[str, Any]]:
+    """The API's Pods of a colour that are not about to go."""
+    found = kubectl.list("pod", f"{API},bookstore.dev/colour={colour}")
+    return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+
+
+def ask(kubectl: Kubectl, pod: dict[str, Any], path: str) -> str:
+    """Ask the internal port of a Pod, from within: no Service leads there."""
+    name, internal = pod["metadata"]["name"], pod["metadata"]["annotations"]["prometheus.io/port"]
+    url = f"http://127.0.0.1:{internal}{path}"
+    return kubectl("exec", name, "-c", "api", "--", "python3", "-c", FETCH, url)
+
+
+def health(kubectl: Kubectl, pod: dict[str, Any]) -> dict[str, str]:
+    """The state of each dependency, as a Pod tells it."""
+    told = json.loads(ask(kubectl, pod, "/health"))
+    return {name: each["state"] for name, each in told["dependencies"].items()}
+
+
+def scrape(kubectl: Kubectl, pod: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:
+    """What a Pod's metrics say, by name and the values of labels, as its annotations lead to it."""
+    annotations = pod["metadata"]["annotations"]
+    assert annotations["prometheus.io/scrape"] == "true"
+    text = ask(kubectl, pod, annotations["prometheus.io/path"])
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def total(metrics: dict[tuple[str, tuple[str, ...]], float], name: str, *labels: str) -> float:
+    """The sum of a metric's series that have these values of labels."""
+    return sum(
+        value
+        for (series, values), value in metrics.items()
+        if series == name and set(labels) <= set(values)
+    )
+
+
+def write(url: str, headers: dict[str, str]) -> Write:
+    """Try to put a book on the shelf, on a connection of its own."""
+    answer = httpx.post(url, json=BOOK, headers=headers, timeout=10)
+    assert answer.headers["RateLimit-Policy"] == f'"writes";q={LIMIT};w=3600'
+    name, *parameters = answer.headers["RateLimit"].split(";")
+    assert name == '"writes"'
+    told = dict(each.split("=") for each in parameters)
+    if answer.status_code == 429:
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    return Write(answer.status_code, int(told["r"]), int(told["t"]))
+
+
+def write_until_refused(url: str, headers: dict[str, str]) -> list[Write]:
+    """Write until that is too much; an hour may end meanwhile, and the count begin anew."""
+    writes: list[Write] = []
+    while not writes or writes[-1].status != 429:
+        assert len(writes) <= 2 * LIMIT, writes
+        writes.append(write(url, headers))
+    return writes
+
+
+def log_lines(kubectl: Kubectl, colour: str) -> list[dict[str, Any]]:
+    """Every line that the API's Pods of a colour have logged."""
+    names = [pod["metadata"]["name"] for pod in pods(kubectl, colour)]
+    told = "".join(kubectl("logs", name, "-c", "api", "--tail=-1") for name in names)
+    return [json.loads(line) for line in told.splitlines()]
+
+
+def assert_lines_are_of_the_schema(lines: list[dict[str, Any]]) -> None:
+    schema = json.loads(files("bookstore_api").joinpath("log_schema.json").read_text("utf-8"))
+    validator = Draft202012Validator(schema)
+    wrong = [(line, error.message) for line in lines for error in validator.iter_errors(line)]
+    assert not wrong, wrong[:3]
+
+
+def test_the_platform_holds_through_a_release(
+    installed: Installed, kubectl: Kubectl, url: str
+) -> None:
+    """Logs, metrics, health and limits of blue; a release under traffic; the same of green."""
+    spec = {
+        "config": {"rateLimits": {"writes": f"{LIMIT}/hour"}},
+        "rollout": {"scaleDownDelaySeconds": 60},  # the time to read the old colour's logs
+    }
+    release(kubectl, bookstore(installed.first_image, **spec))
+    wait_until_answering(url)
+    wait_for(
+        lambda: condition(kubectl.find("bookstore", STORE), "CacheHealthy").get("status") == "True",
+        60,
+        "the cache to be ready",
+    )
+    wait_for(
+        lambda: all(health(kubectl, pod).get("redis") == "ok" for pod in pods(kubectl, "blue")),
+        30,
+        "each Pod to reach the cache",
+    )
+
+    clerk = staff(kubectl)
+    writes = write_until_refused(url, clerk)
+    for before, after in pairwise(writes[:-1]):
+        began_anew = after.reset > before.reset
+        assert began_anew or after.remaining == before.remaining - 1, "counted in all Pods together"
+    assert writes[0].status == 201
+    assert {each.status for each in writes[1:-1]} == {409}
+    assert writes[-2].remaining == 0
+
+    blue = pods(kubectl, "blue")
+    assert len(blue) == 2
+    scraped = [scrape(kubectl, pod) for pod in blue]
+    for metrics in scraped:
+        assert total(metrics, "bookstore_redis_up") == 1
+        assert total(metrics, "bookstore_http_requests_total", "POST") > 0, "both Pods took part"
+    posted = sum(total(each, "bookstore_http_requests_total", "POST") for each in scraped)
+    refused = sum(total(each, "bookstore_rate_limit_refusals_total", "writes") for each in scraped)
+    assert posted == len(writes)
+    assert refused == 1
+
+    with traffic(url) as requests:
+        release(kubectl, bookstore(installed.second_image, **spec))
+    told_by_blue = log_lines(kubectl, "blue")
+    assert requests.sent > 0
+    assert requests.failed == 0, requests.answers
+    assert serving_images(kubectl) == {installed.second_image}
+
+    again = write(url, clerk)
+    assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colours"
+    for pod in pods(kubectl, "green"):
+        assert set(health(kubectl, pod).values()) == {"ok"}
+        assert total(scrape(kubectl, pod), "bookstore_redis_up") == 1
+    told_by_green = log_lines(kubectl, "green")
+    assert_lines_are_of_the_schema([*told_by_blue, *told_by_green])
+    for colour, lines in (("blue", told_by_blue), ("green", told_by_green)):
+        requested = [line for line in lines if line.get("route") == "/api/v1/books"]
+        assert requested, f"no request in the log of {colour}"
+        assert {line["colour"] for line in requested} == {colour}
+
+    token = kubectl.secret(f"{STORE}-staff")["token"]
+    password = kubectl.secret(f"{STORE}-cache")["password"]
+    told = json.dumps([*told_by_blue, *told_by_green])
+    assert token not in told
+    assert password not in told
+
+
+def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
+    installed: Installed, kubectl: Kubectl, url: str
+) -> None:
+    """Its Pod is deleted under traffic, then its password is made anew: it comes back by itself."""
+    release(kubectl, bookstore(installed.first_image))
+    wait_until_answering(url)
+
+    def healthy() -> bool:
+        told = condition(kubectl.find("bookstore", STORE), "CacheHealthy")
+        reached = [health(kubectl, pod).get("redis") for pod in pods(kubectl, "blue")]
+        return told.get("status") == "True" and set(reached) == {"ok"}
+
+    wait_for(healthy, 90, "the cache to be reached")
+    before = kubectl.secret(f"{STORE}-cache")
+    with traffic(url) as requests:
+        kubectl("delete", "pod", "-l", CACHE, "--wait=true")
+        wait_for(healthy, 120, "a new cache to be reached")
+        # The server goes on with the old password until its probe has failed with the new one.
+        kubectl("delete", "secret", f"{STORE}-cache")
+        kubectl("annotate", "service", STORE, "looked-at=again")  # Secrets are not watched
+        wait_for(lambda: kubectl.find("secret", f"{STORE}-cache"), 30, "a new Secret")
+        assert kubectl.secret(f"{STORE}-cache")["password"] != before["password"]
+        wait_for(lambda: restarted(kubectl) and healthy(), 300, "the new password to be in use")
+    assert requests.failed == 0, requests.answers
+    ready = condition(kubectl.find("bookstore", STORE), "Ready")
+    assert ready["status"] == "True"
+
+
+def restarted(kubectl: Kubectl) -> bool:
+    """Whether the cache's server was started again in its Pod."""
+    found = kubectl.list("pod", CACHE)
+    states = [each for pod in found for each in pod["status"].get("containerStatuses", [])]
+    return any(state["restartCount"] for state in states)
