@@ -12,7 +12,7 @@ from bookstore_operator.decide import decide
 from bookstore_operator.facts.contents import SHORTEST_TOKEN
 from bookstore_operator.model.bookstore import BookStoreSpec
 from bookstore_operator.model.effects import intent_of
-from bookstore_operator.plan import Apply, Create, CreateSecret, Plan
+from bookstore_operator.plan import Apply, Create, CreateSecret, EventType, Plan
 from tests.support.world import MIGRATED, VALKEY, World
 
 pytestmark = pytest.mark.scenario
@@ -114,6 +114,22 @@ def test_a_cache_that_never_came_up_holds_up_no_first_release() -> None:
     world.wait(deadline).settle()
     assert world.condition("CacheHealthy") == ("False", "CacheDown")
     assert world.condition("Ready") == ("True", "Serving")
+
+
+def test_each_new_problem_of_the_cache_is_an_event_once() -> None:
+    world = cached()
+    world.events.clear()
+    waiting = {"reason": "ErrImagePull", "message": "no such image"}
+    world.broken = {VALKEY}
+    world.settle()
+    container = {"name": "valkey", "image": VALKEY, "ready": False, "state": {"waiting": waiting}}
+    world.ailing[f"Deployment/{VALKEY}"] = {"phase": "Pending", "containerStatuses": [container]}
+    world.settle()
+    world.change(replicas=3)
+    world.settle()
+    told = [event.reason for event in world.events if event.message.startswith("CacheHealthy")]
+    assert told == ["CacheDown", "ImageUnpullable"]
+    assert {event.type for event in world.events if event.reason in told} == {EventType.WARNING}
 
 
 def test_what_the_cache_lacks_is_written_behind_the_release() -> None:

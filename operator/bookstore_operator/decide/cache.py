@@ -37,11 +37,11 @@ def cache(snapshot: Snapshot) -> Iterator[Action]:
 
 def _ended(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the deletion of what there is of it. Its Secret goes with the BookStore."""
-    if any(_uses_it(release) for release in _serving(snapshot)):
-        return
     name = names.cache(snapshot.store.name)
-    for kind in ("Deployment", "Service", "NetworkPolicy"):
-        yield from undesired(find(snapshot, kind, name), "spec.cache.embedded is gone.")
+    left = [find(snapshot, kind, name) for kind in ("Deployment", "Service", "NetworkPolicy")]
+    if any(left) and not any(_uses_it(release) for release in _serving(snapshot)):
+        for each in left:
+            yield from undesired(each, "spec.cache.embedded is gone.")
 
 
 def _serving(snapshot: Snapshot) -> Iterator[BookStoreRelease]:
