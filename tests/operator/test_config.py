@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import secrets
@@ -11,12 +12,13 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.settings import Settings, load_settings
+from bookstore_api.redis_client import parse_redis_uri
+from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_operator.build.pod import pod_template
-from bookstore_operator.facts.contents import SHORTEST_TOKEN
+from bookstore_operator.facts.contents import SHORTEST_TOKEN, Content, fault_of
 from bookstore_operator.model.bookstore import BookStoreSpec
 from bookstore_operator.model.crd import crds
 from bookstore_operator.model.effects import intent_of
@@ -86,13 +88,13 @@ def loaded(environment: Mapping[str, str], mounted: Path) -> Settings:
 
 
 @pytest.mark.parametrize("environment", ["production", "staging", "development"])
+@settings(max_examples=50, deadline=None)
 @given(config=config_of(CONFIG))
 def test_what_the_api_server_takes_the_api_starts_with(
     mounted: Path, environment: str, config: dict[str, Any]
 ) -> None:
     variables = environment_of({"environment": environment, "config": config})
-    settings = loaded(variables, mounted)
-    assert settings.environment == environment
+    assert loaded(variables, mounted).environment == environment
 
 
 def test_every_variable_is_a_setting_of_the_api() -> None:
@@ -126,16 +128,36 @@ def test_what_is_set_arrives(mounted: Path) -> None:
         "redisTimeoutMilliseconds": 7,
         "maxBodyBytes": 2048,
     }
-    settings = loaded(environment_of({"config": config}), mounted)
-    assert settings.docs is False
-    assert list(settings.cors_origins) == ORIGINS[:2]
-    assert [str(network) for network in settings.trusted_proxies] == NETWORKS[:2]
-    assert (settings.rate_limit_reads, settings.rate_limit_writes) == ("off", "5/minute")
-    assert settings.connection_max_age_seconds == 5
-    assert settings.redis_timeout_seconds == 0.007
-    assert settings.max_body_bytes == 2048
+    told = loaded(environment_of({"config": config}), mounted)
+    assert told.docs is False
+    assert list(told.cors_origins) == ORIGINS[:2]
+    assert [str(network) for network in told.trusted_proxies] == NETWORKS[:2]
+    assert (told.rate_limit_reads, told.rate_limit_writes) == ("off", "5/minute")
+    assert told.connection_max_age_seconds == 5
+    assert told.redis_timeout_seconds == 0.007
+    assert told.max_body_bytes == 2048
 
 
 def test_a_wildcard_origin_arrives_in_development(mounted: Path) -> None:
     variables = environment_of({"environment": "development", "config": {"corsOrigins": ["*"]}})
     assert list(loaded(variables, mounted).cors_origins) == ["*"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("redis://cache", "redis://:secret@cache:6379/0", "rediss://user:p%40ss@cache:6380/15"),
+        *("redis://[fd00::7]:6379", "http://cache:6379", "cache:6379", "redis://:secret@:6379/0"),
+        *("redis://:s/ecret@cache:6379/0", "redis://cache:6379/sessions", "redis://cache:port/0"),
+    ],
+)
+def test_operator_and_api_think_the_same_of_a_uri_of_redis(uri: str) -> None:
+    """What would keep the API from starting keeps the release from beginning."""
+    try:
+        parse_redis_uri(uri)
+    except SettingsError:
+        taken = False
+    else:
+        taken = True
+    fault = fault_of(base64.b64encode(uri.encode()).decode(), Content.REDIS_URI)
+    assert (fault is None) is taken, fault
