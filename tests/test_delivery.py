@@ -110,7 +110,8 @@ def test_the_dev_profile_serves_what_it_syncs() -> None:
         assert rule["dest"] == folder
         assert rule["src"].startswith(rule["strip"] + "bookstore_api/")
     synced = {file for rule in sync["manual"] for file in ROOT.glob(rule["src"])}
-    everything = set((ROOT / "api/bookstore_api").rglob("*.py"))
+    package = ROOT / "api/bookstore_api"
+    everything = {file for kind in ("*.py", "*.toml") for file in package.rglob(kind)}
     assert {
         file.relative_to(ROOT / "api/bookstore_api").parts[0] for file in everything - synced
     } == {"migrations"}, "a migration is a release"

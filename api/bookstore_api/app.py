@@ -70,6 +70,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         title="BookStore API",
         version=__version__,
         lifespan=lifespan,
+        docs_url="/docs" if settings.docs else None,
+        openapi_url="/openapi.json" if settings.docs else None,
         redoc_url=None,
         redirect_slashes=False,
     )

@@ -1,9 +1,11 @@
 """The commands of the image, and of a laptop."""
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,13 +19,15 @@ from bookstore_api.logs import configure_logging
 from bookstore_api.outcome import Outcome, report
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Settings, SettingsError, load_settings
+from bookstore_api.settings.refusals import OF_THE_DATABASE
+from bookstore_api.settings.unknown import unknown_variables
 
 app = typer.Typer(
     name="bookstore-api",
     help="The BookStore API: serve it, bring its database up to date, check that it works.\n\n"
-    "On a laptop `bookstore-api serve` needs no settings. In production it is told its database by "
-    "a mounted secret or BOOKSTORE_DATABASE_URL; all settings are environment variables that begin "
-    "with BOOKSTORE_ (docs/reference/contract.md).",
+    "On a laptop `bookstore-api serve` needs no settings. In production it is told its database "
+    "and its staff token by mounted secrets or variables; `bookstore-api config` shows every "
+    "setting, and docs/reference/contract.md explains them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,13 +72,13 @@ def serve(
     """
     settings = _settings()
     configure_logging(settings, stream=sys.stdout)
+    _warn_of_unknown_variables()
     if reload is not None:
         from bookstore_api.reload import serve_reloading  # noqa: PLC0415 - only development needs it
 
         serve_reloading(reload)
         return
     try:
-        settings.database_uri()
         with signals.interruptible():
             _migrate_development_database(settings)
         _run_server(settings)
@@ -113,7 +117,7 @@ def migrate(
                 typer.echo(f"{revision.id}: {revision.summary}")
             return outcome
 
-    _run("migrate", lambda settings: asyncio.run(work(settings)))
+    _run("migrate", lambda settings: asyncio.run(work(settings)), judged=OF_THE_DATABASE)
 
 
 @app.command()
@@ -130,7 +134,7 @@ def check_schema() -> None:
         async with _database(settings) as database:
             return await run(database)
 
-    _run("check-schema", lambda settings: asyncio.run(work(settings)))
+    _run("check-schema", lambda settings: asyncio.run(work(settings)), judged=OF_THE_DATABASE)
 
 
 @app.command()
@@ -143,7 +147,47 @@ def smoke(
     """
     from bookstore_api.smoke import smoke as run  # noqa: PLC0415 - the others do without httpx
 
-    _run("smoke", lambda _settings: run(url))
+    _run("smoke", lambda _settings: run(url), judged=())
+
+
+class Form(StrEnum):
+    """How `config` shows settings."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command()
+def config(
+    form: Annotated[Form, typer.Option("--format", help="For people, or for programs.")] = (
+        Form.TABLE
+    ),
+) -> None:
+    """Show each setting as it holds, and where its value is from.
+
+    Secrets are masked. What `serve` would refuse is named on standard error, and so are variables
+    that look like settings and are none.
+
+    Exit codes: 0 `serve` takes these settings, 1 it refuses them.
+    """
+    from bookstore_api.settings import describing, loading  # noqa: PLC0415 - others do without
+
+    reading = loading.read()
+    assessment = loading.assess(reading)
+    rows = list(describing.rows_of(reading, assessment))
+    unknown = unknown_variables(os.environ)
+    if form is Form.JSON:
+        typer.echo(describing.to_json(rows, assessment.wrong, unknown))
+    else:
+        heads, *lines = describing.to_table(rows)
+        typer.echo(typer.style(heads, bold=True))  # plain where this is no terminal
+        for line in lines:
+            typer.echo(line)
+    for each in unknown:
+        typer.echo(f"bookstore-api: {each}", err=True)
+    if assessment.wrong:
+        typer.echo(f"bookstore-api: {loading.told(assessment)}", err=True)
+        raise typer.Exit(1)
 
 
 def _settings() -> Settings:
@@ -153,20 +197,31 @@ def _settings() -> Settings:
         _stop(error)
 
 
+def _warn_of_unknown_variables() -> None:
+    log = structlog.stdlib.get_logger(__name__)
+    for each in unknown_variables(os.environ):
+        log.warning("unknown setting", variable=each.variable, closest=each.closest)
+
+
 def _stop(error: SettingsError) -> NoReturn:
     typer.echo(f"bookstore-api: {error}", err=True)
     raise typer.Exit(1) from None
 
 
-def _run(command: str, work: Callable[[Settings], Outcome]) -> NoReturn:
-    """Run a command and tell how it ended, wrong settings included."""
+def _run(command: str, work: Callable[[Settings], Outcome], *, judged: Collection[str]) -> NoReturn:
+    """Run a command and tell how it ended, wrong settings included.
+
+    Of what the environment refuses only the settings `judged` count.
+    """
     try:
         with signals.interruptible():
-            settings = load_settings()
+            settings = load_settings(judged=judged)
             configure_logging(settings, stream=sys.stderr)
+            _warn_of_unknown_variables()
             outcome = work(settings)
     except SettingsError as error:
-        outcome = Outcome(command, "failed", str(error))
+        typer.echo(f"bookstore-api: {error}", err=True)
+        outcome = Outcome(command, "failed", " ".join(map(str.strip, str(error).splitlines())))
     except KeyboardInterrupt:
         outcome = Outcome(command, "failed", "Told to stop before the end. Run it again.")
     except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
@@ -208,7 +263,7 @@ def _run_server(settings: Settings) -> None:
 
     from bookstore_api.server import serve as run  # noqa: PLC0415
 
-    uvloop.run(run(settings))
+    uvloop.run(run(settings), debug=settings.debug)
 
 
 if __name__ == "__main__":

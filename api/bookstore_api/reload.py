@@ -67,9 +67,11 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _versions(folder: Path) -> dict[Path, int]:
-    """Return when each file of the code was changed."""
+    """Return when each file of the code, and of the settings that come with it, was changed."""
     found = {}
-    for file in (folder / "bookstore_api").rglob("*.py"):
+    for file in (folder / "bookstore_api").rglob("*"):
+        if file.suffix not in {".py", ".toml"}:
+            continue
         try:
             found[file] = file.stat().st_mtime_ns
         except FileNotFoundError:

@@ -29,6 +29,7 @@ from tests.support.bookstore import (
     wait_for,
 )
 from tests.support.migrations import Script, newer_code
+from tests.support.postgres import OwnPostgres
 
 T = TypeVar("T")
 ALL = ("0001_books", "0001_contract")
@@ -330,3 +331,19 @@ def test_a_command_without_a_database_says_what_to_set(tmp_path: Path) -> None:
     ended = run_command("migrate", "--to", "expand", env=env, cwd=tmp_path)
     assert (ended.code, ended.outcome["code"]) == (1, "failed")
     assert "BOOKSTORE_DATABASE_URL" in ended.outcome["message"]
+    assert "BOOKSTORE_STAFF_TOKEN" not in ended.outcome["message"]
+
+
+def test_a_migration_in_production_needs_no_staff_token(
+    private_postgres: OwnPostgres, tmp_path: Path
+) -> None:
+    """Its Job mounts the database's secret only."""
+    secret = tmp_path / "secrets/database/uri"
+    secret.parent.mkdir(parents=True)
+    secret.write_text(private_postgres.create_database(), encoding="utf-8")
+    env = environment(None, tmp_path, environment="production", secrets_dir=tmp_path / "secrets")
+    for command, code in (
+        (("migrate", "--to", "expand"), "migrated"),
+        (("check-schema",), "current"),
+    ):
+        assert run_command(*command, env=env, cwd=tmp_path).outcome["code"] == code

@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import signal
 import socket
 import threading
@@ -82,26 +83,55 @@ def test_every_log_line_is_json_and_tells_no_secrets(start: StartProcess, url: s
     assert requests[0]["request_id"] == "r-1"
 
 
-def test_production_refuses_to_start_without_a_database(tmp_path: Path) -> None:
-    env = environment(None, tmp_path, environment="production")
+@pytest.mark.parametrize("place", ["staging", "production"])
+def test_outside_of_development_nothing_starts_by_default(place: str, tmp_path: Path) -> None:
+    env = environment(None, tmp_path, environment=place)
     ended = run_command("serve", env=env, cwd=tmp_path)
     assert ended.code == 1
-    assert "BOOKSTORE_DATABASE_URL" in ended.errors
+    told = [line.strip() for line in ended.errors.splitlines()]
+    for variable, file in (
+        ("BOOKSTORE_DATABASE_URL", "database/uri"),
+        ("BOOKSTORE_STAFF_TOKEN", "staff/token"),
+    ):
+        (line,) = [line for line in told if line.startswith(f"{variable}: ")]
+        assert f"{tmp_path}/no-secrets/{file}" in line
+    assert "BOOKSTORE_ENVIRONMENT=development" in ended.errors
     assert "Traceback" not in ended.errors
     assert not list(tmp_path.glob("*.db"))
 
 
 def test_production_migrates_nothing_and_is_not_ready_on_an_old_schema(
-    start: StartProcess, empty_url: str
+    start: StartProcess, private_postgres: OwnPostgres
 ) -> None:
+    url = private_postgres.create_database()
     process = start(
-        empty_url, environment="production", host="127.0.0.1", internal_host="127.0.0.1"
+        url,
+        environment="production",
+        staff_token=secrets.token_hex(32),
+        host="127.0.0.1",
+        internal_host="127.0.0.1",
     )
     process.wait_until_serving()
     assert readiness(process) == (503, ["schema-behind"])
     assert process.answers("/livez")
-    apply_schema(empty_url)
+    apply_schema(url)
     wait_for(lambda: process.answers("/readyz") or None, "readiness", seconds=5)
+
+
+def test_what_is_misspelt_is_told_and_does_not_keep_it_from_starting(start: StartProcess) -> None:
+    process = start(None, databse_url="canary").wait_until_serving()
+    (line,) = [line for line in process.lines() if line["event"] == "unknown setting"]
+    assert (line["variable"], line["closest"]) == (
+        "BOOKSTORE_DATABSE_URL",
+        "BOOKSTORE_DATABASE_URL",
+    )
+    assert "canary" not in json.dumps(process.lines())
+
+
+def test_the_docs_can_be_left_out(start: StartProcess) -> None:
+    process = start(None, docs="false").wait_until_serving()
+    for path in ("/docs", "/openapi.json"):
+        assert httpx.get(process.url + path).status_code == 404
 
 
 def test_a_port_in_use_is_told(start: StartProcess, url: str, tmp_path: Path) -> None:
@@ -328,7 +358,9 @@ def _refuses(url: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("arguments", [(), ("serve",), ("migrate",), ("check-schema",), ("smoke",)])
+@pytest.mark.parametrize(
+    "arguments", [(), ("serve",), ("migrate",), ("check-schema",), ("config",), ("smoke",)]
+)
 def test_every_command_explains_itself(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     ended = run_command(*arguments, "--help", env=environment(None, tmp_path), cwd=tmp_path)
     assert ended.code == 0

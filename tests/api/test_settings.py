@@ -1,13 +1,29 @@
-"""Settings, their sources, and database URIs."""
+"""Settings, their sources, what is refused of them, how they are shown, and database URIs."""
 
+import json
+import subprocess
+import sys
+import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from bookstore_api.database_uri import PostgresServer, SqliteFile, parse_database_uri
-from bookstore_api.settings import Settings, SettingsError, load_settings
+from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
+from bookstore_api.settings.describing import Row, masked, to_table
+from bookstore_api.settings.model import variable_of
+from bookstore_api.settings.mounted import FILES
+from bookstore_api.settings.refusals import is_well_known, refusals
+from bookstore_api.settings.sources import file_of
+from bookstore_api.settings.unknown import Unknown, unknown_variables
+from tests.support.bookstore import environment, run_command
 
+ROOT = Path(__file__).parents[2]
 SECRET = "hunter2-canary"
+TOKEN = "d4b0c9f1e2a7485f93c6b1a0e8d7f652"
+ANYWHERE = "0.0.0.0"  # noqa: S104 - a container's own network
+DATABASE = "postgresql://shop:Tq9vXw2m@db:5432/books"
 
 
 def production(folder: Path, **settings: object) -> Settings:
@@ -16,55 +32,342 @@ def production(folder: Path, **settings: object) -> Settings:
     )
 
 
-def test_production_refuses_to_start_without_a_database(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError) as caught:
-        production(tmp_path).database_uri()
-    assert "BOOKSTORE_DATABASE_URL" in str(caught.value)
-    assert str(tmp_path / "database" / "uri") in str(caught.value)
+def mount(folder: Path, name: str, secret: str) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(secret, encoding="utf-8")
+    return path
+
+
+def load(monkeypatch: pytest.MonkeyPatch, folder: Path, **settings: str) -> Settings:
+    """Load settings as a process does that has these variables, and secrets in the folder."""
+    for name, value in {"secrets_dir": str(folder), **settings}.items():
+        monkeypatch.setenv(variable_of(name), value)
+    return load_settings()
+
+
+# Where a value is from
 
 
 def test_development_needs_nothing(tmp_path: Path) -> None:
     settings = Settings(secrets_dir=tmp_path)
     assert settings.database_uri() == "sqlite:///bookstore.db"
     assert settings.public_host == settings.private_host == "127.0.0.1"
+    assert not settings.production
+    assert refusals(settings) == []
+
+
+@pytest.mark.parametrize(("name", "full"), [("dev", "development"), ("Prod", "production")])
+def test_an_environment_may_be_abbreviated(name: str, full: str, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"environment": name, "secrets_dir": tmp_path})
+    assert settings.environment == full
+    assert settings.public_host == ("127.0.0.1" if full == "development" else ANYWHERE)
+
+
+def test_each_layer_wins_over_those_below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def database(**settings: str) -> str:
+        return load(monkeypatch, tmp_path, **settings).database_uri()
+
+    assert database() == "sqlite:///bookstore.db"
+    assert database(database_url=DATABASE) == DATABASE
+    mount(tmp_path, "database/uri", "postgresql://mounted@db/books")
+    assert database(database_url=DATABASE) == "postgresql://mounted@db/books"
+    given = Settings.model_validate({"database_url": "postgresql://given@db/books"})
+    assert given.database_url is not None
+    assert given.database_url.get_secret_value() == "postgresql://given@db/books"
+
+
+def test_an_empty_variable_and_a_blank_secret_count_as_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mount(tmp_path, "database/uri", " \n")
+    settings = load(monkeypatch, tmp_path, database_url="", port="", environment="")
+    assert (settings.database_uri(), settings.port) == ("sqlite:///bookstore.db", 8000)
+
+
+@pytest.mark.parametrize("environment", Environment)
+def test_the_file_of_an_environment_holds_defaults_only(environment: Environment) -> None:
+    defaults = tomllib.loads(file_of(environment).read_text(encoding="utf-8"))
+    assert set(defaults) <= set(Settings.model_fields) - {"environment", "secrets_dir"}
+    Settings.model_validate({"environment": environment, **defaults})
+    if environment is not Environment.DEVELOPMENT:
+        assert not set(defaults) & set(FILES), "a secret that everybody knows"
+
+
+def test_the_wheel_has_the_files_of_the_environments(tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "wheel"),
+            *("--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", tmp_path),
+            ROOT / "api",
+        ],
+        check=True,
+        timeout=60,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for each in Environment:
+        assert f"bookstore_api/settings/{file_of(each).name}" in names
+
+
+# Secrets
 
 
 def test_a_mounted_secret_wins_and_is_read_again(tmp_path: Path) -> None:
     settings = production(tmp_path, database_url="postgresql://variable@host/db")
     assert settings.database_uri() == "postgresql://variable@host/db"
-    secret = tmp_path / "database" / "uri"
-    secret.parent.mkdir()
-    secret.write_text("postgresql://first@host/db\n", encoding="utf-8")
+    mount(tmp_path, "database/uri", "postgresql://first@host/db\n")
     assert settings.database_uri() == "postgresql://first@host/db"
-    secret.write_text("postgresql://second@host/db", encoding="utf-8")
+    mount(tmp_path, "database/uri", "postgresql://second@host/db")
     assert settings.database_uri() == "postgresql://second@host/db"
 
 
+def test_a_secret_that_goes_away_opens_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = mount(tmp_path, "staff/token", TOKEN)
+    settings = load(monkeypatch, tmp_path)
+    file.unlink()
+    assert settings.secret_now("staff_token") == TOKEN
+
+
 def test_migrations_prefer_a_uri_that_bypasses_the_pooler(tmp_path: Path) -> None:
-    folder = tmp_path / "database"
-    folder.mkdir()
-    (folder / "uri").write_text("postgresql://pooled@host/db", encoding="utf-8")
+    mount(tmp_path, "database/uri", "postgresql://pooled@host/db")
     settings = production(tmp_path)
     assert settings.database_uri(direct=True) == "postgresql://pooled@host/db"
-    (folder / "direct-uri").write_text("postgresql://direct@host/db", encoding="utf-8")
+    mount(tmp_path, "database/direct-uri", "postgresql://direct@host/db")
     assert settings.database_uri(direct=True) == "postgresql://direct@host/db"
     assert settings.database_uri() == "postgresql://pooled@host/db"
 
 
-def test_an_unreadable_secret_is_an_error_and_not_a_missing_one(tmp_path: Path) -> None:
+def test_an_unreadable_secret_is_an_error_and_not_a_missing_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings = production(tmp_path, database_url="postgresql://u@h/d")
     (tmp_path / "database" / "uri").mkdir(parents=True)
+    mount(tmp_path, "redis/uri", "").write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="can't be read"):
-        production(tmp_path, database_url="postgresql://u@h/d").database_uri()
-
-
-def test_every_wrong_setting_is_named_and_none_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PORT", "LOG_LEVEL", "DRAIN_SECONDS", "ENVIRONMENT"):
-        monkeypatch.setenv(f"BOOKSTORE_{name}", SECRET)
+        settings.database_uri()
     with pytest.raises(SettingsError) as caught:
-        load_settings()
-    for name in ("PORT", "LOG_LEVEL", "DRAIN_SECONDS", "ENVIRONMENT"):
-        assert f"BOOKSTORE_{name}:" in str(caught.value)
+        load(monkeypatch, tmp_path, database_url="postgresql://u@h/d")
+    told = str(caught.value)
+    assert f"BOOKSTORE_DATABASE_URL (from {tmp_path}/database/uri): It can't be read" in told
+    assert f"BOOKSTORE_REDIS_URL (from {tmp_path}/redis/uri): It is not text in UTF-8" in told
+
+
+# What is refused
+
+
+def test_every_wrong_setting_is_named_and_none_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrong = dict.fromkeys(("port", "log_level", "drain_seconds", "redis_url"), SECRET)
+    with pytest.raises(SettingsError) as caught:
+        load(monkeypatch, tmp_path, environment="production", cors_origins="*", **wrong)
+    lines = [line.strip() for line in str(caught.value).splitlines()]
+    named = {line.partition(":")[0] for line in lines if line.startswith("BOOKSTORE_")}
+    assert named == {
+        variable_of(n) for n in (*wrong, "cors_origins", "database_url", "staff_token")
+    }
     assert SECRET not in str(caught.value)
+
+
+def refused(folder: Path, **settings: object) -> set[str]:
+    sound = {"database_url": DATABASE, "staff_token": TOKEN}
+    return {each.setting for each in refusals(production(folder, **sound | settings))}
+
+
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_what_an_environment_refuses(environment: str, tmp_path: Path) -> None:
+    def refuses(**settings: object) -> set[str]:
+        return refused(tmp_path, environment=environment, **settings)
+
+    assert refuses() == set()
+    assert refuses(database_url=None) == {"database_url"}
+    assert refuses(database_url="sqlite:////data/books.db") == {"database_url"}
+    assert refuses(database_direct_url="sqlite:///x") == {"database_direct_url"}
+    for token in (None, TOKEN[:31], "changeme" * 4, "a" * 40, "0123456789abcdef" * 2):
+        assert refuses(staff_token=token) == {"staff_token"}, token
+    assert refuses(cors_origins=("https://shop.example", "*")) == {"cors_origins"}
+    assert refuses(cors_origins=("https://shop.example",)) == set()
+    assert refuses(debug=True) == ({"debug"} if environment == "production" else set())
+
+
+@pytest.mark.parametrize(
+    ("uri", "known"),
+    [
+        ("postgresql://shop:bookstore@db/books", True),
+        ("postgresql://shop:PostGres@db/books", True),
+        ("postgresql://shop:p%40ssw0rd@db/books", True),
+        ("postgresql://anna:anna@db/books", True),
+        ("postgresql://anna@db/books?password=secret", True),
+        ("postgresql://db/books?user=anna&password=anna", True),
+        ("postgresql://anna@db/books?sslmode=verify-full", False),  # a certificate, perhaps
+        ("postgresql://anna:bookstore-Tq9vXw2m@db/books", False),
+    ],
+)
+def test_a_well_known_password_is_refused(uri: str, known: bool, tmp_path: Path) -> None:
+    assert refused(tmp_path, database_url=uri) == ({"database_url"} if known else set())
+
+
+def test_a_repeated_piece_is_no_secret() -> None:
+    assert is_well_known("changeme-changeme-changeme-chang")
+    assert is_well_known("z" * 64)
+    assert not is_well_known(TOKEN)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"staff_token": f"{SECRET} with a space"},
+        {"staff_token": "\N{BLACK HEART SUIT}" + SECRET},
+        {"redis_url": f"http://:{SECRET}@cache:6379"},
+        {"redis_url": f"redis://:{SECRET}@cache:{SECRET}/0"},
+        {"database_url": f"postgresql://u:{SECRET}\x00@h/d"},
+        {"cors_origins": f"https://{SECRET}.example/path"},
+        {"cors_origins": f"https://*.{SECRET}.example"},
+        {"trusted_proxies": f"10.0.0.0/8,{SECRET}"},
+        {"rate_limit_reads": f"{SECRET}/minute"},
+        {"rate_limit_writes": "0/minute"},
+        {"host": ""},
+    ],
+)
+def test_a_malformed_value_is_refused_without_being_shown(settings: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))) as caught:
+        Settings.model_validate(settings)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_variable_that_is_no_setting_is_told_with_the_closest_name() -> None:
+    names = ["BOOKSTORE_DATABASE_URI", "BOOKSTORE_X", "BOOKSTORE_PORT", "PATH", "bookstore_prot"]
+    ours = ["BOOKSTORE_TERMINATION_LOG", "BOOKSTORE_RELOAD", "BOOKSTORE_OPERATOR_WORKERS"]
+    assert unknown_variables([*names, *ours]) == [
+        Unknown("BOOKSTORE_DATABASE_URI", "BOOKSTORE_DATABASE_URL"),
+        Unknown("BOOKSTORE_X", None),
+        Unknown("bookstore_prot", "BOOKSTORE_PORT"),
+    ]
+
+
+# How they are shown
+
+
+def test_the_config_of_a_laptop(tmp_path: Path) -> None:
+    ended = run_command("config", env=environment(None, tmp_path, port=9000), cwd=tmp_path)
+    assert (ended.code, ended.errors) == (0, "")
+    lines = [line.split(maxsplit=2) for line in ended.output.splitlines()]
+    assert lines[0] == ["SETTING", "VALUE", "SOURCE"]
+    assert [line[0] for line in lines[1:]] == [variable_of(name) for name in Settings.model_fields]
+    assert ["BOOKSTORE_ENVIRONMENT", "development", "default"] in lines
+    assert ["BOOKSTORE_PORT", "9000", "BOOKSTORE_PORT"] in lines
+    assert ["BOOKSTORE_DATABASE_URL", "sqlite:///bookstore.db", "development.toml"] in lines
+    assert "\x1b" not in ended.output
+
+
+def test_wrong_settings_can_be_looked_at(tmp_path: Path) -> None:
+    secret = mount(tmp_path, "staff/token", SECRET)
+    env = environment(
+        f"postgresql://shop:{SECRET}@db:5432/books?sslmode=require",
+        tmp_path,
+        environment="production",
+        secrets_dir=tmp_path,
+        port=SECRET,
+        prot="1",
+    )
+    table = run_command("config", env=env, cwd=tmp_path)
+    shown = run_command("config", "--format", "json", env=env, cwd=tmp_path)
+    for ended in (table, shown):
+        assert ended.code == 1
+        assert SECRET not in ended.output + ended.errors
+        assert "Is BOOKSTORE_PORT meant?" in ended.errors
+        assert "  BOOKSTORE_PORT: " in ended.errors
+        assert f"  BOOKSTORE_STAFF_TOKEN (from {secret}): " in ended.errors
+    document = json.loads(shown.output)
+    rows = {row["variable"]: (row["value"], row["source"]) for row in document["settings"]}
+    uri = "postgresql://••••@db:5432/books"
+    assert rows["BOOKSTORE_DATABASE_URL"] == (uri, "BOOKSTORE_DATABASE_URL")
+    assert rows["BOOKSTORE_STAFF_TOKEN"] == ("••••", str(secret))
+    assert rows["BOOKSTORE_PORT"] == ("(malformed)", "BOOKSTORE_PORT")
+    assert rows["BOOKSTORE_HOST"] == (ANYWHERE, "production.toml")
+    assert rows["BOOKSTORE_CORS_ORIGINS"] == ([], "default")
+    assert [each["variable"] for each in document["wrong"]] == [
+        "BOOKSTORE_PORT",
+        "BOOKSTORE_STAFF_TOKEN",
+    ]
+    assert document["unknown"] == [{"variable": "BOOKSTORE_PROT", "closest": "BOOKSTORE_PORT"}]
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        (
+            "postgresql://u:p@h1:5432,h2:5433/db?sslmode=require",
+            "postgresql://••••@h1:5432,h2:5433/db",
+        ),
+        ("postgresql://h/db?user=u&password=p", "postgresql://h/db"),
+        ("sqlite:////data/books.db", "sqlite:////data/books.db"),
+        # As when a password is not percent-encoded: what looks like the rest may belong to it.
+        (f"postgresql://me@and:1/{SECRET}@h/db", "••••"),
+        (f"postgresql://me@and:1/x?options={SECRET}@h/db", "••••"),
+        (f"postgresql://u:{SECRET}@{SECRET}@h/db", "••••"),
+        (f"postgresql://me@and:1/x#{SECRET}", "••••"),
+    ],
+)
+def test_a_uri_shows_where_it_leads_unless_a_secret_may_be_in_that(uri: str, shown: str) -> None:
+    assert masked(Settings.model_validate({"database_url": uri}), "database_url") == shown
+
+
+def test_a_value_can_not_write_on_the_terminal() -> None:
+    rows = [Row("BOOKSTORE_IMAGE", "shop\x1b[2J\nBOOKSTORE_X  1  default", "BOOKSTORE_IMAGE")]
+    (line,) = to_table(rows)[1:]
+    assert line.isprintable()
+
+
+# The contract
+
+
+def documented_default(setting: str) -> str:
+    """Write a default as the contract does: the model's, and what an environment has instead."""
+    defaults = {
+        each: tomllib.loads(file_of(each).read_text(encoding="utf-8")) for each in Environment
+    }
+    own = Settings.model_fields[setting].get_default()
+    text = as_documented(own)
+    others = dict.fromkeys(file[setting] for file in defaults.values() if setting in file)
+    for other in others:
+        places = " and ".join(e for e, file in defaults.items() if file.get(setting) == other)
+        text += f"; {as_documented(other)} in {places}"
+    return text
+
+
+def as_documented(value: object) -> str:
+    match value:
+        case None | "" | ():
+            return "not set"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case float():
+            return f"`{value:g}`"
+        case _:
+            return f"`{value}`"
+
+
+def test_the_contract_lists_every_setting() -> None:
+    rows = [
+        f"| `{variable_of(name)}` | {documented_default(name)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    contract = (ROOT / "docs/reference/contract.md").read_text(encoding="utf-8")
+    documented = [line for line in contract.splitlines() if line.startswith("| `BOOKSTORE_")]
+    assert documented == rows, "\n".join(["the rows should be:", *rows])
+
+
+def test_the_contract_says_where_secrets_are_mounted() -> None:
+    contract = (ROOT / "docs/reference/contract.md").read_text(encoding="utf-8")
+    for file in FILES.values():
+        assert f"`{file}`" in contract
+
+
+# Database URIs
 
 
 def test_a_password_shows_in_no_repr() -> None:

@@ -1,0 +1,111 @@
+"""Shows each effective setting and where it is from, to people and to programs; never a secret."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from bookstore_api.settings.loading import Assessment, Reading, Wrong
+from bookstore_api.settings.model import Settings, variable_of
+from bookstore_api.settings.mounted import FILES
+from bookstore_api.settings.unknown import Unknown
+
+MASK = "••••"
+MALFORMED = "(malformed)"
+NOTHING = "(not set)"
+
+_HOSTS = re.compile(r"[A-Za-z0-9.,:\[\]_-]*")
+_NAME = re.compile(r"/[A-Za-z0-9_.-]*")
+_FILE = re.compile(r"/[A-Za-z0-9_./ -]*")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting as it is shown: `value` is what JSON can hold, masked where it is a secret."""
+
+    variable: str
+    value: Any
+    source: str
+
+
+def rows_of(reading: Reading, assessment: Assessment) -> Iterator[Row]:
+    """Describe every setting, in the model's order."""
+    plain = assessment.settings.model_dump(mode="json", exclude=set(FILES))
+    malformed = {each.setting for each in assessment.malformed}
+    for setting in Settings.model_fields:
+        value: Any
+        if setting in malformed:
+            value = MALFORMED
+        elif setting in FILES:
+            value = masked(assessment.settings, setting)
+        else:
+            value = plain[setting]
+        yield Row(variable_of(setting), value, reading.origin(setting))
+
+
+def to_json(rows: Iterable[Row], wrong: Iterable[Wrong], unknown: Iterable[Unknown]) -> str:
+    """Return all of it as one JSON object."""
+    document = {
+        "settings": [asdict(row) for row in rows],
+        "wrong": [
+            {
+                "variable": each.variable,
+                "problem": each.problem,
+                "file": str(each.file) if each.file else None,
+            }
+            for each in wrong
+        ],
+        "unknown": [asdict(each) for each in unknown],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def to_table(rows: Iterable[Row]) -> list[str]:
+    """Return lines of three columns, the first of them the heads."""
+    cells = [("SETTING", "VALUE", "SOURCE")]
+    cells += [(row.variable, _printable(row.value), _printable(row.source)) for row in rows]
+    first, second = (max(len(row[column]) for row in cells) for column in (0, 1))
+    return [f"{name:<{first}}  {value:<{second}}  {source}" for name, value, source in cells]
+
+
+def masked(settings: Settings, setting: str) -> str | None:
+    """Show of a URI where it leads, and of any other secret that there is one."""
+    secret = getattr(settings, setting)
+    if secret is None:
+        return None
+    return (setting != "staff_token" and _without_secrets(secret.get_secret_value())) or MASK
+
+
+def _without_secrets(uri: str) -> str | None:
+    """Return scheme, hosts and database of a URI; None where a secret may have got into them.
+
+    A password whose special characters were not encoded may reach into the path or the query.
+    """
+    parts = urlsplit(uri)
+    credentials, at, hosts = parts.netloc.rpartition("@")
+    path = _NAME if parts.netloc else _FILE
+    safe = (
+        _HOSTS.fullmatch(hosts)
+        and path.fullmatch(parts.path or "/")
+        and "@" not in credentials + parts.query
+        and not parts.fragment
+    )
+    return f"{parts.scheme}://{MASK + at if at else ''}{hosts}{parts.path}" if safe else None
+
+
+def _printable(value: Any) -> str:
+    """Return a value in one line that is safe for a terminal."""
+    match value:
+        case None | "" | []:
+            return NOTHING
+        case list():
+            text = ", ".join(map(str, value))
+        case bool():
+            text = str(value).lower()
+        case float():
+            text = f"{value:g}"
+        case _:
+            text = str(value)
+    return text if text.isprintable() else json.dumps(text)

@@ -1,0 +1,214 @@
+"""Every setting: its name, its kind, its default and what it means."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bookstore_api.settings.mounted import FILES, read_mounted
+from bookstore_api.settings.sources import layers
+from bookstore_api.settings.values import (
+    DatabaseUri,
+    Environment,
+    Host,
+    Name,
+    Networks,
+    Origins,
+    Port,
+    RateLimit,
+    RedisUri,
+    Seconds,
+    StaffToken,
+    Word,
+)
+from bookstore_api.settings_error import SettingsError
+
+PREFIX = "BOOKSTORE_"
+
+
+def variable_of(setting: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + setting.upper()
+
+
+class Settings(BaseSettings):
+    """The settings of one process.
+
+    From the defaults here, the file of the environment beside this one, variables named
+    BOOKSTORE_… and mounted secrets: the later wins. Arguments win over all of them.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    environment: Name = Field(
+        Environment.DEVELOPMENT,
+        description="`development` (or `dev`), `staging`, `production` (or `prod`): which defaults "
+        "hold, and what is refused. The image says `production`",
+    )
+    debug: bool = Field(
+        False,
+        description="asyncio's debug mode, which is slow: callbacks that take long, and coroutines "
+        "that nobody awaits, are logged",
+    )
+    docs: bool = Field(True, description="whether `/docs` and `/openapi.json` are served")
+
+    secrets_dir: Path = Field(
+        Path("/run/secrets/bookstore"),
+        description="the folder of mounted secrets, below; they win over variables and are read "
+        "again",
+    )
+    database_url: DatabaseUri | None = Field(
+        None,
+        description="any libpq-style URI (`postgresql://…?sslmode=…`), in development also "
+        "`sqlite:///path`",
+    )
+    database_direct_url: DatabaseUri | None = Field(
+        None,
+        description="the same past a connection pooler; `migrate` and `check-schema` prefer it",
+    )
+    database_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
+        5, description="connections a process holds open at most, plus one for its health"
+    )
+    migration_lock_seconds: Seconds = Field(
+        60, description="how long `migrate` waits for another migration to end"
+    )
+    redis_url: RedisUri | None = Field(
+        None, description="`redis://:password@host:6379/0`, or `rediss://` for TLS"
+    )
+    redis_timeout_seconds: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
+        0.1, description="how long a request waits for Redis before it does without"
+    )
+    staff_token: StaffToken | None = Field(
+        None,
+        description="what a write has to bring as `Authorization: Bearer …`. In development, "
+        "writes are open while there is none",
+    )
+
+    host: Host = Field("127.0.0.1", description="the address of the public port")
+    port: Port = Field(8000, description="the public port (0: any free one, printed in the log)")
+    internal_host: Host = Field("127.0.0.1", description="the address of the internal port")
+    internal_port: Port = Field(8001, description="the internal port (0: any free one)")
+    drain_seconds: Seconds = Field(
+        5,
+        description="between SIGTERM and closing the listening socket: answers carry "
+        "`Connection: close`",
+    )
+    shutdown_seconds: Seconds = Field(
+        20, description="at most this long for the requests in flight after that"
+    )
+    connection_max_age_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = (
+        Field(300, description="about how long a client may keep a connection")
+    )
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
+        "info", description="`debug`, `info`, `warning` or `error`"
+    )
+    log_format: Annotated[Literal["json", "console"], Word] | None = Field(
+        None, description="`json`, or `console` for people; not set: `console` on a terminal"
+    )
+
+    cors_origins: Origins = Field(
+        (),
+        description="origins whose pages may call the API, separated by commas; `*` for any, in "
+        "development only",
+    )
+    trusted_proxies: Networks = Field(
+        (), description="networks whose `X-Forwarded-For` is believed, separated by commas"
+    )
+    max_body_bytes: Annotated[int, Field(ge=1024, le=100 * 1024 * 1024)] = Field(
+        1024 * 1024, description="the largest body that is taken"
+    )
+    max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = Field(
+        32 * 1024, description="the largest head of a request that is taken"
+    )
+    header_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = Field(
+        10, description="how long the head of a request may take to arrive"
+    )
+    body_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = Field(
+        30, description="how long a body may take to arrive"
+    )
+    rate_limit_reads: RateLimit = Field(
+        "6000/minute", description="reads that a client may make of one process, or `off`"
+    )
+    rate_limit_writes: RateLimit = Field(
+        "600/minute", description="writes that a client may make of all processes, or `off`"
+    )
+
+    revision: str = Field(
+        "", description="told by the operator; shown by `/version` and in each log line"
+    )
+    colour: str = Field(
+        "", description="told by the operator; shown by `/version` and in each log line"
+    )
+    image: str = Field("", description="told by the operator; shown by `/version`")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours know folders
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Say where values come from, the strongest first."""
+        return layers(settings_cls, init_settings, env_settings)
+
+    @property
+    def production(self) -> bool:
+        """Whether unsafe conveniences are off: everywhere but in development."""
+        return self.environment is not Environment.DEVELOPMENT
+
+    @property
+    def public_host(self) -> str:
+        """The address of the public port."""
+        return self.host
+
+    @property
+    def private_host(self) -> str:
+        """The address of the internal port."""
+        return self.internal_host
+
+    def database_uri(self, *, direct: bool = False) -> str:
+        """Read the database's URI as it is now.
+
+        With `direct`, a URI that bypasses a connection pooler is preferred where one is set.
+        Read it again for each new connection: a rotated password then needs no restart.
+
+        Raises SettingsError when there is none, or a mounted secret that can't be read.
+        """
+        uri = self.secret_now("database_direct_url") if direct else None
+        if uri := uri or self.secret_now("database_url"):
+            return uri
+        file, variable = self.secrets_dir / FILES["database_url"], variable_of("database_url")
+        msg = f"No database is set: mount a secret with the file {file}, or set {variable}."
+        raise SettingsError(msg)
+
+    def redis_uri(self) -> str | None:
+        """Read the URI of Redis as it is now, None where there is none.
+
+        Read it again for each new connection: a rotated password then needs no restart.
+
+        Raises SettingsError where a mounted secret can't be read.
+        """
+        return self.secret_now("redis_url")
+
+    def secret_now(self, setting: str) -> str | None:
+        """Read a secret as it is now: the mounted file, else what was set at the start.
+
+        A file that is gone since then changes nothing: taking a staff token away opens no writes.
+
+        Raises SettingsError where the file can't be read.
+        """
+        return read_mounted(self.secrets_dir, setting) or self._secret_at_start(setting)
+
+    def _secret_at_start(self, setting: str) -> str | None:
+        secret: SecretStr | None = getattr(self, setting)
+        return secret.get_secret_value() if secret else None

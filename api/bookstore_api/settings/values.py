@@ -1,0 +1,140 @@
+"""The kinds of values that a setting can have. No message repeats a value: it may be a secret."""
+
+import re
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from bookstore_api.database_uri import parse_database_uri
+from bookstore_api.settings.mounted import Unreadable
+from bookstore_api.settings_error import SettingsError
+
+ANY_ORIGIN = "*"
+
+# As RFC 6454 writes an origin: a scheme, a host and perhaps a port, and no more than that.
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.IGNORECASE)
+# What fits into an Authorization header after "Bearer" (RFC 6750).
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_RATE_LIMIT = re.compile(r"off|[1-9][0-9]{0,8}/(second|minute|hour)")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+Network = IPv4Network | IPv6Network
+
+
+class Environment(StrEnum):
+    """Where this process runs. The container image says production."""
+
+    DEVELOPMENT = "development"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+ALIASES = {"dev": Environment.DEVELOPMENT, "prod": Environment.PRODUCTION}
+
+
+def parse_environment(value: object) -> Environment:
+    """Understand the name of an environment or its alias; raises ValueError."""
+    word = _lower(value)
+    if isinstance(word, str) and word in {*Environment, *ALIASES}:
+        return ALIASES.get(word) or Environment(word)
+    msg = "It must be development (or dev), staging, or production (or prod)."
+    raise ValueError(msg)
+
+
+def _lower(value: object) -> object:
+    """Take words in whatever case they are written."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _listed(value: object) -> tuple[Any, ...]:
+    """Split a variable at its commas; raises ValueError where it is no list in any form."""
+    if isinstance(value, str):
+        return tuple(part for each in value.split(",") if (part := each.strip()))
+    if isinstance(value, list | tuple):
+        return tuple(value)
+    msg = "It must be a list."
+    raise ValueError(msg)
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    listed = tuple(str(each) for each in _listed(value))
+    if not all(each == ANY_ORIGIN or _ORIGIN.fullmatch(each) for each in listed):
+        msg = (
+            "Each must be an origin, a scheme and a host without a path, such as "
+            "https://shop.example.com."
+        )
+        raise ValueError(msg)
+    return tuple(each.lower() for each in listed)
+
+
+def _networks(value: object) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(each) for each in _listed(value))
+    except ValueError:
+        msg = "Each must be a network such as 10.0.0.0/8, or an address."
+        raise ValueError(msg) from None
+
+
+def _rate_limit(value: object) -> object:
+    if isinstance(value, str) and not _RATE_LIMIT.fullmatch(value):
+        msg = "It must be a number a second, minute or hour, such as 600/minute, or off."
+        raise ValueError(msg)
+    return value
+
+
+def _text(value: object) -> str:
+    """Return the text of a secret; raises ValueError where it has none, or more than a line."""
+    if isinstance(value, Unreadable):
+        raise ValueError(value.problem)
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str) or not text.strip():
+        msg = "It must be a text that is not blank."
+        raise ValueError(msg)
+    if _CONTROL.search(text.strip()):
+        msg = "It must be one line of text without control characters."
+        raise ValueError(msg)
+    return text.strip()
+
+
+def _database_uri(value: object) -> str:
+    uri = _text(value)
+    try:
+        parse_database_uri(uri)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return uri
+
+
+def _redis_uri(value: object) -> str:
+    from bookstore_api.redis_client import parse_redis_uri  # noqa: PLC0415 - takes time to load
+
+    uri = _text(value)
+    try:
+        parse_redis_uri(uri)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+    return uri
+
+
+def _staff_token(value: object) -> str:
+    token = _text(value)
+    if not _TOKEN.fullmatch(token):
+        msg = "It must be letters, digits and -._~+/ only, such as `openssl rand -hex 32` prints."
+        raise ValueError(msg)
+    return token
+
+
+Name = Annotated[Environment, BeforeValidator(parse_environment)]
+Word = BeforeValidator(_lower)
+Host = Annotated[str, Field(pattern=r"^[^\s/]+$")]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+RateLimit = Annotated[str, BeforeValidator(_rate_limit)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+DatabaseUri = Annotated[SecretStr, BeforeValidator(_database_uri)]
+RedisUri = Annotated[SecretStr, BeforeValidator(_redis_uri)]
+StaffToken = Annotated[SecretStr, BeforeValidator(_staff_token)]
