@@ -263,7 +263,7 @@ def _run_server(settings: Settings) -> None:
 
     from bookstore_api.server import serve as run  # noqa: PLC0415
 
-    uvloop.run(run(settings), debug=settings.debug)
+    uvloop.run(run(settings))
 
 
 if __name__ == "__main__":

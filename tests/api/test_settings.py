@@ -128,7 +128,7 @@ def test_a_secret_that_goes_away_opens_nothing(
     file = mount(tmp_path, "staff/token", TOKEN)
     settings = load(monkeypatch, tmp_path)
     file.unlink()
-    assert settings.secret_now("staff_token") == TOKEN
+    assert settings.staff_token_now() == TOKEN
 
 
 def test_migrations_prefer_a_uri_that_bypasses_the_pooler(tmp_path: Path) -> None:
@@ -230,6 +230,7 @@ def test_a_repeated_piece_is_no_secret() -> None:
         {"rate_limit_reads": f"{SECRET}/minute"},
         {"rate_limit_writes": "0/minute"},
         {"host": ""},
+        {"secrets_dir": f"{SECRET}\udcff"},
     ],
 )
 def test_a_malformed_value_is_refused_without_being_shown(settings: dict[str, str]) -> None:

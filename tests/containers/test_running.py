@@ -103,7 +103,17 @@ def test_the_api_refuses_to_start_without_a_database(images: Images) -> None:
     ended = images.docker.run(images.api)
     assert ended.code == 1
     assert "BOOKSTORE_DATABASE_URL" in ended.errors
+    assert "BOOKSTORE_STAFF_TOKEN" in ended.errors
     assert "Traceback" not in ended.errors
+
+
+def test_the_api_shows_its_settings_with_the_image_s_own_defaults(images: Images) -> None:
+    ended = images.docker.run(images.api, "config", "--format=json")
+    assert ended.code == 1
+    rows = {row["variable"]: row for row in json.loads(ended.output)["settings"]}
+    environment, host = rows["BOOKSTORE_ENVIRONMENT"], rows["BOOKSTORE_HOST"]
+    assert (environment["value"], environment["source"]) == ("production", "BOOKSTORE_ENVIRONMENT")
+    assert (host["value"], host["source"]) == (REACHABLE["BOOKSTORE_HOST"], "production.toml")
 
 
 def test_the_operator_refuses_to_start_without_a_cluster(images: Images) -> None:

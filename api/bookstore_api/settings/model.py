@@ -11,6 +11,7 @@ from bookstore_api.settings.sources import layers
 from bookstore_api.settings.values import (
     DatabaseUri,
     Environment,
+    Folder,
     Host,
     Name,
     Networks,
@@ -20,6 +21,7 @@ from bookstore_api.settings.values import (
     RedisUri,
     Seconds,
     StaffToken,
+    Text,
     Word,
 )
 from bookstore_api.settings_error import SettingsError
@@ -54,12 +56,11 @@ class Settings(BaseSettings):
     )
     debug: bool = Field(
         False,
-        description="asyncio's debug mode, which is slow: callbacks that take long, and coroutines "
-        "that nobody awaits, are logged",
+        description="tracebacks on a console show the values of variables, in development only",
     )
     docs: bool = Field(True, description="whether `/docs` and `/openapi.json` are served")
 
-    secrets_dir: Path = Field(
+    secrets_dir: Folder = Field(
         Path("/run/secrets/bookstore"),
         description="the folder of mounted secrets, below; they win over variables and are read "
         "again",
@@ -141,13 +142,13 @@ class Settings(BaseSettings):
         "600/minute", description="writes that a client may make of all processes, or `off`"
     )
 
-    revision: str = Field(
+    revision: Text = Field(
         "", description="told by the operator; shown by `/version` and in each log line"
     )
-    colour: str = Field(
+    colour: Text = Field(
         "", description="told by the operator; shown by `/version` and in each log line"
     )
-    image: str = Field("", description="told by the operator; shown by `/version`")
+    image: Text = Field("", description="told by the operator; shown by `/version`")
 
     @classmethod
     def settings_customise_sources(
@@ -199,6 +200,13 @@ class Settings(BaseSettings):
         Raises SettingsError where a mounted secret can't be read.
         """
         return self.secret_now("redis_url")
+
+    def staff_token_now(self) -> str | None:
+        """Read the staff token as it is now, None where there is none.
+
+        Raises SettingsError where a mounted secret can't be read.
+        """
+        return self.secret_now("staff_token")
 
     def secret_now(self, setting: str) -> str | None:
         """Read a secret as it is now: the mounted file, else what was set at the start.

@@ -135,9 +135,7 @@ def _staff_token(settings: Settings) -> Iterator[Refusal]:
 
 def _debug(settings: Settings) -> Iterator[Refusal]:
     if settings.debug and settings.environment is Environment.PRODUCTION:
-        yield Refusal(
-            "debug", "Debug mode is not for production.", "Set it to false or not at all."
-        )
+        yield Refusal("debug", "Debug mode may show the values of variables.", "Set it to false.")
 
 
 def _cors(settings: Settings) -> Iterator[Refusal]:

@@ -3,6 +3,7 @@
 import re
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, SecretStr
@@ -49,6 +50,17 @@ def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
+def _encodable(value: object) -> object:
+    """Refuse what Python makes of a variable that is not UTF-8: nothing could print it."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            msg = "It must be text in UTF-8."
+            raise ValueError(msg) from None
+    return value
+
+
 def _listed(value: object) -> tuple[Any, ...]:
     """Split a variable at its commas; raises ValueError where it is no list in any form."""
     if isinstance(value, str):
@@ -89,7 +101,7 @@ def _text(value: object) -> str:
     """Return the text of a secret; raises ValueError where it has none, or more than a line."""
     if isinstance(value, Unreadable):
         raise ValueError(value.problem)
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    text = value.get_secret_value() if isinstance(value, SecretStr) else _encodable(value)
     if not isinstance(text, str) or not text.strip():
         msg = "It must be a text that is not blank."
         raise ValueError(msg)
@@ -129,7 +141,9 @@ def _staff_token(value: object) -> str:
 
 Name = Annotated[Environment, BeforeValidator(parse_environment)]
 Word = BeforeValidator(_lower)
-Host = Annotated[str, Field(pattern=r"^[^\s/]+$")]
+Text = Annotated[str, BeforeValidator(_encodable)]
+Folder = Annotated[Path, BeforeValidator(_encodable)]
+Host = Annotated[Text, Field(pattern=r"^[^\s/]+$")]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 RateLimit = Annotated[str, BeforeValidator(_rate_limit)]
