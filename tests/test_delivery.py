@@ -6,6 +6,7 @@ against the files that it names, and its dev loop is done by hand in tests/conta
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -14,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from bookstore_api.settings.loading import assess, read
+from bookstore_api.settings.unknown import unknown_variables
 from devcluster.baseimages import PULLED, Role
 from devcluster.versions import GO
 
@@ -60,6 +63,39 @@ def test_compose_and_devcluster_name_the_same_official_images() -> None:
 def test_the_profile_for_no_profile_is_one() -> None:
     default = (ROOT / ".env").read_text().splitlines()[-1].removeprefix("COMPOSE_PROFILES=")
     assert [n for n, s in COMPOSE["services"].items() if default in s["profiles"]] == ["api"]
+
+
+@pytest.mark.parametrize("name", ["api", "api-postgres", "migrate"])
+def test_compose_sets_what_the_api_starts_with(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = {"BOOKSTORE_DATABASE_PASSWORD": "b3d1f7a94c", "BOOKSTORE_STAFF_TOKEN": "9c41e07bd25a" * 4}
+    assert refused_of(name, {}, monkeypatch) == set()
+    assert refused_of(name, own, monkeypatch) == set()
+
+
+def test_compose_takes_production_with_secrets_of_ones_own_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = {"BOOKSTORE_ENVIRONMENT": "production"}
+    assert refused_of("api-postgres", given, monkeypatch) == {"database_url", "staff_token"}
+    given["BOOKSTORE_DATABASE_PASSWORD"] = "b3d1f7a94c"
+    given["BOOKSTORE_STAFF_TOKEN"] = "9c41e07bd25a38f6b1d20c7e94a5f863"
+    assert refused_of("api-postgres", given, monkeypatch) == set()
+
+
+def refused_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Load the settings of a service of compose.yaml; what its environment refuses of them."""
+
+    def filled_in(match: re.Match[str]) -> str:
+        return given.get(match[1]) or match[2]
+
+    for name in [name for name in os.environ if name.startswith("BOOKSTORE_")]:
+        monkeypatch.delenv(name)
+    for name, value in COMPOSE["services"][service]["environment"].items():
+        monkeypatch.setenv(name, re.sub(r"\$\{(\w+):-([^}]*)\}", filled_in, value))
+    assert unknown_variables(os.environ) == []
+    assessment = assess(read())
+    assert assessment.malformed == ()
+    return {each.setting for each in assessment.refused}
 
 
 # skaffold.yaml
