@@ -15,7 +15,7 @@ import typer
 from bookstore_api import __version__, signals
 from bookstore_api.database import Database, open_database
 from bookstore_api.database_uri import SqliteFile, parse_database_uri
-from bookstore_api.logs import configure_logging
+from bookstore_api.logs import capture_strays, configure_logging, schema_text
 from bookstore_api.outcome import Outcome, report
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Settings, SettingsError, load_settings
@@ -72,6 +72,7 @@ def serve(
     """
     settings = _settings()
     configure_logging(settings, stream=sys.stdout)
+    capture_strays()
     _warn_of_unknown_variables()
     if reload is not None:
         from bookstore_api.reload import serve_reloading  # noqa: PLC0415 - only development needs it
@@ -190,6 +191,15 @@ def config(
         raise typer.Exit(1)
 
 
+@app.command()
+def log_schema() -> None:
+    """Print the JSON Schema (draft 2020-12) of every log line.
+
+    docs/reference/logs.md explains each field.
+    """
+    typer.echo(schema_text(), nl=False)
+
+
 def _settings() -> Settings:
     try:
         return load_settings()
@@ -217,6 +227,7 @@ def _run(command: str, work: Callable[[Settings], Outcome], *, judged: Collectio
         with signals.interruptible():
             settings = load_settings(judged=judged)
             configure_logging(settings, stream=sys.stderr)
+            capture_strays()
             _warn_of_unknown_variables()
             outcome = work(settings)
     except SettingsError as error:

@@ -127,6 +127,8 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
             ws="none",
             http="httptools",
+            # A pipelined request would else begin in the context of the one before it.
+            reset_contextvars=True,
         )
     )
 

@@ -10,6 +10,12 @@ import httpx
 
 from bookstore_api.catalog.values import make_isbn
 from bookstore_api.outcome import Outcome
+from bookstore_api.request_context import (
+    RequestContext,
+    new_request_id,
+    outgoing_headers,
+    working_for,
+)
 
 TIMEOUT_SECONDS = 10.0
 BOOKS = "/api/v1/books"
@@ -21,11 +27,22 @@ class SmokeError(Exception):
 
 def smoke(url: str) -> Outcome:
     """Create, read, list, change and delete a book of its own at `url`."""
+    with working_for(RequestContext(new_request_id())) as context:
+        return _smoke(url, context.request_id)
+
+
+def _smoke(url: str, request_id: str) -> Outcome:
     try:
-        with httpx.Client(base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        with httpx.Client(
+            base_url=url,
+            timeout=TIMEOUT_SECONDS,
+            trust_env=False,
+            headers=outgoing_headers(),
+        ) as client:
             walk(client)
     except SmokeError as error:
-        return Outcome("smoke", "failed", str(error))
+        message = f"{error} The API's log tells more under the request id {request_id}."
+        return Outcome("smoke", "failed", message)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"The API at the URL does not answer ({type(error).__name__}): is it running?"
         return Outcome("smoke", "failed", message)

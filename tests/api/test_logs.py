@@ -1,57 +1,472 @@
-"""Log lines, without a server."""
+"""Log lines, without a server: their form, and that no value gets into one."""
 
+import ast
+import contextlib
 import io
 import json
 import logging
+import math
+import re
+import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ValidationError
+from sqlalchemy.exc import IntegrityError
 
-from bookstore_api.logs import configure_logging
+import bookstore_api
+from bookstore_api.logs import lines as logs
+from bookstore_api.logs import schema_text
+from bookstore_api.logs.fields import load_checks
+from bookstore_api.logs.tracebacks import MAX_CHARACTERS, describe_exception
+from bookstore_api.request_context import RequestContext, working_for
 from bookstore_api.settings import Settings
+from tests.support.bookstore import environment, run_command
+from tests.support.log_lines import SCHEMA, VALIDATOR, validated
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "logs.md"
+SOURCES = Path(bookstore_api.__file__).parent
+VALUE = "canary@example.org"
+E = TypeVar("E", bound=BaseException)
+LogTo = Callable[..., io.StringIO]
+log = structlog.stdlib.get_logger("test")
 
 
 @pytest.fixture
-def log_to() -> Iterator[Callable[[str], io.StringIO]]:
-    """Log to a stream in a format; the process's own logging is put back after."""
+def log_to() -> Iterator[LogTo]:
+    """Log to a stream with settings; the process's own logging is put back after."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level, structlog.get_config()
+    before = root.handlers[:], root.level, logs._Output.lines
 
-    def configure(log_format: str) -> io.StringIO:
+    def configure(**settings: object) -> io.StringIO:
         stream = io.StringIO()
-        settings = Settings.model_validate({"log_format": log_format, "colour": "blue"})
-        configure_logging(settings, stream=stream)
+        wanted = {"log_format": "json", "colour": "blue", **settings}
+        logs.configure_logging(Settings.model_validate(wanted), stream=stream)
         return stream
 
     yield configure
-    structlog.configure(**before[2])
-    root.handlers[:], root.level = before[:2]
+    root.handlers[:], root.level, logs._Output.lines = before
 
 
-def test_other_libraries_log_in_the_same_form(log_to: Callable[[str], io.StringIO]) -> None:
-    stream = log_to("json")
-    logging.getLogger("alembic.runtime.migration").info("Running %s", "upgrade")
-    line: dict[str, Any] = json.loads(stream.getvalue())
+def only_line(stream: io.StringIO) -> dict[str, Any]:
+    """Parse the one line there is, by the schema."""
+    (line,) = validated(stream.getvalue().splitlines())
+    return line
+
+
+def raised(error: E) -> E:
+    """Give an exception a traceback."""
+    with contextlib.suppress(BaseException):
+        raise error
+    return error
+
+
+class Age(BaseModel):
+    age: int
+
+
+def validation_error() -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        Age.model_validate({"age": VALUE})
+    return caught.value
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["additionalProperties"] is False
+
+
+def test_a_command_prints_the_schema(tmp_path: Path) -> None:
+    ended = run_command("log-schema", env=environment(None, tmp_path), cwd=tmp_path)
+    assert (ended.code, ended.output) == (0, schema_text())
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["ready", "GET", "0" * 16, "GET\n", "/api/v1/books", "http://127.0.0.1:8000"])
+    | st.sampled_from([0, 100, 499, 599, 600, 10**400, True]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+FIELDS = {name: {"$defs": SCHEMA["$defs"], **part} for name, part in SCHEMA["properties"].items()}
+VALIDATORS = {name: Draft202012Validator(part) for name, part in FIELDS.items()}
+
+
+@settings(max_examples=500)
+@given(name=st.sampled_from(sorted(FIELDS)), value=VALUES)
+def test_what_the_checks_let_out_is_what_the_schema_allows(name: str, value: Any) -> None:
+    valid = VALIDATORS[name].is_valid(value)
+    if isinstance(value, float):
+        # Neither NaN and infinity, which are no JSON, nor 1.0 as an integer.
+        valid &= math.isfinite(value) and FIELDS[name].get("type") != "integer"
+    if isinstance(value, int) and not isinstance(value, bool):
+        valid &= abs(value) < sys.float_info.max  # many readers of JSON take no larger ones
+    if isinstance(value, str) and value.endswith("\n"):
+        valid &= name == "folder"  # the validator's `$` is Python's, the only field without one
+    assert load_checks()[name](value) == valid
+
+
+@given(
+    event=st.text() | st.none() | st.integers(),
+    fields=st.dictionaries(
+        st.sampled_from(
+            [*SCHEMA["properties"], "email", "", "number", "exc_info", "stack_info"]
+        ).filter(lambda name: name != "event"),
+        VALUES,
+        max_size=4,
+    ),
+)
+def test_whatever_is_logged_gives_a_line_by_the_schema(event: Any, fields: Any) -> None:
+    stream = io.StringIO()
+    lines = logs._Lines(Settings.model_validate({"log_format": "json"}), stream)
+    output = logs._Output("test")
+    output.lines = lines
+    output.warning(event=event, **fields)
+    (text,) = stream.getvalue().splitlines()
+    assert VALIDATOR.is_valid(json.loads(text))
+
+
+def test_a_field_that_nobody_allowed_is_held_back_and_counted(log_to: LogTo) -> None:
+    stream = log_to()
+    log.info("done", email=VALUE, reason=VALUE, status="200", level=VALUE, ready=True, error=None)
+    line = only_line(stream)
+    assert VALUE not in stream.getvalue()
+    assert (line["dropped"], line["ready"]) == (4, True)
+    assert {"email", "reason", "status", "error"}.isdisjoint(line)
+
+
+def test_lines_below_the_level_are_not_written(log_to: LogTo) -> None:
+    stream = log_to(log_level="warning")
+    log.info("quiet")
+    logging.getLogger("some.library").info("quiet")
+    log.warning("loud")
+    assert only_line(stream)["event"] == "loud"
+
+
+@pytest.mark.parametrize(
+    ("logger", "message", "args", "event"),
+    [
+        ("alembic.runtime.migration", "Running %s", ("upgrade",), "Running upgrade"),
+        ("uvicorn.error", "Invalid HTTP request received.", (), "Invalid HTTP request received."),
+        ("uvicorn.error", "Exception in application\n", (), "Exception in application"),
+        ("uvicorn.error", f"Traceback\n  {VALUE}", (), "Traceback"),
+        ("uvicorn.error", "Cancel %s running task(s)", (3,), "Cancel 3 running task(s)"),
+        ("uvicorn.error", "None, but returned '%s'.", (VALUE,), "None, but returned '…'."),
+        ("uvicorn.error", OSError(VALUE), (), "(OSError)"),
+        ("asyncio", f"Exception in callback {VALUE}", (), "Exception in callback"),
+        ("asyncio", f"Task is lost\nfuture: <{VALUE}>", (), "Task is lost"),
+        ("asyncio", "%s took %.3f seconds", (VALUE, 0.25), "… took 0.250 seconds"),
+        ("sqlalchemy.pool.impl", f"Exception during reset <{VALUE}>", (), "Exception during reset"),
+        ("some.library", f"no such user: {VALUE}", (), "…"),
+        ("some.library", "no such user: %s", (VALUE,), "no such user: …"),
+        ("some.library", "no such user: %r", (VALUE,), "no such user: …"),
+        ("some.library", "card %d", (4929123456789012,), "card %d"),
+        ("some.library", "card %s", (4929123456789012,), "card …"),
+        ("some.library", "user %(name)s", ({"name": VALUE},), "user …"),
+        ("some.library", "%d of %d", (1, 2, 3), "%d of %d"),
+        ("uvicornish", VALUE, (), "…"),
+        ("a logger with spaces", VALUE, (), "…"),
+    ],
+)
+def test_of_a_librarys_text_no_value_is_let_out(
+    log_to: LogTo, logger: str, message: Any, args: Any, event: str
+) -> None:
+    stream = log_to(revision="7")
+    logging.getLogger(logger).error(message, *args, extra={"email": VALUE})
+    line = only_line(stream)
+    assert VALUE not in stream.getvalue()
     assert line.pop("time").endswith("Z")
+    assert line.pop("source").startswith("tests/api/test_logs.py:")
     assert line == {
-        "event": "Running upgrade",
-        "level": "info",
-        "logger": "alembic.runtime.migration",
+        "event": event,
+        "level": "error",
+        "logger": "unnamed" if " " in logger else logger,
         "colour": "blue",
+        "revision": "7",
     }
 
 
+def test_statements_are_shown_to_who_debugs_and_rows_to_nobody(log_to: LogTo) -> None:
+    stream = log_to(log_level="debug")
+    engine = logging.getLogger("sqlalchemy.engine.Engine")
+    engine.info("SELECT *\nFROM books WHERE isbn = ?")
+    engine.info("[%s] %r", "generated in 0.1 s", (VALUE,))
+    engine.debug("Row %r", (VALUE,))
+    events = [line["event"] for line in validated(stream.getvalue().splitlines())]
+    assert events == ["SELECT * FROM books WHERE isbn = ?", "[…] …"]
+
+
+def failures() -> Iterator[BaseException]:
+    """Exceptions of the kinds that show values."""
+    yield ValueError(VALUE)
+    yield KeyError(VALUE)
+    yield validation_error()
+    yield UnicodeDecodeError("utf-8", VALUE.encode(), 0, 1, VALUE)
+    yield asyncpg.PostgresError.new({"C": "22P02", "M": VALUE, "D": VALUE, "H": VALUE})
+    yield IntegrityError("INSERT", {"email": VALUE}, ValueError(VALUE))
+    yield FileNotFoundError(2, VALUE, VALUE)
+    yield OSError(VALUE, VALUE)
+    yield ExceptionGroup(VALUE, [ValueError(VALUE), ExceptionGroup(VALUE, [KeyError(VALUE)])])
+    yield BaseExceptionGroup(VALUE, [KeyboardInterrupt(VALUE)])
+    noted = ValueError(VALUE)
+    noted.add_note(VALUE)
+    yield noted
+    cause, effect = ValueError(VALUE), RuntimeError(VALUE)
+    cause.__context__, effect.__cause__ = KeyError(VALUE), cause
+    yield effect
+    one, other = ValueError(VALUE), ValueError(VALUE)
+    one.__cause__, other.__cause__ = other, one
+    yield one
+
+
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_traceback_shows_no_values(log_to: Callable[[str], io.StringIO], log_format: str) -> None:
-    stream = log_to(log_format)
-    fields = {"C": "23505", "M": "duplicate key", "D": "Key (a)=(canary)"}
+@pytest.mark.parametrize("error", list(failures()), ids=lambda error: type(error).__name__)
+def test_a_traceback_shows_no_values(log_to: LogTo, log_format: str, error: BaseException) -> None:
+    stream = log_to(log_format=log_format)
+    log.error("failed", exc_info=raised(error))
+    logging.getLogger("some.library").error("failed", exc_info=error)
+    written = stream.getvalue()
+    assert type(error).__name__ in written
+    assert "in raised" in written
+    assert "canary" not in written
+
+
+def test_a_traceback_tells_where_and_of_which_type() -> None:
     try:
-        raise asyncpg.PostgresError.new(fields)
-    except asyncpg.UniqueViolationError:
-        structlog.stdlib.get_logger("test").exception("failed")
-    assert "Traceback" in stream.getvalue()
-    assert "duplicate key" in stream.getvalue()
-    assert "canary" not in stream.getvalue()
+        try:
+            raise sqlite3.OperationalError(VALUE)
+        except sqlite3.OperationalError as error:
+            fields = {"C": "23505", "M": VALUE, "n": "books_isbn_key"}
+            raise asyncpg.PostgresError.new(fields) from error
+    except asyncpg.PostgresError:
+        try:
+            raise ConnectionRefusedError(111, VALUE)
+        except ConnectionRefusedError as error:
+            text = re.sub(r"line \d+", "line N", describe_exception(error))
+    frame = '  File "tests/api/test_logs.py", line N, '
+    here = frame + "in test_a_traceback_tells_where_and_of_which_type"
+    assert text.splitlines() == [
+        "Traceback (most recent call last):",
+        here,
+        "sqlite3.OperationalError",
+        "",
+        "The above exception was the direct cause of the following exception:",
+        "",
+        "Traceback (most recent call last):",
+        here,
+        "asyncpg.exceptions.UniqueViolationError (sqlstate=23505, constraint_name=books_isbn_key)",
+        "",
+        "During handling of the above exception, another exception occurred:",
+        "",
+        "Traceback (most recent call last):",
+        here,
+        "ConnectionRefusedError (errno=ECONNREFUSED)",
+    ]
+
+
+def test_a_group_shows_its_members() -> None:
+    group = ExceptionGroup(VALUE, [raised(ValueError(VALUE)), OSError(5, VALUE)])
+    text = describe_exception(group)
+    assert "  1 of 2:\n    Traceback (most recent call last):\n      File " in text
+    assert "  2 of 2:\n    Traceback (most recent call last):\n    OSError (errno=EIO)" in text
+
+
+def test_a_traceback_has_an_end() -> None:
+    def deeper(depth: int) -> None:
+        deeper(depth + 1)
+
+    with pytest.raises(RecursionError) as recursion:
+        deeper(0)
+    assert "more left out)" in describe_exception(recursion.value)
+    error: Exception = recursion.value
+    for _ in range(20):
+        error = ExceptionGroup(VALUE, [error] * 20)
+    assert len(describe_exception(error)) < MAX_CHARACTERS + 100
+    for _ in range(100):
+        error, cause = ValueError(VALUE), error
+        error.__cause__ = cause
+    assert len(describe_exception(error).splitlines()) < 100
+
+
+def test_an_exception_that_cant_be_described_is_named(log_to: LogTo) -> None:
+    class BrokenError(Exception):
+        @property
+        def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+            raise RuntimeError(VALUE)
+
+    stream = log_to()
+    log.error("failed", exc_info=BrokenError())
+    assert only_line(stream)["exception"].endswith("BrokenError")
+
+
+def test_a_stream_that_takes_nothing_fails_nobody(log_to: LogTo) -> None:
+    stream = log_to()
+    stream.close()
+    log.info("done")
+    logging.getLogger("some.library").error("failed")
+
+
+def test_lines_carry_the_request_they_are_about(log_to: LogTo) -> None:
+    stream = log_to()
+    with working_for(RequestContext("r-1")):
+        log.info("within")
+        logging.getLogger("alembic").warning("within")
+    log.info("outside")
+    lines = validated(stream.getvalue().splitlines())
+    assert [line.get("request_id") for line in lines] == ["r-1", "r-1", None]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("settings", "for_eyes"),
+    [
+        ({}, True),
+        ({"environment": "production"}, False),
+        ({"log_format": "json"}, False),
+        ({"log_format": "console", "environment": "production"}, True),
+    ],
+)
+def test_people_get_a_format_of_their_own_on_a_terminal(
+    log_to: LogTo, settings: dict[str, str], for_eyes: bool
+) -> None:
+    log_to()
+    stream = Terminal()
+    logs.configure_logging(Settings.model_validate(settings), stream=stream)
+    log.info("serving", url="http://127.0.0.1:8000")
+    plain = re.sub(r"\x1b\[[\d;]*m", "", stream.getvalue())
+    assert bool(re.search(r"\[info +\] serving +\[test\] url=http", plain)) == for_eyes
+    assert plain.startswith("{") != for_eyes
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"),
+    [
+        ({"debug": True}, True),
+        ({"debug": False}, False),
+        ({"debug": True, "environment": "staging"}, False),
+        ({"debug": True, "log_format": "json"}, False),
+    ],
+)
+def test_who_debugs_on_a_terminal_sees_the_whole_exception(
+    log_to: LogTo, settings: dict[str, Any], shown: bool
+) -> None:
+    log_to()
+    stream = Terminal()
+    logs.configure_logging(Settings.model_validate(settings), stream=stream)
+    log.error("failed", exc_info=ValueError(VALUE))
+    assert (VALUE in stream.getvalue()) == shown
+
+
+STRAYS = f"""
+import asyncio, gc, logging, sys, threading, warnings
+from bookstore_api.logs import capture_strays, configure_logging
+from bookstore_api.settings import Settings
+import uvloop
+
+VALUE = {VALUE!r}
+configure_logging(Settings.model_validate({{"log_format": "json"}}), stream=sys.stderr)
+capture_strays()
+
+def fail(text):
+    raise ValueError(text)
+
+class Unraisable:
+    def __del__(self):
+        fail(VALUE)
+
+async def fail_soon():
+    fail(VALUE)
+
+async def main():
+    task = asyncio.create_task(fail_soon())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    del task
+    gc.collect()
+    asyncio.get_running_loop().call_soon(fail, VALUE)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+warnings.warn(VALUE, UserWarning)
+thread = threading.Thread(target=fail, args=(VALUE,))
+thread.start()
+thread.join()
+del thread
+Unraisable()
+gc.collect()
+asyncio.run(main())
+uvloop.run(main())
+fail(VALUE)
+"""
+
+
+def test_what_nobody_caught_is_a_line_too(tmp_path: Path) -> None:
+    env = environment(None, tmp_path) | {"PYTHONWARNINGS": "always"}
+    ended = subprocess.run(
+        [sys.executable, "-c", STRAYS],
+        check=False, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "canary" not in ended.stderr
+    lines = validated(ended.stderr.splitlines())
+    of_a_loop = ["Task exception was never retrieved", "Exception in callback"]
+    assert [line["event"] for line in lines] == [
+        "Python warning",
+        "uncaught exception in a thread",
+        "exception that could not be raised",
+        *of_a_loop,  # asyncio's own
+        *of_a_loop,  # uvloop
+        "uncaught exception",
+    ]
+    assert lines[0]["warning"] == "UserWarning"
+    assert all(line["exception"].endswith("\nValueError") for line in lines[1:])
+
+
+def calls_of_loggers() -> Iterator[tuple[str, ast.Call]]:
+    """Find every call in our code that writes a line."""
+    levels = {"debug", "info", "warning", "error", "critical", "exception"}
+    for path in sorted(SOURCES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+                continue
+            logger = ast.unparse(node.func.value)
+            if node.func.attr in levels and (logger == "log" or "get_logger" in logger):
+                yield f"{path.name}:{node.lineno}", node
+
+
+def test_our_own_lines_say_the_same_words_and_only_known_fields() -> None:
+    calls = list(calls_of_loggers())
+    assert len(calls) >= 10
+    for where, call in calls:
+        assert len(call.args) == 1, where
+        assert isinstance(call.args[0], ast.Constant), f"{where}: the event is no constant"
+        unknown = {keyword.arg for keyword in call.keywords} - {*SCHEMA["properties"], "exc_info"}
+        assert not unknown, f"{where}: {unknown} are not in log_schema.json"
+
+
+def test_the_reference_explains_every_field_as_the_schema_does() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*) \|$", REFERENCE.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert dict(rows) == {
+        name: part["description"] for name, part in SCHEMA["properties"].items()
+    }  # fmt: skip

@@ -1,15 +1,26 @@
-"""The outermost layer: gives each request an id and a log line."""
-
-import re
-from uuid import uuid4
+"""The outermost layer: gives each request an id, its place in a trace, and one log line."""
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.middleware.exchange import Exchange, begin, route_of
+from bookstore_api.pseudonyms import pseudonym
+from bookstore_api.request_context import (
+    REQUEST_ID_HEADER,
+    TRACEPARENT_HEADER,
+    RequestContext,
+    enter,
+    leave,
+    new_request_id,
+    parse_traceparent,
+    sane_request_id,
+)
 
-REQUEST_ID_HEADER = b"x-request-id"
-SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD = "(other)"  # there are dozens, and whoever sends one made it up
+
+_REQUEST_ID = REQUEST_ID_HEADER.encode()
+_TRACEPARENT = TRACEPARENT_HEADER.encode()
 
 log = structlog.stdlib.get_logger("bookstore_api.access")
 
@@ -25,9 +36,16 @@ class Boundary:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = Exchange(_request_id(scope))
+        context = _context_of(scope)
+        exchange = Exchange(context.request_id)
         begin(scope, exchange)
-        header = (REQUEST_ID_HEADER, exchange.request_id.encode())
+        header = (_REQUEST_ID, context.request_id.encode())
+
+        async def receive_watching() -> Message:
+            message = await receive()
+            if message["type"] == "http.disconnect" and not exchange.answered:
+                exchange.abandoned = True
+            return message
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -35,23 +53,39 @@ class Boundary:
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
-        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        error: str | None = None
+        token = enter(context)
         try:
-            await self._app(scope, receive, send_with_id)
+            await self._app(scope, receive_watching, send_with_id)
+        except BaseException as escaped:
+            error = type(escaped).__name__
+            raise
         finally:
+            client = exchange.client or _peer(scope)
             log.info(
                 "request",
-                method=scope["method"],
+                method=scope["method"] if scope["method"] in METHODS else OTHER_METHOD,
                 route=route_of(scope),
-                status=exchange.status,
+                status=exchange.outcome,
                 duration_ms=round(exchange.seconds * 1000, 2),
+                client=pseudonym(client) if client else None,
+                error=error,
             )
-            structlog.contextvars.unbind_contextvars("request_id")
+            leave(context, token)
 
 
-def _request_id(scope: Scope) -> str:
-    """Take the client's, where it is harmless, else a new one."""
+def _context_of(scope: Scope) -> RequestContext:
+    """Read the headers that say which request this is."""
+    ids: list[bytes] = []
+    parents: list[bytes] = []
     for name, value in scope["headers"]:
-        if name == REQUEST_ID_HEADER and SANE_REQUEST_ID.fullmatch(value):
-            return str(value, "ascii")
-    return uuid4().hex
+        if name == _REQUEST_ID:
+            ids.append(value)
+        elif name == _TRACEPARENT:
+            parents.append(value)
+    return RequestContext(sane_request_id(ids) or new_request_id(), parse_traceparent(parents))
+
+
+def _peer(scope: Scope) -> str:
+    """Return the address at the other end of the connection, empty where there is none."""
+    return str(scope["client"][0]) if scope.get("client") else ""

@@ -2,11 +2,13 @@
 
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import cast
 
 from starlette.types import Scope
 
 UNMATCHED = "(unmatched)"  # scanners ask for anything: their paths stay out of logs and metrics
+ABANDONED = 499  # as nginx calls it; no standard has a number for what nobody receives
 _KEY = "bookstore.exchange"
 
 
@@ -15,18 +17,31 @@ class Exchange:
     """One request and its answer.
 
     `client` is the address that limits are counted by, found past the trusted proxies; `status` is
-    0 until the answer begins; `started` is in seconds of `time.perf_counter`.
+    0 until the answer begins; `abandoned` says that the client left before that; `started` is in
+    seconds of `time.perf_counter`.
     """
 
     request_id: str
     client: str = ""
     status: int = 0
+    abandoned: bool = False
     started: float = field(default_factory=time.perf_counter)
 
     @property
     def answered(self) -> bool:
         """Whether the answer has begun, so that no other can be given."""
         return self.status != 0
+
+    @property
+    def outcome(self) -> int:
+        """The status for logs and metrics.
+
+        499 where the client left before there was an answer; 500 where a fault left none to give,
+        which is what the server then says.
+        """
+        if self.abandoned:
+            return ABANDONED
+        return self.status or HTTPStatus.INTERNAL_SERVER_ERROR
 
     @property
     def seconds(self) -> float:
