@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from bookstore_api.logs.tracebacks import MAX_CHARACTERS, describe_exception
 from bookstore_api.request_context import RequestContext, working_for
 from bookstore_api.settings import Settings
 from tests.support.bookstore import environment, run_command
-from tests.support.log_lines import SCHEMA, VALIDATOR, validated
+from tests.support.log_lines import SCHEMA, VALIDATOR, logging_to, validated
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "logs.md"
 SOURCES = Path(bookstore_api.__file__).parent
@@ -44,17 +45,8 @@ log = structlog.stdlib.get_logger("test")
 @pytest.fixture
 def log_to() -> Iterator[LogTo]:
     """Log to a stream with settings; the process's own logging is put back after."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level, logs._Output.lines
-
-    def configure(**settings: object) -> io.StringIO:
-        stream = io.StringIO()
-        wanted = {"log_format": "json", "colour": "blue", **settings}
-        logs.configure_logging(Settings.model_validate(wanted), stream=stream)
-        return stream
-
-    yield configure
-    root.handlers[:], root.level, logs._Output.lines = before
+    with ExitStack() as stack:
+        yield lambda **settings: stack.enter_context(logging_to(**settings))
 
 
 def only_line(stream: io.StringIO) -> dict[str, Any]:

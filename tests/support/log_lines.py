@@ -1,21 +1,39 @@
-"""Log lines against the published schema."""
+"""Log lines: of this process for a while, and any against the published schema."""
 
+import io
 import json
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from bookstore_api.logs import schema_text
+from bookstore_api.logs import configure_logging, lines, schema_text
+from bookstore_api.settings import Settings
 
 SCHEMA: dict[str, Any] = json.loads(schema_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 
-def validated(lines: Iterable[str]) -> list[dict[str, Any]]:
+@contextmanager
+def logging_to(**settings: object) -> Iterator[io.StringIO]:
+    """Log to a stream in the block, with settings; the process's own logging is put back after."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, lines._Output.lines
+    stream = io.StringIO()
+    wanted = {"log_format": "json", "colour": "blue", **settings}
+    configure_logging(Settings.model_validate(wanted), stream=stream)
+    try:
+        yield stream
+    finally:
+        root.handlers[:], root.level, lines._Output.lines = before
+
+
+def validated(texts: Iterable[str]) -> list[dict[str, Any]]:
     """Parse lines; each must be one JSON object by the schema, with nothing held back."""
     parsed: list[dict[str, Any]] = []
-    for line in lines:
+    for line in texts:
         told: dict[str, Any] = json.loads(line)
         wrong = [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(told)]
         assert not wrong, f"{line}\n{wrong}"
@@ -23,6 +41,6 @@ def validated(lines: Iterable[str]) -> list[dict[str, Any]]:
     return parsed
 
 
-def access_lines(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def access_lines(parsed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return those that tell of a request."""
-    return [line for line in lines if line["logger"] == "bookstore_api.access"]
+    return [line for line in parsed if line["logger"] == "bookstore_api.access"]

@@ -61,4 +61,13 @@ def exchange_of(scope: Scope) -> Exchange:
 
 def route_of(scope: Scope) -> str:
     """Name the template of the route, such as /api/v1/books/{book_id}, never the path itself."""
-    return str(getattr(scope.get("route"), "path", UNMATCHED))
+    route = scope.get("route") or _plain_route(scope)
+    return str(getattr(route, "path", UNMATCHED))
+
+
+def _plain_route(scope: Scope) -> object:
+    """Find one of Starlette's own routes, such as /docs: of those, only the endpoint is told."""
+    if (endpoint := scope.get("endpoint")) is None:
+        return None
+    routes = scope["app"].routes
+    return next((route for route in routes if getattr(route, "endpoint", None) is endpoint), None)
