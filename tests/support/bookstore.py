@@ -150,13 +150,13 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
 class Process:
     """`bookstore-api serve` as a process of its own, on free ports."""
 
-    def __init__(self, env: Mapping[str, str], cwd: Path) -> None:
+    def __init__(self, env: Mapping[str, str], cwd: Path, *, module: str = "bookstore_api") -> None:
         """Start it; it serves when `wait_until_serving` returns."""
         ports = {"BOOKSTORE_PORT": "0", "BOOKSTORE_INTERNAL_PORT": "0"}
         self._log = cwd / f"serve-{time.monotonic_ns()}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command_line("serve"),
+                [sys.executable, "-m", module, "serve"],
                 env={**env, **ports},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
