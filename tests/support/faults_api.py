@@ -88,7 +88,7 @@ def log_as_a_library(sent: str) -> None:
 
 def log_fields(sent: str) -> None:
     """Log fields that nobody allowed, and values that are not of their field."""
-    log.info("fields", email=sent, reason=sent, seconds=sent, reasons=[sent], route=sent)
+    log.info("fields", email=sent, seconds=sent, ready=sent, status=sent, client=sent, time=sent)
 
 
 def leak(sent: str) -> None:
