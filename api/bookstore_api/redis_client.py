@@ -217,7 +217,7 @@ class RedisClient:
             self._breaker.succeeded()
             return
         if not self._breaker.open or self._latest.code != failure.code:
-            log.warning("Redis unavailable", code=failure.code, reason=str(failure))
+            log.warning("Redis unavailable", reason=failure.code)
         self._latest = failure
         self._breaker.failed()
 

@@ -189,7 +189,7 @@ class World:
         fresh = self.process.raw_lines()[self.read :]
         self.read += len(fresh)
         assert leaks("\n".join(fresh)) == []
-        parsed = validated(fresh)
+        parsed = validated(fresh, held_back=True)
         self.lines += parsed
         return parsed
 

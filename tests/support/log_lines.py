@@ -30,13 +30,17 @@ def logging_to(**settings: object) -> Iterator[io.StringIO]:
         root.handlers[:], root.level, lines._Output.lines = before
 
 
-def validated(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Parse lines; each must be one JSON object by the schema, with nothing held back."""
+def validated(texts: Iterable[str], *, held_back: bool = False) -> list[dict[str, Any]]:
+    """Parse lines; each must be one JSON object by the schema, with nothing held back.
+
+    `held_back` says that the test expects that some fields are.
+    """
     parsed: list[dict[str, Any]] = []
     for line in texts:
         told: dict[str, Any] = json.loads(line)
         wrong = [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(told)]
         assert not wrong, f"{line}\n{wrong}"
+        assert held_back or "dropped" not in told, line
         parsed.append(told)
     return parsed
 
