@@ -25,6 +25,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError
 
 import bookstore_api
+from bookstore_api import pseudonyms
 from bookstore_api.logs import lines as logs
 from bookstore_api.logs import schema_text
 from bookstore_api.logs.fields import load_checks
@@ -323,6 +324,24 @@ def test_lines_carry_the_request_they_are_about(log_to: LogTo) -> None:
     log.info("outside")
     lines = validated(stream.getvalue().splitlines())
     assert [line.get("request_id") for line in lines] == ["r-1", "r-1", None]
+
+
+def test_processes_with_the_same_staff_token_have_the_same_pseudonyms(
+    log_to: LogTo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pseudonyms._Key, "current", b"another process's")
+    secret = tmp_path / "staff" / "token"
+    secret.parent.mkdir()
+    secret.write_text("a staff token", encoding="utf-8")
+    log_to(secrets_dir=tmp_path)
+    mounted = pseudonyms.pseudonym("192.0.2.1")
+    secret.write_bytes(b"\xff")
+    log_to(secrets_dir=tmp_path)  # it can't be read: others say so
+    secret.unlink()
+    log_to(secrets_dir=tmp_path, staff_token="another")
+    assert pseudonyms.pseudonym("192.0.2.1") != mounted
+    log_to(secrets_dir=tmp_path, staff_token="a staff token")
+    assert pseudonyms.pseudonym("192.0.2.1") == mounted
 
 
 class Terminal(io.StringIO):

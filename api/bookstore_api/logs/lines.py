@@ -3,6 +3,7 @@
 Our own lines come through structlog, those of libraries through `logging`: both end in `_Lines`.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -20,7 +21,7 @@ from bookstore_api import pseudonyms, request_context
 from bookstore_api.logs.fields import load_checks
 from bookstore_api.logs.libraries import LEFT_OUT, library_event
 from bookstore_api.logs.tracebacks import describe_exception, name_of, short_path
-from bookstore_api.settings import Environment, Settings
+from bookstore_api.settings import Environment, Settings, SettingsError
 
 # Loggers whose lines below warning say nothing that ours do not.
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
@@ -37,7 +38,8 @@ _encode = json.JSONEncoder(check_circular=False, allow_nan=False).encode
 
 def configure_logging(settings: Settings, *, stream: TextIO) -> None:
     """Send all log lines to `stream`, as the settings say."""
-    pseudonyms.derive_key(settings.staff_token.get_secret_value() if settings.staff_token else None)
+    with contextlib.suppress(SettingsError):  # whoever needs the token says what is wrong with it
+        pseudonyms.derive_key(settings.staff_token_now())
     _Output.lines = _Lines(settings, stream)
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
