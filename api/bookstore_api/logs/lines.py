@@ -215,5 +215,7 @@ def _for_eyes(settings: Settings, stream: TextIO) -> bool:
 
 
 def _console_renderer(stream: TextIO) -> Render:
-    renderer = structlog.dev.ConsoleRenderer(timestamp_key="time", colors=stream.isatty())
+    renderer = structlog.dev.ConsoleRenderer(
+        timestamp_key="time", colors=stream.isatty(), sort_keys=False
+    )
     return lambda line: renderer(None, "", line)
