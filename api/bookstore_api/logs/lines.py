@@ -3,7 +3,6 @@
 Our own lines come through structlog, those of libraries through `logging`: both end in `_Lines`.
 """
 
-import contextlib
 import json
 import logging
 import re
@@ -21,7 +20,7 @@ from bookstore_api import pseudonyms, request_context
 from bookstore_api.logs.fields import load_checks
 from bookstore_api.logs.libraries import LEFT_OUT, library_event
 from bookstore_api.logs.tracebacks import describe_exception, name_of, short_path
-from bookstore_api.settings import Environment, Settings, SettingsError
+from bookstore_api.settings import Environment, Settings
 
 # Loggers whose lines below warning say nothing that ours do not.
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
@@ -38,8 +37,8 @@ _encode = json.JSONEncoder(check_circular=False, allow_nan=False).encode
 
 def configure_logging(settings: Settings, *, stream: TextIO) -> None:
     """Send all log lines to `stream`, as the settings say."""
-    with contextlib.suppress(SettingsError):  # whoever needs the token says what is wrong with it
-        pseudonyms.derive_key(settings.staff_token_now())
+    # As it is at the start: within one process's life, a client keeps its pseudonym.
+    pseudonyms.derive_key(settings.staff_token.get_secret_value() if settings.staff_token else None)
     _Output.lines = _Lines(settings, stream)
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
@@ -79,8 +78,9 @@ class _Lines:
         }
         for_eyes = _for_eyes(settings, stream)
         self._render: Render = _console_renderer(stream) if for_eyes else _encode
-        private = settings.debug and settings.environment is Environment.DEVELOPMENT
-        self._describe = _with_values if for_eyes and private else _describe
+        development = settings.debug and settings.environment is Environment.DEVELOPMENT
+        private = development and for_eyes and stream.isatty()  # nothing keeps what it shows
+        self._describe = _with_values if private else _describe
 
     def write(
         self,
