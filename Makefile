@@ -58,6 +58,7 @@ test: $(READY) ## All tests but those on kind; sets up what they need, says whic
 
 .PHONY: e2e
 e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)
+	@devcluster prepare
 	@pytest -m e2e --capture=no $(ARGS)
 
 ##-- The whole thing on this machine -------------------------------------------

@@ -157,7 +157,10 @@ def machine() -> Iterator[Machine]:
 
 @pytest.fixture
 def private_machine() -> Iterator[Machine]:
-    """Give a network namespace, a state and an engine of its own, and what the cache has."""
+    """Give a network namespace, a state and an engine of its own, and what the cache has.
+
+    Nothing can be fetched in there: `make e2e` has made what a cluster needs before.
+    """
     with _private_machine() as private:
         yield private
 
