@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
@@ -15,10 +16,12 @@ from starlette.routing import Route
 from bookstore_api import __version__
 from bookstore_api.catalog import routes as catalog
 from bookstore_api.database import Database, open_database
+from bookstore_api.docs_page import docs_page
 from bookstore_api.health import Health
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.connections import Connections, Drain
 from bookstore_api.middleware.last_resort import LastResort
+from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.problems import Problem, install_problem_handlers
 from bookstore_api.redis_client import RedisClient, open_redis
 from bookstore_api.settings import Settings
@@ -70,11 +73,13 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         title="BookStore API",
         version=__version__,
         lifespan=lifespan,
-        docs_url="/docs" if settings.docs else None,
         openapi_url="/openapi.json" if settings.docs else None,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
+    if settings.docs:
+        app.add_route("/docs", docs_page, include_in_schema=False)
     install_problem_handlers(app)
     app.include_router(catalog.router)
     _wrap(app, resources.drain if resources else Drain())
@@ -85,6 +90,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
 def _wrap(app: FastAPI, drain: Drain) -> None:
     """Put the layers around the app that every request passes, here from the inside out."""
     app.add_middleware(LastResort)
+    app.add_middleware(SecurityHeaders)
     app.add_middleware(Connections, drain=drain)
     app.add_middleware(Boundary)
 
@@ -104,7 +110,8 @@ def create_internal_app(resources: Resources) -> Starlette:
         return JSONResponse(await health.version())
 
     return Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/version", version)]
+        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/version", version)],
+        middleware=[Middleware(SecurityHeaders)],
     )
 
 

@@ -131,7 +131,13 @@ def served_on(url: str) -> Iterator[Served]:
 def served(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve an app by a real server in a thread; a client of it."""
     config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5
+        app,
+        port=0,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
     )
     server = QuietServer(config)
     thread = threading.Thread(target=server.run, daemon=True)
