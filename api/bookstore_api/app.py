@@ -15,11 +15,14 @@ from starlette.routing import Route
 
 from bookstore_api import __version__
 from bookstore_api.catalog import routes as catalog
+from bookstore_api.client_address import ClientAddresses
 from bookstore_api.database import Database, open_database
 from bookstore_api.docs_page import docs_page
 from bookstore_api.health import Health
+from bookstore_api.middleware.body_limit import BodyLimit, BodyLimits
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.connections import Connections, Drain
+from bookstore_api.middleware.cors import Cors
 from bookstore_api.middleware.last_resort import LastResort
 from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.problems import Problem, install_problem_handlers
@@ -82,17 +85,20 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         app.add_route("/docs", docs_page, include_in_schema=False)
     install_problem_handlers(app)
     app.include_router(catalog.router)
-    _wrap(app, resources.drain if resources else Drain())
+    _wrap(app, settings, resources)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
 
 
-def _wrap(app: FastAPI, drain: Drain) -> None:
+def _wrap(app: FastAPI, settings: Settings, resources: Resources | None) -> None:
     """Put the layers around the app that every request passes, here from the inside out."""
-    app.add_middleware(LastResort)
+    app.add_middleware(BodyLimit, limits=BodyLimits(settings.max_body_bytes, settings.body_seconds))
+    app.add_middleware(LastResort, debug=settings.debug)
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
-    app.add_middleware(Connections, drain=drain)
-    app.add_middleware(Boundary)
+    app.add_middleware(Connections, drain=resources.drain if resources else Drain())
+    app.add_middleware(Boundary, clients=ClientAddresses(settings.trusted_proxies))
 
 
 def create_internal_app(resources: Resources) -> Starlette:

@@ -21,6 +21,12 @@ UNPROCESSABLE = 422
 # Named by RFC 9110, which Python's own table follows only from 3.13 on.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", UNPROCESSABLE: "Unprocessable Content"}
 RETRY_AFTER_SECONDS = "2"
+# What the framework's own errors mean here.
+DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The body can't be read: send JSON in UTF-8, not nested too deep.",
+    HTTPStatus.NOT_FOUND: "There is nothing at this path.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path takes the methods in the Allow header only.",
+}
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -48,14 +54,16 @@ class Problem(BaseModel):
     )
 
 
-class ProblemError(Exception):
-    """Raised anywhere below a route to answer with a problem."""
+class ProblemError(HTTPException):
+    """Raised anywhere below the layers to answer with a problem.
+
+    An HTTPException, as FastAPI makes any other that comes out of reading a body a 400.
+    """
 
     status: int = HTTPStatus.INTERNAL_SERVER_ERROR
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail)
-        self.detail = detail
+    def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(self.status, detail, headers)
 
 
 class NotFoundError(ProblemError):
@@ -74,6 +82,18 @@ class PreconditionFailedError(ProblemError):
     """It was changed since the client read it."""
 
     status = HTTPStatus.PRECONDITION_FAILED
+
+
+class ContentTooLargeError(ProblemError):
+    """The body is larger than is taken."""
+
+    status = 413
+
+
+class RequestTimeoutError(ProblemError):
+    """The body does not arrive."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class InvalidRequestError(ProblemError):
@@ -135,7 +155,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 async def _on_problem(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101 - registered for it
     fields = [error.field] if isinstance(error, InvalidRequestError) else None
-    return problem_response(error.status, error.detail, errors=fields)
+    return problem_response(error.status, error.detail, errors=fields, headers=error.headers)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -143,7 +163,9 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(filter(partial(_is_allowed, request), METHODS))
-    return problem_response(error.status_code, headers=headers)
+    return problem_response(
+        error.status_code, DETAILS.get(HTTPStatus(error.status_code)), headers=headers
+    )
 
 
 def _is_allowed(request: Request, method: str) -> bool:
@@ -152,13 +174,23 @@ def _is_allowed(request: Request, method: str) -> bool:
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
-async def _on_invalid(_request: Request, error: Exception) -> Response:
+async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    if isinstance(error.body, bytes) and not _is_json(request.headers.get("content-type", "")):
+        return problem_response(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."
+        )
     return problem_response(
         UNPROCESSABLE,
         "The request is not valid.",
         errors=[_invalid_field(item) for item in error.errors()],
     )
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether a body of this type is read as JSON, as FastAPI has it."""
+    kind, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
+    return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
 async def _on_database_unavailable(_request: Request, error: Exception) -> Response:

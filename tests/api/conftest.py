@@ -14,6 +14,7 @@ from bookstore_api.logs import configure_logging
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Settings
 from tests.support.bookstore import (
+    UNLIMITED,
     Process,
     Served,
     apply_schema,
@@ -155,7 +156,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def settings(url: str, tmp_path: Path) -> Settings:
-    return Settings.model_validate({"database_url": url, "secrets_dir": tmp_path / "no-secrets"})
+    return Settings.model_validate(
+        {"database_url": url, "secrets_dir": tmp_path / "no-secrets", **UNLIMITED}
+    )
+
+
+@pytest.fixture
+def sqlite_settings(migrated_file: Path, tmp_path: Path) -> Settings:
+    """Settings for what is the same on every database."""
+    shutil.copy(migrated_file, tmp_path / "books.db")
+    return Settings.model_validate(
+        {
+            "database_url": f"sqlite:///{tmp_path / 'books.db'}",
+            "secrets_dir": tmp_path / "no-secrets",
+            **UNLIMITED,
+        }
+    )
 
 
 @pytest.fixture(scope="session")

@@ -36,8 +36,10 @@ def test_the_servers_own_answers_get_the_same_ones() -> None:
     assert second == security_headers()
 
 
-def test_both_ports_of_a_process_send_them(start: Callable[..., Process], url: str) -> None:
-    process = start(url).wait_until_ready()
+def test_both_ports_of_a_process_send_them(
+    start: Callable[..., Process], sqlite_settings: Settings
+) -> None:
+    process = start(sqlite_settings.database_uri()).wait_until_ready()
     assert_documented(httpx.get(process.url + "/api/v1/books"))
     assert_documented(httpx.get(process.url + "/nothing"))
     assert_documented(httpx.put(process.url + "/api/v1/books"))
@@ -45,8 +47,8 @@ def test_both_ports_of_a_process_send_them(start: Callable[..., Process], url: s
         assert_documented(process.internal(path))
 
 
-def test_the_page_of_documents_runs_two_scripts_only(settings: Settings) -> None:
-    with served(create_app(settings)) as client:
+def test_the_page_of_documents_runs_two_scripts_only(sqlite_settings: Settings) -> None:
+    with served(create_app(sqlite_settings)) as client:
         page = client.get("/docs")
         assert page.status_code == 200
         assert_documented(page, content_security_policy=DOCS_CONTENT_POLICY)
@@ -61,8 +63,8 @@ def test_the_page_of_documents_runs_two_scripts_only(settings: Settings) -> None
     assert page.text.count("https://") == len(foreign)
 
 
-def test_the_documents_can_be_turned_off(settings: Settings) -> None:
-    with served(create_app(settings.model_copy(update={"docs": False}))) as client:
+def test_the_documents_can_be_turned_off(sqlite_settings: Settings) -> None:
+    with served(create_app(sqlite_settings.model_copy(update={"docs": False}))) as client:
         for path in ("/docs", "/redoc", "/openapi.json"):
             answer = client.get(path)
             assert answer.status_code == 404

@@ -30,6 +30,8 @@ from tests.support.postgres import query
 
 T = TypeVar("T")
 WAIT_SECONDS = 30.0
+# All tests ask from one address.
+UNLIMITED = {"rate_limit_reads": "off", "rate_limit_writes": "off"}
 
 
 def wait_for(ask: Callable[[], T | None], what: str, *, seconds: float = WAIT_SECONDS) -> T:
@@ -49,6 +51,8 @@ def environment(url: str | None, folder: Path, **settings: object) -> dict[str, 
     inherited = {name: value for name, value in os.environ.items() if "BOOKSTORE_" not in name}
     given = {f"BOOKSTORE_{name.upper()}": str(value) for name, value in settings.items()}
     given.setdefault("BOOKSTORE_SECRETS_DIR", str(folder / "no-secrets"))
+    for name, value in UNLIMITED.items():
+        given.setdefault(f"BOOKSTORE_{name.upper()}", value)
     if url is not None:
         given["BOOKSTORE_DATABASE_URL"] = url
     return inherited | {"PYTHONWARNINGS": "error"} | given
@@ -122,7 +126,7 @@ class Served:
 @contextmanager
 def served_on(url: str) -> Iterator[Served]:
     """Serve the API on a database."""
-    settings = Settings.model_validate({"database_url": url})
+    settings = Settings.model_validate({"database_url": url, **UNLIMITED})
     with served(create_app(settings)) as client:
         yield Served(url, client)
 

@@ -3,6 +3,7 @@
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bookstore_api.client_address import ClientAddresses
 from bookstore_api.middleware.exchange import Exchange, begin, route_of
 from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.request_context import (
@@ -28,8 +29,9 @@ log = structlog.stdlib.get_logger("bookstore_api.access")
 class Boundary:
     """Takes or makes the request's id, returns it in the answer, and logs how it went."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, clients: ClientAddresses) -> None:
         self._app = app
+        self._clients = clients
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of scopes pass through."""
@@ -37,7 +39,7 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         context = _context_of(scope)
-        exchange = Exchange(context.request_id)
+        exchange = Exchange(context.request_id, self._clients.of(scope))
         begin(scope, exchange)
         header = (_REQUEST_ID, context.request_id.encode())
 
@@ -61,14 +63,13 @@ class Boundary:
             error = type(escaped).__name__
             raise
         finally:
-            client = exchange.client or _peer(scope)
             log.info(
                 "request",
                 method=scope["method"] if scope["method"] in METHODS else OTHER_METHOD,
                 route=route_of(scope),
                 status=exchange.outcome,
                 duration_ms=round(exchange.seconds * 1000, 2),
-                client=pseudonym(client) if client else None,
+                client=pseudonym(exchange.client) if exchange.client else None,
                 error=error,
             )
             leave(context, token)
@@ -84,8 +85,3 @@ def _context_of(scope: Scope) -> RequestContext:
         elif name == _TRACEPARENT:
             parents.append(value)
     return RequestContext(sane_request_id(ids) or new_request_id(), parse_traceparent(parents))
-
-
-def _peer(scope: Scope) -> str:
-    """Return the address at the other end of the connection, empty where there is none."""
-    return str(scope["client"][0]) if scope.get("client") else ""

@@ -7,6 +7,7 @@ from typing import cast
 
 from starlette.types import Scope
 
+READS = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 UNMATCHED = "(unmatched)"  # scanners ask for anything: their paths stay out of logs and metrics
 ABANDONED = 499  # as nginx calls it; no standard has a number for what nobody receives
 _KEY = "bookstore.exchange"

@@ -14,8 +14,10 @@ log = structlog.stdlib.get_logger(__name__)
 class LastResort:
     """Answers a fault of ours with a problem, and logs it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
+        """With `debug`, the answer names the exception's type, never more."""
         self._app = app
+        self._debug = debug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other kinds of scopes pass through."""
@@ -24,12 +26,13 @@ class LastResort:
             return
         try:
             await self._app(scope, receive, send)
-        except Exception:
+        except Exception as error:
             log.exception("unhandled exception", route=route_of(scope))
             if exchange_of(scope).answered:
                 raise  # too late for another answer: the server cuts the connection
+            kind = f" ({type(error).__name__})" if self._debug else ""
             answer = problem_response(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
-                "A fault of ours; it was logged with the id in the X-Request-ID header.",
+                f"A fault of ours{kind}; it was logged with the id in the X-Request-ID header.",
             )
             await answer(scope, receive, send)

@@ -1,0 +1,165 @@
+"""Bodies that are too large, too slow or never end, sent byte by byte to real servers."""
+
+import json
+import socket
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.client import HTTPResponse
+
+import httpx
+import pytest
+
+from bookstore_api.app import create_app
+from bookstore_api.catalog.values import make_isbn
+from bookstore_api.middleware import body_limit
+from bookstore_api.settings import Settings
+from tests.support.bookstore import served
+
+BOOKS = "/api/v1/books"
+LIMIT = 2048
+HEAD = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+
+
+@contextmanager
+def limited(settings: Settings, **changes: object) -> Iterator[httpx.Client]:
+    update = {"max_body_bytes": LIMIT, **changes}
+    with served(create_app(settings.model_copy(update=update))) as client:
+        yield client
+
+
+def body(size: int) -> bytes:
+    """A book whose JSON has this size."""
+    book = {
+        "isbn": make_isbn(1),
+        "title": "A",
+        "authors": ["B"],
+        "price": {"amount": "1", "currency": "EUR"},
+    }
+    return json.dumps(book).encode().ljust(size)
+
+
+def connect(client: httpx.Client) -> socket.socket:
+    url = client.base_url
+    return socket.create_connection((url.host, url.port or 80), timeout=20)
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
+    """Read one answer; whoever hangs up first is thought gone, so the connection stays open."""
+    answer = HTTPResponse(connection)
+    answer.begin()
+    headers = {name.lower(): value.lower() for name, value in answer.getheaders()}
+    return answer.status, headers, answer.read()
+
+
+def assert_problem(answer: tuple[int, dict[str, str], bytes], status: int) -> None:
+    assert answer[0] == status
+    assert answer[1]["content-type"] == "application/problem+json"
+    assert answer[1]["connection"] == "close"
+    assert answer[1]["x-frame-options"] == "deny"
+    assert json.loads(answer[2])["status"] == status
+
+
+def test_the_limit_itself_is_taken_and_one_byte_more_is_not(sqlite_settings: Settings) -> None:
+    with limited(sqlite_settings) as client:
+        headers = {"content-type": "application/json"}
+        assert client.post(BOOKS, content=body(LIMIT), headers=headers).status_code == 201
+        refused = client.post(BOOKS, content=body(LIMIT + 1), headers=headers)
+        assert refused.status_code == 413
+        assert refused.headers["connection"] == "close"
+        chunks = (body(LIMIT + 1)[place : place + 100] for place in range(0, LIMIT + 1, 100))
+        assert client.post(BOOKS, content=chunks, headers=headers).status_code == 413
+        assert client.get(BOOKS).status_code == 200
+
+
+def test_a_length_that_is_too_large_is_refused_before_a_byte_is_sent(
+    sqlite_settings: Settings,
+) -> None:
+    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+        connection.sendall(f"{HEAD}content-length: 99999999999\r\n\r\n".encode())
+        assert_problem(read_answer(connection), 413)
+
+
+def test_who_waits_for_permission_is_not_told_to_send(sqlite_settings: Settings) -> None:
+    expecting = f"{HEAD}expect: 100-continue\r\ncontent-length: "
+    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+        connection.sendall(f"{expecting}99999\r\n\r\n".encode())
+        assert_problem(read_answer(connection), 413)
+    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+        connection.sendall(f"{expecting}{LIMIT}\r\n\r\n".encode())
+        assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body(LIMIT))
+        assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
+
+
+def test_chunks_without_end_are_not_kept(sqlite_settings: Settings) -> None:
+    """Far more is sent than the limit; the server's memory does not grow with it."""
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+        tracemalloc.start()
+        try:
+            connection.sendall(f"{HEAD}transfer-encoding: chunked\r\n\r\n".encode())
+            for _ in range(200):  # 13 MB
+                connection.sendall(chunk)
+            assert_problem(read_answer(connection), 413)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 4 * 1024 * 1024
+
+
+@pytest.mark.parametrize("framing", ["content-length: 100", "transfer-encoding: chunked"])
+def test_a_body_that_does_not_arrive_is_given_up(sqlite_settings: Settings, framing: str) -> None:
+    with (
+        limited(sqlite_settings, body_seconds=0.3) as client,
+        closing(connect(client)) as connection,
+    ):
+        connection.sendall(f"{HEAD}{framing}\r\n\r\n".encode())
+        assert_problem(read_answer(connection), 408)
+
+
+def test_a_body_in_which_nothing_arrives_is_given_up_sooner(
+    sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_limit, "STALL_SECONDS", 0.3)
+    with (
+        limited(sqlite_settings, body_seconds=300) as client,
+        closing(connect(client)) as connection,
+    ):
+        connection.sendall(f"{HEAD}content-length: 100\r\n\r\n{{".encode())
+        assert_problem(read_answer(connection), 408)
+
+
+Ask = Callable[[httpx.Client], httpx.Response]
+
+
+@pytest.mark.parametrize(
+    ("ask", "status"),
+    [
+        (lambda client: client.post("/nothing", content=body(LIMIT)), 404),
+        (lambda client: client.put(BOOKS, content=body(LIMIT)), 405),
+        (lambda client: client.request("GET", BOOKS, content=body(LIMIT)), 200),
+    ],
+)
+def test_a_body_that_nobody_reads_does_not_cost_the_connection(
+    sqlite_settings: Settings, ask: Ask, status: int
+) -> None:
+    with limited(sqlite_settings) as client:
+        for _ in range(3):
+            answer = ask(client)
+            assert answer.status_code == status
+            if answer.headers.get("connection") != "close":
+                # The rest of it is not taken for another request.
+                assert client.get(BOOKS).status_code == 200
+
+
+def test_an_answer_before_the_end_of_the_body_is_the_last_on_its_connection(
+    sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body_limit, "LINGER_SECONDS", 0.2)
+    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+        head = HEAD.replace(BOOKS, "/nothing")
+        connection.sendall(f"{head}content-length: 100\r\n\r\n".encode())
+        connection.sendall(b"x" * 50)
+        assert_problem(read_answer(connection), 404)
+        assert connection.recv(1) == b""
