@@ -24,6 +24,7 @@ from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.connections import Connections, Drain
 from bookstore_api.middleware.cors import Cors
 from bookstore_api.middleware.last_resort import LastResort
+from bookstore_api.middleware.rate_limit import RateLimit, RateLimits
 from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.problems import Problem, install_problem_handlers
 from bookstore_api.redis_client import RedisClient, open_redis
@@ -92,6 +93,9 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
 
 def _wrap(app: FastAPI, settings: Settings, resources: Resources | None) -> None:
     """Put the layers around the app that every request passes, here from the inside out."""
+    limits = RateLimits(settings, resources.redis if resources else None)
+    if not limits.off:
+        app.add_middleware(RateLimit, limits=limits)
     app.add_middleware(BodyLimit, limits=BodyLimits(settings.max_body_bytes, settings.body_seconds))
     app.add_middleware(LastResort, debug=settings.debug)
     if settings.cors_origins:

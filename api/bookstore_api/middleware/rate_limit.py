@@ -1,0 +1,204 @@
+"""How often a client may ask: reads counted in this process, writes in all of them together."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal, NamedTuple
+from zlib import crc32
+
+from limits.aio.storage import RedisStorage
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bookstore_api.client_address import counted_as
+from bookstore_api.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
+from bookstore_api.middleware.exchange import READS, exchange_of
+from bookstore_api.problems import problem_response
+from bookstore_api.redis_client import RedisClient, RedisUnavailableError
+from bookstore_api.settings import Settings
+
+SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+# More clients than this in a window share counters, so that nobody can fill the memory.
+MAX_CLIENTS = 100_000
+SHARED_COUNTERS = 1024
+# Counters in Redis outlive their window by this much: clocks differ.
+MARGIN_SECONDS = 10
+KEY_PREFIX = "bookstore:limits"
+
+Kind = Literal["reads", "writes"]
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many requests in so many seconds, of one client."""
+
+    kind: Kind
+    requests: int
+    seconds: int
+
+
+def parse_limit(kind: Kind, text: str) -> Limit | None:
+    """`600/minute` → a limit; `off` → None. The settings have checked the form."""
+    if text == "off":
+        return None
+    requests, _, unit = text.partition("/")
+    return Limit(kind, int(requests), SECONDS[unit])
+
+
+class Verdict(NamedTuple):
+    """What became of a request; `reset` is in how many seconds the count begins anew."""
+
+    allowed: bool
+    remaining: int
+    reset: int
+
+
+class LocalCounter:
+    """Counts in this process, in windows that begin when it does.
+
+    The storage in memory that `limits` has looks at every client on every request.
+    """
+
+    def __init__(self, limit: Limit, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._ends = clock() + limit.seconds
+        self._counts: dict[str | int, int] = {}
+
+    @property
+    def clients(self) -> int:
+        """How many counters there are."""
+        return len(self._counts)
+
+    def hit(self, client: str) -> Verdict:
+        """Count a request."""
+        now = self._clock()
+        if now >= self._ends:
+            self._counts = {}
+            self._ends += self._limit.seconds * (1 + (now - self._ends) // self._limit.seconds)
+        counts = self._counts
+        known = client in counts or len(counts) < MAX_CLIENTS
+        key = client if known else hash(client) % SHARED_COUNTERS
+        count = counts[key] = counts.get(key, 0) + 1
+        return _judge(self._limit, count, self._ends - now)
+
+
+class SharedCounter:
+    """Counts in Redis, exactly, for all processes; in this one while Redis is away.
+
+    Each client has windows of its own, so that not all who wait come back at once.
+    """
+
+    def __init__(
+        self, limit: Limit, redis: RedisClient, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._limit = limit
+        self._redis = redis
+        self._clock = clock
+        self._local = LocalCounter(limit)
+        self._storage = RedisStorage(
+            "async+redis://",
+            implementation="redispy",
+            key_prefix=KEY_PREFIX,
+            connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # as it documents
+        )
+
+    async def hit(self, client: str) -> Verdict:
+        """Count a request; counted here as well, so that Redis leaves no new quota behind."""
+        local = self._local.hit(client)
+        seconds = self._limit.seconds
+        window, elapsed = divmod(self._clock() + crc32(client.encode()) % seconds, seconds)
+        key = f"{self._limit.kind}/{seconds}/{client}/{window:.0f}"
+        try:
+            count = await self._redis.guarded(
+                lambda _: self._storage.incr(key, seconds + MARGIN_SECONDS)
+            )
+        except RedisUnavailableError:
+            RATE_LIMIT_FALLBACKS.inc()
+            return local
+        return _judge(self._limit, count, seconds - elapsed)
+
+
+def _judge(limit: Limit, count: int, seconds_left: float) -> Verdict:
+    return Verdict(count <= limit.requests, max(limit.requests - count, 0), math.ceil(seconds_left))
+
+
+class RateLimits:
+    """The limits of one process."""
+
+    def __init__(self, settings: Settings, redis: RedisClient | None) -> None:
+        reads = parse_limit("reads", settings.rate_limit_reads)
+        writes = parse_limit("writes", settings.rate_limit_writes)
+        self.reads = _Scope(reads, LocalCounter(reads)) if reads else None
+        self.writes: _Scope | None = None
+        if writes:
+            counter = SharedCounter(writes, redis) if redis else LocalCounter(writes)
+            self.writes = _Scope(writes, counter)
+
+    @property
+    def off(self) -> bool:
+        """Whether there are none."""
+        return self.reads is None and self.writes is None
+
+
+class _Scope:
+    """What is counted together, and what its clients are told."""
+
+    def __init__(self, limit: Limit, counter: LocalCounter | SharedCounter) -> None:
+        self._counter = counter
+        self._name = limit.kind
+        policy = f'"{limit.kind}";q={limit.requests};w={limit.seconds}'
+        self._policy = (b"ratelimit-policy", policy.encode())
+        self._refusals = RATE_LIMIT_REFUSALS.labels(limit.kind)
+
+    async def hit(self, client: str) -> Verdict:
+        """Count a request."""
+        counter = self._counter
+        verdict = (
+            counter.hit(client) if isinstance(counter, LocalCounter) else await counter.hit(client)
+        )
+        if not verdict.allowed:
+            self._refusals.inc()
+        return verdict
+
+    def headers(self, verdict: Verdict) -> Headers:
+        """Tell the client where it is (draft-ietf-httpapi-ratelimit-headers)."""
+        now = f'"{self._name}";r={verdict.remaining};t={verdict.reset}'
+        return [self._policy, (b"ratelimit", now.encode())]
+
+
+class RateLimit:
+    """Answers 429 to a client that asks too often, and tells each how much is left."""
+
+    def __init__(self, app: ASGIApp, limits: RateLimits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; other kinds of scopes pass through."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        counted = self._limits.reads if scope["method"] in READS else self._limits.writes
+        if counted is None:
+            await self._app(scope, receive, send)
+            return
+        verdict = await counted.hit(counted_as(exchange_of(scope).client))
+        headers = counted.headers(verdict)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *headers]
+            await send(message)
+
+        if verdict.allowed:
+            await self._app(scope, receive, send_with_headers)
+            return
+        problem = problem_response(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            "Too many requests: wait as long as Retry-After says.",
+            headers={"Retry-After": str(verdict.reset)},
+        )
+        await problem(scope, receive, send_with_headers)
