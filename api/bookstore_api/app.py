@@ -29,6 +29,7 @@ from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.problems import Problem, install_problem_handlers
 from bookstore_api.redis_client import RedisClient, open_redis
 from bookstore_api.settings import Settings
+from bookstore_api.staff import SCHEME, SCHEME_NAME, Staff, install_staff
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         app.add_route("/docs", docs_page, include_in_schema=False)
     install_problem_handlers(app)
     app.include_router(catalog.router)
+    install_staff(app, Staff(settings))
     _wrap(app, settings, resources)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app
@@ -135,5 +137,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(problem.pop("$defs"))
         schemas["Problem"] = problem
+        schema["components"]["securitySchemes"] = {SCHEME_NAME: SCHEME}
         app.openapi_schema = schema
     return app.openapi_schema

@@ -18,3 +18,9 @@ RATE_LIMIT_FALLBACKS = Counter(
     "Writes that were counted in this process alone, as Redis was away.",
     registry=REGISTRY,
 )
+STAFF_ATTEMPTS = Counter(
+    "bookstore_staff_attempts_total",
+    "Requests that had to show the staff token, by how that went.",
+    ["outcome"],
+    registry=REGISTRY,
+)

@@ -25,19 +25,20 @@ class SmokeError(Exception):
     """A step did not end as it should; the message says which and how."""
 
 
-def smoke(url: str) -> Outcome:
-    """Create, read, list, change and delete a book of its own at `url`."""
+def smoke(url: str, staff_token: str | None = None) -> Outcome:
+    """Create, read, list, change and delete a book of its own at `url`, with the token if any."""
     with working_for(RequestContext(new_request_id())) as context:
-        return _smoke(url, context.request_id)
+        return _smoke(url, staff_token, context.request_id)
 
 
-def _smoke(url: str, request_id: str) -> Outcome:
+def _smoke(url: str, staff_token: str | None, request_id: str) -> Outcome:
+    authorization = {"Authorization": f"Bearer {staff_token}"} if staff_token else {}
     try:
         with httpx.Client(
             base_url=url,
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
-            headers=outgoing_headers(),
+            headers={**outgoing_headers(), **authorization},
         ) as client:
             walk(client)
     except SmokeError as error:
@@ -83,6 +84,9 @@ def _book(client: httpx.Client, book: dict[str, Any]) -> Iterator[dict[str, Any]
 def _expect(
     step: str, answer: httpx.Response, status: HTTPStatus, body: dict[str, Any] | None = None
 ) -> None:
+    if answer.status_code == HTTPStatus.UNAUTHORIZED:
+        msg = f"{step}: the API wants another staff token than these settings have."
+        raise SmokeError(msg)
     if answer.status_code != status:
         msg = f"{step}: status {answer.status_code} where {status.value} was expected."
         raise SmokeError(msg)

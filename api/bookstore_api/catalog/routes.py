@@ -12,9 +12,15 @@ from bookstore_api.dependencies import Reading, Writing
 from bookstore_api.etags import IfMatch, etag_of
 from bookstore_api.pagination import After, Limit, Page
 from bookstore_api.problems import describe
+from bookstore_api.staff import StaffRoute
 
 # The whole prefix here: one given to include_router is missing from the route's template in logs.
-router = APIRouter(prefix="/api/v1/books", tags=["books"], responses=describe(422, 503))
+router = APIRouter(
+    prefix="/api/v1/books",
+    tags=["books"],
+    route_class=StaffRoute,
+    responses=describe(422, 429, 503),
+)
 
 
 @router.get("")
