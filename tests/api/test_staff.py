@@ -1,6 +1,7 @@
 """Who may write: with the staff token, compared, rotated, counted and logged, by a real server."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +126,18 @@ def test_who_has_no_token_is_not_told_what_else_is_wrong(
         assert_refused(client.request(method, path, content=content, headers=headers))
         told = client.request(method, path, content=content, headers={**headers, **bearer(TOKEN)})
         assert told.status_code in {400, 415, 422}
+
+
+def test_who_has_no_token_is_answered_before_the_body_is_there(
+    sqlite_settings: Settings, tmp_path: Path
+) -> None:
+    mount(tmp_path, TOKEN)
+    head = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    with guarded(sqlite_settings, secrets_dir=tmp_path) as client:
+        url = client.base_url
+        with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+            connection.sendall(f"{head}content-length: 100\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 401 ")
 
 
 def test_a_rotated_token_needs_no_restart(sqlite_settings: Settings, tmp_path: Path) -> None:
