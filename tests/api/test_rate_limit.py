@@ -144,6 +144,14 @@ def test_reads_and_writes_are_counted_apart(sqlite_settings: Settings) -> None:
     assert counted("bookstore_rate_limit_refusals_total", scope="reads") == before + 1
 
 
+def test_nobody_is_another_client_by_saying_so(
+    start: StartProcess, sqlite_settings: Settings
+) -> None:
+    process = start(sqlite_settings.database_uri(), rate_limit_writes="2/hour").wait_until_ready()
+    statuses = [write(process.url + BOOKS, f"198.51.100.{n}").status_code for n in range(3)]
+    assert statuses == [422, 422, 429]
+
+
 def test_a_limit_can_be_turned_off(sqlite_settings: Settings) -> None:
     with limited(sqlite_settings, rate_limit_writes="1/hour") as client:
         for _ in range(5):

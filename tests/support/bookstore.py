@@ -140,6 +140,7 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         lifespan="on",
         timeout_graceful_shutdown=5,
     )
