@@ -23,7 +23,6 @@ TITLES = {413: "Content Too Large", 414: "URI Too Long", UNPROCESSABLE: "Unproce
 RETRY_AFTER_SECONDS = "2"
 # What the framework's own errors mean here.
 DETAILS = {
-    HTTPStatus.BAD_REQUEST: "The body can't be read: send JSON in UTF-8, not nested too deep.",
     HTTPStatus.NOT_FOUND: "There is nothing at this path.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path takes the methods in the Allow header only.",
 }
@@ -40,6 +39,11 @@ class InvalidField(BaseModel):
     )
     message: str = Field(description="What is expected there")
     code: str = Field(description="The same, for programs")
+
+
+UNREADABLE = InvalidField(
+    location="body", message="No JSON in UTF-8, or nested too deep", code="unreadable"
+)
 
 
 class Problem(BaseModel):
@@ -160,6 +164,8 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # so FastAPI says that it can't read the body
+        return problem_response(UNPROCESSABLE, "The request is not valid.", errors=[UNREADABLE])
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(filter(partial(_is_allowed, request), METHODS))

@@ -43,7 +43,7 @@ THROTTLED = "203.0.113.1"
 FRAMING = frozenset({"connection", "content-length", "content-type", "date", "traceparent"})
 
 STATUS = {
-    "unreadable": 400,
+    "unreadable": 422,
     "no-token": 401,
     "unknown": 404,
     "other-method": 405,
