@@ -61,6 +61,12 @@ class Staff:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._is_development = settings.environment is Environment.DEVELOPMENT
+
+    def warn_if_open(self) -> None:
+        """Log where anybody may write; raises SettingsError."""
+        if self._is_development and self._settings.staff_token_now() is None:
+            log.warning("writes are open to everybody: no staff token is set")
 
     def admit(self, scope: Scope) -> None:
         """Let a request pass; raises StaffTokenError and StaffUnavailableError. Both are logged."""
@@ -68,8 +74,11 @@ class Staff:
         outcome = self._judge(given)
         _COUNTERS[outcome].inc()
         refused = outcome not in {Outcome.ACCEPTED, Outcome.OPEN}
-        tell = log.warning if refused else log.info
-        tell("staff token", outcome=outcome.value, token=pseudonym(given) if given else None)
+        tried = pseudonym(given) if given else None
+        if refused:
+            log.warning("staff token", outcome=outcome.value, token=tried)
+        else:
+            log.info("staff token", outcome=outcome.value, token=tried)
         if outcome is Outcome.UNAVAILABLE:
             msg = "The staff token can't be checked at the moment. Try again."
             raise StaffUnavailableError(msg, headers={"Retry-After": "2"})
@@ -83,10 +92,9 @@ class Staff:
     def _judge(self, given: str | None) -> Outcome:
         try:
             expected = self._settings.staff_token_now()
-        except SettingsError as error:
-            log.error("staff token unreadable", reason=str(error))
+        except SettingsError:
             return Outcome.UNAVAILABLE
-        if expected is None and self._settings.environment is Environment.DEVELOPMENT:
+        if expected is None and self._is_development:
             return Outcome.OPEN
         if given is None:
             return Outcome.MISSING

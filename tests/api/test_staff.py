@@ -163,9 +163,11 @@ def test_a_token_that_can_not_be_read_lets_nobody_in(
 
 
 def test_only_development_is_open_without_a_token(sqlite_settings: Settings) -> None:
-    with guarded(sqlite_settings) as client:
+    with capture_logs() as lines, guarded(sqlite_settings) as client:
         assert client.post(BOOKS, json=BOOK).status_code == 201
         assert client.delete(f"{BOOKS}/no-id", headers=bearer(WRONG)).status_code == 422
+        (warning,) = (line for line in lines if line["log_level"] == "warning")
+        assert "writes are open" in warning["event"]
     for environment_ in (Environment.STAGING, Environment.PRODUCTION):
         with guarded(sqlite_settings, environment=environment_) as client:
             assert_refused(client.post(BOOKS, json=BOOK))
