@@ -65,11 +65,9 @@ async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
 
 def create_app(settings: Settings, resources: Resources | None = None) -> FastAPI:
     """Make the public API; it opens resources of its own where none are given."""
-    staff = Staff(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        staff.warn_if_open()
         if resources is not None:
             yield State(database=resources.database)
             return
@@ -89,7 +87,7 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
         app.add_route("/docs", docs_page, include_in_schema=False)
     install_problem_handlers(app)
     app.include_router(catalog.router)
-    install_staff(app, staff)
+    install_staff(app, Staff(settings))
     _wrap(app, settings, resources)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way
     return app

@@ -275,7 +275,9 @@ def _run_server(settings: Settings) -> None:
     import uvloop  # noqa: PLC0415 - only serve needs them
 
     from bookstore_api.server import serve as run  # noqa: PLC0415
+    from bookstore_api.staff import warn_if_open  # noqa: PLC0415
 
+    warn_if_open(settings)
     uvloop.run(run(settings))
 
 

@@ -63,11 +63,6 @@ class Staff:
         self._settings = settings
         self._is_development = settings.environment is Environment.DEVELOPMENT
 
-    def warn_if_open(self) -> None:
-        """Log where anybody may write; raises SettingsError."""
-        if self._is_development and self._settings.staff_token_now() is None:
-            log.warning("writes are open to everybody: no staff token is set")
-
     def admit(self, scope: Scope) -> None:
         """Let a request pass; raises StaffTokenError and StaffUnavailableError. Both are logged."""
         given = _given_token(scope)
@@ -120,6 +115,13 @@ def _given_token(scope: Scope) -> str | None:
 
 def _digest(token: str, encoding: str) -> bytes:
     return sha256(token.encode(encoding)).digest()
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Log it where anybody may write; raises SettingsError."""
+    development = settings.environment is Environment.DEVELOPMENT
+    if development and settings.staff_token_now() is None:
+        log.warning("writes are open to everybody: no staff token is set")
 
 
 class StaffRoute(APIRoute):

@@ -18,6 +18,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from bookstore_api.app import create_app
+from bookstore_api.client_address import ClientAddresses
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.server import _server
@@ -241,7 +242,7 @@ def test_requests_in_one_pipeline_keep_to_their_own_ids(
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await Boundary(app)(scope, receive, send)
+            await Boundary(app, ClientAddresses(()))(scope, receive, send)
         finally:
             if scope.get("path") == "/second":
                 log.warning("past our layers")
@@ -279,7 +280,7 @@ async def ask(app: Any, scope: dict[str, Any]) -> list[Message]:
         sent.append(message)
 
     whole = {"type": "http", "method": "GET", "headers": [], "client": None, **scope}
-    await Boundary(app)(whole, receive, send)
+    await Boundary(app, ClientAddresses(()))(whole, receive, send)
     return sent
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-from structlog.testing import capture_logs
 
 from bookstore_api.app import create_app
 from bookstore_api.catalog.values import make_isbn
@@ -18,10 +17,12 @@ from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.settings import Environment, Settings
 from bookstore_api.staff import Outcome
 from tests.support.bookstore import Process, environment, run_command, served
+from tests.support.log_lines import logging_to, validated
 
 BOOKS = "/api/v1/books"
 TOKEN = "canary-right-0123456789abcdef0123456789abcdef"
 WRONG = "canary-wrong-0123456789abcdef0123456789abcdef"
+OPEN_EVENT = "writes are open to everybody: no staff token is set"
 CHALLENGE = 'Bearer realm="bookstore"'
 BOOK = {
     "isbn": make_isbn(1),
@@ -163,11 +164,9 @@ def test_a_token_that_can_not_be_read_lets_nobody_in(
 
 
 def test_only_development_is_open_without_a_token(sqlite_settings: Settings) -> None:
-    with capture_logs() as lines, guarded(sqlite_settings) as client:
+    with guarded(sqlite_settings) as client:
         assert client.post(BOOKS, json=BOOK).status_code == 201
         assert client.delete(f"{BOOKS}/no-id", headers=bearer(WRONG)).status_code == 422
-        (warning,) = (line for line in lines if line["log_level"] == "warning")
-        assert "writes are open" in warning["event"]
     for environment_ in (Environment.STAGING, Environment.PRODUCTION):
         with guarded(sqlite_settings, environment=environment_) as client:
             assert_refused(client.post(BOOKS, json=BOOK))
@@ -187,22 +186,23 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
     ]
     before = attempts()
     with (
+        logging_to() as stream,
         guarded(sqlite_settings, secrets_dir=tmp_path) as client,
-        capture_logs() as lines,
     ):
         for headers, _ in tried:
             client.delete(f"{BOOKS}/no-id", headers=headers)
     after = attempts()
     expected = {outcome for _, outcome in tried}
     assert {each for each in Outcome if after[each] == before[each] + 1} == expected
+    lines = validated(stream.getvalue().splitlines())
     told = [line for line in lines if line["event"] == "staff token"]
-    assert [(line["outcome"], line["token"], line["log_level"]) for line in told] == [
+    assert [(line["outcome"], line.get("token"), line["level"]) for line in told] == [
         ("accepted", pseudonym(TOKEN), "info"),
         ("refused", pseudonym(WRONG), "warning"),
         ("missing", None, "warning"),
         ("malformed", None, "warning"),
     ]
-    assert "canary" not in json.dumps(lines, default=str)
+    assert "canary" not in stream.getvalue()
 
 
 def test_every_route_that_writes_asks(sqlite_settings: Settings) -> None:
@@ -233,3 +233,12 @@ def test_the_smoke_test_shows_the_token(
     assert (ended.code, ended.outcome["code"]) == (1, "failed")
     assert "staff token" in ended.outcome["message"]
     assert TOKEN not in json.dumps(process.lines()) + ended.output + ended.errors
+    assert OPEN_EVENT not in {line["event"] for line in process.lines()}
+
+
+def test_the_log_warns_where_anybody_may_write(
+    start: Callable[..., Process], sqlite_settings: Settings
+) -> None:
+    process = start(sqlite_settings.database_uri()).wait_until_serving()
+    levels = {line["event"]: line["level"] for line in process.lines()}
+    assert levels[OPEN_EVENT] == "warning"
