@@ -1,6 +1,7 @@
 """Books over HTTP, on both databases, by a real server."""
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -257,11 +258,11 @@ def test_a_book_is_found_by_its_isbn(api: httpx.Client) -> None:
 
 
 def test_each_answer_carries_the_request_id(api: httpx.Client) -> None:
-    sane = api.get(BOOKS, headers={"x-request-id": "trace-1.2:3"})
-    assert sane.headers["x-request-id"] == "trace-1.2:3"
-    for hostile in ("a" * 65, "a b", '"', "é"):
+    sane = api.get(BOOKS, headers={"x-request-id": "trace-1_2"})
+    assert sane.headers["x-request-id"] == "trace-1_2"
+    for hostile in ("a" * 65, "a b", '"', "é", "10.0.0.1"):
         answer = api.get(BOOKS, headers={b"x-request-id": hostile.encode()})
-        assert UUID(answer.headers["x-request-id"]).version == 4
+        assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
 
 
 @pytest.fixture
