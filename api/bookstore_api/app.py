@@ -23,6 +23,7 @@ from bookstore_api.middleware.body_limit import BodyLimit, BodyLimits
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.connections import Connections, Drain
 from bookstore_api.middleware.cors import Cors
+from bookstore_api.middleware.http_metrics import HttpMetrics
 from bookstore_api.middleware.last_resort import LastResort
 from bookstore_api.middleware.rate_limit import RateLimit, RateLimits
 from bookstore_api.middleware.security_headers import SecurityHeaders
@@ -104,6 +105,7 @@ def _wrap(app: FastAPI, settings: Settings, resources: Resources | None) -> None
         app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Connections, drain=resources.drain if resources else Drain())
+    app.add_middleware(HttpMetrics)
     app.add_middleware(Boundary, clients=ClientAddresses(settings.trusted_proxies))
 
 

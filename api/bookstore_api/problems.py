@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bookstore_api.database import DatabaseUnavailableError
+from bookstore_api.middleware.exchange import exchange_of
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -199,7 +200,8 @@ def _is_json(content_type: str) -> bool:
     return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
 
 
-async def _on_database_unavailable(_request: Request, error: Exception) -> Response:
+async def _on_database_unavailable(request: Request, error: Exception) -> Response:
+    exchange_of(request.scope).error = "database_unavailable"
     log.warning("database unavailable", reason=str(error))
     return problem_response(
         HTTPStatus.SERVICE_UNAVAILABLE,

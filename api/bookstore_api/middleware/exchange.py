@@ -18,14 +18,16 @@ class Exchange:
     """One request and its answer.
 
     `client` is the address that limits are counted by, found past the trusted proxies; `status` is
-    0 until the answer begins; `abandoned` says that the client left before that; `started` is in
-    seconds of `time.perf_counter`.
+    0 until the answer begins; `abandoned` says that the client left before that; `error` names
+    the kind of problem for the metrics, where the status alone does not; `started` is in seconds of
+    `time.perf_counter`.
     """
 
     request_id: str
     client: str = ""
     status: int = 0
     abandoned: bool = False
+    error: str = ""
     started: float = field(default_factory=time.perf_counter)
 
     @property
