@@ -1,4 +1,4 @@
-"""The two apps of a process: the public API, and the internal one that only the cluster sees."""
+"""The public API of a process, and what it shares with the internal app."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,11 +7,6 @@ from typing import Any, TypedDict
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
 
 from bookstore_api import __version__
 from bookstore_api.catalog import routes as catalog
@@ -54,7 +49,7 @@ class State(TypedDict):
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the apps share, and close it; raises SettingsError."""
     database, redis, drain = open_database(settings), open_redis(settings), Drain()
-    health = Health(settings, database, drain)
+    health = Health(settings, database, redis, drain)
     try:
         yield Resources(settings, database, redis, drain, health)
     finally:
@@ -107,26 +102,6 @@ def _wrap(app: FastAPI, settings: Settings, resources: Resources | None) -> None
     app.add_middleware(Connections, drain=resources.drain if resources else Drain())
     app.add_middleware(HttpMetrics)
     app.add_middleware(Boundary, clients=ClientAddresses(settings.trusted_proxies))
-
-
-def create_internal_app(resources: Resources) -> Starlette:
-    """Make the app of probes and facts, for the port that no Service exposes."""
-    health = resources.health
-
-    async def livez(_request: Request) -> PlainTextResponse:
-        return PlainTextResponse("ok\n")
-
-    async def readyz(_request: Request) -> JSONResponse:
-        status, body = await health.readiness()
-        return JSONResponse(body, status)
-
-    async def version(_request: Request) -> JSONResponse:
-        return JSONResponse(await health.version())
-
-    return Starlette(
-        routes=[Route("/livez", livez), Route("/readyz", readyz), Route("/version", version)],
-        middleware=[Middleware(SecurityHeaders)],
-    )
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
 from bookstore_api.database_uri import PostgresServer, SqliteFile, parse_database_uri
 from bookstore_api.settings import Settings
@@ -42,15 +43,63 @@ class WriteSession(ReadSession):
     """A session that may write; on SQLite it holds the write lock from its first statement."""
 
 
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """The connections that requests use; `waits` and `timeouts` since the process began."""
+
+    size: int
+    open: int
+    checked_out: int
+    overflow: int
+    waiting: int
+    waits: int
+    timeouts: int
+
+
+class CountingPool(AsyncAdaptedQueuePool):
+    """A pool that counts how often somebody had to wait for one of its connections."""
+
+    waits = timeouts = waiting = 0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        """Take a connection, where there is none after a wait; SQLAlchemy's pools are made so."""
+        if self.checkedin() or self.overflow() < self._max_overflow:
+            return super()._do_get()
+        self.waits += 1
+        self.waiting += 1
+        try:
+            return super()._do_get()
+        except PoolTimeoutError:
+            self.timeouts += 1
+            raise
+        finally:
+            self.waiting -= 1
+
+    def state(self) -> PoolState:
+        """Return what it is at this moment."""
+        return PoolState(
+            size=self.size(),
+            open=self.checkedin() + self.checkedout(),
+            checked_out=self.checkedout(),
+            overflow=max(0, self.overflow()),
+            waiting=self.waiting,
+            waits=self.waits,
+            timeouts=self.timeouts,
+        )
+
+
 class Database:
     """The pools of one process. Close it when done."""
 
     def __init__(self, uri: Callable[[], str], *, pool_size: int) -> None:
         """Open nothing yet; `uri` is called again for each new connection."""
-        self._uri = uri
+        address = parse_database_uri(uri())
+        self.file = address.path if isinstance(address, SqliteFile) else None
         self.engine = _create_engine(uri, pool_size=pool_size)
         # Health is told over a connection of its own: a busy pool is no sick database.
         self._health_engine = _create_engine(uri, pool_size=1)
+        self._health_driver: Any = None
+        event.listen(self._health_engine.sync_engine, "connect", self._keep_health_driver)
         self._reads = async_sessionmaker(
             self.engine.execution_options(postgresql_readonly=True),
             class_=ReadSession,
@@ -96,6 +145,24 @@ class Database:
         async with self._health_engine.connect() as connection:
             yield connection
 
+    def cut_health_connection(self) -> None:
+        """End the connection kept for health at once, so that who waits for it waits no more.
+
+        Cancelling a question would not do: the driver then waits for the server to hear of it.
+        SQLite's can't be cut: it waits for a lock, and not for longer than `SQLITE_BUSY_SECONDS`.
+        """
+        if self.file is None and self._health_driver is not None:
+            self._health_driver.terminate()
+
+    def _keep_health_driver(self, connection: Any, _record: Any) -> None:
+        self._health_driver = connection.driver_connection
+
+    def pool_state(self) -> PoolState:
+        """Return how busy the pool of requests is at this moment."""
+        pool = self.engine.pool
+        assert isinstance(pool, CountingPool)  # noqa: S101 - made below
+        return pool.state()
+
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
@@ -124,6 +191,7 @@ def _create_engine(uri: Callable[[], str], *, pool_size: int) -> AsyncEngine:
     address = parse_database_uri(uri())
     common: dict[str, Any] = {
         "hide_parameters": True,
+        "poolclass": CountingPool,
         "pool_size": pool_size,
         "max_overflow": 0,
         "pool_timeout": POOL_WAIT_SECONDS,

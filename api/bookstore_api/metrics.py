@@ -22,14 +22,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
-from bookstore_api.middleware.exchange import route_of
+from bookstore_api.database import PoolState
+from bookstore_api.middleware.exchange import ABANDONED, route_of
 
 # The objectives in docs/reference/metrics.md are told exactly by edges at 50, 100, 250 and 500 ms;
 # the rest shows how far off an answer is, up to what clients wait for at most.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "other"  # a method is any word that a client makes up
-CLIENT_LEFT = 499  # as nginx has it: the client was gone before the answer began
 ERROR_TYPES = {
     400: "bad_request",
     401: "unauthenticated",
@@ -43,7 +43,7 @@ ERROR_TYPES = {
     415: "unsupported_media_type",
     422: "validation",
     429: "rate_limited",
-    CLIENT_LEFT: "client_left",
+    ABANDONED: "client_left",
     500: "internal",
     503: "unavailable",
 }
@@ -172,19 +172,6 @@ class RequestsInProgress(Collector):
 
 IN_PROGRESS = RequestsInProgress()
 REGISTRY.register(IN_PROGRESS)
-
-
-@dataclass(frozen=True)
-class PoolState:
-    """The connections that requests use; `waits` and `timeouts` since the process began."""
-
-    size: int
-    open: int
-    checked_out: int
-    overflow: int
-    waiting: int
-    waits: int
-    timeouts: int
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,11 @@ class RedisClient:
         assert isinstance(pool, BlockingConnectionPool)  # noqa: S101 - made above
         return pool
 
+    @property
+    def breaker_open(self) -> bool:
+        """Whether it failed when it was asked last, so that it is asked by few."""
+        return self._breaker.open
+
     async def ping(self) -> None:
         """Ask whether it answers; raises RedisUnavailableError."""
         await self.guarded(lambda redis: redis.ping())

@@ -13,7 +13,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bookstore_api import __version__, signals
-from bookstore_api.app import Resources, create_app, create_internal_app, open_resources
+from bookstore_api.app import Resources, create_app, open_resources
+from bookstore_api.internal import create_internal_app
 from bookstore_api.settings import Settings, SettingsError
 
 BACKLOG = 2048

@@ -1,0 +1,167 @@
+"""The checks of what this process depends on. Each is asked through a `Probe`, which limits it."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from bookstore_api.database import Database, explain
+from bookstore_api.health.finding import Finding, Findings, State
+from bookstore_api.health.probe import CHECK_SECONDS
+from bookstore_api.redis_client import RedisClient, RedisUnavailableError
+from bookstore_api.schema.check import Assessment, assess
+from bookstore_api.settings import SettingsError
+
+DATABASE, SCHEMA, REDIS, DISK = "database", "schema", "redis", "disk"
+# Without these nobody can be served.
+REQUIRED = frozenset({DATABASE, SCHEMA})
+# Slower than this, a few questions to the database take longer than an answer should in all.
+DATABASE_SLOW_SECONDS = 0.1
+REDIS_SLOW_SECONDS = 0.05
+FULL_BYTES = 1024 * 1024
+# A hanging connection is cut a little before the check is given up: then it ends by itself.
+PATIENCE_SECONDS = CHECK_SECONDS - 0.1
+
+_UNKNOWN_SCHEMA = Finding(
+    SCHEMA, State.UNKNOWN, "Not known while the database does not answer: mend that first."
+)
+
+
+class DatabaseCheck:
+    """Whether the database answers, and whether this code works on its schema."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rehearsed: set[tuple[str, ...]] = set()
+
+    async def __call__(self) -> Findings:
+        """Ask over the connection kept for it, which is cut where it hangs."""
+        loop = asyncio.get_running_loop()
+        cut = loop.call_later(PATIENCE_SECONDS, self._database.cut_health_connection)
+        try:
+            latency = await self._ask()
+            assessment = await assess(self._database, rehearsed=self._rehearsed)
+        except (SQLAlchemyError, OSError) as error:
+            if loop.time() >= cut.when():
+                return database_in_vain("timeout", f"No answer within {PATIENCE_SECONDS:g} s.")
+            failure = explain(error)
+            return database_in_vain(failure.code, failure.message)
+        except SettingsError as error:
+            return _database_failed("settings", str(error))
+        finally:
+            cut.cancel()
+        return Findings((_answered(latency), _suits(assessment)), assessment.applied)
+
+    async def _ask(self) -> float:
+        """Ask the database for nothing; how long that took in seconds."""
+        async with self._database.health_connection() as connection:
+            began = time.perf_counter()
+            await connection.execute(text("SELECT 1"))
+            return time.perf_counter() - began
+
+
+def database_in_vain(code: str, message: str) -> Findings:
+    """Tell of a database that gave no answer, and so of a schema that is not known."""
+    return _database_failed(f"{DATABASE}-{code}", message)
+
+
+def _database_failed(code: str, message: str) -> Findings:
+    return Findings((Finding(DATABASE, State.FAILED, message, code), _UNKNOWN_SCHEMA))
+
+
+def _answered(latency: float) -> Finding:
+    if latency > DATABASE_SLOW_SECONDS:
+        message = (
+            f"It took longer than {DATABASE_SLOW_SECONDS * 1000:g} ms to answer: look at its load, "
+            "and at the network between."
+        )
+        return Finding(DATABASE, State.DEGRADED, message, f"{DATABASE}-slow", latency)
+    return Finding(DATABASE, State.OK, "The database answers.", latency=latency)
+
+
+def _suits(assessment: Assessment) -> Finding:
+    if assessment.compatible:
+        return Finding(SCHEMA, State.OK, assessment.message)
+    return Finding(SCHEMA, State.FAILED, assessment.message, f"{SCHEMA}-{assessment.verdict}")
+
+
+class RedisCheck:
+    """Whether Redis answers. It may be absent: then each process limits writes by itself."""
+
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+
+    async def __call__(self) -> Findings:
+        """Ask it for nothing."""
+        began = time.perf_counter()
+        try:
+            await self._redis.ping()
+        except RedisUnavailableError as error:
+            return redis_in_vain(error.code, str(error))
+        latency = time.perf_counter() - began
+        if latency > REDIS_SLOW_SECONDS:
+            message = (
+                f"It took longer than {REDIS_SLOW_SECONDS * 1000:g} ms to answer: look at its "
+                "load, and at the network between."
+            )
+            slow = Finding(REDIS, State.DEGRADED, message, f"{REDIS}-slow", latency)
+            return Findings((slow,))
+        return Findings((Finding(REDIS, State.OK, "Redis answers.", latency=latency),))
+
+
+def redis_in_vain(code: str, message: str) -> Findings:
+    """Tell of a Redis that gave no answer, and of what that means."""
+    message = f"{message} Until it answers, each process limits writes by itself."
+    return Findings((Finding(REDIS, State.FAILED, message, f"{REDIS}-{code}"),))
+
+
+class DiskCheck:
+    """Whether there is room in the folders that this process, or its SQLite file, writes to."""
+
+    def __init__(self, database_file: Path | None, *, minimum_bytes: int) -> None:
+        self._minimum = minimum_bytes
+        self._folders = {"temporary files": Path(tempfile.gettempdir())}
+        if database_file is not None:
+            self._folders["the database"] = database_file.parent
+
+    async def __call__(self) -> Findings:
+        """Ask the file systems, in a thread: one that is mounted from elsewhere may hang."""
+        began = time.perf_counter()
+        try:
+            free = await asyncio.to_thread(self._free)
+        except OSError as error:
+            return disk_in_vain("failed", f"The free space can't be read: {error.strerror}.")
+        latency = time.perf_counter() - began
+        return Findings((_room(free.items(), self._minimum, latency),))
+
+    def _free(self) -> dict[str, int]:
+        """How many bytes are left in the folder of each use."""
+        left = {}
+        for use, folder in self._folders.items():
+            status = os.statvfs(folder)
+            left[use] = status.f_bavail * status.f_frsize
+        return left
+
+
+def disk_in_vain(code: str, message: str) -> Findings:
+    """Tell of file systems that gave no answer."""
+    message = f"{message} Check the volumes of this process."
+    return Findings((Finding(DISK, State.FAILED, message, f"{DISK}-{code}"),))
+
+
+def _room(free: Iterable[tuple[str, int]], minimum: int, latency: float) -> Finding:
+    """Judge by the folder with the least room."""
+    use, left = min(free, key=lambda item: item[1])
+    room = f"{left / 1024 / 1024:.0f} MiB are left in the folder of {use}"
+    if left < min(FULL_BYTES, minimum):
+        message = f"{room}: it is full. Make room, or give it a larger volume."
+        return Finding(DISK, State.FAILED, message, f"{DISK}-full", latency)
+    if left < minimum:
+        message = f"{room}, less than {minimum / 1024 / 1024:.0f}: make room there."
+        return Finding(DISK, State.DEGRADED, message, f"{DISK}-low", latency)
+    return Finding(DISK, State.OK, f"{room}.", latency=latency)

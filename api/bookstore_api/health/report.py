@@ -1,0 +1,164 @@
+"""What the internal port answers: readiness, the report of all dependencies, the version."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+
+from bookstore_api import __version__
+from bookstore_api.database import Database
+from bookstore_api.health.checks import (
+    REQUIRED,
+    DatabaseCheck,
+    DiskCheck,
+    RedisCheck,
+    database_in_vain,
+    disk_in_vain,
+    redis_in_vain,
+)
+from bookstore_api.health.finding import Finding, State
+from bookstore_api.health.probe import Observed, Probe
+from bookstore_api.middleware.connections import Drain
+from bookstore_api.redis_client import RedisClient
+from bookstore_api.schema.check import known_revisions
+from bookstore_api.schema.tree import load_tree
+from bookstore_api.settings import Settings
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why this process is not ready."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A finding, how old it is in seconds, and whether nobody can be served without it."""
+
+    finding: Finding
+    age: float
+
+    @property
+    def required(self) -> bool:
+        """Whether readiness fails with it."""
+        return self.finding.dependency in REQUIRED
+
+
+class Health:
+    """How this process is. Each answer is given within `ANSWER_SECONDS`, whatever hangs.
+
+    Nothing is asked unless somebody asks here, and then at most once in `CACHE_SECONDS`.
+    """
+
+    def __init__(
+        self, settings: Settings, database: Database, redis: RedisClient | None, drain: Drain
+    ) -> None:
+        self._settings = settings
+        self._drain = drain
+        self._database = Probe(DatabaseCheck(database), database_in_vain)
+        disk = DiskCheck(database.file, minimum_bytes=settings.disk_min_free_bytes)
+        self._others = [Probe(disk, disk_in_vain)]
+        if redis is not None:
+            self._others.insert(0, Probe(RedisCheck(redis), redis_in_vain))
+        self._told: tuple[str, ...] = ()
+
+    async def readiness(self) -> tuple[HTTPStatus, dict[str, Any]]:
+        """Whether users may be sent here, and why not; waits for required dependencies only."""
+        reasons = await self.reasons()
+        if reasons:
+            body = {
+                "status": "not-ready",
+                "reasons": [{"code": each.code, "message": each.message} for each in reasons],
+            }
+            return HTTPStatus.SERVICE_UNAVAILABLE, body
+        return HTTPStatus.OK, {"status": "ready", "reasons": []}
+
+    async def reasons(self) -> tuple[Reason, ...]:
+        """Why users may not be sent here; none where they may."""
+        if self._drain.started:
+            return (Reason("draining", "This process is about to stop."),)
+        observed = await self._database.observe()
+        reasons = tuple(
+            Reason(finding.code, finding.message)
+            for finding in observed.findings.of
+            if finding.state is State.FAILED
+        )
+        self._tell(reasons)
+        return reasons
+
+    async def dependencies(self) -> list[Dependency]:
+        """How each dependency is, checked all at once."""
+        observed = await asyncio.gather(*(p.observe() for p in (self._database, *self._others)))
+        return [
+            Dependency(finding, time.monotonic() - each.began)
+            for each in observed
+            for finding in each.findings.of
+        ]
+
+    async def report(self) -> tuple[HTTPStatus, dict[str, Any]]:
+        """How each dependency is and what to do; 503 where a required one is not well."""
+        dependencies = await self.dependencies()
+        overall = _overall(dependencies)
+        body = {
+            "status": overall,
+            "draining": self._drain.started,
+            "dependencies": {each.finding.dependency: _describe(each) for each in dependencies},
+        }
+        failed = overall is State.FAILED
+        return HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK, body
+
+    async def version(self) -> dict[str, Any]:
+        """Tell what this process is; the database's revisions are null where it can't be asked."""
+        observed: Observed = await self._database.observe()
+        schema = observed.findings.schema
+        return {
+            "name": "bookstore-api",
+            "version": __version__,
+            "revision": self._settings.revision,
+            "colour": self._settings.colour,
+            "image": self._settings.image,
+            "schema": {
+                "code": list(known_revisions(load_tree())),
+                "database": None if schema is None else list(schema),
+            },
+        }
+
+    def _tell(self, reasons: tuple[Reason, ...]) -> None:
+        codes = tuple(reason.code for reason in reasons)
+        if codes != self._told:
+            log.info("readiness changed", ready=not codes, reasons=list(codes))
+        self._told = codes
+
+    async def close(self) -> None:
+        """Give up the checks that still run."""
+        await asyncio.gather(*(probe.close() for probe in (self._database, *self._others)))
+
+
+def _overall(dependencies: Sequence[Dependency]) -> State:
+    """Failed where a required dependency is not known to work, degraded for anything less."""
+    unwell = [each for each in dependencies if each.finding.state is not State.OK]
+    if any(
+        each.required and each.finding.state in {State.FAILED, State.UNKNOWN} for each in unwell
+    ):
+        return State.FAILED
+    return State.DEGRADED if unwell else State.OK
+
+
+def _describe(dependency: Dependency) -> dict[str, Any]:
+    finding = dependency.finding
+    return {
+        "state": finding.state,
+        "required": dependency.required,
+        "latency_ms": None if finding.latency is None else round(finding.latency * 1000, 1),
+        "age_seconds": round(dependency.age, 2),
+        "code": finding.code or None,
+        "message": finding.message,
+    }

@@ -1,0 +1,84 @@
+"""The app of probes and facts, for the port that no Service exposes: whoever reaches it may ask."""
+
+import asyncio
+
+from prometheus_client.exposition import choose_encoder
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from bookstore_api import __version__
+from bookstore_api.app import Resources
+from bookstore_api.health.checks import REDIS
+from bookstore_api.health.finding import State
+from bookstore_api.health.report import Dependency
+from bookstore_api.metrics import DependencyState, ProcessState, RedisState, StateCollector
+from bookstore_api.middleware.security_headers import SecurityHeaders
+
+
+def create_internal_app(resources: Resources) -> Starlette:
+    """Make the app; of its answers only /livez waits for nothing at all."""
+    health = resources.health
+
+    async def livez(_request: Request) -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> JSONResponse:
+        status, body = await health.readiness()
+        return JSONResponse(body, status)
+
+    async def report(_request: Request) -> JSONResponse:
+        status, body = await health.report()
+        return JSONResponse(body, status)
+
+    async def version(_request: Request) -> JSONResponse:
+        return JSONResponse(await health.version())
+
+    async def metrics(request: Request) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        collector = StateCollector(await _state(resources))
+        # In a thread: with hundreds of series it takes longer than requests should wait.
+        page = await asyncio.to_thread(encode, collector)
+        return Response(page, headers={"content-type": content_type})
+
+    return Starlette(
+        routes=[
+            Route("/livez", livez),
+            Route("/readyz", readyz),
+            Route("/health", report),
+            Route("/version", version),
+            Route("/metrics", metrics),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+    )
+
+
+async def _state(resources: Resources) -> ProcessState:
+    """Read what this process is and how it is at this moment."""
+    settings, health = resources.settings, resources.health
+    dependencies = await health.dependencies()
+    return ProcessState(
+        version=__version__,
+        revision=settings.revision,
+        colour=settings.colour,
+        ready=not await health.reasons(),
+        states=[state.value for state in State],
+        dependencies=[
+            DependencyState(
+                each.finding.dependency, each.finding.state.value, each.finding.latency, each.age
+            )
+            for each in dependencies
+        ],
+        pool=resources.database.pool_state(),
+        redis=_redis(resources, dependencies),
+    )
+
+
+def _redis(resources: Resources, dependencies: list[Dependency]) -> RedisState | None:
+    if resources.redis is None:
+        return None
+    works = {State.OK, State.DEGRADED}
+    up = any(d.finding.dependency == REDIS and d.finding.state in works for d in dependencies)
+    return RedisState(up=up, breaker_open=resources.redis.breaker_open)
