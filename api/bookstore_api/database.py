@@ -1,5 +1,6 @@
 """Engines and sessions: PostgreSQL by asyncpg, SQLite by aiosqlite, the same to the rest."""
 
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -29,6 +30,9 @@ RECYCLE_SECONDS = 1800
 
 REFUSED_SQLSTATES = frozenset({"28000", "28P01"})
 UNREACHABLE_SQLSTATES = frozenset({"57P01", "57P02", "57P03", "53300"})
+
+# A pool logs under the name of its class: ours is not below SQLAlchemy's, which say as much.
+logging.getLogger(f"{__name__}.CountingPool").setLevel(logging.WARNING)
 
 
 class DatabaseUnavailableError(Exception):

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback between the API and a server, to be slow, silent or forgetful on demand."""
+"""A TCP proxy on loopback, between the API and a server: slow, silent or forgetful on demand."""
 
 import asyncio
 import contextlib
