@@ -225,7 +225,7 @@ def test_what_escapes_unanswered_is_counted_as_a_fault(ending: type[BaseExceptio
         raise AssertionError
 
     app: ASGIApp = Boundary(HttpMetrics(inner))
-    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
     counting = Counting()
     with pytest.raises(ending):
         asyncio.run(_call(app, scope, receive, send))

@@ -137,7 +137,7 @@ class DiskCheck:
         except OSError as error:
             return disk_in_vain("failed", f"The free space can't be read: {error.strerror}.")
         latency = time.perf_counter() - began
-        return Findings((_room(free.items(), self._minimum, latency),))
+        return Findings((judge_room(free.items(), self._minimum, latency),))
 
     def _free(self) -> dict[str, int]:
         """How many bytes are left in the folder of each use."""
@@ -154,8 +154,8 @@ def disk_in_vain(code: str, message: str) -> Findings:
     return Findings((Finding(DISK, State.FAILED, message, f"{DISK}-{code}"),))
 
 
-def _room(free: Iterable[tuple[str, int]], minimum: int, latency: float) -> Finding:
-    """Judge by the folder with the least room."""
+def judge_room(free: Iterable[tuple[str, int]], minimum: int, latency: float) -> Finding:
+    """Judge by the folder with the least room; `free` and `minimum` in bytes."""
     use, left = min(free, key=lambda item: item[1])
     room = f"{left / 1024 / 1024:.0f} MiB are left in the folder of {use}"
     if left < min(FULL_BYTES, minimum):

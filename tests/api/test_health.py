@@ -1,0 +1,445 @@
+"""The internal port: what it answers, what it waits for, what it says and never says."""
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as text_metrics
+from starlette.types import Message
+
+from bookstore_api.app import open_resources
+from bookstore_api.health import probe
+from bookstore_api.health.checks import judge_room
+from bookstore_api.health.finding import Finding, Findings, State
+from bookstore_api.health.probe import Probe
+from bookstore_api.internal import create_internal_app
+from bookstore_api.settings import Settings
+from tests.support.bookstore import Process, wait_for
+from tests.support.valkey import Valkey
+
+BOOKS = "/api/v1/books"
+ROOT = Path(__file__).parents[2]
+MIB = 1024 * 1024
+StartProcess = Callable[..., Process]
+
+
+def samples(process: Process) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Scrape a process: values by metric and label values."""
+    page = process.internal("/metrics").text
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_metrics(page)
+        for sample in family.samples
+    }
+
+
+def dependency(process: Process, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = process.internal("/health").json()["dependencies"][name]
+    return found
+
+
+# Liveness
+
+
+def test_liveness_waits_for_nothing(settings: Settings) -> None:
+    """The whole answer is given before the first thing that could be waited for."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def make() -> Any:
+        async with open_resources(settings) as resources:
+            return create_internal_app(resources)
+
+    app = asyncio.run(make())
+    scope = {"type": "http", "method": "GET", "path": "/livez", "headers": [], "query_string": b""}
+    with pytest.raises(StopIteration):  # a coroutine that waited would have given us what for
+        app(scope, receive, send).send(None)
+    assert [message.get("status") for message in sent] == [200, None]
+
+
+# One check for many
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the probes' times, a twentieth."""
+    for name in ("CACHE_SECONDS", "CHECK_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(probe, name, getattr(probe, name) / 20)
+
+
+class Dependency:
+    """One that can be asked, hang, ignore that it is given up, and break."""
+
+    def __init__(self) -> None:
+        self.asked = self.at_once = self.most = 0
+        self.free = asyncio.Event()
+        self.free.set()
+        self.stubborn = False
+        self.broken = False
+
+    async def check(self) -> Findings:
+        self.asked += 1
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        try:
+            await self._answer()
+        finally:
+            self.at_once -= 1
+        return Findings((Finding("it", State.OK, "It answers."),))
+
+    async def _answer(self) -> None:
+        if self.broken:
+            msg = "secret"
+            raise RuntimeError(msg)
+        while True:
+            try:
+                await self.free.wait()
+            except asyncio.CancelledError:
+                if not self.stubborn:
+                    raise
+            else:
+                return
+
+
+def in_vain(code: str, message: str) -> Findings:
+    return Findings((Finding("it", State.FAILED, message, code),))
+
+
+def state(found: probe.Observed) -> tuple[State, str]:
+    return found.findings.of[0].state, found.findings.of[0].code
+
+
+@pytest.mark.usefixtures("hasty")
+def test_many_who_ask_share_one_check() -> None:
+    async def run() -> None:
+        it = Dependency()
+        asked = Probe(it.check, in_vain)
+        found = await asyncio.gather(*(asked.observe() for _ in range(50)))
+        assert {state(each) for each in found} == {(State.OK, "")}
+        assert it.asked == 1
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("stubborn", [False, True], ids=["ends when told to", "does not"])
+def test_a_check_that_hangs_keeps_nobody_and_does_not_pile_up(stubborn: bool) -> None:
+    async def run() -> None:
+        it = Dependency()
+        asked = Probe(it.check, in_vain)
+        assert state(await asked.observe()) == (State.OK, "")
+        it.stubborn = stubborn
+        it.free.clear()
+        await _expiry(asked)
+
+        async def ask_on() -> None:
+            for _ in range(20):
+                began = time.monotonic()
+                assert state(await asked.observe()) == (State.FAILED, "timeout")
+                slept = time.monotonic() - began
+                assert slept < probe.ANSWER_SECONDS + 0.1
+                await asyncio.sleep(0.01)
+
+        before = len(asyncio.all_tasks())
+        await asyncio.gather(*(ask_on() for _ in range(10)))
+        assert it.most == 1
+        assert len(asyncio.all_tasks()) <= before + 1
+        it.free.set()
+        await asyncio.sleep(0)
+        await _expiry(asked)
+        assert state(await asked.observe()) == (State.OK, "")
+        await asked.close()
+
+    asyncio.run(run())
+
+
+async def _expiry(asked: Probe) -> None:
+    """Wait until the latest result is too old to be given again."""
+    assert asked._latest is not None
+    left = asked._latest.ended + probe.CACHE_SECONDS - time.monotonic()
+    await asyncio.sleep(max(0.0, left) + 0.001)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_check_that_breaks_is_a_failure_and_not_the_last_good_answer() -> None:
+    async def run() -> None:
+        it = Dependency()
+        asked = Probe(it.check, in_vain)
+        assert state(await asked.observe()) == (State.OK, "")
+        it.broken = True
+        await _expiry(asked)
+        found = await asked.observe()
+        assert state(found) == (State.FAILED, "failed")
+        assert found.findings.of[0].message == "A fault of ours: RuntimeError."
+
+    asyncio.run(run())
+
+
+# The report
+
+
+def test_the_report_tells_all_dependencies(start: StartProcess, url: str, valkey: Valkey) -> None:
+    process = start(url, redis_url=valkey.url).wait_until_ready()
+    answer = process.internal("/health")
+    report = answer.json()
+    assert answer.status_code == 200
+    assert list(report["dependencies"]) == ["database", "schema", "redis", "disk"]
+    assert report["draining"] is False
+    for name, found in report["dependencies"].items():
+        assert found.keys() == {
+            "state",
+            "required",
+            "latency_ms",
+            "age_seconds",
+            "code",
+            "message",
+        }
+        assert found["required"] is (name in {"database", "schema"})
+        assert found["state"] in {"ok", "degraded"}
+        assert (found["state"] == "ok") is (found["code"] is None)
+        assert (found["latency_ms"] is None) is (name == "schema")
+        assert 0 <= found["age_seconds"] <= 3
+    assert report["dependencies"]["schema"]["message"] == "The schema is what this code expects."
+
+
+def test_where_no_redis_is_set_none_is_told(start: StartProcess, url: str) -> None:
+    process = start(url).wait_until_ready()
+    assert "redis" not in process.internal("/health").json()["dependencies"]
+    names = {name for name, _ in samples(process)}
+    assert not {name for name in names if "redis" in name}
+
+
+def test_nothing_on_the_port_tells_secrets(
+    start: StartProcess, postgres: Any, valkey: Valkey, tmp_path: Path
+) -> None:
+    """Neither while all is well (nothing here is) nor when credentials are refused."""
+    canary = "canary-4711"
+    refused = f"postgresql://{canary}:{canary}@{postgres.url('x').partition('@')[2]}"
+    absent = f"postgresql://{canary}:{canary}@127.0.0.1:9/{canary}"
+    redis = f"redis://{canary}:{canary}@{valkey.url.partition('@')[2]}"
+    for database, code in ((refused, "refused-credentials"), (absent, "unreachable")):
+        process = start(database, redis_url=redis).wait_until_serving()
+        report = process.internal("/health")
+        assert report.status_code == 503
+        assert report.json()["status"] == "failed"
+        found = report.json()["dependencies"]
+        assert found["database"]["code"] == f"database-{code}"
+        assert (found["schema"]["state"], found["schema"]["code"]) == ("unknown", None)
+        assert found["redis"]["code"] == "redis-refused-credentials"
+        pages = [process.internal(path) for path in ("/readyz", "/version", "/metrics")]
+        told = "".join([report.text, *(page.text for page in pages)])
+        assert canary not in told
+        assert "127.0.0.1" not in told
+        assert str(tmp_path) not in told
+
+
+def test_redis_is_not_required(start: StartProcess, url: str, private_valkey: Valkey) -> None:
+    process = start(url, redis_url=private_valkey.url).wait_until_ready()
+    assert samples(process)["bookstore_redis_up", ()] == 1
+    private_valkey.stop()
+
+    def noticed() -> bool | None:
+        found = dependency(process, "redis")
+        return (found["state"] == "failed" and found["code"] == "redis-unreachable") or None
+
+    wait_for(noticed, "Redis to be missed", seconds=5)
+    report = process.internal("/health")
+    assert (report.status_code, report.json()["status"]) == (200, "degraded")
+    assert process.internal("/readyz").status_code == 200
+    scraped = samples(process)
+    assert scraped["bookstore_redis_up", ()] == 0
+    assert scraped["bookstore_redis_breaker_open", ()] == 1
+    assert scraped["bookstore_dependency_state", ("redis", "failed")] == 1
+    assert scraped["bookstore_dependency_state", ("redis", "ok")] == 0
+    assert scraped["bookstore_ready", ()] == 1
+
+
+def test_too_little_room_is_told(start: StartProcess, url: str) -> None:
+    process = start(url, disk_min_free_bytes=2**62).wait_until_ready()
+    found = dependency(process, "disk")
+    assert (found["state"], found["code"]) == ("degraded", "disk-low")
+    assert process.internal("/health").json()["status"] == "degraded"
+
+
+@pytest.mark.parametrize(
+    ("left", "code"),
+    [(65 * MIB, ""), (64 * MIB, ""), (63 * MIB, "disk-low"), (MIB - 1, "disk-full")],
+)
+def test_room_is_judged_by_the_fullest_folder(left: int, code: str) -> None:
+    free = {"temporary files": 10**12, "the database": left}
+    found = judge_room(free.items(), 64 * MIB, 0.0)
+    assert found.code == code
+    assert "the database" in found.message
+
+
+# The pool
+
+
+@contextmanager
+def _locked_books(url: str) -> Iterator[None]:
+    """Keep everybody from reading books."""
+    with asyncio.Runner() as runner:
+        connection = runner.run(asyncpg.connect(url, timeout=20))
+        runner.run(connection.execute("BEGIN; LOCK TABLE books IN ACCESS EXCLUSIVE MODE"))
+        try:
+            yield
+        finally:
+            runner.run(connection.close(timeout=20))
+
+
+def test_a_pool_that_is_used_up_is_no_sick_database(
+    start: StartProcess, migrated_postgres: str
+) -> None:
+    process = start(migrated_postgres, database_pool_size=2).wait_until_ready()
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(httpx.get(process.url + BOOKS, timeout=20).status_code)
+
+    def used_up() -> dict[tuple[str, tuple[str, ...]], float] | None:
+        scraped = samples(process)
+        return scraped if scraped["bookstore_database_pool_waiting", ()] == 2 else None
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    with _locked_books(migrated_postgres):
+        for thread in threads:
+            thread.start()
+        scraped = wait_for(used_up, "requests to wait for a connection")
+        asked = time.monotonic()
+        assert process.internal("/readyz").status_code == 200
+        wait_for(
+            lambda: (
+                dependency(process, "database")["age_seconds"] < time.monotonic() - asked or None
+            ),
+            "a check since then",
+        )
+        assert process.internal("/readyz").status_code == 200
+    for thread in threads:
+        thread.join(30)
+    assert answers == [200] * 4
+    prefix = "bookstore_database_pool_"
+    assert {name: scraped[prefix + name, ()] for name in ("size", "open", "checked_out")} == {
+        "size": 2,
+        "open": 2,
+        "checked_out": 2,
+    }
+    assert scraped[prefix + "overflow", ()] == 0
+    after = samples(process)
+    assert after[prefix + "waits_total", ()] == 2
+    assert after[prefix + "waiting", ()] == after[prefix + "timeouts_total", ()] == 0
+    assert scraped["bookstore_http_requests_in_progress", ("GET", BOOKS)] == 4
+    wait_for(
+        lambda: (
+            samples(process)["bookstore_http_requests_in_progress", ("GET", BOOKS)] == 0 or None
+        ),
+        "the requests to end",
+    )
+
+
+def test_waits_in_vain_are_counted(start: StartProcess, migrated_postgres: str) -> None:
+    process = start(migrated_postgres, database_pool_size=1).wait_until_ready()
+    answers: list[int] = []
+
+    def ask() -> None:
+        answers.append(httpx.get(process.url + BOOKS, timeout=20).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    with _locked_books(migrated_postgres):
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: answers or None, "a request to give up")
+    for thread in threads:
+        thread.join(30)
+    assert sorted(answers) == [200, 503]
+    scraped = samples(process)
+    assert scraped["bookstore_database_pool_timeouts_total", ()] == 1
+    assert scraped["bookstore_errors_total", ("database_unavailable",)] == 1
+
+
+# The page of metrics
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        ("", "text/plain; version=0.0.4; charset=utf-8"),
+        ("application/openmetrics-text; version=1.0.0", "application/openmetrics-text"),
+    ],
+)
+def test_the_page_comes_as_it_is_asked_for(
+    start: StartProcess, migrated_postgres: str, accept: str, content_type: str
+) -> None:
+    process = start(migrated_postgres, revision="7", colour="green").wait_until_ready()
+    httpx.get(process.url + BOOKS)
+    url = process.internal_url + "/metrics"
+    page = httpx.get(url, headers={"accept": accept}, timeout=20)
+    assert page.headers["content-type"].startswith(content_type)
+    parse = open_metrics if "openmetrics" in content_type else text_metrics
+    families = {family.name: family for family in parse(page.text)}
+    identity = families["bookstore_build_info"].samples[0].labels
+    assert (identity["revision"], identity["colour"]) == ("7", "green")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", identity["version"])
+    assert "process_resident_memory_bytes" in families
+    assert not [name for name in families if name.endswith("_created")]
+
+
+def documented() -> dict[str, tuple[str, frozenset[str]]]:
+    """Kind and labels of each metric in the documentation."""
+    page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|([^|]*)\|", page, re.MULTILINE)
+    return {name: (kind, frozenset(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+
+
+def exposed(page: str) -> dict[str, str]:
+    """Kind of each metric on a page."""
+    return dict(re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE))
+
+
+def labels_of(page: str) -> Mapping[str, frozenset[str]]:
+    """Labels of those metrics on a page that have samples."""
+    return {
+        family.name + ("_total" if family.type == "counter" else ""): frozenset(
+            label for sample in family.samples for label in sample.labels
+        )
+        - {"le"}
+        for family in text_metrics(page)
+        if family.samples
+    }
+
+
+def test_every_metric_is_documented_and_every_documented_one_exists(
+    start: StartProcess, migrated_postgres: str, valkey: Valkey
+) -> None:
+    process = start(migrated_postgres, redis_url=valkey.url).wait_until_ready()
+    httpx.get(process.url + BOOKS)
+    httpx.get(process.url + "/nowhere")
+    wait_for(
+        lambda: ("bookstore_errors_total", ("not_found",)) in samples(process) or None, "the count"
+    )
+    page = process.internal("/metrics").text
+    known = documented()
+    assert exposed(page) == {name: kind for name, (kind, _) in known.items()}
+    for name, labels in labels_of(page).items():
+        assert labels == known[name][1], name
+
+
+def test_every_query_in_the_documentation_asks_for_metrics_that_exist() -> None:
+    page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\b((?:bookstore|process)_[a-z_]+)\b", page))
+    suffixes = ("_bucket", "_count", "_sum")
+    names = documented()
+    assert not {name for name in asked if name not in names and not name.endswith(suffixes)}
