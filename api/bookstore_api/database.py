@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, cast
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
@@ -25,6 +26,8 @@ from bookstore_api.settings import Settings
 
 POOL_WAIT_SECONDS = 5.0
 SQLITE_BUSY_SECONDS = 5.0
+# Who asks for health has less time: a lock that is not to be had in this time is an answer too.
+HEALTH_BUSY_SECONDS = 1.0
 # A connection is not kept longer than this, so that servers, poolers and passwords may change.
 RECYCLE_SECONDS = 1800
 
@@ -101,7 +104,7 @@ class Database:
         self.file = address.path if isinstance(address, SqliteFile) else None
         self.engine = _create_engine(uri, pool_size=pool_size)
         # Health is told over a connection of its own: a busy pool is no sick database.
-        self._health_engine = _create_engine(uri, pool_size=1)
+        self._health_engine = _create_engine(uri, pool_size=1, busy_seconds=HEALTH_BUSY_SECONDS)
         self._health_driver: Any = None
         event.listen(self._health_engine.sync_engine, "connect", self._keep_health_driver)
         self._reads = async_sessionmaker(
@@ -153,7 +156,7 @@ class Database:
         """End the connection kept for health at once, so that who waits for it waits no more.
 
         Cancelling a question would not do: the driver then waits for the server to hear of it.
-        SQLite's can't be cut: it waits for a lock, and not for longer than `SQLITE_BUSY_SECONDS`.
+        SQLite's can't be cut: it waits for a lock, and not for longer than `HEALTH_BUSY_SECONDS`.
         """
         if self.file is None and self._health_driver is not None:
             self._health_driver.terminate()
@@ -191,7 +194,9 @@ def _write_sessions(engine: AsyncEngine) -> async_sessionmaker[WriteSession]:
     )
 
 
-def _create_engine(uri: Callable[[], str], *, pool_size: int) -> AsyncEngine:
+def _create_engine(
+    uri: Callable[[], str], *, pool_size: int, busy_seconds: float = SQLITE_BUSY_SECONDS
+) -> AsyncEngine:
     address = parse_database_uri(uri())
     common: dict[str, Any] = {
         "hide_parameters": True,
@@ -203,7 +208,7 @@ def _create_engine(uri: Callable[[], str], *, pool_size: int) -> AsyncEngine:
     }
     if isinstance(address, SqliteFile):
         engine = create_async_engine(f"sqlite+aiosqlite:///{address.path}", **common)
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, busy_seconds))
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     engine = create_async_engine("postgresql+asyncpg://", **common)
@@ -229,10 +234,10 @@ def _drop_dead_connection(connection: Any, _record: Any, _proxy: Any) -> None:
         raise DisconnectionError
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say, DDL included
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(SQLITE_BUSY_SECONDS * 1000)}")
+    cursor.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = NORMAL")

@@ -29,7 +29,7 @@ from bookstore_api.middleware.exchange import ABANDONED, route_of
 # the rest shows how far off an answer is, up to what clients wait for at most.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD = "other"  # a method is any word that a client makes up
+OTHER_METHOD = "other"  # there are dozens, and a client chooses which
 ERROR_TYPES = {
     400: "bad_request",
     401: "unauthenticated",
@@ -96,21 +96,15 @@ _ended: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 _failed: dict[str, Counter] = {}
 
 
-def method_label(method: str) -> str:
-    """Name the method, or the one label of all that are unknown."""
-    return method if method in METHODS else OTHER_METHOD
-
-
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
     """Count a request that ended; `method` as a client sent it, `route` a template."""
-    key = (method_label(method), route, status)
+    key = (method if method in METHODS else OTHER_METHOD, route, status)
     children = _ended.get(key)
     if children is None:
         children = _requests.labels(*key), _durations.labels(*key[:2])
         _ended[key] = children
-    requests, durations = children
-    requests.inc()
-    durations.observe(seconds)
+    children[0].inc()
+    children[1].observe(seconds)
 
 
 def error_type(status: int) -> str:
@@ -130,20 +124,12 @@ class RequestsInProgress(Collector):
     """The requests that have begun and not ended, by route: looked at only when asked for.
 
     A request's route is known no sooner than it reached its route, so nothing is counted up or
-    down: the requests themselves are kept.
+    down: whoever handles a request keeps it in `scopes` meanwhile, by its `id()`.
     """
 
     def __init__(self) -> None:
-        self._scopes: dict[int, Scope] = {}
+        self.scopes: dict[int, Scope] = {}
         self._seen: set[tuple[str, str]] = set()
-
-    def begin(self, scope: Scope) -> None:
-        """Take in a request."""
-        self._scopes[id(scope)] = scope
-
-    def end(self, scope: Scope) -> None:
-        """Let it go."""
-        del self._scopes[id(scope)]
 
     def describe(self) -> Iterable[Metric]:
         """Name the metric."""
@@ -152,8 +138,9 @@ class RequestsInProgress(Collector):
     def collect(self) -> Iterable[Metric]:
         """Count the requests by method and route; 0 where there were some before."""
         counts = dict.fromkeys(self._seen, 0)
-        for scope in list(self._scopes.values()):
-            key = (method_label(scope["method"]), route_of(scope))
+        for scope in list(self.scopes.values()):
+            method = scope["method"]
+            key = (method if method in METHODS else OTHER_METHOD, route_of(scope))
             counts[key] = counts.get(key, 0) + 1
         self._seen.update(counts)
         family = self._family()

@@ -1,13 +1,16 @@
 """The internal port: what it answers, what it waits for, what it says and never says."""
 
 import asyncio
+import os
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import httpx
@@ -17,13 +20,15 @@ from prometheus_client.parser import text_string_to_metric_families as text_metr
 from starlette.types import Message
 
 from bookstore_api.app import open_resources
+from bookstore_api.database import open_database
 from bookstore_api.health import probe
-from bookstore_api.health.checks import judge_room
+from bookstore_api.health.checks import DatabaseCheck, DiskCheck, disk_in_vain, judge_room
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import Probe
 from bookstore_api.internal import create_internal_app
 from bookstore_api.settings import Settings
-from tests.support.bookstore import Process, wait_for
+from tests.support.bookstore import Process, apply_schema, wait_for
+from tests.support.proxy import running_proxy
 from tests.support.valkey import Valkey
 
 BOOKS = "/api/v1/books"
@@ -189,6 +194,32 @@ def test_a_check_that_breaks_is_a_failure_and_not_the_last_good_answer() -> None
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("how", ["stall", "forget"])
+def test_a_check_lets_go_of_a_connection_that_went_silent(
+    migrated_postgres: str, tmp_path: Path, how: str
+) -> None:
+    """Its driver would wait for the server to confirm that the question is taken back."""
+    port = urlsplit(migrated_postgres).port
+    assert port is not None
+    with running_proxy(port) as way:
+        url = migrated_postgres.replace(f":{port}/", f":{way.port}/")
+
+        async def run() -> None:
+            given = {"database_url": url, "secrets_dir": tmp_path / "none"}
+            database = open_database(Settings.model_validate(given))
+            check = DatabaseCheck(database)
+            assert (await check()).of[0].state is not State.FAILED
+            getattr(way, how)()
+            began = time.monotonic()
+            assert (await check()).of[0].code == "database-timeout"
+            assert time.monotonic() - began < probe.CHECK_SECONDS + 0.3
+            way.flow()
+            assert (await check()).of[0].state is not State.FAILED
+            await database.close()
+
+        asyncio.run(run())
+
+
 # The report
 
 
@@ -284,6 +315,78 @@ def test_room_is_judged_by_the_fullest_folder(left: int, code: str) -> None:
     found = judge_room(free.items(), 64 * MIB, 0.0)
     assert found.code == code
     assert "the database" in found.message
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_file_system_that_hangs_keeps_one_thread_and_nobody_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    freed, asking = threading.Event(), os.statvfs
+    disk = Probe(DiskCheck(tmp_path / "books.db", minimum_bytes=1), disk_in_vain)
+
+    def hang(path: Any) -> os.statvfs_result:
+        assert freed.wait(30)
+        return asking(path)
+
+    async def run() -> None:
+        assert (await disk.observe()).findings.of[0].state is State.OK
+        monkeypatch.setattr(os, "statvfs", hang)
+        before = threading.active_count()
+        for _ in range(3):
+            await _expiry(disk)
+            assert state(await disk.observe()) == (State.FAILED, "disk-timeout")
+        assert threading.active_count() <= before + 1
+        freed.set()
+        await _expiry(disk)
+        assert state(await disk.observe()) == (State.OK, "")
+
+    asyncio.run(run())
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    check = DiskCheck(tmp_path / "gone" / "books.db", minimum_bytes=1)
+    found = asyncio.run(_once(check)).of[0]
+    assert (found.state, found.code) == (State.FAILED, "disk-failed")
+    assert str(tmp_path) not in found.message
+
+
+async def _once(check: DiskCheck) -> Findings:
+    return await check()
+
+
+# A SQLite file
+
+
+def _wait_for_another_check(process: Process) -> None:
+    before = dependency(process, "database")["age_seconds"]
+
+    def begun() -> bool | None:
+        nonlocal before
+        earlier, before = before, dependency(process, "database")["age_seconds"]
+        return before < earlier or None
+
+    wait_for(begun, "another check")
+
+
+def test_a_locked_file_is_told_and_piles_up_nothing(start: StartProcess, tmp_path: Path) -> None:
+    """The first check writes (and rolls back), so it waits for a lock that another process has."""
+    path = tmp_path / "books.db"
+    apply_schema(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        process = start(f"sqlite:///{path}", environment="production", host="127.0.0.1")
+        process.wait_until_serving()
+        threads = []
+        for _ in range(3):
+            began = time.monotonic()
+            answer = process.internal("/readyz")
+            assert time.monotonic() - began < probe.ANSWER_SECONDS + 1.5
+            assert answer.status_code == 503
+            assert [each["code"] for each in answer.json()["reasons"]] == ["database-unreachable"]
+            threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
+            _wait_for_another_check(process)
+        assert max(threads) <= min(threads) + 1
+    wait_for(lambda: process.answers("/readyz") or None, "readiness", seconds=12)
 
 
 # The pool

@@ -1,11 +1,14 @@
 """The checks of what this process depends on. Each is asked through a `Probe`, which limits it."""
 
 import asyncio
+import contextlib
 import os
 import tempfile
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +19,9 @@ from bookstore_api.health.probe import CHECK_SECONDS
 from bookstore_api.redis_client import RedisClient, RedisUnavailableError
 from bookstore_api.schema.check import Assessment, assess
 from bookstore_api.settings import SettingsError
+
+T = TypeVar("T")
+Room = Mapping[str, int] | OSError
 
 DATABASE, SCHEMA, REDIS, DISK = "database", "schema", "redis", "disk"
 # Without these nobody can be served.
@@ -128,24 +134,46 @@ class DiskCheck:
         self._folders = {"temporary files": Path(tempfile.gettempdir())}
         if database_file is not None:
             self._folders["the database"] = database_file.parent
+        self._asked: asyncio.Future[Room] | None = None
 
     async def __call__(self) -> Findings:
-        """Ask the file systems, in a thread: one that is mounted from elsewhere may hang."""
-        began = time.perf_counter()
-        try:
-            free = await asyncio.to_thread(self._free)
-        except OSError as error:
-            return disk_in_vain("failed", f"The free space can't be read: {error.strerror}.")
-        latency = time.perf_counter() - began
-        return Findings((judge_room(free.items(), self._minimum, latency),))
+        """Ask the file systems, in a thread: one that is mounted from elsewhere may hang.
 
-    def _free(self) -> dict[str, int]:
-        """How many bytes are left in the folder of each use."""
+        A thread can't be told to end: while one hangs, its answer is what is waited for again.
+        """
+        began = time.perf_counter()
+        if self._asked is None or self._asked.done():
+            self._asked = in_daemon_thread(self._room)
+        room = await asyncio.shield(self._asked)
+        if isinstance(room, OSError):
+            return disk_in_vain("failed", f"The free space can't be read: {room.strerror}.")
+        latency = time.perf_counter() - began
+        return Findings((judge_room(room.items(), self._minimum, latency),))
+
+    def _room(self) -> Room:
+        """How many bytes are left in the folder of each use, or why that can't be told."""
         left = {}
-        for use, folder in self._folders.items():
-            status = os.statvfs(folder)
-            left[use] = status.f_bavail * status.f_frsize
+        try:
+            for use, folder in self._folders.items():
+                status = os.statvfs(folder)
+                left[use] = status.f_bavail * status.f_frsize
+        except OSError as error:
+            return error
         return left
+
+
+def in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:
+    """Do some work, which must not raise, in a thread that keeps no process from ending."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def run() -> None:
+        result = work()
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(done.set_result, result)
+
+    threading.Thread(target=run, name="disk", daemon=True).start()
+    return done
 
 
 def disk_in_vain(code: str, message: str) -> Findings:

@@ -20,14 +20,14 @@ class HttpMetrics:
             await self._app(scope, receive, send)
             return
         exchange, broke_off = exchange_of(scope), False
-        IN_PROGRESS.begin(scope)
+        IN_PROGRESS.scopes[id(scope)] = scope
         try:
             await self._app(scope, receive, send)
         except Exception:
             broke_off = True
             raise
         finally:
-            IN_PROGRESS.end(scope)
+            del IN_PROGRESS.scopes[id(scope)]
             status = exchange.outcome
             count_request(scope["method"], route_of(scope), status, exchange.seconds)
             if status >= HTTPStatus.BAD_REQUEST:

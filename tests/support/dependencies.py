@@ -1,0 +1,424 @@
+"""A running API whose PostgreSQL and Redis can be hurt in every way, and what is then true of it.
+
+`Truth` is what we did to them. `Truth.contradiction` compares it with what the API says. A `Change`
+does one thing more to them; which changes are possible depends on what was done before.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from bookstore_api.health.checks import DATABASE_SLOW_SECONDS, REDIS_SLOW_SECONDS
+from bookstore_api.health.probe import ANSWER_SECONDS, PERIOD_SECONDS
+from tests.support.bookstore import Process, apply_schema
+from tests.support.postgres import OwnPostgres, query
+from tests.support.proxy import Proxy, running_proxy
+from tests.support.valkey import Valkey
+
+# Held back in both directions. PostgreSQL: a short question takes two round trips, more than is
+# called slow; a new connection about fifteen, less than a check may take. Redis: one and three.
+DATABASE_DELAY_SECONDS = 0.03
+REDIS_DELAY_SECONDS = 0.04
+REDIS_TIMEOUT_SECONDS = 0.5
+# What a busy machine may add to the time of an answer, and of /livez in all.
+TOLERANCE_SECONDS = 1.5
+LIVE_SECONDS = 1.0
+
+Name = Literal["database", "redis"]
+SILENT = frozenset({"timeout", "unreachable"})
+
+
+@dataclass(frozen=True)
+class Server:
+    """What was done to a server, and to the way there."""
+
+    runs: Literal["running", "stopped", "frozen"] = "running"
+    path: Literal["fast", "slow", "stalled"] = "fast"
+    password_known: bool = True
+
+    @property
+    def failures(self) -> frozenset[str]:
+        """Why nothing can be had of it, as codes; none where it answers."""
+        if self.path == "stalled" or self.runs == "frozen":
+            return SILENT
+        if self.runs == "stopped":
+            return frozenset({"unreachable"})
+        return frozenset() if self.password_known else frozenset({"refused-credentials"})
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the internal port said to one round of questions.
+
+    `oldest` is when the first of the checks began that it tells of (`time.monotonic`).
+    """
+
+    ready: bool
+    reasons: frozenset[str]
+    report: Mapping[str, Any]
+    report_status: int
+    oldest: float
+
+    def of(self, name: str) -> Mapping[str, Any]:
+        """Return the report of a dependency."""
+        found: Mapping[str, Any] = self.report["dependencies"][name]
+        return found
+
+
+@dataclass(frozen=True)
+class Truth:
+    """All that was done, and so all that an answer must agree with."""
+
+    database: Server = Server()
+    redis: Server = Server()
+    schema: Literal["current", "ahead", "behind", "incompatible"] = "current"
+
+    @property
+    def reasons(self) -> frozenset[str]:
+        """The codes, one of which /readyz must give; none where it must be ready."""
+        if failures := self.database.failures:
+            return frozenset(f"database-{code}" for code in failures)
+        if self.schema in {"current", "ahead"}:
+            return frozenset()
+        codes = {f"schema-{self.schema}"}
+        if self.schema == "incompatible" and self.database.path == "slow":
+            codes.add("database-timeout")  # to find that out takes long
+        return frozenset(codes)
+
+    def contradiction(self, said: Answers) -> str | None:
+        """Tell what of the answers is not true; None where all is."""
+        if said.ready != (not self.reasons) or not said.reasons <= self.reasons:
+            return f"/readyz: {sorted(said.reasons) or 'ready'}"
+        if said.ready == (not said.reasons) and len(said.reasons) > 1:
+            return f"/readyz: more than one reason: {sorted(said.reasons)}"
+        if said.report_status != (200 if said.ready else 503):
+            return f"/health: {said.report_status} while /readyz says {said.ready}"
+        return (
+            _contradiction(said.of("database"), "database", self.database, self.reasons)
+            or _contradiction(said.of("redis"), "redis", self.redis)
+            or self._contradicts_schema(said.of("schema"))
+        )
+
+    def _contradicts_schema(self, said: Mapping[str, Any]) -> str | None:
+        if said["state"] == "unknown":
+            known = not any(code.startswith("database-") for code in self.reasons)
+            return "/health: schema unknown" if known else None
+        told = {"current": "The schema is what", "ahead": "Newer code has applied"}
+        good = (
+            said["state"] == "ok" and said["message"].startswith(told[self.schema])
+            if self.schema in told
+            else said["state"] == "failed" and said["code"] == f"schema-{self.schema}"
+        )
+        return None if good and not self.database.failures else f"/health: schema {dict(said)}"
+
+
+def _contradiction(
+    said: Mapping[str, Any], name: Name, server: Server, reasons: frozenset[str] = frozenset()
+) -> str | None:
+    wrong = f"/health: {name} {dict(said)}"
+    if said["age_seconds"] > PERIOD_SECONDS + TOLERANCE_SECONDS:
+        return f"{wrong}: too old"
+    if said["state"] == "failed":
+        codes = {f"{name}-{code}" for code in server.failures} | set(reasons)
+        return None if said["code"] in codes else wrong
+    if server.failures:
+        return wrong
+    slow_ms = 1000 * (DATABASE_SLOW_SECONDS if name == "database" else REDIS_SLOW_SECONDS)
+    slow = said["latency_ms"] > slow_ms
+    if server.path == "slow" and not slow:
+        return f"{wrong}: it is slow"
+    return None if said["state"] == ("degraded" if slow else "ok") else wrong
+
+
+class World:
+    """The API with its servers. Its methods make a truth of their names."""
+
+    def __init__(
+        self,
+        postgres: OwnPostgres,
+        valkey: Valkey,
+        proxies: Mapping[Name, Proxy],
+        folder: Path,
+    ) -> None:
+        """Make a database and the secrets; `process` is to be started with `settings`."""
+        self._postgres, self._valkey, self._proxies = postgres, valkey, proxies
+        self._folder = folder
+        self._database = postgres.create_database()
+        self._tips: list[tuple[Any, ...]] = []
+        self._password = ""
+        self._renamed = ""
+        apply_schema(self._database)
+        postgres.execute("CREATE ROLE shop LOGIN SUPERUSER")
+        self.change_password("database")
+        self.mount_secret("database")
+        self.mount_secret("redis")
+        self.truth = Truth()
+        self.story: list[str] = []
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What the process is to be started with."""
+        return {"secrets_dir": self._folder, "redis_timeout_seconds": REDIS_TIMEOUT_SECONDS}
+
+    def server(self, name: Name) -> OwnPostgres | Valkey:
+        """Return one of the servers."""
+        return self._postgres if name == "database" else self._valkey
+
+    def proxy(self, name: Name) -> Proxy:
+        """Return the way to one of the servers."""
+        return self._proxies[name]
+
+    def slow_down(self, name: Name) -> None:
+        self._proxies[name].slow_down(
+            DATABASE_DELAY_SECONDS if name == "database" else REDIS_DELAY_SECONDS
+        )
+
+    def change_password(self, name: Name) -> None:
+        """Change it on the server, and cut the connections that were made with the old one."""
+        if name == "redis":
+            self._valkey.change_password()
+            return
+        self._password = secrets.token_urlsafe(16)
+        self._postgres.execute(f"ALTER ROLE shop PASSWORD '{self._password}'")
+        self._postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'"
+        )
+
+    def mount_secret(self, name: Name) -> None:
+        """Put the password as it is now where the API reads it, at once as the kubelet does."""
+        port = self._proxies[name].port
+        uri = (
+            f"redis://:{self._valkey.password}@127.0.0.1:{port}/0"
+            if name == "redis"
+            else f"postgresql://shop:{self._password}@127.0.0.1:{port}/{self._database_name}"
+        )
+        path = self._folder / name / "uri"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = path.with_name("new")
+        new.write_text(uri, encoding="utf-8")
+        new.replace(path)
+
+    @property
+    def _database_name(self) -> str:
+        return self._database.rpartition("/")[2]
+
+    def apply_unknown_revision(self) -> None:
+        """Pretend that newer code has migrated; each time another revision."""
+        name = f"9999_{secrets.token_hex(4)}"
+        query(self._database, f"INSERT INTO alembic_version VALUES ('{name}')")  # noqa: S608
+
+    def rename_column(self) -> None:
+        """Take a column away from this code."""
+        self._renamed = f"title_{secrets.token_hex(4)}"
+        query(self._database, f"ALTER TABLE books RENAME COLUMN title TO {self._renamed}")
+
+    def forget_revisions(self) -> None:
+        """Make the database look as if it had never been migrated."""
+        self._tips = query(self._database, "DELETE FROM alembic_version RETURNING version_num")
+
+    def restore_schema(self) -> None:
+        """Make the schema current again."""
+        if self._renamed:
+            query(self._database, f"ALTER TABLE books RENAME COLUMN {self._renamed} TO title")
+            self._renamed = ""
+        query(self._database, "DELETE FROM alembic_version WHERE version_num LIKE '9999%'")
+        for (tip,) in self._tips:
+            query(self._database, "INSERT INTO alembic_version VALUES ($1)", tip)
+        self._tips = []
+
+    def apply(self, change: "Change") -> None:
+        """Make a change; what was true before is what changes are possible from."""
+        self.story.append(change.name)
+        change.do(self)
+        self.truth = change.then(self.truth)
+
+    def heal(self) -> None:
+        """Undo everything."""
+        while undoing := [c for c in CHANGES if c.heals and c.possible(self.truth)]:
+            self.apply(undoing[0])
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing to do to the world, and what is true after it.
+
+    `heals` where it undoes another. `disturbs` where it cuts connections: the check that was using
+    one may fail. `alone` where the API must see it before anything else happens.
+    """
+
+    name: str
+    possible: Callable[[Truth], bool]
+    do: Callable[[World], None]
+    then: Callable[[Truth], Truth]
+    heals: bool = False
+    disturbs: bool = False
+    alone: bool = False
+
+
+def _of(
+    server: Name,
+    what: str,
+    possible: Callable[[Server], bool],
+    do: Callable[[World], None],
+    **after: Any,
+) -> Change:
+    """Make a change to one of the servers; `after` are the fields of `Server` that it changes."""
+    flags = {flag: after.pop(flag) for flag in ("heals", "disturbs") if flag in after}
+
+    def then(truth: Truth) -> Truth:
+        if server == "database":
+            return replace(truth, database=replace(truth.database, **after))
+        return replace(truth, redis=replace(truth.redis, **after))
+
+    def is_possible(truth: Truth) -> bool:
+        return possible(truth.database if server == "database" else truth.redis)
+
+    return Change(f"{server} {what}", is_possible, do, then, **flags)
+
+
+def _server_changes(name: Name) -> Iterator[Change]:
+    def runs(server: Server) -> bool:
+        return server.runs == "running"
+
+    def rotate(world: World) -> None:
+        world.change_password(name)
+        world.mount_secret(name)
+
+    yield _of(
+        name, "thaws", lambda s: s.runs == "frozen", lambda w: w.server(name).thaw(),
+        runs="running", heals=True,
+    )  # fmt: skip
+    yield _of(
+        name, "starts", lambda s: s.runs == "stopped", lambda w: w.server(name).start(),
+        runs="running", heals=True,
+    )  # fmt: skip
+    yield _of(
+        name, "is reached again", lambda s: s.path != "fast", lambda w: w.proxy(name).flow(),
+        path="fast", heals=True,
+    )  # fmt: skip
+    yield _of(
+        name, "has its new password mounted", lambda s: not s.password_known,
+        lambda w: w.mount_secret(name), password_known=True, heals=True,
+    )  # fmt: skip
+    yield _of(name, "stops", runs, lambda w: w.server(name).stop(), runs="stopped")
+    yield _of(name, "freezes", runs, lambda w: w.server(name).freeze(), runs="frozen")
+    yield _of(
+        name, "gets slow", lambda s: s.path == "fast", lambda w: w.slow_down(name), path="slow"
+    )
+    yield _of(
+        name, "stalls", lambda s: s.path == "fast", lambda w: w.proxy(name).stall(), path="stalled"
+    )
+    yield _of(
+        name, "loses its connections unseen", lambda s: s.path == "fast",
+        lambda w: w.proxy(name).forget(), disturbs=name == "database",
+    )  # fmt: skip
+    yield _of(
+        name, "gets another password", lambda s: runs(s) and s.password_known,
+        lambda w: w.change_password(name), password_known=False,
+    )  # fmt: skip
+    yield _of(
+        name, "gets its password rotated", runs, rotate, password_known=True,
+        disturbs=name == "database",
+    )  # fmt: skip
+
+
+def _schema_changes() -> Iterator[Change]:
+    def seen(truth: Truth) -> bool:
+        """Whether the API sees the schema, and fast: it must find out once what it means."""
+        return truth.database == Server()
+
+    def change(what: str, do: Callable[[World], None], schema: Any) -> Change:
+        return Change(
+            f"the schema {what}",
+            lambda truth: seen(truth) and truth.schema == "current",
+            do,
+            lambda truth: replace(truth, schema=schema),
+            alone=True,
+        )
+
+    def break_schema(world: World) -> None:
+        world.rename_column()  # first: an unknown revision that was found to work stays so
+        world.apply_unknown_revision()
+
+    yield change("gets ahead", World.apply_unknown_revision, "ahead")
+    yield change("falls behind", World.forget_revisions, "behind")
+    yield change("gets incompatible", break_schema, "incompatible")
+    yield Change(
+        "the schema is current again",
+        lambda truth: seen(truth) and truth.schema != "current",
+        World.restore_schema,
+        lambda truth: replace(truth, schema="current"),
+        heals=True,
+        alone=True,
+    )
+
+
+CHANGES = (*_server_changes("database"), *_server_changes("redis"), *_schema_changes())
+
+
+class Asker:
+    """Asks the internal port, all of it at once, and times each answer."""
+
+    def __init__(self, process: Process) -> None:
+        """Ask this process."""
+        self._url = process.internal_url
+        self._runner = asyncio.Runner()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._runner.close()
+
+    def ask(self) -> Answers:
+        """Ask everything; fails where an answer comes too late."""
+        return self._runner.run(self._ask())
+
+    async def _ask(self) -> Answers:
+        async with httpx.AsyncClient(base_url=self._url, timeout=20) as client:
+            limit = ANSWER_SECONDS + TOLERANCE_SECONDS
+            live, ready, health = await asyncio.gather(
+                _timed(client, "/livez", LIVE_SECONDS),
+                _timed(client, "/readyz", limit),
+                _timed(client, "/health", limit),
+            )
+        assert live.status_code == 200
+        reasons = {reason["code"] for reason in ready.json()["reasons"]}
+        report = health.json()
+        age = max(each["age_seconds"] for each in report["dependencies"].values())
+        return Answers(
+            ready=ready.status_code == 200,
+            reasons=frozenset(reasons),
+            report=report,
+            report_status=health.status_code,
+            oldest=time.monotonic() - age,
+        )
+
+
+async def _timed(client: httpx.AsyncClient, path: str, limit: float) -> httpx.Response:
+    began = time.monotonic()
+    answer = await client.get(path)
+    took = time.monotonic() - began
+    assert took < limit, f"{path} took {took:.1f} s"
+    return answer
+
+
+@contextmanager
+def running_world(postgres: OwnPostgres, valkey: Valkey, folder: Path) -> Iterator[World]:
+    """Put proxies before the servers, and make the secrets of an API that uses them."""
+    with ExitStack() as stack:
+        proxies: dict[Name, Proxy] = {}
+        ports: dict[Name, str] = {"database": postgres.url("x"), "redis": valkey.url}
+        for name, url in ports.items():
+            port = urlsplit(url).port
+            assert port is not None
+            proxies[name] = stack.enter_context(running_proxy(port))
+        yield World(postgres, valkey, proxies, folder)
