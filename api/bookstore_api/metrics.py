@@ -73,6 +73,12 @@ _errors = Counter(
     ["type"],
     registry=REGISTRY,
 )
+REFUSED_REQUESTS = Counter(
+    "bookstore_http_refused_total",
+    "Requests that the server refused before any app saw them, by reason",
+    ["reason"],
+    registry=REGISTRY,
+)
 RATE_LIMIT_REFUSALS = Counter(
     "bookstore_rate_limit_refusals_total",
     "Requests refused because their client had too many.",
