@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.health.probe import CHECK_SECONDS, PERIOD_SECONDS
+from bookstore_api.health.probe import CHECK_SECONDS
 from tests.api.conftest import StartProcess
 from tests.support.dependencies import (
     CHANGES,
+    PERIOD_SECONDS,
     TOLERANCE_SECONDS,
     Asker,
     Change,
