@@ -372,10 +372,9 @@ def test_a_locked_file_is_told_and_piles_up_nothing(start: StartProcess, tmp_pat
     """The first check writes (and rolls back), so it waits for a lock that another process has."""
     path = tmp_path / "books.db"
     apply_schema(f"sqlite:///{path}")
+    process = start(f"sqlite:///{path}").wait_until_serving()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        process = start(f"sqlite:///{path}", environment="production", host="127.0.0.1")
-        process.wait_until_serving()
         threads = []
         for _ in range(3):
             began = time.monotonic()
