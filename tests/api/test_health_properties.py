@@ -16,6 +16,7 @@ from bookstore_api.health.probe import CHECK_SECONDS
 from tests.api.conftest import StartProcess
 from tests.support.dependencies import (
     CHANGES,
+    LIVE_SECONDS,
     PERIOD_SECONDS,
     TOLERANCE_SECONDS,
     Asker,
@@ -77,6 +78,7 @@ def test_what_is_said_of_dependencies_is_true(
                     heal(world, asker)
 
             live_through()
+            assert asker.usual_live_seconds < LIVE_SECONDS
         assert not [line for line in process.lines() if line["event"] == "health check failed"]
 
 

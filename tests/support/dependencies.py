@@ -40,9 +40,11 @@ PERIOD_SECONDS = _promised("at most N s ago")
 DATABASE_DELAY_SECONDS = 0.03
 REDIS_DELAY_SECONDS = 0.04
 REDIS_TIMEOUT_SECONDS = 0.5
-# What a busy machine may add to the time of an answer, and of /livez in all.
-TOLERANCE_SECONDS = 1.5
-LIVE_SECONDS = 1.0
+# What a busy machine may add to the time of an answer.
+TOLERANCE_SECONDS = 2.0
+# What nine of ten answers of /livez take at most while others wait for what hangs, and longer.
+LIVE_SECONDS = 0.5
+PAUSE_SECONDS = 0.02
 
 Name = Literal["database", "redis"]
 SILENT = frozenset({"timeout", "unreachable"})
@@ -381,27 +383,34 @@ class Asker:
 
     def __init__(self, process: Process) -> None:
         """Ask this process."""
-        self._url = process.internal_url
         self._runner = asyncio.Runner()
+        self._client = httpx.AsyncClient(base_url=process.internal_url, timeout=20)
+        self._live_seconds: list[float] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self._runner.run(self._client.aclose())
         self._runner.close()
 
     def ask(self) -> Answers:
         """Ask everything; fails where an answer comes too late."""
         return self._runner.run(self._ask())
 
+    @property
+    def usual_live_seconds(self) -> float:
+        """What nine of ten answers of /livez took at most, while another had to wait."""
+        times = sorted([0.0, *self._live_seconds])
+        return times[len(times) * 9 // 10]
+
     async def _ask(self) -> Answers:
-        async with httpx.AsyncClient(base_url=self._url, timeout=20) as client:
-            limit = ANSWER_SECONDS + TOLERANCE_SECONDS
-            live, ready, health = await asyncio.gather(
-                _timed(client, "/livez", LIVE_SECONDS),
-                _timed(client, "/readyz", limit),
-                _timed(client, "/health", limit),
-            )
+        await asyncio.sleep(PAUSE_SECONDS)
+        (live, live_seconds), (ready, _), (health, health_seconds) = await asyncio.gather(
+            *(_timed(self._client, path) for path in ("/livez", "/readyz", "/health"))
+        )
+        if health_seconds > LIVE_SECONDS:
+            self._live_seconds.append(live_seconds)
         assert live.status_code == 200
         reasons = {reason["code"] for reason in ready.json()["reasons"]}
         report = health.json()
@@ -415,12 +424,13 @@ class Asker:
         )
 
 
-async def _timed(client: httpx.AsyncClient, path: str, limit: float) -> httpx.Response:
+async def _timed(client: httpx.AsyncClient, path: str) -> tuple[httpx.Response, float]:
+    """Ask, and tell how long that took in seconds; fails where it was too long."""
     began = time.monotonic()
     answer = await client.get(path)
     took = time.monotonic() - began
-    assert took < limit, f"{path} took {took:.1f} s"
-    return answer
+    assert took < ANSWER_SECONDS + TOLERANCE_SECONDS, f"{path} took {took:.1f} s"
+    return answer, took
 
 
 @contextmanager
