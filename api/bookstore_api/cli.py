@@ -18,7 +18,7 @@ from bookstore_api.database_uri import SqliteFile, parse_database_uri
 from bookstore_api.logs import capture_strays, configure_logging, schema_text
 from bookstore_api.outcome import Outcome, report
 from bookstore_api.schema.tree import Branch
-from bookstore_api.settings import Settings, SettingsError, load_settings
+from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
 from bookstore_api.settings.refusals import OF_THE_DATABASE
 from bookstore_api.settings.unknown import unknown_variables
 
@@ -91,7 +91,14 @@ def serve(
 
 @app.command()
 def migrate(
-    to: Annotated[Branch, typer.Option(help="The branch whose head to reach.")],
+    to: Annotated[Branch | None, typer.Option(help="The branch whose head to reach.")] = None,
+    down_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISION",
+            help="In development: revert all but this revision and what it requires (base: all).",
+        ),
+    ] = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Print what would run, run nothing.")
     ] = False,
@@ -102,22 +109,39 @@ def migrate(
     what only the code before needed: run it when none of that runs any more. Many may be started
     at once: one works, the others wait for it and then find nothing to do.
 
-    Exit codes: 0 done or nothing to do, 1 failed, 75 another migration holds the lock.
+    To take back an image that has expanded, release the older one: it works on the newer schema.
+    `--down-to` loses data, and is for writing revisions: in development only.
+
+    Exit codes: 0 done or nothing to do, 1 failed, 75 others hold a lock, try again.
     """
-    from bookstore_api.schema.migrate import Migration  # noqa: PLC0415 - serve does without
+    from bookstore_api.schema.migrate import Migration, Reversal  # noqa: PLC0415 - not for serve
     from bookstore_api.schema.migrate import migrate as run  # noqa: PLC0415
     from bookstore_api.schema.migrate import plan as make_plan  # noqa: PLC0415
 
+    def request(settings: Settings) -> Migration | Reversal:
+        if to is not None:
+            return Migration(to, settings.migration_lock_seconds)
+        if settings.environment is not Environment.DEVELOPMENT:
+            msg = (
+                "--down-to loses data and is for development only: to take a release back, "
+                "release the older image, which works on the newer schema."
+            )
+            raise SettingsError(msg)
+        return Reversal(str(down_to), settings.migration_lock_seconds)
+
     async def work(settings: Settings) -> Outcome:
-        migration = Migration(to, settings.migration_lock_seconds)
+        asked = request(settings)
         async with _database(settings) as database:
             if not plan:
-                return await run(database, migration)
-            outcome, pending = await make_plan(database, migration)
-            for revision in pending:
+                return await run(database, asked)
+            outcome, steps = await make_plan(database, asked)
+            for revision in steps:
                 typer.echo(f"{revision.id}: {revision.summary}")
             return outcome
 
+    if (to is None) == (down_to is None):
+        msg = "say either --to expand, --to contract or --down-to REVISION"
+        raise typer.BadParameter(msg)
     _run("migrate", lambda settings: asyncio.run(work(settings)), judged=OF_THE_DATABASE)
 
 

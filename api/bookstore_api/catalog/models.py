@@ -8,7 +8,6 @@ from sqlalchemy import (
     CheckConstraint,
     Date,
     Index,
-    Integer,
     String,
     UniqueConstraint,
     Uuid,
@@ -39,6 +38,6 @@ class Book(Base):
     published_on: Mapped[date | None] = mapped_column(Date())
     price_minor: Mapped[int] = mapped_column(BigInteger())
     currency: Mapped[str] = mapped_column(String(3))
-    version: Mapped[int] = mapped_column(Integer())
+    version: Mapped[int] = mapped_column(BigInteger())
     created_at: Mapped[datetime] = mapped_column(UtcDateTime())
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime())

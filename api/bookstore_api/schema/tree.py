@@ -1,4 +1,4 @@
-"""The tree of schema revisions that this code knows, as plain data, and the rules it keeps.
+"""The tree of schema revisions that this code knows, as plain data.
 
 There are two branches. An *expand* revision only adds what the code before it tolerates; a
 *contract* revision removes what only the code before it needed. A release runs the first before
@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import to_tuple
 
 SCRIPTS = Path(__file__).parent.parent / "migrations"
-MAX_ID_LENGTH = 32  # of the column that Alembic keeps them in
+BASE = "base"  # Alembic's word for a database with no revision applied
 
 
 class Branch(StrEnum):
@@ -33,6 +33,8 @@ class Revision:
 
     id: str
     labels: frozenset[str]
+    """The branches that it is on; it has them from what it follows."""
+    own_labels: frozenset[str]
     follows: frozenset[str]
     depends_on: frozenset[str]
     summary: str
@@ -76,7 +78,19 @@ class Tree:
 
     def pending(self, branch: Branch, applied: Iterable[str]) -> tuple[Revision, ...]:
         """Return what reaching the head of a branch would run, in order."""
-        todo = self.closure(self.heads(branch)) - frozenset(applied)
+        return self._ordered(self.closure(self.heads(branch)) - frozenset(applied))
+
+    def beyond(self, kept: str, applied: Iterable[str]) -> tuple[Revision, ...]:
+        """Return what is to be reverted, in order, until only `kept` and what it requires is left.
+
+        `kept` is a revision or `base`, for none.
+        """
+        stay = frozenset() if kept == BASE else self.closure([kept])
+        return self._ordered(frozenset(applied) - stay)[::-1]
+
+    def _ordered(self, ids: frozenset[str]) -> tuple[Revision, ...]:
+        """Put revisions into an order in which each comes after all that it requires."""
+        todo = ids
         ordered: list[Revision] = []
         while todo:
             # What others of the rest wait for goes first; ids only make the order the same always.
@@ -103,6 +117,7 @@ def load_tree(scripts: Path = SCRIPTS) -> Tree:
             script.revision: Revision(
                 id=script.revision,
                 labels=frozenset(script.branch_labels),
+                own_labels=frozenset(to_tuple(script.module.branch_labels, default=())),
                 follows=frozenset(to_tuple(script.down_revision, default=())),
                 depends_on=frozenset(to_tuple(script.dependencies, default=())),
                 summary=(script.doc or "").partition("\n")[0].rstrip("."),
@@ -110,37 +125,3 @@ def load_tree(scripts: Path = SCRIPTS) -> Tree:
             for script in directory.walk_revisions()
         }
     )
-
-
-def broken_rules(tree: Tree) -> list[str]:
-    """Every rule that the tree breaks, a sentence each; none for a good one.
-
-    An expand revision that depends on a contract one is the dangerous case: Alembic's
-    `upgrade expand@head` would run the contract one too, without a word, before the switch.
-    """
-    broken: list[str] = []
-    for revision in tree.revisions.values():
-        broken += _broken_by(tree, revision)
-    for branch in Branch:
-        if len(heads := tree.heads(branch)) != 1:
-            broken.append(f"The branch {branch} has {len(heads)} heads, it must have one.")
-    return broken
-
-
-def _broken_by(tree: Tree, revision: Revision) -> list[str]:
-    broken: list[str] = []
-    branches = revision.labels & set(Branch)
-    if len(branches) != 1:
-        broken.append(f"{revision.id} must be on one branch, expand or contract.")
-    if missing := tree.unknown(revision.requires):
-        broken.append(f"{revision.id} requires {', '.join(sorted(missing))}, which does not exist.")
-    if Branch.EXPAND in branches:
-        contracts = tree.closure([revision.id]) & tree.on(Branch.CONTRACT)
-        if contracts:
-            names = ", ".join(sorted(contracts))
-            broken.append(f"{revision.id} (expand) requires {names} (contract): it may not.")
-    if Branch.CONTRACT in branches and not revision.depends_on & tree.on(Branch.EXPAND):
-        broken.append(f"{revision.id} (contract) must depend on the expand revision it completes.")
-    if len(revision.id) > MAX_ID_LENGTH:
-        broken.append(f"{revision.id} is longer than {MAX_ID_LENGTH} characters.")
-    return broken
