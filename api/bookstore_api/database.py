@@ -21,7 +21,12 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from bookstore_api.database_uri import PostgresServer, SqliteFile, parse_database_uri
+from bookstore_api.database_uri import (
+    COMMAND_SECONDS,
+    PostgresServer,
+    SqliteFile,
+    parse_database_uri,
+)
 from bookstore_api.settings import Settings
 
 POOL_WAIT_SECONDS = 5.0
@@ -107,6 +112,8 @@ class Database:
         self._health_engine = _create_engine(uri, pool_size=1, busy_seconds=HEALTH_BUSY_SECONDS)
         self._health_driver: Any = None
         event.listen(self._health_engine.sync_engine, "connect", self._keep_health_driver)
+        # A statement of a migration may take hours, by limits that the server keeps.
+        self.migration_engine = _create_engine(uri, pool_size=1, command_seconds=None)
         self._reads = async_sessionmaker(
             self.engine.execution_options(postgresql_readonly=True),
             class_=ReadSession,
@@ -174,6 +181,7 @@ class Database:
         """Close every connection."""
         await self.engine.dispose()
         await self._health_engine.dispose()
+        await self.migration_engine.dispose()
 
 
 def open_database(
@@ -195,7 +203,11 @@ def _write_sessions(engine: AsyncEngine) -> async_sessionmaker[WriteSession]:
 
 
 def _create_engine(
-    uri: Callable[[], str], *, pool_size: int, busy_seconds: float = SQLITE_BUSY_SECONDS
+    uri: Callable[[], str],
+    *,
+    pool_size: int,
+    busy_seconds: float = SQLITE_BUSY_SECONDS,
+    command_seconds: float | None = COMMAND_SECONDS,
 ) -> AsyncEngine:
     address = parse_database_uri(uri())
     common: dict[str, Any] = {
@@ -219,7 +231,7 @@ def _create_engine(
         now = parse_database_uri(uri())
         if isinstance(now, PostgresServer):
             parameters.clear()
-            parameters.update(now.arguments)
+            parameters.update(now.arguments, command_timeout=command_seconds)
 
     event.listen(engine.sync_engine, "checkout", _drop_dead_connection)
     return engine

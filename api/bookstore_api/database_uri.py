@@ -138,7 +138,6 @@ def _parse_postgres(parts: SplitResult) -> PostgresServer:
         {
             "dsn": dsn,
             "timeout": _connect_seconds(query.get("connect_timeout", "")),
-            "command_timeout": COMMAND_SECONDS,
             "server_settings": {"application_name": APPLICATION_NAME, **session},
         }
     )

@@ -1,6 +1,8 @@
-"""The rules of the schema's two branches, and that the tables are what the migrations make."""
+"""The rules that migrations keep, and that the tables are what the migrations make."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,71 +12,273 @@ from sqlalchemy import Connection
 
 from bookstore_api.database import open_database
 from bookstore_api.orm import Base
-from bookstore_api.schema.tree import Branch, Tree, broken_rules, load_tree
+from bookstore_api.schema.lint import SquawkError, broken_rules
+from bookstore_api.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.settings import Settings
-from tests.support.migrations import Script, newer_code
+from tests.support.migrations import YEARS_OF_RELEASES, Script, newer_code
+
+SQUAWK = Path(__file__).parents[2] / "api" / "squawk"
+
+EXPAND = Script("0001_e", labels=("expand",))
+CONTRACT = Script("0001_c", labels=("contract",), depends_on=("0001_e",), branch="contract")
+
+
+def expand(id_: str, body: str = "pass", undo: str = 'op.execute("SELECT 1")') -> Script:
+    return Script(id_, follows="0001_e", body=body, undo=undo)
+
+
+def contract(id_: str, body: str = "pass") -> Script:
+    undo = 'op.execute("SELECT 1")'
+    return Script(id_, "0001_c", depends_on=("0001_e",), body=body, undo=undo, branch="contract")
+
+
+def broken(folder: Path, *scripts: Script) -> list[str]:
+    return broken_rules(newer_code(folder, *scripts, known=False), SQUAWK)
 
 
 def test_the_migrations_keep_the_rules() -> None:
-    assert broken_rules(load_tree()) == []
+    assert broken_rules(SCRIPTS, SQUAWK) == []
 
 
-EXPAND = Script("e1", labels=("expand",))
-CONTRACT = Script("c1", labels=("contract",), depends_on=("e1",))
-
-
-def tree_of(folder: Path, *scripts: Script) -> Tree:
-    return load_tree(newer_code(folder, *scripts, known=False))
+def test_good_migrations_break_no_rule(tmp_path: Path) -> None:
+    needed = (
+        "# squawk: allow adding-not-nullable-field: 0003 has made sure that none is NULL\n"
+        + YEARS_OF_RELEASES[5].body
+    )
+    good = [
+        Script(**{**vars(script), "body": needed}) if script.id == "0002_pages_needed" else script
+        for script in YEARS_OF_RELEASES
+    ]
+    assert broken_rules(newer_code(tmp_path, *good), SQUAWK) == []
 
 
 @pytest.mark.parametrize(
     ("scripts", "complaint"),
     [
         (
-            (EXPAND, CONTRACT, Script("e2", follows="e1", depends_on=("c1",))),
-            "e2 (expand) requires c1",
+            [EXPAND, CONTRACT, Script("0002_e", follows="0001_e", depends_on=("0001_c",))],
+            "0002_e (expand) requires 0001_c (contract)",
         ),
         (
-            (
+            [
                 EXPAND,
                 CONTRACT,
-                Script("c2", follows="c1", depends_on=("e1",)),
-                Script("e2", follows="e1", depends_on=("c2",)),
-                Script("e3", follows="e2"),
-            ),
-            "e3 (expand) requires c1, c2",
+                contract("0002_c"),
+                Script("0002_e", follows="0001_e", depends_on=("0002_c",)),
+                Script("0003_e", follows="0002_e"),
+            ],
+            "0003_e (expand) requires 0001_c, 0002_c (contract)",
         ),
-        ((EXPAND, Script("c1", labels=("contract",))), "c1 (contract) must depend on"),
-        ((EXPAND, CONTRACT, Script("c2", follows="c1")), "c2 (contract) must depend on"),
-        ((EXPAND, CONTRACT, Script("x")), "x must be on one branch"),
         (
-            (EXPAND, CONTRACT, Script("e2", follows="e1"), Script("e3", follows="e1")),
+            [EXPAND, CONTRACT, Script("0002_e", "0001_e", depends_on=("0001_e",))],
+            "0002_e (expand) depends on others",
+        ),
+        (
+            [EXPAND, Script("0001_c", labels=("contract",), branch="contract")],
+            "0001_c (contract) must depend on",
+        ),
+        (
+            [EXPAND, CONTRACT, Script("0002_c", follows="0001_c", branch="contract")],
+            "0002_c (contract) must depend on",
+        ),
+        ([EXPAND, CONTRACT, Script("0001_x")], "0001_x must be on one branch"),
+        ([EXPAND, CONTRACT, Script("0001_x")], "0001_x: the first of a branch has its label"),
+        (
+            [EXPAND, CONTRACT, Script("0002_e", "0001_e", labels=("more",))],
+            "0002_e: the first of a branch has its label, and no other",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e"), expand("0002_f")],
             "expand has 2 heads",
         ),
-        ((EXPAND,), "contract has 0 heads"),
-        ((EXPAND, CONTRACT, Script("e" * 33, follows="e1")), "longer than 32"),
+        ([EXPAND], "contract has 0 heads"),
+        ([EXPAND, CONTRACT, expand("0002_" + "e" * 28)], "longer than 32"),
+        ([EXPAND, CONTRACT, expand("two")], "two: an id is four digits and a name"),
+        ([EXPAND, CONTRACT, expand("0003_e")], "0003_e must have the number 0002"),
+        ([Script("0002_e", labels=("expand",))], "0002_e must have the number 0001"),
+        (
+            [EXPAND, CONTRACT, Script("0002_e", follows="0001_nowhere")],
+            "Alembic can't make a tree of the revisions: ",
+        ),
+        (
+            [EXPAND, Script("0001_e", follows="0001_e", branch="contract")],
+            "0001_e is the id of 2 scripts",
+        ),
+        (
+            [EXPAND, CONTRACT, Script("0002_e", follows="0001_e", branch="extend")],
+            "extend_0002_e.py must be named expand_0002_e.py",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", undo="raise NotImplementedError")],
+            "downgrade() must work, not raise",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", 'op.create_table("t")', undo="pass")],
+            "downgrade() must undo what upgrade() does",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", "from bookstore_api.catalog.models import Book")],
+            "imports bookstore_api.catalog.models, which will change",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", 'op.execute(f"SELECT {revision}")')],
+            "op.execute() takes a constant text",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", 'op.execute(sa.text("SELECT " + revision))')],
+            "op.execute() takes a constant text",
+        ),
+        (
+            [
+                EXPAND,
+                CONTRACT,
+                expand("0002_e", 'op.create_index("i", "t", ["c"], postgresql_concurrently=True)'),
+            ],
+            "outside of a transaction use bookstore_api.schema.operations",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", 'op.execute("create index concurrently i on t")')],
+            "outside of a transaction use bookstore_api.schema.operations",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", "with op.get_context().autocommit_block(): pass")],
+            "outside of a transaction use bookstore_api.schema.operations",
+        ),
+        (
+            [
+                EXPAND,
+                CONTRACT,
+                expand(
+                    "0002_e",
+                    'op.execute("SELECT 1")\noperations.create_index("i", "t", ["c"])',
+                ),
+            ],
+            "make it two revisions, as a kill between them would leave half",
+        ),
+        (
+            [EXPAND, CONTRACT, expand("0002_e", 'op.get_bind().exec_driver_sql("SELECT 1")')],
+            "0002_e can't be written as SQL",
+        ),
     ],
 )
-def test_each_broken_rule_is_found(
-    tmp_path: Path, scripts: tuple[Script, ...], complaint: str
+def test_each_broken_rule_is_found(tmp_path: Path, scripts: list[Script], complaint: str) -> None:
+    found = broken(tmp_path, *scripts)
+    assert any(complaint in sentence for sentence in found), found
+
+
+def test_a_script_that_is_no_python_is_found(tmp_path: Path) -> None:
+    scripts = newer_code(tmp_path)
+    (scripts / "versions" / "expand_0002_e.py").write_text("revision =", encoding="utf-8")
+    (sentence,) = broken_rules(scripts, SQUAWK)
+    assert sentence.startswith("expand_0002_e.py is no Python")
+
+
+def test_a_script_has_its_two_functions_and_no_other(tmp_path: Path) -> None:
+    scripts = newer_code(tmp_path, expand("0002_e"), known=True)
+    path = scripts / "versions" / "expand_0002_e.py"
+    text = path.read_text(encoding="utf-8")
+    for wrong in (text + "\n\ndef helper(): ...\n", text.partition("def downgrade")[0]):
+        path.write_text(wrong, encoding="utf-8")
+        load_tree.cache_clear()
+        assert any("and no other function" in line for line in broken_rules(scripts, SQUAWK))
+
+
+REFUSED_EVERYWHERE = [
+    ('op.add_column("books", sa.Column("p", sa.BigInteger(), nullable=False))', "required-field"),
+    ('op.create_index("i", "books", ["title"])', "require-concurrent-index-creation"),
+    ('op.drop_index("ix_books_sort_title_id", "books")', "require-concurrent-index-deletion"),
+    ('op.alter_column("books", "title", new_column_name="name")', "renaming-column"),
+    ('op.rename_table("books", "volumes")', "renaming-table"),
+    ('op.alter_column("books", "title", type_=sa.Text())', "changing-column-type"),
+    ('op.alter_column("books", "published_on", nullable=False)', "adding-not-nullable-field"),
+    ('op.create_check_constraint("c", "books", "version > 0")', "constraint-missing-not-valid"),
+    ('op.create_unique_constraint("u", "books", ["title"])', "disallowed-unique-constraint"),
+    ('op.create_foreign_key("f", "books", "books", ["id"], ["id"])', "adding-foreign-key"),
+    ('op.execute("SELEC 1")', "syntax-error"),
+]
+REFUSED_BEFORE_THE_SWITCH = [
+    ('op.drop_column("books", "authors")', "ban-drop-column"),
+    ('op.drop_table("books")', "ban-drop-table"),
+    ('op.drop_constraint("uq_books_isbn", "books")', "ban-drop-constraint"),
+]
+
+
+@pytest.mark.parametrize(("statement", "rule"), REFUSED_EVERYWHERE + REFUSED_BEFORE_THE_SWITCH)
+def test_unsafe_ddl_is_refused_in_expand(tmp_path: Path, statement: str, rule: str) -> None:
+    found = broken(tmp_path, EXPAND, CONTRACT, expand("0002_e", statement))
+    assert any(sentence.startswith("0002_e: ") and rule in sentence for sentence in found), found
+
+
+def test_in_contract_what_only_older_code_needed_may_be_dropped_and_nothing_else(
+    tmp_path: Path,
 ) -> None:
-    broken = broken_rules(tree_of(tmp_path, *scripts))
-    assert any(complaint in sentence for sentence in broken), broken
+    def found(statement: str) -> list[str]:
+        return broken(tmp_path, EXPAND, CONTRACT, contract("0002_c", statement))
+
+    for statement, _ in REFUSED_BEFORE_THE_SWITCH:
+        assert found(statement) == []
+    for statement, rule in REFUSED_EVERYWHERE:
+        assert any(rule in sentence for sentence in found(statement)), statement
 
 
-def test_a_good_tree_breaks_no_rule(tmp_path: Path) -> None:
-    more = Script("e2", follows="e1"), Script("c2", follows="c1", depends_on=("e2",))
-    tree = tree_of(tmp_path, EXPAND, CONTRACT, *more)
-    assert broken_rules(tree) == []
-    pending = [revision.id for revision in tree.pending(Branch.EXPAND, ())]
-    assert pending == ["e1", "e2"]
-    assert [revision.id for revision in tree.pending(Branch.CONTRACT, ("e1",))] == [
-        "c1",
-        "e2",
-        "c2",
+def test_what_is_allowed_in_one_revision_needs_a_reason(tmp_path: Path) -> None:
+    statement = 'op.alter_column("books", "published_on", nullable=False)'
+
+    def found(comment: str) -> list[str]:
+        return broken(tmp_path, EXPAND, CONTRACT, contract("0002_c", f"{comment}\n{statement}"))
+
+    assert found("# squawk: allow adding-not-nullable-field: a validated check says so") == []
+    assert len(found("# squawk: allow adding-not-nullable-field:")) == 1
+    assert len(found("# squawk: allow renaming-column: it is another rule")) == 1
+
+
+def test_a_tree_that_squawk_can_not_be_asked_about_passes_not(tmp_path: Path) -> None:
+    (tmp_path / "expand.toml").write_text('excluded_rules = ["no-such-rule"]', encoding="utf-8")
+    with pytest.raises(SquawkError, match="no-such-rule"):
+        broken_rules(SCRIPTS, tmp_path)
+
+
+def test_the_command_prints_each_broken_rule_and_fails(tmp_path: Path) -> None:
+    def lint(scripts: Path) -> tuple[int, str]:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "bookstore_api.schema.lint"),
+                *("--scripts", scripts, "--squawk", SQUAWK),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    assert lint(SCRIPTS) == (0, "")
+    unsafe = Script("0002_e", "0001_books", body='op.drop_table("books")', undo="op.f('x')")
+    code, output = lint(newer_code(tmp_path, unsafe))
+    assert code == 1
+    assert "0002_e: ban-drop-table: " in output
+
+
+def test_the_order_of_what_is_pending(tmp_path: Path) -> None:
+    more = (
+        Script("0002_e", follows="0001_e"),
+        Script("0002_c", follows="0001_c", depends_on=("0002_e",), branch="contract"),
+    )
+    tree = load_tree(newer_code(tmp_path, EXPAND, CONTRACT, *more, known=False))
+
+    def pending(branch: Branch, *applied: str) -> list[str]:
+        return [revision.id for revision in tree.pending(branch, applied)]
+
+    assert pending(Branch.EXPAND) == ["0001_e", "0002_e"]
+    assert pending(Branch.CONTRACT, "0001_e") == ["0001_c", "0002_e", "0002_c"]
+    assert tree.closure(["0001_c"]) == {"0001_c", "0001_e"}
+    every = {"0001_c", "0002_c", "0001_e", "0002_e"}
+    assert tree.closure(["0002_c", "from-the-future"]) == every | {"from-the-future"}
+    assert [revision.id for revision in tree.beyond("0001_e", every)] == [
+        "0002_c",
+        "0002_e",
+        "0001_c",
     ]
-    assert tree.closure(["c1"]) == {"c1", "e1"}
-    assert tree.closure(["c2", "from-the-future"]) == {"c1", "c2", "e1", "e2", "from-the-future"}
+    assert [revision.id for revision in tree.beyond("base", ["0001_e"])] == ["0001_e"]
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(settings: Settings) -> None:

@@ -1,17 +1,23 @@
 """Trees of migrations that newer code might bring, written to a folder."""
 
+import asyncio
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bookstore_api.database import open_database
+from bookstore_api.outcome import Outcome
+from bookstore_api.schema.migrate import Migration, Reversal, migrate
 from bookstore_api.schema.tree import SCRIPTS
+from bookstore_api.settings import Settings
 
 TEMPLATE = '''"""{id}."""
 
-import time
-
 import sqlalchemy as sa
 from alembic import op
+
+from bookstore_api.schema import operations
 
 revision = {id!r}
 down_revision = {follows!r}
@@ -21,29 +27,52 @@ depends_on = {depends_on!r}
 
 def upgrade() -> None:
     {body}
+
+
+def downgrade() -> None:
+    {undo}
 '''
 
 
 @dataclass(frozen=True)
 class Script:
-    """One migration script; `body` is its upgrade."""
+    """One migration script; `body` is its upgrade and `undo` its downgrade."""
 
     id: str
     follows: str | None = None
     labels: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     body: str = "pass"
+    undo: str = "pass"
+    branch: str = "expand"
+    """The first part of its file's name."""
 
-    def write(self, versions: Path) -> None:
-        """Write it into a folder of scripts."""
+    def write(self, versions: Path) -> Path:
+        """Write it into a folder of scripts; its file."""
         text = TEMPLATE.format(
             id=self.id,
             follows=self.follows,
             labels=self.labels or None,
             depends_on=self.depends_on or None,
-            body=self.body,
+            body=_indented(self.body),
+            undo=_indented(self.undo),
         )
-        (versions / f"{self.id}.py").write_text(text, encoding="utf-8")
+        path = versions / f"{self.branch}_{self.id}.py"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+
+def carry_out(url: str, request: Migration | Reversal) -> Outcome:
+    """Migrate a database in this process."""
+
+    async def run() -> Outcome:
+        database = open_database(Settings.model_validate({"database_url": url}))
+        try:
+            return await migrate(database, request)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
 
 
 def newer_code(folder: Path, *scripts: Script, known: bool = True) -> Path:
@@ -54,3 +83,111 @@ def newer_code(folder: Path, *scripts: Script, known: bool = True) -> Path:
     for script in scripts:
         script.write(target / "versions")
     return target
+
+
+def only(scripts: Path, ids: Iterable[str], folder: Path) -> Path:
+    """Make a folder of migrations with these of another's: the code as it was at some time."""
+    target = folder / f"migrations-{len(list(folder.iterdir()))}"
+    wanted = set(ids)
+    shutil.copytree(scripts, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (target / "versions").glob("*.py"):
+        if path.stem.partition("_")[2] not in wanted:
+            path.unlink()
+    return target
+
+
+def _indented(body: str) -> str:
+    return "\n    ".join(body.strip().splitlines())
+
+
+def _expand(id_: str, follows: str, body: str, undo: str) -> Script:
+    return Script(id_, follows, body=body, undo=undo)
+
+
+def _contract(id_: str, follows: str, depends_on: str, body: str, undo: str) -> Script:
+    return Script(id_, follows, depends_on=(depends_on,), body=body, undo=undo, branch="contract")
+
+
+YEARS_OF_RELEASES = (
+    _expand(
+        "0002_pages",
+        "0001_books",
+        'op.add_column("books", sa.Column("pages", sa.BigInteger(), nullable=True))',
+        'op.drop_column("books", "pages")',
+    ),
+    _expand(
+        "0003_shelves",
+        "0002_pages",
+        """
+op.create_table(
+    "shelves",
+    sa.Column("id", sa.Uuid(), nullable=False),
+    sa.Column("book_id", sa.Uuid(), nullable=False),
+    sa.Column("label", sa.Text(), server_default="A", nullable=False),
+    sa.PrimaryKeyConstraint("id", name="pk_shelves"),
+    sa.ForeignKeyConstraint(
+        ["book_id"], ["books.id"], name="fk_shelves_book_id_books", ondelete="CASCADE"
+    ),
+    sa.CheckConstraint("label <> ''", name=op.f("ck_shelves_label")),
+)
+op.create_index("ix_shelves_book_id", "shelves", ["book_id"])
+""",
+        'op.drop_table("shelves")',
+    ),
+    _expand(
+        "0004_pages_filled",
+        "0003_shelves",
+        'operations.backfill("books", "pages = length(title)", where="pages IS NULL")',
+        "pass  # what was filled in may stay",
+    ),
+    _expand(
+        "0005_pages_index",
+        "0004_pages_filled",
+        """
+operations.create_index("ix_books_pages", "books", ["pages"], where="pages > 10")
+operations.create_index("uq_books_currency_isbn", "books", ["currency", "isbn"], unique=True)
+""",
+        """
+operations.drop_index("uq_books_currency_isbn", "books")
+operations.drop_index("ix_books_pages", "books")
+""",
+    ),
+    _expand(
+        "0006_language",
+        "0005_pages_index",
+        """
+op.add_column("books", sa.Column("language", sa.Text(), server_default="en", nullable=False))
+""",
+        'op.drop_column("books", "language")',
+    ),
+    _contract(
+        "0002_pages_needed",
+        "0001_contract",
+        "0004_pages_filled",
+        """
+with op.batch_alter_table("books") as books:
+    books.alter_column("pages", existing_type=sa.BigInteger(), nullable=False)
+""",
+        """
+with op.batch_alter_table("books") as books:
+    books.alter_column("pages", existing_type=sa.BigInteger(), nullable=True)
+""",
+    ),
+    _contract(
+        "0003_no_published_on",
+        "0002_pages_needed",
+        "0004_pages_filled",
+        'op.drop_column("books", "published_on")',
+        'op.add_column("books", sa.Column("published_on", sa.Date(), nullable=True))',
+    ),
+    _contract(
+        "0004_no_currency_index",
+        "0003_no_published_on",
+        "0006_language",
+        'operations.drop_index("uq_books_currency_isbn", "books")',
+        """
+operations.create_index("uq_books_currency_isbn", "books", ["currency", "isbn"], unique=True)
+""",
+    ),
+)
+"""Several releases' worth: tables, columns, rows filled in, indexes built while others write."""

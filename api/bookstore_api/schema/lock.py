@@ -43,7 +43,7 @@ async def exclusive(database: Database, wait_seconds: float) -> AsyncIterator[As
         async with _sqlite_transaction(database, wait_seconds) as connection:
             yield connection
         return
-    async with migration_lock(database.engine, wait_seconds=wait_seconds) as connection:
+    async with migration_lock(database.migration_engine, wait_seconds=wait_seconds) as connection:
         yield connection
 
 
@@ -95,7 +95,7 @@ async def _poll(connection: AsyncConnection, wait_seconds: float) -> None:
 @asynccontextmanager
 async def _sqlite_transaction(database: Database, seconds: float) -> AsyncIterator[AsyncConnection]:
     """One transaction for all: SQLite's DDL is transactional and its write lock is ours."""
-    engine = database.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+    engine = database.migration_engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
     deadline = asyncio.get_running_loop().time() + seconds
     while True:
         connection = engine.connect()

@@ -19,7 +19,12 @@ BATCH_ROWS = 1000
 
 
 def create_index(
-    name: str, table: str, columns: Sequence[str], *, unique: bool = False, where: str | None = None
+    name: str,
+    table: str,
+    columns: Sequence[str | sa.TextClause],
+    *,
+    unique: bool = False,
+    where: str | None = None,
 ) -> None:
     """Build an index while the table is read and written; `where` makes it a partial one.
 
