@@ -103,10 +103,13 @@ class OwnPostgres(Postgres):
             )
         self._wait_until_it_answers()
 
-    def stop(self) -> None:
-        """Stop the server at once; clients lose their connections."""
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server at once; clients lose their connections.
+
+        By SIGINT it rolls back and says good-bye; by SIGQUIT it goes as in a crash.
+        """
         if self._process is not None:
-            self._process.send_signal(signal.SIGINT)  # "fast": rolls back and disconnects
+            self._process.send_signal(how)
             self._process.wait(STOP_SECONDS)
             self._process = None
 
