@@ -344,6 +344,7 @@ def test_nobody_goes_back_where_there_is_something_to_lose(
     env = environment(migrated_postgres, tmp_path, environment=where)
     ended = run_command("migrate", "--down-to", "base", env=env, cwd=tmp_path)
     assert (ended.code, ended.outcome["code"]) == (1, "failed")
+    assert "--down-to loses data" in ended.outcome["message"]
     assert checking(migrated_postgres).schema_before == ALL
 
 

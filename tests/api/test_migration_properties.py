@@ -179,7 +179,7 @@ def test_from_each_revision_of_this_code_to_each(real: World) -> None:
                     walk.up(place)
 
 
-@settings(max_examples=8)
+@settings(max_examples=6)
 @given(data=st.data())
 def test_any_walk_ends_where_the_direct_way_does(made_up: World, data: st.DataObject) -> None:
     walk = Walk(made_up)

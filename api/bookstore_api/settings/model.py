@@ -81,7 +81,9 @@ class Settings(BaseSettings):
         64 * 1024 * 1024, description="with less room on its disks `/health` calls them degraded"
     )
     migration_lock_seconds: Seconds = Field(
-        60, description="how long `migrate` waits for another migration to end"
+        60,
+        description="how long `migrate` waits for another migration to end, and a revision for its "
+        "tables",
     )
     redis_url: RedisUri | None = Field(
         None, description="`redis://:password@host:6379/0`, or `rediss://` for TLS"
