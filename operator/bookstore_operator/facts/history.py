@@ -8,7 +8,7 @@ from typing import Any
 from bookstore_operator import names
 from bookstore_operator.build.common import COLOUR_LABEL
 from bookstore_operator.facts.objects import find
-from bookstore_operator.model.effects import intent_of, normalised
+from bookstore_operator.model.effects import compared, normalised
 from bookstore_operator.model.release import BookStoreRelease, Colour, Verdict
 from bookstore_operator.snapshot import Snapshot
 
@@ -54,7 +54,7 @@ def draining(snapshot: Snapshot) -> bool:
 
 def wants(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     """Whether the BookStore asks for just what a release makes true."""
-    return normalised(release.spec.intent) == intent_of(snapshot.store.spec)
+    return normalised(release.spec.intent) == compared(snapshot.store.spec)
 
 
 def recorded(snapshot: Snapshot, release: BookStoreRelease, **changes: Any) -> Snapshot:

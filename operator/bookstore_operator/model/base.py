@@ -12,9 +12,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializationInfo,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+
+from bookstore_operator.quantities import amount
 
 GROUP = "bookstore.dev"
 VERSION = "v1alpha1"
@@ -64,12 +67,21 @@ def _rfc3339(moment: datetime) -> str:
 Time = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
 """A moment, in whole seconds and UTC when written, as the Kubernetes API does."""
 
+COMPARED = {"compared": True}
+"""The context of a dump that is to be compared: each amount is written in one way only."""
+
+
+def _quantity(text: str, info: SerializationInfo) -> str:
+    return str(amount(text)) if info.context == COMPARED else text
+
+
 QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 Quantity = Annotated[
     str,
     BeforeValidator(str),
     Field(pattern=QUANTITY),
+    PlainSerializer(_quantity),
     WithJsonSchema(
         {
             "x-kubernetes-int-or-string": True,

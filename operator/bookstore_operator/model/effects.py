@@ -2,7 +2,7 @@
 
 The intent is the part of the spec that makes a release. It is compared after both sides went
 through the same model: a default that a newer operator adds is then on both sides, and releases
-nothing.
+nothing. Nor does an amount that is written otherwise, `0.5` for `500m`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 
+from bookstore_operator.model.base import COMPARED
 from bookstore_operator.model.bookstore import BookStoreSpec
 from bookstore_operator.model.structural import Schema, structural
 
@@ -57,13 +58,18 @@ def intent_of(spec: BookStoreSpec, effects: Mapping[str, Effect] = EFFECTS) -> d
     return _picked(everything, effects)
 
 
+def compared(spec: BookStoreSpec, effects: Mapping[str, Effect] = EFFECTS) -> dict[str, Any]:
+    """Return a spec's intent as it is compared, each amount written in one way only."""
+    return _picked(spec.model_dump(mode="json", exclude_none=True, context=COMPARED), effects)
+
+
 def normalised(
     intent: Mapping[str, Any],
     model: type[BookStoreSpec] = BookStoreSpec,
     effects: Mapping[str, Effect] = EFFECTS,
 ) -> dict[str, Any]:
-    """Return a stored intent as today's model reads it, to be compared with `intent_of`."""
-    return intent_of(model.model_validate(intent), effects)
+    """Return a stored intent as today's model reads it, to be compared with `compared`."""
+    return compared(model.model_validate(intent), effects)
 
 
 def intent_schema(model: type[BookStoreSpec]) -> Schema:
