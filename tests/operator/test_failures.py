@@ -86,6 +86,16 @@ FULL = pod(
         }
     },
 )
+OTHER_VERSION = (
+    "2026-11-25 17:36:02.711 UTC [1] FATAL:  database files are incompatible with server\n"
+    "2026-11-25 17:36:02.711 UTC [1] DETAIL:  The data directory was initialized by PostgreSQL "
+    "version 17, which is not compatible with this version 18.6.\n"
+)
+OF_ANOTHER_VERSION = pod(
+    {"reason": "CrashLoopBackOff"},
+    image="postgres:18",
+    lastState={"terminated": {"exitCode": 1, "message": OTHER_VERSION}},
+)
 UNREADY = pod(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
 CREATING = pod({"reason": "ContainerCreating"})
 
@@ -238,6 +248,18 @@ FAILURES = {
         heals("StatefulSet/db"),
         "VolumeFull",
         ("StatefulSet demo-db", "Pod demo-db-x", "PANIC: could not write", "pvc data-demo-db-0"),
+        releases=False,
+    ),
+    "database-of-another-version": Failure(
+        ails("StatefulSet/db", OF_ANOTHER_VERSION),
+        heals("StatefulSet/db"),
+        "PodCrashing",
+        (
+            "StatefulSet demo-db",
+            "Pod demo-db-x ends",
+            "data on its volume is of PostgreSQL 17, and image postgres:18 is PostgreSQL 18.6",
+            "--postgres-image of version 17",
+        ),
         releases=False,
     ),
     "database-does-not-start": Failure(
@@ -697,6 +719,7 @@ def test_events_do_not_make_a_failing_bookstore_spin() -> None:
         ('log\n{"event": "no settings", "level": "error"}', "no settings"),
         ("LOG: a\nFATAL: no room\nLOG: shut down", "FATAL: no room"),
         ("LOG: a\nPANIC: No space left on device\nFATAL: bye", "PANIC: No space left on device"),
+        ("2026-11-25 17:36:02.711 UTC [31] FATAL:  no\n", "FATAL:  no"),
         ("Traceback\n  line\nValueError: 7", "ValueError: 7"),
         ("one\ntwo", "two"),
         ("", ""),

@@ -103,6 +103,10 @@ class OwnPostgres(Postgres):
             )
         self._wait_until_it_answers()
 
+    def claim_version(self, major: str) -> None:
+        """Have the data folder of a stopped server say that another major version made it."""
+        (self._data / "PG_VERSION").write_text(f"{major}\n", encoding="ascii")
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server at once; clients lose their connections.
 

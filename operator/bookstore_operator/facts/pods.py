@@ -14,7 +14,7 @@ from bookstore_operator import names
 from bookstore_operator.build.common import COMPONENT_LABEL, Component
 from bookstore_operator.build.pod import INTERNAL_PORT
 from bookstore_operator.facts.objects import API_VERSIONS, all_of, condition, label
-from bookstore_operator.facts.said import last_words, volume_full
+from bookstore_operator.facts.said import last_words, other_version, volume_full
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.reasons import PROBLEMS, Reason
 from bookstore_operator.snapshot import Snapshot
@@ -149,7 +149,10 @@ def _unpullable(pod: Manifest, container: Manifest, waiting: Manifest) -> Troubl
 
 
 def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> Trouble:
-    said = last_words(str(ended.get("message") or ""))
+    message = str(ended.get("message") or "")
+    said = last_words(message)
+    if versions := other_version(message):
+        return _other_version(pod, container, *versions)
     if volume_full(said):
         return Trouble(
             Reason.VOLUME_FULL, f"Pod {_name(pod)} ends: {said.rstrip('.')}. {_room(pod)}"
@@ -163,6 +166,16 @@ def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> Trouble:
         Reason.POD_CRASHING,
         f"Container {name} of Pod {_name(pod)} ends again and again ({how}){told}. "
         f"See kubectl logs {_name(pod)} -c {name} --previous.",
+    )
+
+
+def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str) -> Trouble:
+    image = container.get("image", "")
+    return Trouble(
+        Reason.POD_CRASHING,
+        f"Pod {_name(pod)} ends: the data on its volume is of PostgreSQL {made_by}, and image "
+        f"{image} is PostgreSQL {server}. Give the operator a --postgres-image of version "
+        f"{made_by} again; newer ones need a dump of the data, and a restore into a new volume.",
     )
 
 
