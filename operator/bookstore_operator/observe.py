@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from bookstore_operator import decide, observed
 from bookstore_operator.client import Api, ApiError, ClusterError
+from bookstore_operator.facts import pulling
 from bookstore_operator.facts.contents import fault_of
 from bookstore_operator.facts.credentials import Wanted
 from bookstore_operator.facts.puzzles import puzzling
@@ -102,6 +103,9 @@ class Observer:
                 name: {key: fault for key, fault in faults.items() if fault}
                 for name, faults in secrets.items()
             },
+            pull_secrets=await self._pull_secrets(
+                key.namespace, pulling.secrets_of_interest(objects)
+            ),
             warnings=await self._warnings(key.namespace, puzzling(objects, self._now())),
         )
 
@@ -155,18 +159,29 @@ class Observer:
         """Read Secrets by name; keep the names of their keys, and what is wrong with those used."""
         found: dict[str, Mapping[str, str | None]] = {}
         for name, contents in sorted(wanted.items()):
-            try:
-                secret = await self._api.get(SECRETS, namespace, name)
-            except ApiError as error:
-                if error.status != 404:
-                    raise
-            else:
+            secret = await self._secret(namespace, name)
+            if secret is not None:
                 data = secret.get("data") or {}
                 found[name] = {
                     key: fault_of(value, contents[key]) if key in contents else None
                     for key, value in data.items()
                 }
         return found
+
+    async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
+        """Read Secrets by name, and say of each what keeps images from being pulled with it."""
+        faults = {
+            name: pulling.fault_of(await self._secret(namespace, name)) for name in sorted(names)
+        }
+        return {name: fault for name, fault in faults.items() if fault}
+
+    async def _secret(self, namespace: str, name: str) -> Manifest | None:
+        try:
+            return await self._api.get(SECRETS, namespace, name)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            return None
 
 
 def _explained(resource: Resource, error: ApiError) -> Exception:

@@ -41,6 +41,8 @@ class Snapshot:
     """The Secrets that the BookStore names or owns: name → its keys. Never their values."""
     malformed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What is wrong with what is used of those Secrets: name → key → what, never the value."""
+    pull_secrets: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with Secrets that images can't be pulled with: name → what."""
     warnings: Mapping[ObjectKey, str] = field(default_factory=dict)
     """The newest Warning event about objects whose status does not say what is wrong."""
     settings: OperatorSettings = OperatorSettings()

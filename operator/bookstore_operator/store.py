@@ -177,7 +177,8 @@ def trimmed(manifest: Manifest) -> Manifest:
 
 
 def _trimmed_pod_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: spec[name] for name in ("nodeName", "readinessGates") if name in spec}
+    names = ("nodeName", "readinessGates", "imagePullSecrets")
+    kept = {name: spec[name] for name in names if name in spec}
     for containers in ("initContainers", "containers"):
         kept[containers] = [
             {name: container[name] for name in ("name", "image") if name in container}

@@ -198,6 +198,14 @@ def foreign_deployment(shop: Shop, name: str) -> None:
     )
 
 
+def opaque_secret(shop: Shop, _name: str) -> None:
+    """A Secret that has the credentials under another type than the kubelet looks for."""
+    data = {".dockerconfigjson": "{}"}
+    shop.kubectl.apply(
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "opaque"}, "stringData": data}
+    )
+
+
 def policy_name(shop: Shop, name: str) -> str:
     return f"{shop.namespace}-{name}"
 
@@ -255,15 +263,28 @@ def no_admission_policy(shop: Shop, name: str) -> None:
 CASES = {
     "image-unpullable": Case(
         "ImageUnpullable",
-        ("Deployment {name}-green", "Image localhost/bookstore-api:2-pod-unpullable", "spec.image"),
+        (
+            "Deployment {name}-green",
+            "Image localhost/bookstore-api:2-pod-unpullable",
+            "Secret registry, which it is to be pulled with, does not exist",
+            "spec.image",
+        ),
         mend=pods_get_ready,
         tag="2-pod-unpullable",
+        spec={"imagePullSecrets": [{"name": "registry"}]},
     ),
     "image-unpullable-migration": Case(
         "ImageUnpullable",
-        ("Job {name}-r2-expand", "Pod {name}-r2-expand", "spec.imagePullSecrets"),
+        (
+            "Job {name}-r2-expand",
+            "Pod {name}-r2-expand",
+            "Secret opaque, which it is to be pulled with, is of type Opaque",
+            "spec.imagePullSecrets",
+        ),
         mend=migration_says(),
         tag="2-job-unpullable",
+        spec={"imagePullSecrets": [{"name": "opaque"}]},
+        before=opaque_secret,
     ),
     "never-ready": Case(
         "Starting",

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from bookstore_operator.decide import decide, secrets_of_interest
+from bookstore_operator.facts import pulling
 from bookstore_operator.facts.contents import Content, fault_of
 from bookstore_operator.facts.said import last_words, volume_full
 from bookstore_operator.plan import Action, Apply, Event, EventType, ObjectKey, Scale, WriteStatus
@@ -108,6 +109,19 @@ def heals(where: str) -> Callable[[World], object]:
     return lambda world: world.ailing.pop(where)
 
 
+def lacks_pull_secrets(world: World) -> None:
+    world.ailing["Deployment/api:2"] = UNPULLABLE
+    world.pull_secrets |= {
+        "registry": "does not exist",
+        "other": "is of type Opaque, not kubernetes.io/dockerconfigjson",
+    }
+
+
+def has_pull_secrets(world: World) -> None:
+    world.ailing.clear()
+    world.pull_secrets.clear()
+
+
 def migration_says(code: str, message: str = "It went wrong.") -> Callable[[World], object]:
     told = {"command": "migrate", "code": code, "message": message}
     return lambda world: setattr(world, "migration", lambda _job: told)
@@ -176,6 +190,20 @@ FAILURES = {
         heals("Deployment/api:2"),
         "ImageUnpullable",
         ("Pod demo-green-x", "api:2", "no such image", "spec.image"),
+    ),
+    "pull-secret-missing": Failure(
+        lacks_pull_secrets,
+        has_pull_secrets,
+        "ImageUnpullable",
+        (
+            "Pod demo-green-x",
+            "no such image",
+            "Secret registry, which it is to be pulled with, does not exist: see "
+            "kubectl create secret docker-registry registry",
+            "Secret other, which it is to be pulled with, is of type Opaque",
+            "spec.imagePullSecrets",
+        ),
+        spec={"imagePullSecrets": [{"name": "registry"}, {"name": "good"}, {"name": "other"}]},
     ),
     "never-ready": Failure(
         ails("Deployment/api:2", UNREADY),
@@ -733,6 +761,36 @@ def test_a_full_volume_is_known_by_its_error() -> None:
     assert volume_full(NO_SPACE)
     assert volume_full("database or disk is full")
     assert not volume_full("no such table")
+
+
+@pytest.mark.parametrize(
+    ("secret", "fault"),
+    [
+        (None, "does not exist"),
+        ({"type": "Opaque", "data": {".dockerconfigjson": "e30="}}, "is of type Opaque"),
+        ({"data": {}}, "is of type Opaque"),
+        ({"type": "kubernetes.io/dockerconfigjson"}, "has no key `.dockerconfigjson`"),
+        ({"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}}, None),
+        ({"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "e30="}}, None),
+    ],
+)
+def test_why_nothing_is_pulled_with_a_secret(
+    secret: dict[str, Any] | None, fault: str | None
+) -> None:
+    found = pulling.fault_of(secret)
+    assert (found is None) if fault is None else (found or "").startswith(fault)
+
+
+def test_pull_secrets_are_looked_at_only_where_an_image_can_not_be_pulled() -> None:
+    world = ready({"imagePullSecrets": [{"name": "registry"}]})
+    lacks_pull_secrets(world)
+    assert world.snapshot().pull_secrets == {}
+    world.ailing["Deployment/api:1"] = CRASHING
+    world.tick()
+    assert world.snapshot().pull_secrets == {}
+    world.ailing["Deployment/api:1"] = UNPULLABLE
+    world.tick()
+    assert set(world.snapshot().pull_secrets) == {"registry"}
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def test_bulk_is_left_out_and_the_original_untouched() -> None:
         "spec": {
             "nodeName": "n",
             "volumes": [{}],
+            "imagePullSecrets": [{"name": "registry"}],
             "containers": [{"name": "api", "image": "i", "env": [{}]}],
         },
         "status": {"phase": "Running"},
@@ -163,6 +164,7 @@ def test_bulk_is_left_out_and_the_original_untouched() -> None:
         "metadata": {"name": "p", "annotations": {"kept": "yes"}},
         "spec": {
             "nodeName": "n",
+            "imagePullSecrets": [{"name": "registry"}],
             "initContainers": [],
             "containers": [{"name": "api", "image": "i"}],
         },

@@ -12,7 +12,7 @@ from typing import Any
 
 from bookstore_operator.build.common import COLOUR_LABEL, COMPONENT_LABEL, release_selector
 from bookstore_operator.decide import decide, secrets_of_interest
-from bookstore_operator.facts import history
+from bookstore_operator.facts import history, pulling
 from bookstore_operator.facts.puzzles import puzzling
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.colour import all_available
@@ -72,6 +72,8 @@ class World:
     """Warning events about objects."""
     malformed: dict[str, dict[str, str]] = field(default_factory=dict)
     """What is wrong with the URIs in Secrets."""
+    pull_secrets: dict[str, str] = field(default_factory=dict)
+    """What is wrong with Secrets that images are pulled with."""
     refusal: Refusal | None = None
     """The write that the API server will not have."""
     database_up: bool = True
@@ -183,6 +185,11 @@ class World:
         return replace(
             snapshot,
             malformed=self.malformed,
+            pull_secrets={
+                name: fault
+                for name, fault in self.pull_secrets.items()
+                if name in pulling.secrets_of_interest(snapshot.objects)
+            },
             warnings={key: self.warned[key] for key in odd if key in self.warned},
             refusal=self.refusal,
         )
@@ -432,7 +439,8 @@ class World:
                 "ownerReferences": [{"uid": owner["metadata"]["uid"]}],
             }
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": ailment}
-            self._put({**pod, "spec": {"nodeName": "node"}})
+            secrets = owner["spec"]["template"]["spec"].get("imagePullSecrets", [])
+            self._put({**pod, "spec": {"nodeName": "node", "imagePullSecrets": secrets}})
         return ailment is not None
 
 

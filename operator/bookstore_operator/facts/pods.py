@@ -14,23 +14,13 @@ from bookstore_operator import names
 from bookstore_operator.build.common import COMPONENT_LABEL, Component
 from bookstore_operator.build.pod import INTERNAL_PORT
 from bookstore_operator.facts.objects import API_VERSIONS, all_of, condition, label
+from bookstore_operator.facts.pulling import UNPULLABLE, secrets_of
 from bookstore_operator.facts.said import last_words, other_version, volume_full
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.reasons import PROBLEMS, Reason
 from bookstore_operator.snapshot import Snapshot
 
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
-UNPULLABLE = frozenset(
-    {
-        "ErrImagePull",
-        "ImagePullBackOff",
-        "InvalidImageName",
-        "ErrImageNeverPull",
-        "ImageInspectError",
-        "RegistryUnavailable",
-        "SignatureValidationFailed",
-    }
-)
 _OVER = frozenset({"Succeeded", "Failed"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _PULL_WORDS = re.compile(r"^(ErrImagePull|ImagePullBackOff): ")
@@ -99,19 +89,19 @@ def _troubles(snapshot: Snapshot, pod: Manifest) -> Iterator[Trouble]:
         if found["type"] == "PodScheduled" and found["status"] == "False":
             yield _unscheduled(snapshot, pod, found)
     for container in status.get("containerStatuses") or ():
-        told = _of_container(pod, container)
+        told = _of_container(snapshot, pod, container)
         if told:
             yield told
     if warned := snapshot.warnings.get(_key(pod)):
         yield _not_starting(pod, " ".join(warned.split())[:500])
 
 
-def _of_container(pod: Manifest, container: Manifest) -> Trouble | None:
+def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Trouble | None:
     state = container.get("state", {})
     waiting = state.get("waiting") or {}
     reason = waiting.get("reason", "")
     if reason in UNPULLABLE:
-        return _unpullable(pod, container, waiting)
+        return _unpullable(snapshot, pod, container, waiting)
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
     if ended and not container.get("ready"):
         return _crashing(pod, container, ended)
@@ -135,7 +125,9 @@ def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> Trouble:
     )
 
 
-def _unpullable(pod: Manifest, container: Manifest, waiting: Manifest) -> Trouble:
+def _unpullable(
+    snapshot: Snapshot, pod: Manifest, container: Manifest, waiting: Manifest
+) -> Trouble:
     told = " ".join(str(waiting.get("message") or "").split())
     cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", told))[:500].rstrip(".")
     component = label(pod, COMPONENT_LABEL)
@@ -144,8 +136,15 @@ def _unpullable(pod: Manifest, container: Manifest, waiting: Manifest) -> Troubl
     else:
         which = "valkey" if component == Component.CACHE.value else "postgres"
         todo = f"The operator's setting --{which}-image names it."
+    faults = [
+        f"Secret {name}, which it is to be pulled with, {snapshot.pull_secrets[name]}: see "
+        f"kubectl create secret docker-registry {name} --help. "
+        for name in secrets_of(pod)
+        if name in snapshot.pull_secrets
+    ]
     what = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
-    return Trouble(Reason.IMAGE_UNPULLABLE, f"{what}{': ' if cause else ''}{cause}. {todo}")
+    message = f"{what}{': ' if cause else ''}{cause}. {''.join(faults)}{todo}"
+    return Trouble(Reason.IMAGE_UNPULLABLE, message)
 
 
 def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> Trouble:
