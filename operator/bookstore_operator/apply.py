@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from bookstore_operator import names
 from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
+from bookstore_operator.facts.objects import controlled_by_another
 from bookstore_operator.observe import Observer
 from bookstore_operator.plan import (
     GENERATED,
@@ -26,8 +28,10 @@ from bookstore_operator.plan import (
 )
 from bookstore_operator.resources import (
     BOOKSTORE,
+    CLAIMS,
     DEPLOYMENTS,
     SECRETS,
+    STATEFUL_SETS,
     STORE_LABEL,
     key_of,
     resource_of,
@@ -128,9 +132,11 @@ class Applier:
                 assert_never(action)
 
     async def _apply(self, action: Apply, key: StoreKey) -> bool:
-        manifest, found = action.manifest, None
-        if self.store.get(key.namespace, key_of(manifest)) is None:
-            found = await self._ours_or_none(key_of(manifest), key)
+        manifest, target = action.manifest, key_of(action.manifest)
+        known = self.store.get(key.namespace, target)
+        if known is None and target.kind == STATEFUL_SETS.kind:
+            await self._look_at_volume(key)
+        found = await self._ours_or_none(target, key)
         if action.expected_resource_version is not None:
             metadata = {
                 **manifest["metadata"],
@@ -143,7 +149,17 @@ class Applier:
         return self.store.put(applied)
 
     async def _ours_or_none(self, target: ObjectKey, key: StoreKey) -> Manifest | None:
-        """Refuse when an object that was not observed exists: it would be taken from its owner."""
+        """Refuse when what is there is somebody else's: it would be taken from its owner.
+
+        Returns:
+            An object of ours that was not observed: what is observed need not be read.
+
+        """
+        known = self.store.get(key.namespace, target)
+        if known is not None:
+            if store_name_of(known) != key.name or controlled_by_another(known, key.name):
+                raise self._refused(known, key)
+            return None
         resource = resource_of(target.api_version, target.kind)
         try:
             found = await self.api.get(resource, key.namespace, target.name)
@@ -164,11 +180,29 @@ class Applier:
             if target.kind != SECRETS.kind:
                 self.store.put(found)
             return StaleSnapshotError(f"{target.kind} {target.name} exists already")
+        return self._refused(found, key)
+
+    def _refused(self, found: Manifest, key: StoreKey) -> RefusedError:
+        """Tell what to do about an object that has a name of ours and is somebody else's."""
+        target = key_of(found)
         message = (
             f"A {target.kind} named {target.name} exists and does not belong to the BookStore "
             f"{key.name}. Rename or delete it, or give the BookStore another name."
         )
+        if target.kind == CLAIMS.kind:
+            message += (
+                " If its data is this BookStore's: "
+                f"kubectl label pvc {target.name} {STORE_LABEL}={key.name}."
+            )
         return RefusedError(Refusal(target, "NameTaken", message))
+
+    async def _look_at_volume(self, key: StoreKey) -> None:
+        """Refuse when the database's volume claim is somebody else's.
+
+        A StatefulSet takes any claim that has the name, and a new password would not fit its data.
+        """
+        claim = ObjectKey(CLAIMS.api_version, CLAIMS.kind, names.database_claim(key.name))
+        await self._ours_or_none(claim, key)
 
     async def _create(self, manifest: Manifest, key: StoreKey) -> bool:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
@@ -188,6 +222,8 @@ class Applier:
         return True
 
     async def _create_secret(self, action: CreateSecret, key: StoreKey) -> bool:
+        if action.manifest["metadata"]["name"] == names.database(key.name):
+            await self._look_at_volume(key)
         generated = secrets.token_urlsafe(_RANDOM_BYTES)
         completed = {
             name: _base64(value.replace(GENERATED, generated))

@@ -54,16 +54,18 @@ class Resource:
 BOOKSTORES = Resource(API_VERSION, BOOKSTORE, "bookstores")
 RELEASES = Resource(API_VERSION, RELEASE, "bookstorereleases")
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
+STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets")
+CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SECRETS = Resource("v1", "Secret", "secrets")
 
 OWNED: tuple[Resource, ...] = (
     DEPLOYMENTS,
-    Resource("apps/v1", "StatefulSet", "statefulsets"),
+    STATEFUL_SETS,
     Resource("batch/v1", "Job", "jobs"),
     Resource("batch/v1", "CronJob", "cronjobs"),
     Resource("v1", "Pod", "pods"),
     Resource("v1", "Service", "services"),
-    Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
+    CLAIMS,
     Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
     Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),

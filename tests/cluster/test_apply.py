@@ -148,6 +148,109 @@ def test_what_exists_and_is_not_ours_is_not_taken(shop: Shop) -> None:
     assert found["spec"]["ports"][0]["port"] == 80
 
 
+CLAIM = ObjectKey("v1", "PersistentVolumeClaim", "data-demo-db-0")
+OURS = {STORE_LABEL: "demo"}
+SECRET = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "demo-db", "labels": OURS},
+}
+KEYS = {"password": GENERATED, "uri": f"postgresql://u:{GENERATED}@demo-db/b"}
+NEW_PASSWORD = CreateSecret(SECRET, KEYS, *WHY)
+
+
+def claim(name: str = CLAIM.name, **metadata: Any) -> dict[str, Any]:
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, **metadata},
+        "spec": spec,
+    }
+
+
+def database() -> Apply:
+    pod = {"containers": [{"name": "postgres", "image": "localhost/none:1"}]}
+    stateful_set = {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": "demo-db", "labels": OURS},
+        "spec": {
+            "replicas": 0,
+            "serviceName": "demo-db",
+            "selector": {"matchLabels": OURS},
+            "template": {"metadata": {"labels": OURS}, "spec": pod},
+            "volumeClaimTemplates": [{**claim(), "metadata": {"name": "data"}}],
+        },
+    }
+    return Apply(stateful_set, *WHY)
+
+
+def controlled_by_somebody(shop: Shop) -> dict[str, Any]:
+    """Give the metadata of what belongs to another controller, though it has our label."""
+    head = {"apiVersion": "v1", "kind": "ConfigMap"}
+    shop.kubectl.apply({**head, "metadata": {"name": "somebody"}})
+    made = shop.get("v1/configmaps", "somebody")
+    assert made is not None
+    owner = {**head, "name": "somebody", "uid": made["metadata"]["uid"], "controller": True}
+    return {"labels": OURS, "ownerReferences": [owner]}
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "another controller's", "another BookStore's"])
+def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose: str) -> None:
+    """A StatefulSet would take it. Nor is a password made, which would not fit its data."""
+    metadata: dict[str, Any] = {}
+    if whose == "another controller's":
+        metadata = controlled_by_somebody(shop)
+    if whose == "another BookStore's":
+        metadata = {"labels": {STORE_LABEL: "other"}}
+    shop.kubectl.apply(claim(**metadata))
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        for action in (NEW_PASSWORD, database()):
+            with pytest.raises(RefusedError, match=f"named {CLAIM.name} exists") as refused:
+                await do(applier, key, action)
+            assert refused.value.refusal.target == CLAIM
+            assert refused.value.refusal.reason == "NameTaken"
+
+    run(shop, scenario)
+    assert shop.get("v1/secrets", "demo-db") is None
+    assert shop.get("apps/v1/statefulsets", "demo-db") is None
+
+
+def test_a_volume_that_was_kept_is_taken_up_again(shop: Shop) -> None:
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        shop.kubectl.apply(claim(labels=OURS))
+        with pytest.raises(StaleSnapshotError):
+            await do(applier, key, database())
+        assert applier.store.get(key.namespace, CLAIM), "the next decision knows of it"
+        assert await do(applier, key, database()) == 1
+
+    run(shop, scenario)
+
+
+def test_a_backup_volume_and_a_secret_of_somebody_else_are_not_taken(shop: Shop) -> None:
+    shop.kubectl.apply(claim("demo-backup"), {**SECRET, "metadata": {"name": "demo-db"}})
+    owner_of_secret = Apply(SECRET, *WHY)
+
+    async def scenario(applier: Applier, key: StoreKey) -> None:
+        for name, action in (
+            ("demo-backup", Apply(claim("demo-backup", labels=OURS), *WHY)),
+            ("demo-db", NEW_PASSWORD),
+            ("demo-db", owner_of_secret),
+        ):
+            with pytest.raises(RefusedError, match=f"named {name} exists") as refused:
+                await do(applier, key, action)
+            assert refused.value.refusal.reason == "NameTaken"
+        shop.kubectl("delete", "pvc", "demo-backup")
+        shop.kubectl.apply(claim("demo-backup", **controlled_by_somebody(shop)))
+        await applier.observer.relist()
+        with pytest.raises(RefusedError, match="named demo-backup exists"):
+            await do(applier, key, Apply(claim("demo-backup", labels=OURS), *WHY))
+
+    run(shop, scenario)
+
+
 def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None:
     async def scenario(applier: Applier, key: StoreKey) -> None:
         shop.kubectl.apply(service())
@@ -179,19 +282,11 @@ def test_actions_end_at_the_first_that_fails(shop: Shop) -> None:
 
 
 def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> None:
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "demo-db", "labels": {STORE_LABEL: "demo"}},
-    }
-    keys = {"password": GENERATED, "uri": f"postgresql://u:{GENERATED}@demo-db/b"}
-    action = CreateSecret(manifest, keys, *WHY)
-
     async def scenario(applier: Applier, key: StoreKey) -> None:
-        assert await do(applier, key, action) == 1
+        assert await do(applier, key, NEW_PASSWORD) == 1
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, action)
-        assert applier.store.get(key.namespace, key_of(manifest)) is None, "no Secret is kept"
+            await do(applier, key, NEW_PASSWORD)
+        assert applier.store.get(key.namespace, key_of(SECRET)) is None, "no Secret is kept"
 
     run(shop, scenario)
     secret = shop.get("v1/secrets", "demo-db")

@@ -476,6 +476,26 @@ def no_quota(shop: Shop, _name: str = "") -> None:
     shop.kubectl("delete", "quota", "few")
 
 
+def test_a_volume_that_is_somebody_elses_is_left_alone_and_told(shared: Shop) -> None:
+    name = "s-volume"
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": f"data-{name}-db-0"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Mi"}}},
+    }
+    shared.kubectl.apply(claim)
+    shared.apply(name)
+    words = (f"PersistentVolumeClaim named data-{name}-db-0", "does not belong", "kubectl label")
+    told(shared, name, Case("NameTaken", words, mend=no_quota))
+    assert shared.get("apps/v1/statefulsets", f"{name}-db") is None
+    assert shared.get("v1/secrets", f"{name}-db") is None, "its password would not fit the data"
+    assert_quiet(shared, name)
+    shared.kubectl("delete", "pvc", f"data-{name}-db-0", "--timeout=10s")
+    shared.ready(name)
+    shared.kubectl("delete", "bookstore", name, "--wait=false")
+
+
 def test_a_missing_and_a_malformed_secret_are_told_and_noticed(shared: Shop) -> None:
     name = "s-secret"
     spec = {"database": {"external": {"secretName": "books"}}, "rollout": PATIENT}

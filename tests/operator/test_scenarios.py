@@ -10,7 +10,15 @@ import pytest
 from bookstore_operator.decide import decide
 from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.observed import key_of
-from bookstore_operator.plan import Apply, Create, Delete, Plan, Scale, WriteStatus
+from bookstore_operator.plan import (
+    Apply,
+    Create,
+    CreateSecret,
+    Delete,
+    Plan,
+    Scale,
+    WriteStatus,
+)
 from tests.support.world import MIGRATED, World
 
 pytestmark = pytest.mark.scenario
@@ -392,6 +400,21 @@ def test_a_deleted_record_of_what_serves_harms_nobody(world: World) -> None:
     assert world.replicas("blue") == 0
 
 
+def test_a_record_deleted_while_its_migration_runs_begins_anew() -> None:
+    """Its Job is collected only some time later: until then the new one's name is taken."""
+    world = World(migration=lambda _job: None)
+    world.run_until(lambda w: w.has("Job", "demo-r1-expand"))
+    old = world.get("Job", "demo-r1-expand")["metadata"]["uid"]
+    world.objects = {k: o for k, o in world.objects.items() if k.kind != "BookStoreRelease"}
+    for _ in range(4):
+        world.reconcile()
+        assert world.get("Job", "demo-r1-expand")["metadata"]["uid"] == old
+    world.migration = lambda _job: MIGRATED
+    world.settle()
+    assert world.get("Job", "demo-r1-expand")["metadata"]["uid"] != old
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
 # Replicas ------------------------------------------------------------------------------------
 
 
@@ -505,6 +528,23 @@ def test_a_lost_password_is_never_made_anew_over_a_volume(world: World) -> None:
     }
     world.settle()
     assert "demo-db" in world.secrets
+
+
+def test_a_volume_of_another_controller_is_no_reason_to_miss_a_password(world: World) -> None:
+    """Then the write of the Secret is refused, since the name of the volume is taken."""
+    del world.secrets["demo-db"]
+    owner = {"kind": "ConfigMap", "name": "somebody", "uid": "uid", "controller": True}
+    volume = world.get("PersistentVolumeClaim", "data-demo-db-0")
+    volume["metadata"]["ownerReferences"] = [owner]
+
+    def makes_one() -> bool:
+        actions = decide(world.snapshot(), world.now).actions
+        return any(isinstance(action, CreateSecret) for action in actions)
+
+    assert makes_one()
+    for kind, name in (("StatefulSet", "demo-db"), ("BookStore", "demo")):
+        owner |= {"kind": kind, "name": name}
+        assert not makes_one()
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])

@@ -212,8 +212,11 @@ class World:
     def reconcile(self, stop_after: int | None = None) -> Plan:
         """Decide once and carry the Plan out, or only its first actions: a kill in between."""
         plan = decide(self.snapshot(), self.now)
-        for action in plan.actions[:stop_after]:
-            self._do(action)
+        try:
+            for action in plan.actions[:stop_after]:
+                self._do(action)
+        except ConflictError:
+            return plan  # the operator looks again, and nothing of the rest is done
         if stop_after is None:
             self.events += plan.events
         return plan

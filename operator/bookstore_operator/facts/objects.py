@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bookstore_operator import names
+from bookstore_operator.model.bookstore import KIND
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.snapshot import Snapshot
 
@@ -43,6 +45,15 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
     """Whether an object names another one as its owner."""
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(owner["uid"] == uid for owner in owners)
+
+
+def controlled_by_another(manifest: Manifest, store: str) -> bool:
+    """Whether an object is neither the BookStore's nor its database's, whatever its labels say."""
+    ours = {(KIND, store), ("StatefulSet", names.database(store))}
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return any(
+        owner.get("controller") and (owner["kind"], owner["name"]) not in ours for owner in owners
+    )
 
 
 def condition(manifest: Manifest, kind: str) -> Manifest | None:

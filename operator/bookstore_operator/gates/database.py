@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, selector
 from bookstore_operator.facts import credentials, pods
-from bookstore_operator.facts.objects import find
+from bookstore_operator.facts.objects import controlled_by_another, find
 from bookstore_operator.gates.gate import Answer, Passed, Waiting
 from bookstore_operator.model.bookstore import ExternalDatabase
 from bookstore_operator.reasons import Reason
@@ -29,7 +29,9 @@ def password_lost(snapshot: Snapshot) -> bool:
     """Whether there is a volume of the embedded database whose password is gone."""
     store = snapshot.store.name
     volume = find(snapshot, "PersistentVolumeClaim", names.database_claim(store))
-    return volume is not None and names.database(store) not in snapshot.secrets
+    if volume is None or controlled_by_another(volume, store):
+        return False
+    return names.database(store) not in snapshot.secrets
 
 
 def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datetime) -> Answer:
