@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bookstore_operator import names
-from bookstore_operator.build.common import COMPONENT_LABEL, Component, selector
-from bookstore_operator.facts import history, pods
+from bookstore_operator.build.common import Component, selector
+from bookstore_operator.facts import backups, history, pods
 from bookstore_operator.facts.jobs import Ending, ending_of, result_of
-from bookstore_operator.facts.objects import all_of, condition, find, label
+from bookstore_operator.facts.objects import condition, find
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.facts.said import volume_full
 from bookstore_operator.gates.colour import all_available, trouble_of
@@ -71,7 +71,7 @@ def conditions(
         _reconciling(snapshot, answer, ready, changes),
         _stalled(answer),
         _database_migrated(snapshot, answer),
-        _backup_healthy(snapshot),
+        _backup_healthy(snapshot, now),
         _autoscaling_healthy(snapshot, now),
         _cache_healthy(snapshot, now),
     )
@@ -230,12 +230,12 @@ def _database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
     return _false(DATABASE_MIGRATED, Reason.MIGRATING, message or "The schema is not migrated yet.")
 
 
-def _backup_healthy(snapshot: Snapshot) -> Finding:
+def _backup_healthy(snapshot: Snapshot, now: datetime) -> Finding:
     backup = snapshot.store.spec.backup
     if backup is None:
         told = "Nothing is backed up: set spec.backup.schedule."
         return _unknown(BACKUP_HEALTHY, Reason.NOT_CONFIGURED, told)
-    last = _last_backup(snapshot)
+    last = next(reversed(backups.ended(snapshot)), None)
     if last and ending_of(last) is Ending.FAILED:
         name = last["metadata"]["name"]
         why = result_of(snapshot, last).get("message") or "see the log of its Pod."
@@ -246,8 +246,9 @@ def _backup_healthy(snapshot: Snapshot) -> Finding:
     if backup.suspend:
         told = "No further backups: spec.backup.suspend is true."
         return _unknown(BACKUP_HEALTHY, Reason.SUSPENDED, told)
-    succeeded = last_backup_at(snapshot)
-    if last is None and succeeded is None:
+    if overdue := backups.overdue(snapshot, now):
+        return _false(BACKUP_HEALTHY, Reason.BACKUP_OVERDUE, overdue)
+    if last is None and backups.last_success(snapshot) is None:
         told = f"Waiting for the first backup ({backup.schedule})."
         return _unknown(BACKUP_HEALTHY, Reason.NO_BACKUP_YET, told)
     return _true(BACKUP_HEALTHY, Reason.BACKED_UP, "The last backup succeeded.")
@@ -341,24 +342,6 @@ def _scaling_active(snapshot: Snapshot) -> Manifest:
 def _autoscaler(snapshot: Snapshot) -> Manifest:
     name = names.service(snapshot.store.name)
     return find(snapshot, "HorizontalPodAutoscaler", name) or {}
-
-
-def last_backup_at(snapshot: Snapshot) -> str | None:
-    """Return when a backup last succeeded."""
-    cron_job = find(snapshot, "CronJob", names.backup(snapshot.store.name)) or {}
-    at: str | None = cron_job.get("status", {}).get("lastSuccessfulTime")
-    return at
-
-
-def _last_backup(snapshot: Snapshot) -> Manifest | None:
-    """Return the last backup Job that has ended."""
-    ended = [
-        job
-        for job in all_of(snapshot, "Job")
-        if label(job, COMPONENT_LABEL) == Component.BACKUP.value
-        and ending_of(job) is not Ending.RUNNING
-    ]
-    return max(ended, key=lambda job: str(job["metadata"].get("creationTimestamp")), default=None)
 
 
 def _deployment(snapshot: Snapshot, release: BookStoreRelease) -> Manifest | None:

@@ -79,6 +79,7 @@ class Reason(StrEnum):
 
     # Backups
     BACKUP_FAILED = "BackupFailed"
+    BACKUP_OVERDUE = "BackupOverdue"
 
     # What the API server will not have, and what the cluster lacks
     NAME_TAKEN = "NameTaken"
@@ -121,6 +122,7 @@ PROBLEMS = frozenset(
         Reason.CACHE_SECRET_MALFORMED,
         Reason.CACHE_DOWN,
         Reason.BACKUP_FAILED,
+        Reason.BACKUP_OVERDUE,
         Reason.NAME_TAKEN,
         Reason.QUOTA_EXCEEDED,
         Reason.APPLY_REFUSED,

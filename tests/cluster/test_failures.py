@@ -476,6 +476,23 @@ def no_quota(shop: Shop, _name: str = "") -> None:
     shop.kubectl("delete", "quota", "few")
 
 
+def test_a_backup_schedule_that_stopped_is_told(shared: Shop) -> None:
+    """The CronJob's status is that of one whose controller has been away for a year."""
+    name = "s-overdue"
+    shared.apply(name, backup={"schedule": "0 3 1 1 *"})
+    shared.ready(name)
+    backup = f"{name}-backup"
+    patch_status(shared, "cronjob", backup, {"lastSuccessfulTime": "2024-02-01T03:00:00Z"})
+    words = ("succeeded at 2024-02-01 03:00 UTC", "due at 2025-01-01 03:00 UTC", backup)
+    told(shared, name, Case("BackupOverdue", words, mend=no_quota, condition="BackupHealthy"))
+    assert condition(shared.store(name), "Ready")["status"] == "True"
+    assert_quiet(shared, name)
+    patch_status(shared, "cronjob", backup, {"lastSuccessfulTime": now()})
+    healthy = Case("BackedUp", (), mend=no_quota, condition="BackupHealthy", loud=False)
+    told(shared, name, healthy)
+    shared.kubectl("delete", "bookstore", name, "--wait=false")
+
+
 def test_a_volume_that_is_somebody_elses_is_left_alone_and_told(shared: Shop) -> None:
     name = "s-volume"
     claim = {

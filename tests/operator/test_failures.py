@@ -122,6 +122,11 @@ def has_pull_secrets(world: World) -> None:
     world.pull_secrets.clear()
 
 
+def backs_up_again(world: World) -> None:
+    at = world.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.get("CronJob", "demo-backup")["status"] = {"lastSuccessfulTime": at}
+
+
 def migration_says(code: str, message: str = "It went wrong.") -> Callable[[World], object]:
     told = {"command": "migrate", "code": code, "message": message}
     return lambda world: setattr(world, "migration", lambda _job: told)
@@ -507,6 +512,20 @@ FAILURES = {
         ("HorizontalPodAutoscaler demo", "get pods.metrics.k8s.io", "metrics server"),
         condition="AutoscalingHealthy",
         spec={"autoscaling": {"maxReplicas": 5}},
+        releases=False,
+    ),
+    "backup-schedule-stops": Failure(
+        lambda world: world.wait(3 * 86400),
+        backs_up_again,
+        "BackupOverdue",
+        (
+            "No backup has succeeded yet, and the first was due at 2026-01-01 03:17 UTC",
+            "17 3 * * *",
+            "kubectl describe cronjob demo-backup",
+            "kubectl create job demo-backup-now --from=cronjob/demo-backup",
+        ),
+        condition="BackupHealthy",
+        spec={"backup": {"schedule": "17 3 * * *"}},
         releases=False,
     ),
     "what-serves-crashes": Failure(

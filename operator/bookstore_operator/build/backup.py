@@ -20,6 +20,8 @@ from bookstore_operator.model.bookstore import Backup, BookStore
 SCRIPT = resources.files("bookstore_operator.build").joinpath("backup.sh").read_text("utf-8")
 URI_FOLDER = "/run/secrets/database"
 DUMPS_FOLDER = "/backup"
+STARTING_DEADLINE = 600
+"""How late a backup may start, in seconds."""
 
 
 def backup_claim(store: BookStore, backup: Backup) -> Object:
@@ -50,7 +52,7 @@ def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Object:
             "timeZone": "Etc/UTC",
             "suspend": backup.suspend,
             "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": 600,
+            "startingDeadlineSeconds": STARTING_DEADLINE,
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 3,
             "jobTemplate": {

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bookstore_operator import conditions, names
 from bookstore_operator.build.common import release_selector
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.facts import history
+from bookstore_operator.facts import backups, history
 from bookstore_operator.facts.objects import find
 from bookstore_operator.facts.puzzles import look_again
 from bookstore_operator.gates.gate import Waiting
@@ -129,7 +129,7 @@ def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus
             "readyReplicas": counts.get("readyReplicas", 0),
             "selector": _selector(active) if active else "",
             "schema": _schema(snapshot),
-            "lastBackupAt": conditions.last_backup_at(snapshot),
+            "lastBackupAt": backups.last_success(snapshot),
         }
     )
 

@@ -1,0 +1,156 @@
+"""When backups are due, and when one is missing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bookstore_operator.facts.backups import ALIASES, due_after, last_success
+from bookstore_operator.model.bookstore import Backup
+from bookstore_operator.observed import key_of
+from tests.support.world import BEGIN, World
+
+pytestmark = pytest.mark.scenario
+
+MONDAY = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
+LATE = timedelta(seconds=600 + 3600 + 60)
+"""How late a backup may be: its time to start, its time to run, and a minute to be told."""
+
+
+@pytest.mark.parametrize(
+    ("schedule", "due"),
+    [
+        ("* * * * *", "2026-01-05 12:31"),
+        ("*/20 * * * *", "2026-01-05 12:40"),
+        ("30 12 * * *", "2026-01-06 12:30"),
+        ("17 3 * * *", "2026-01-06 03:17"),
+        ("0 3 * * 1-5", "2026-01-06 03:00"),
+        ("0 3 ? * sun,sat", "2026-01-10 03:00"),
+        ("0 0 13 * 5", "2026-01-09 00:00"),
+        ("0 0 29 2 *", "2028-02-29 00:00"),
+        ("0 3 1 JAN *", "2027-01-01 03:00"),
+        ("@hourly", "2026-01-05 13:00"),
+        ("@daily", "2026-01-06 00:00"),
+        ("@weekly", "2026-01-11 00:00"),
+        ("@monthly", "2026-02-01 00:00"),
+        ("0 0 31 2 *", None),
+        ("nothing of the kind is one", None),
+        ("99 * * * *", None),
+    ],
+)
+def test_a_schedule_says_when_the_next_backup_is_due(schedule: str, due: str | None) -> None:
+    found = due_after(schedule, MONDAY)
+    assert (found and found.strftime("%Y-%m-%d %H:%M")) == due
+
+
+@pytest.mark.parametrize("word", ["hourly", "daily", "weekly", "monthly", "yearly", "midnight"])
+def test_each_word_that_the_crd_lets_pass_is_understood(word: str) -> None:
+    schedule = f"@{word}"
+    try:
+        Backup(schedule=schedule)
+    except ValidationError:
+        assert schedule not in ALIASES
+    else:
+        assert due_after(schedule, MONDAY)
+
+
+def backed_up(schedule: str, suspend: bool = False) -> World:
+    backup = {"schedule": schedule, "suspend": suspend}
+    return World(spec={"image": "api:1", "backup": backup}).settle()
+
+
+def says(world: World, now: datetime) -> tuple[str, str]:
+    """What BackupHealthy is at a time."""
+    world.now = now
+    world.reconcile()
+    return world.condition("BackupHealthy")
+
+
+def succeeded(world: World, at: datetime) -> None:
+    told = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.get("CronJob", "demo-backup")["status"] = {"lastSuccessfulTime": told}
+
+
+def a_job(world: World, **status: Any) -> None:
+    labels = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]["metadata"]["labels"]
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "by-hand", "labels": labels, "creationTimestamp": "2026"},
+        "status": status,
+    }
+    world.objects[key_of(job)] = job
+
+
+def test_a_backup_is_missed_when_all_its_time_is_over_and_not_before() -> None:
+    world = backed_up("0 3 * * *")
+    due = BEGIN.replace(hour=3)
+    assert says(world, due + LATE) == ("Unknown", "NoBackupYet")
+    assert says(world, due + LATE + timedelta(seconds=1)) == ("False", "BackupOverdue")
+    succeeded(world, due + timedelta(minutes=2))
+    assert says(world, world.now) == ("True", "BackedUp")
+    tomorrow = due + timedelta(days=1)
+    assert says(world, tomorrow + LATE) == ("True", "BackedUp")
+    assert says(world, tomorrow + LATE + timedelta(seconds=1)) == ("False", "BackupOverdue")
+    assert "The last backup succeeded at 2026-01-01 03:02 UTC" in world.message("BackupHealthy")
+    assert "the next was due at 2026-01-02 03:00 UTC" in world.message("BackupHealthy")
+
+
+def test_an_uneven_schedule_raises_no_false_alarm_over_a_weekend() -> None:
+    world = backed_up("0 3 * * 1-5")
+    friday = datetime(2026, 1, 9, 3, 1, tzinfo=UTC)
+    succeeded(world, friday)
+    assert says(world, datetime(2026, 1, 12, 3, 0, tzinfo=UTC)) == ("True", "BackedUp")
+    assert says(world, datetime(2026, 1, 12, 5, 0, tzinfo=UTC)) == ("False", "BackupOverdue")
+
+
+@given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 40))
+def test_a_schedule_that_is_kept_is_never_overdue(hour: int, minute: int, days: int) -> None:
+    world = World(spec={"image": "api:1", "backup": {"schedule": f"{minute} {hour} * * *"}})
+    world.reconcile()
+    last = BEGIN.replace(hour=hour, minute=minute) + timedelta(days=days)
+    succeeded(world, last + timedelta(minutes=9))
+    assert says(world, last + timedelta(days=1)) == ("True", "BackedUp")
+
+
+def test_one_that_was_made_by_hand_counts_also_when_the_cronjob_does_not_tell() -> None:
+    world = backed_up("@daily")
+    late = BEGIN + timedelta(days=4)
+    assert says(world, late) == ("False", "BackupOverdue")
+    at = late.strftime("%Y-%m-%dT%H:%M:%SZ")
+    a_job(world, conditions=[{"type": "Complete", "status": "True"}], completionTime=at)
+    assert last_success(world.snapshot()) == late
+    assert says(world, late) == ("True", "BackedUp")
+    assert world.store["status"]["lastBackupAt"] == at
+
+
+def test_what_is_suspended_or_fails_is_told_as_that() -> None:
+    late = BEGIN + timedelta(days=4)
+    assert says(backed_up("@daily", suspend=True), late) == ("Unknown", "Suspended")
+    world = backed_up("@daily")
+    a_job(world, conditions=[{"type": "Failed", "status": "True"}])
+    assert says(world, late) == ("False", "BackupFailed")
+
+
+def test_an_overdue_backup_is_told_once_and_costs_nothing_more() -> None:
+    world = backed_up("@hourly")
+    says(world, BEGIN + timedelta(days=1))
+    told = [event for event in world.events if event.reason == "BackupOverdue"]
+    assert len(told) == 1
+    done = len(world.done)
+    for hours in range(1, 48):
+        says(world, BEGIN + timedelta(days=1, hours=hours))
+    assert len(world.done) == done
+
+
+def test_one_suspended_by_hand_is_resumed() -> None:
+    """Unlike a controller that is down, that is drift."""
+    world = backed_up("@daily")
+    world.get("CronJob", "demo-backup")["spec"]["suspend"] = True
+    world.settle()
+    assert world.get("CronJob", "demo-backup")["spec"]["suspend"] is False
