@@ -104,7 +104,8 @@ def container(pod: dict[str, Any], ready: bool, state: dict[str, Any]) -> dict[s
 
 def pods_get_ready(shop: Shop, name: str) -> None:
     """The new colour's Pods come up after all."""
-    for pod in pods(shop, f"bookstore.dev/store={name},bookstore.dev/colour=green", 2):
+    selector = f"bookstore.dev/store={name},bookstore.dev/colour=green"
+    for number, pod in enumerate(pods(shop, selector, 2)):
         if "job-name" in pod["metadata"]["labels"]:
             continue
         conditions = [
@@ -112,7 +113,14 @@ def pods_get_ready(shop: Shop, name: str) -> None:
             for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ]
         running = container(pod, True, {"running": {"startedAt": now()}})
-        status = {"phase": "Running", "conditions": conditions, "containerStatuses": [running]}
+        address = pod["status"].get("podIP") or f"10.9.0.{number + 1}"
+        status = {
+            "phase": "Running",
+            "conditions": conditions,
+            "containerStatuses": [running],
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+        }
         patch_status(shop, "pod", pod["metadata"]["name"], status)
 
 

@@ -364,6 +364,116 @@ def test_a_next_release_waits_for_the_old_colour_but_not_long(world: World) -> N
     assert world.replicas("green") == 0
 
 
+def slice_of(world: World) -> dict[str, Any]:
+    return world.get("EndpointSlice", "demo-x")
+
+
+def test_the_old_colour_stays_until_users_are_sent_to_the_new_one_alone(world: World) -> None:
+    world.endpoints_follow = False
+    world.change(image="api:2")
+    world.run_until(at_stage("Drain", "demo-r2"))
+    old = copy.deepcopy(slice_of(world)["endpoints"])
+    for _ in range(5):
+        world.wait(600)
+        world.step()
+    assert world.replicas("blue") == 2
+    assert world.condition("Ready") == (FALSE, "Switching")
+    assert "endpoints of Service demo to lose the old colour's Pods" in world.message("Ready")
+
+    world.endpoints_follow = True
+    world.tick()
+    new = copy.deepcopy(slice_of(world)["endpoints"])
+    world.endpoints_follow = False
+    for partly, words in (
+        ([*new, old[0]], "of which 1 are left"),
+        (new[:1], "to be the new colour's Pods: 1 are"),
+        ([new[0], {**new[1], "conditions": {"ready": False}}], "1 are"),
+        ([], "0 are"),
+    ):
+        slice_of(world)["endpoints"] = partly
+        world.wait(600)
+        world.step()
+        assert words in world.message("Ready")
+        assert world.replicas("blue") == 2
+
+    slice_of(world)["endpoints"] = new
+    world.reconcile()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("Reconciling") == (TRUE, "Draining")
+    world.wait(29)
+    world.reconcile()
+    assert world.replicas("blue") == 2, "its delay counts from when users had left it"
+    world.settle()
+    assert world.replicas("blue") == 0
+    assert world.release("demo-r2")["verdict"] == "Succeeded"
+
+
+def test_a_pod_with_two_addresses_counts_once_and_other_services_do_not(world: World) -> None:
+    world.change(image="api:2")
+    world.run_until(at_stage("Drain", "demo-r2"))
+    second = copy.deepcopy(slice_of(world))
+    second["metadata"]["name"] = "demo-y"
+    second["addressType"] = "IPv6"
+    of_another = copy.deepcopy(second)
+    of_another["metadata"]["name"] = "demo-db-x"
+    of_another["metadata"]["labels"]["kubernetes.io/service-name"] = "demo-db"
+    of_another["endpoints"] = [{"targetRef": {"kind": "Pod", "uid": "of the database"}}]
+    for each in (second, of_another):
+        world.objects[key_of(each)] = each
+    world.reconcile()
+    assert world.release("demo-r2")["servedAt"]
+
+
+def test_endpoints_that_change_after_the_switch_take_nothing_back(world: World) -> None:
+    """They were the new colour's alone once; Pods come and go."""
+    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300})
+    world.run_until(at_stage("Drain", "demo-r2"))
+    world.run_until(lambda w: "servedAt" in w.release("demo-r2"))
+    since = world.release("demo-r2")["servedAt"]
+    slice_of(world)["endpoints"] = []
+    world.reconcile()
+    assert world.release("demo-r2")["servedAt"] == since
+    assert world.condition("Reconciling") == (TRUE, "Draining")
+
+
+def test_a_next_release_takes_the_place_of_one_that_fell_right_after_its_switch(
+    world: World,
+) -> None:
+    world.endpoints_follow = False
+    world.change(image="api:2")
+    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:3")
+    for _ in range(5):
+        world.wait(600)
+        world.step()
+    assert not world.has("BookStoreRelease", "demo-r3"), "users are on the colour that it needs"
+    world.broken = {"api:2"}
+    world.endpoints_follow = True
+    world.settle(100)
+    assert world.switches == ["demo-r1", "demo-r2", "demo-r3"]
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
+def test_a_release_that_falls_before_users_reach_it_is_told(world: World) -> None:
+    world.endpoints_follow = False
+    world.change(image="api:2")
+    world.run_until(at_stage("Drain", "demo-r2"))
+    world.ailing["Deployment/api:2"] = {
+        "phase": "Running",
+        "containerStatuses": [
+            {"name": "api", "ready": False, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
+        ],
+    }
+    world.endpoints_follow = True
+    for _ in range(3):
+        world.step()
+    assert world.condition("Ready") == (FALSE, "PodCrashing")
+    assert world.replicas("blue") == 2
+    world.ailing.clear()
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
 def test_what_pods_suffer_from_is_told(world: World) -> None:
     world.broken = {"api:2"}
     world.change(image="api:2")

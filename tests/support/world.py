@@ -13,6 +13,8 @@ from typing import Any
 from bookstore_operator.build.common import COLOUR_LABEL, COMPONENT_LABEL, release_selector
 from bookstore_operator.decide import decide, secrets_of_interest
 from bookstore_operator.facts import history, pulling
+from bookstore_operator.facts.endpoints import SERVICE_LABEL
+from bookstore_operator.facts.objects import condition
 from bookstore_operator.facts.puzzles import puzzling
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.colour import all_available
@@ -77,6 +79,8 @@ class World:
     refusal: Refusal | None = None
     """The write that the API server will not have."""
     database_up: bool = True
+    endpoints_follow: bool = True
+    """EndpointSlices are kept up to date."""
     migration: Callable[[Object], Object | None] = lambda _job: MIGRATED
     """What a migration Job says; None while it runs."""
     switches: list[str] = field(default_factory=list)
@@ -232,6 +236,9 @@ class World:
                 "Deployment": self._scale,
             }.get(obj["kind"]):
                 play(obj)
+        if self.endpoints_follow:
+            for service in self.all("Service"):
+                self._send_users(service)
         return before != self.picture()
 
     def step(self) -> bool:
@@ -403,6 +410,7 @@ class World:
             "availableReplicas": available,
         }
         deployment["status"]["conditions"] = [self._progressing(deployment, before)]
+        self._run_pods(deployment, available)
         if why := self.refused.get(f"Deployment/{image}"):
             failure = {"type": "ReplicaFailure", "status": "True", "message": why}
             deployment["status"] |= {"conditions": [failure], "availableReplicas": 0}
@@ -425,6 +433,52 @@ class World:
             told = {"status": "False", "reason": "ProgressDeadlineExceeded"}
             return {**_PROGRESSING, **told, "lastUpdateTime": since}
         return {**_PROGRESSING, "reason": "ReplicaSetUpdated", "lastUpdateTime": since}
+
+    def _run_pods(self, deployment: Object, count: int) -> None:
+        """Let a Deployment have so many Pods of its template, all ready, and no others."""
+        owner, labels = deployment["metadata"], deployment["spec"]["template"]["metadata"]["labels"]
+        wanted = {f"{owner['name']}-{number}" for number in range(count)}
+        for pod in self.all("Pod"):
+            metadata = pod["metadata"]
+            mine = owner["uid"] in _owners(pod) and "ails" not in metadata["labels"]
+            if mine and (metadata["name"] not in wanted or metadata["labels"] != labels):
+                del self.objects[key_of(pod)]
+        for name in sorted(wanted):
+            if not self.has("Pod", name):
+                metadata = {
+                    "name": name,
+                    "labels": labels,
+                    "ownerReferences": [{"uid": owner["uid"]}],
+                }
+                ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+                pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": ready}
+                self._put(pod)
+
+    def _send_users(self, service: Object) -> None:
+        """Keep a Service's EndpointSlice up to date."""
+        labels = {**service["metadata"]["labels"], SERVICE_LABEL: service["metadata"]["name"]}
+        selector = service["spec"]["selector"].items()
+        chosen = [pod for pod in self.all("Pod") if selector <= pod["metadata"]["labels"].items()]
+        manifest = {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": {
+                "name": f"{service['metadata']['name']}-x",
+                "labels": labels,
+                "ownerReferences": [{"uid": service["metadata"]["uid"]}],
+            },
+            "addressType": "IPv4",
+            "endpoints": [
+                {
+                    "targetRef": {"kind": "Pod", "uid": pod["metadata"]["uid"]},
+                    "conditions": {"ready": bool(condition(pod, "Ready"))},
+                }
+                for pod in chosen
+            ],
+        }
+        known = self.objects.get(key_of(manifest))
+        if known is None or known["endpoints"] != manifest["endpoints"]:
+            self._put(manifest)
 
     def _ails(self, owner: Object, what: str) -> bool:
         """Let an object have a Pod with something the matter with it, or no longer."""

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import history
-from bookstore_operator.gates.drain import drained, old_releases, switched
+from bookstore_operator.gates.drain import drained, followed, old_releases, switched
 from bookstore_operator.gates.gate import Passed
 from bookstore_operator.model.release import BookStoreRelease, Verdict
 from bookstore_operator.snapshot import Snapshot
@@ -14,14 +14,20 @@ from bookstore_operator.snapshot import Snapshot
 
 def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
     """Record the end of the old colour, and with it the success of the release."""
-    for gate in (switched, drained):
+    for gate in (switched, followed):
         answer = gate(snapshot, now)
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
+    served_at = release.status.served_at or now
+    snapshot = history.recorded(snapshot, release, served_at=served_at)
+    answer = drained(snapshot, now)
+    if not isinstance(answer, Passed):
+        return Progress(snapshot, answer)
     for name in old_releases(snapshot):
         old = next(other for other in snapshot.releases if other.name == name)
         snapshot = history.recorded(snapshot, old, demoted_at=now)
+    promoted = history.active(snapshot) or release
     return Progress(
-        history.recorded(snapshot, release, verdict=Verdict.SUCCEEDED, reason="Succeeded"),
+        history.recorded(snapshot, promoted, verdict=Verdict.SUCCEEDED, reason="Succeeded"),
         Passed(),
     )

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bookstore_operator import names
-from bookstore_operator.build.common import COMPONENT_LABEL, Component
+from bookstore_operator.build.common import COMPONENT_LABEL, Component, release_selector
 from bookstore_operator.build.pod import INTERNAL_PORT
 from bookstore_operator.facts.objects import API_VERSIONS, all_of, condition, label
 from bookstore_operator.facts.pulling import UNPULLABLE, secrets_of
 from bookstore_operator.facts.said import last_words, other_version, volume_full
+from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.reasons import PROBLEMS, Reason
 from bookstore_operator.snapshot import Snapshot
@@ -38,6 +39,22 @@ class Trouble:
     def serious(self) -> bool:
         """Whether it is more than what passes by itself in every start."""
         return self.reason in PROBLEMS
+
+
+def of_release(
+    snapshot: Snapshot, release: BookStoreRelease
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the uids of a release's Pods, also of those that end, and of those that are ready."""
+    selector = release_selector(release)
+    ready = (pod for pod in _selected(snapshot, selector) if condition(pod, "Ready"))
+    return (
+        frozenset(
+            pod["metadata"]["uid"]
+            for pod in all_of(snapshot, "Pod")
+            if selector.items() <= (pod["metadata"].get("labels") or {}).items()
+        ),
+        frozenset(pod["metadata"]["uid"] for pod in ready),
+    )
 
 
 def trouble(snapshot: Snapshot, selector: Mapping[str, str]) -> Trouble | None:

@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import release_selector
-from bookstore_operator.facts import history
+from bookstore_operator.facts import history, pods
+from bookstore_operator.facts.endpoints import endpoints
 from bookstore_operator.facts.objects import find
+from bookstore_operator.facts.replicas import live_size
+from bookstore_operator.gates.colour import trouble_of
 from bookstore_operator.gates.gate import Answer, Passed, Waiting
+from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 
@@ -26,15 +30,43 @@ def switched(snapshot: Snapshot, now: datetime) -> Answer:
     return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new colour.")
 
 
-def drained(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the old colour has been kept warm long enough."""
+def followed(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the active Service sends users to the new colour's Pods and to no others.
+
+    It is asked until it was so once. A next release does not wait long for Pods that are missing,
+    for it may be what mends them; but it never takes a colour that users are still sent to.
+    """
     active = history.active(snapshot)
-    if active is None or active.status.promoted_at is None or not old_releases(snapshot):
+    if active is None or active.status.served_at:
+        return Passed()
+    service, found = names.service(snapshot.store.name), endpoints(snapshot)
+    new, ready = pods.of_release(snapshot, active)
+    if old := found.listed - new:
+        told = f"to lose the old colour's Pods, of which {len(old)} are left."
+        return Waiting(Reason.SWITCHING, f"Waiting for the endpoints of Service {service} {told}")
+    if ready <= found.ready and (ready or not live_size(snapshot)):
+        return Passed()
+    until = None if history.wants(snapshot, active) else _before_next(active)
+    if until and now >= until:
+        return Passed()
+    trouble = trouble_of(snapshot, active)
+    told = (
+        f"Waiting for the endpoints of Service {service} to be the new colour's Pods: "
+        f"{len(found.ready)} are."
+    )
+    reason = pods.serious_or(Reason.SWITCHING, trouble)
+    return Waiting(reason, pods.with_trouble(told, trouble), until)
+
+
+def drained(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the old colour has been kept warm long enough since users left it."""
+    active = history.active(snapshot)
+    if active is None or active.status.served_at is None or not old_releases(snapshot):
         return Passed()
     delay = timedelta(seconds=snapshot.store.spec.rollout.scale_down_delay_seconds)
     if not history.wants(snapshot, active):
         delay = min(delay, LONGEST_DRAIN_BEFORE_NEXT)  # the next release needs the colour
-    end = active.status.promoted_at + delay
+    end = active.status.served_at + delay
     if now >= end:
         return Passed()
     old = active.spec.colour.other.value
@@ -51,3 +83,8 @@ def old_releases(snapshot: Snapshot) -> list[str]:
         for release in snapshot.releases
         if release.status.promoted_at and not release.status.demoted_at and release != active
     ]
+
+
+def _before_next(active: BookStoreRelease) -> datetime | None:
+    promoted = active.status.promoted_at
+    return promoted and promoted + LONGEST_DRAIN_BEFORE_NEXT

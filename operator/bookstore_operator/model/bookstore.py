@@ -287,7 +287,8 @@ class Rollout(Part):
         description="How long the new colour may take to become available, in seconds.",
     )
     scale_down_delay_seconds: Seconds = Field(
-        30, description="How long the old colour stays warm after the switch, in seconds."
+        30,
+        description="How long the old colour stays warm, in seconds, once users have left it.",
     )
     history_limit: int = Field(
         10, ge=2, le=100, description="How many finished BookStoreReleases are kept."

@@ -100,6 +100,11 @@ class ReleaseStatus(Part):
     reason: str = Field("", description="Why, as a word for programs.")
     message: str = Field("", description="Why, as a sentence for people.")
     promoted_at: Time | None = Field(None, description="When it became active.")
+    served_at: Time | None = Field(
+        None,
+        description="When the active Service's endpoints were its Pods and no others: from then "
+        "on the old colour is kept warm.",
+    )
     demoted_at: Time | None = Field(None, description="When its colour was given up.")
     schema_revisions: list[str] = Field(
         default_factory=list, alias="schema", description="The schema after its migration."

@@ -1,0 +1,47 @@
+"""Where a Service sends its users: the Pods in its EndpointSlices, which kube-proxy reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bookstore_operator import names
+from bookstore_operator.facts.objects import all_of, label
+from bookstore_operator.plan import Manifest
+from bookstore_operator.snapshot import Snapshot
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """The Pods behind the active Service, by uid: one with two addresses counts once."""
+
+    listed: frozenset[str]
+    ready: frozenset[str]
+    """Those that new connections go to."""
+
+
+def endpoints(snapshot: Snapshot) -> Endpoints:
+    """Return the Pods behind the active Service."""
+    pods = [(each["targetRef"]["uid"], each) for each in _of_pods(snapshot)]
+    return Endpoints(
+        frozenset(uid for uid, _ in pods),
+        frozenset(uid for uid, each in pods if _is_ready(each)),
+    )
+
+
+def _of_pods(snapshot: Snapshot) -> Iterator[Manifest]:
+    service = names.service(snapshot.store.name)
+    for each in all_of(snapshot, "EndpointSlice"):
+        if label(each, SERVICE_LABEL) == service:
+            yield from (
+                endpoint
+                for endpoint in each.get("endpoints") or ()
+                if (endpoint.get("targetRef") or {}).get("kind") == "Pod"
+            )
+
+
+def _is_ready(endpoint: Manifest) -> bool:
+    """Whether it takes new connections; by the API's definition one that says nothing does."""
+    return (endpoint.get("conditions") or {}).get("ready") is not False
