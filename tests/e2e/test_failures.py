@@ -6,17 +6,28 @@ import base64
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from demo.deploy import load_images
-from demo.kubectl import Kubectl
+from demo.deploy import Cluster, load_images
+from demo.kubectl import Kubectl, KubectlError
 from demo.traffic import traffic, wait_until_answering
 from tests.e2e.conftest import Installed
-from tests.e2e.test_bookstore import STORE, bookstore, release, serving_images
+from tests.e2e.test_bookstore import (
+    BOOK,
+    OTHER_BOOK,
+    STORE,
+    bookstore,
+    release,
+    serving_images,
+    titles,
+    write,
+)
 from tests.support.kube import condition, holds, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -109,6 +120,141 @@ def test_a_database_that_does_not_answer_then_refuses_the_password(
     begin = time.monotonic()
     wait_for(lambda: ready_with(kubectl, "second", installed.first_image), 120, "it to pass")
     print(f"ready {time.monotonic() - begin:.0f} s after the Secret was right")
+
+
+@dataclass(frozen=True)
+class SmallVolume:
+    """A file system of its own in the memory of the node, which a volume claim can be bound to."""
+
+    cluster: Cluster
+    name: str
+
+    @property
+    def folder(self) -> str:
+        """Where it is mounted on the node."""
+        return f"/mnt/{self.name}"
+
+    def on_node(self, command: str) -> None:
+        """Run a line of shell on the node."""
+        subprocess.run(
+            ["docker", "exec", f"{self.cluster.name}-control-plane", "sh", "-c", command],
+            env={**os.environ, **self.cluster.environment},
+            check=True,
+            timeout=60,
+        )
+
+    def mount(self) -> None:
+        """Mount it, for PostgreSQL's user to write to."""
+        options = "size=128m,uid=999,gid=999,mode=0770"
+        self.on_node(f"mkdir {self.folder} && mount -t tmpfs -o {options} tmpfs {self.folder}")
+
+    def crowd(self) -> None:
+        """Take all of it that is free, as another tenant of the same disk would."""
+        self.on_node(f"cat /dev/zero >>{self.folder}/crowd 2>/dev/null || true")
+
+    def grow(self) -> None:
+        """Make room."""
+        self.on_node(f"mount -o remount,size=512m {self.folder}")
+
+    def unmount(self) -> None:
+        """Take it away, also from under a server that still has files open on it."""
+        self.on_node(f"umount -l {self.folder} && rmdir {self.folder}")
+
+
+@pytest.fixture
+def small_volume(installed: Installed, kubectl: Kubectl) -> Iterator[SmallVolume]:
+    """Give a volume of 128 MiB for the BookStore's database, with a StorageClass of its own."""
+    volume = SmallVolume(installed.cluster, f"small-{kubectl.namespace}")
+    volume.mount()
+    claim = {"namespace": kubectl.namespace, "name": f"data-{STORE}-db-0"}
+    kubectl.apply(
+        {
+            "apiVersion": "storage.k8s.io/v1",
+            "kind": "StorageClass",
+            "metadata": {"name": volume.name},
+            "provisioner": "kubernetes.io/no-provisioner",
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolume",
+            "metadata": {"name": volume.name},
+            "spec": {
+                "storageClassName": volume.name,
+                "capacity": {"storage": "128Mi"},
+                "accessModes": ["ReadWriteOnce"],
+                "claimRef": claim,
+                "hostPath": {"path": volume.folder, "type": "Directory"},
+            },
+        },
+    )
+    yield volume
+    if not os.environ.get("KEEP"):
+        kubectl("delete", f"storageclass/{volume.name}", f"pv/{volume.name}", "--wait=false")
+        volume.unmount()
+
+
+FILL_UP = """
+DO $$ BEGIN LOOP
+    INSERT INTO ballast SELECT repeat('x', 100000) FROM generate_series(1, 10);
+    COMMIT;
+END LOOP; END $$
+"""
+
+
+def sql(kubectl: Kubectl, *statements: str) -> str:
+    """Run SQL on the embedded database, as its own user."""
+    psql = (
+        "PGPASSWORD=$(cat /run/secrets/postgres/password) "
+        "exec psql --host=127.0.0.1 --username=bookstore --set=ON_ERROR_STOP=1 "
+        '--tuples-only --no-align "$@" bookstore'
+    )
+    commands = [f"--command={statement}" for statement in statements]
+    return kubectl("exec", f"{STORE}-db-0", "--", "sh", "-c", psql, "psql", *commands)
+
+
+def test_a_volume_that_is_really_full(
+    installed: Installed, kubectl: Kubectl, small_volume: SmallVolume
+) -> None:
+    """SQL fills it, the server can't start again on it, and does by itself once there is room."""
+    url = f"{installed.cluster.url}/api/v1/books"
+    storage = {"size": "96Mi", "storageClassName": small_volume.name}
+    release(kubectl, bookstore(installed.first_image, database={"embedded": {"storage": storage}}))
+    wait_until_answering(url)
+    write(kubectl, installed.cluster.url, BOOK)
+
+    sql(
+        kubectl,
+        "CREATE TABLE ballast (filler text)",
+        "ALTER TABLE ballast ALTER filler SET STORAGE EXTERNAL",
+    )
+    with pytest.raises(KubectlError) as full:
+        sql(kubectl, FILL_UP)
+    print(full.value)
+    assert "No space left on device" in kubectl("logs", f"{STORE}-db-0")
+
+    # A server frees some files as it ends, and somebody takes that room before the next one starts.
+    kubectl("delete", "pod", f"{STORE}-db-0", "--wait=false")
+    wait_for(lambda: crowded_out(kubectl, small_volume), 150, "the full volume to be told")
+    claim = f"pvc data-{STORE}-db-0"
+    told(kubectl, STORE, "VolumeFull", f"Pod {STORE}-db-0 ends", "No space left on device", claim)
+    wait_for(
+        lambda: not holds(kubectl.find("bookstore", STORE), "Available"), 60, "the API to notice"
+    )
+    assert changes_within(kubectl, 15) <= 1, "a crash is no news after the first one"
+
+    small_volume.grow()
+    begin = time.monotonic()
+    wait_for(lambda: ready_with(kubectl, STORE, installed.first_image), 300, "it to pass by itself")
+    print(f"ready {time.monotonic() - begin:.0f} s after there was room")
+    wait_until_answering(url)
+    assert titles(installed.cluster.url) == [BOOK["title"]]
+    assert int(sql(kubectl, "SELECT count(*) FROM ballast")) >= 10, "what was committed is there"
+    write(kubectl, installed.cluster.url, OTHER_BOOK)
+
+
+def crowded_out(kubectl: Kubectl, volume: SmallVolume) -> bool:
+    volume.crowd()
+    return condition(kubectl.find("bookstore", STORE), "Ready").get("reason") == "VolumeFull"
 
 
 def secret(kubectl: Kubectl, uri: str) -> None:
