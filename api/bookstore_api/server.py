@@ -7,6 +7,8 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
@@ -15,11 +17,16 @@ from starlette.types import ASGIApp
 from bookstore_api import __version__, signals
 from bookstore_api.app import Resources, create_app, open_resources
 from bookstore_api.internal import create_internal_app
+from bookstore_api.middleware.connections import Connections
+from bookstore_api.protocol import LimitedProtocol, Limits
 from bookstore_api.settings import Settings, SettingsError
 
 BACKLOG = 2048
 # Longer than usual pools of clients keep an idle connection: who closes first should be they.
 KEEP_ALIVE_SECONDS = 75
+# The internal port closes after the public one, and nothing that takes long is asked there.
+INTERNAL_SHUTDOWN_SECONDS = 1
+CUT_SECONDS = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -68,8 +75,11 @@ async def serve(settings: Settings) -> None:
             _listen(settings.public_host, settings.port, "PORT") as public_socket,
             _listen(settings.private_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
         ):
-            public = _server(create_app(settings, resources), settings)
-            internal = _server(create_internal_app(resources), settings)
+            public = make_server(create_app(settings, resources), settings)
+            internal_app = Connections(create_internal_app(resources), resources.drain)
+            internal = make_server(
+                internal_app, settings, shutdown_seconds=INTERNAL_SHUTDOWN_SECONDS
+            )
             tasks = (
                 asyncio.create_task(public.serve(sockets=[public_socket])),
                 asyncio.create_task(internal.serve(sockets=[own_socket])),
@@ -103,6 +113,7 @@ async def _finish(
         server.should_exit = True
         await asyncio.wait({task})
     hurry.cancel()
+    await _cut(servers)
     for task in tasks:
         task.result()
     log.info("stopped")
@@ -115,7 +126,29 @@ async def _hurry(requests: StopRequests, servers: tuple[uvicorn.Server, ...]) ->
         server.force_exit = True
 
 
-def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
+async def _cut(servers: tuple[uvicorn.Server, ...]) -> None:
+    """End what is left: the requests with an answer that says so, then the connections."""
+    for server in servers:
+        if tasks := set(server.server_state.tasks):
+            for task in tasks:
+                if not task.cancelling():  # uvicorn does so when the time is up, and not in a hurry
+                    task.cancel()
+            await asyncio.wait(tasks, timeout=CUT_SECONDS)
+        for connection in list(server.server_state.connections):
+            cast("LimitedProtocol", connection).cut()
+    await asyncio.sleep(0)  # the event loop tells them in its next turn
+
+
+def make_server(
+    app: ASGIApp, settings: Settings, *, shutdown_seconds: float | None = None
+) -> QuietServer:
+    """Make a server that holds its clients to the limits of the settings.
+
+    Told to exit, it gives the requests in flight `shutdown_seconds`, or those of the settings.
+    """
+    protocol = partial(LimitedProtocol, limits=Limits.of(settings))
+    if shutdown_seconds is None:
+        shutdown_seconds = settings.shutdown_seconds
     return QuietServer(
         uvicorn.Config(
             app,
@@ -126,9 +159,9 @@ def _server(app: ASGIApp, settings: Settings) -> uvicorn.Server:
             lifespan="on",
             backlog=BACKLOG,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=math.ceil(settings.shutdown_seconds),
+            timeout_graceful_shutdown=math.ceil(shutdown_seconds),
             ws="none",
-            http="httptools",
+            http=cast("type[asyncio.Protocol]", protocol),  # it is only ever called
             # A pipelined request would else begin in the context of the one before it.
             reset_contextvars=True,
         )

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
-import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from bookstore_api.app import create_app
 from bookstore_api.database import open_database
 from bookstore_api.database_uri import SqliteFile, parse_database_uri
 from bookstore_api.schema.migrate import Migration, migrate
 from bookstore_api.schema.tree import SCRIPTS, Branch
-from bookstore_api.server import QuietServer
+from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
 from tests.support.postgres import query
 
@@ -127,24 +126,15 @@ class Served:
 def served_on(url: str) -> Iterator[Served]:
     """Serve the API on a database."""
     settings = Settings.model_validate({"database_url": url, **UNLIMITED})
-    with served(create_app(settings)) as client:
+    with served(create_app(settings), settings) as client:
         yield Served(url, client)
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[httpx.Client]:
+def served(app: ASGIApp, settings: Settings | None = None) -> Iterator[httpx.Client]:
     """Serve an app by a real server in a thread; a client of it."""
-    config = uvicorn.Config(
-        app,
-        port=0,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        lifespan="on",
-        timeout_graceful_shutdown=5,
-    )
-    server = QuietServer(config)
+    server = make_server(app, settings or Settings(), shutdown_seconds=5)
+    server.config.port = 0
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -1,12 +1,13 @@
 """Lets no exception out unanswered: the answer then passes the same layers as any other."""
 
+import asyncio
 from http import HTTPStatus
 
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bookstore_api.middleware.exchange import exchange_of, route_of
-from bookstore_api.problems import problem_response
+from bookstore_api.problems import RETRY_AFTER_SECONDS, problem_response
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -26,6 +27,16 @@ class LastResort:
             return
         try:
             await self._app(scope, receive, send)
+        except asyncio.CancelledError:  # its time is up: the process ends
+            log.warning("request given up", route=route_of(scope))
+            if exchange_of(scope).answered:
+                raise
+            answer = problem_response(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "This process stops; the request was given up.",
+                headers={"Retry-After": RETRY_AFTER_SECONDS},
+            )
+            await answer(scope, receive, send)
         except Exception as error:
             log.exception("unhandled exception", route=route_of(scope))
             if exchange_of(scope).answered:

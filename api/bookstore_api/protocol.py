@@ -1,0 +1,344 @@
+"""One connection of a client: uvicorn's protocol, with the limits that uvicorn leaves out.
+
+Bounded here are the bytes and the seconds of a request's head, of trailers and of whatever else
+brings no request forward, the requests that wait on one connection, and how long an answer may stay
+unread. Bodies are bounded further in, by a layer around the app.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httptools
+import structlog
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from bookstore_api.metrics import REFUSED_REQUESTS
+from bookstore_api.middleware.connections import Connection, put_connection
+from bookstore_api.refusals import (
+    MALFORMED,
+    MAX_PIPELINED,
+    TOO_MANY,
+    TOO_SLOW,
+    Head,
+    Refusal,
+    answer_to,
+    check_head,
+    too_large,
+)
+from bookstore_api.settings import Settings
+
+# So long a client that still sends may take to read why it should not have.
+LINGER_SECONDS = 2.0
+AGE_SPREAD = 0.25
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a connection is held to, in bytes and seconds."""
+
+    head_bytes: int
+    head_seconds: float
+    body_seconds: float
+    max_age_seconds: float
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Take them from the settings."""
+        return cls(
+            settings.max_header_bytes,
+            settings.header_seconds,
+            settings.body_seconds,
+            settings.connection_max_age_seconds,
+        )
+
+
+class RefusedError(Exception):
+    """Raised amid parsing to end it."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.reason)
+        self.refusal = refusal
+
+
+class LimitedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits, refusals that are problems, and a maximum age."""
+
+    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
+        """Hold a connection to the limits; all else is uvicorn's."""
+        super().__init__(*args, **kwargs)
+        self.url, self.headers = b"", []  # uvicorn sets them when a request begins
+        self._limits = limits
+        self._connection = Connection(expiry(limits.max_age_seconds))
+        self._socket: asyncio.Transport = None  # type: ignore[assignment]  # until there is one
+        self._in_head = True  # or between two requests
+        self._begun = False  # a head that is not complete yet
+        self._progress = False
+        self._idle_bytes = 0  # that came since the last progress
+        self._deaf = False
+        self._pending: Refusal | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._linger: asyncio.TimerHandle | None = None
+        self._send_check: asyncio.TimerHandle | None = None
+
+    # What becomes of the connection
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request, but not for long."""
+        self._socket = transport
+        wrapped = _Transport(transport, self._close)
+        super().connection_made(cast("asyncio.Transport", wrapped))
+        self._set_deadline(self._limits.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        for timer in (self._deadline, self._linger, self._send_check):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """End the connection; a request that has begun is answered before."""
+        if not (self._answered and self._begun):
+            super().shutdown()
+
+    def cut(self) -> None:
+        """End the connection at once."""
+        self._socket.abort()
+
+    def _close(self) -> None:
+        """Close the connection so that the client can read the last answer.
+
+        A socket closed with bytes unread is reset, and a reset takes from the client what it has
+        not read yet. So where more may come, only the way out is closed for now.
+        """
+        self._cancel_deadline()
+        if self._in_head and not self._begun and not self._deaf:
+            self._socket.close()
+        else:
+            self.flow.resume_reading()
+            self._socket.write_eof()
+            self._linger = self.loop.call_later(LINGER_SECONDS, self._socket.close)
+        self._expect_reading()
+
+    # What arrives
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, in parts no larger than a head may be."""
+        if self._deaf or self.transport.is_closing():
+            return
+        self._unset_keepalive_if_required()
+        try:
+            for part in _parts(data, self._limits.head_bytes):
+                self._feed(part)
+        except httptools.HttpParserUpgrade:
+            # Answered as if it had asked for none; what follows can't be told from the rest.
+            self._deaf = True
+            self.cycle.keep_alive = False
+        except RefusedError as error:
+            self._refuse(error.refusal)
+        except httptools.HttpParserCallbackError as error:
+            self._refuse(_refusal_behind(error))
+        except httptools.HttpParserError:
+            self._refuse(MALFORMED)
+
+    def _feed(self, part: bytes | memoryview) -> None:
+        self._progress = False
+        self.parser.feed_data(part)
+        self._idle_bytes = 0 if self._progress else self._idle_bytes + len(part)
+        self._begun = self._begun or (self._in_head and self._idle_bytes > 0)
+        if self._idle_bytes > self._limits.head_bytes:
+            raise RefusedError(too_large(self.url, self.headers) if self._begun else MALFORMED)
+        if not self._begun:
+            if self._in_head or not self._answered:
+                self._cancel_deadline()
+        elif self._deadline is None:
+            self._set_deadline(self._limits.head_seconds)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._begun = True
+        put_connection(cast("Scope", self.scope), self._connection)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; trailers, which come after the app has seen the headers, are left out."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Hand the request to the app, or in line for it; raises RefusedError."""
+        head = Head(
+            self.parser.get_method().decode("ascii"),
+            self.url,
+            self.parser.get_http_version(),
+            self.headers,
+            self.parser.should_upgrade(),
+        )
+        if refusal := check_head(head, self._limits.head_bytes):
+            raise RefusedError(refusal)
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise RefusedError(TOO_MANY)
+        super().on_headers_complete()
+        self._in_head = self._begun = False
+        self._progress = True
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._progress = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._progress = self._in_head = True
+        super().on_message_complete()
+
+    # What is refused
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """Read no further, and say why where it is the refused request's turn."""
+        self._deaf = True
+        self._cancel_deadline()
+        if self._in_head:
+            if self._answered:
+                self._answer(refusal)
+            else:
+                self._pending = refusal
+        elif self.cycle.response_complete:
+            self.transport.close()
+        elif self.pipeline:
+            self.pipeline.popleft()
+            self._pending = refusal
+        elif self.cycle.response_started:
+            self._socket.abort()  # the only way to say that the answer is not whole
+        else:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            self._answer(refusal)
+
+    def _answer(self, refusal: Refusal) -> None:
+        self._pending = None
+        request_id, answer = answer_to(refusal, self.server_state.default_headers)
+        self.transport.write(b"".join([STATUS_LINE[refusal.status], *answer]))
+        self.transport.close()
+        REFUSED_REQUESTS.labels(refusal.reason).inc()
+        log.info(
+            "request refused",
+            reason=refusal.reason,
+            status=refusal.status,
+            request_id=request_id,
+        )
+
+    def on_response_complete(self) -> None:
+        """Go on with what waits behind the answer."""
+        last = not self.pipeline
+        super().on_response_complete()
+        if not last or self.transport.is_closing():
+            return
+        if self._pending is not None:
+            self._answer(self._pending)
+        elif not self._in_head:
+            self._set_deadline(self._limits.body_seconds)  # nobody wants the rest of its body
+
+    # What takes too long
+
+    @property
+    def _answered(self) -> bool:
+        """Whether nothing is being worked on."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._cancel_deadline()
+        self._deadline = self.loop.call_later(seconds, self._too_slow)
+
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if not self._answered:
+            self._set_deadline(self._limits.head_seconds)  # it is our turn, and we may not read
+        elif self._begun:
+            self._refuse(TOO_SLOW)
+        else:
+            self.transport.close()  # it never said a word, or has had its answer
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, but not without end."""
+        super().pause_writing()
+        self._expect_reading()
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        super().resume_writing()
+        if self._send_check is not None:
+            self._send_check.cancel()
+            self._send_check = None
+
+    def _expect_reading(self) -> None:
+        """Cut the connection if the client reads nothing of what waits for it for a while."""
+        if self._send_check is None and (unsent := self._socket.get_write_buffer_size()):
+            self._send_check = self.loop.call_later(
+                self._limits.body_seconds, self._check_reading, unsent
+            )
+
+    def _check_reading(self, unsent: int) -> None:
+        self._send_check = None
+        if self._socket.get_write_buffer_size() >= unsent:
+            self._socket.abort()
+        else:
+            self._expect_reading()
+
+
+class _Transport:
+    """A transport whose closing is ours to do."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self._close = close
+        self._closing = False
+        self.write = transport.write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        return self._closing or self._transport.is_closing()
+
+    def close(self) -> None:
+        if not self.is_closing():
+            self._closing = True
+            self._close()
+
+
+def expiry(max_age_seconds: float) -> float:
+    """Return when a new connection is too old: spread, for many are opened at one time."""
+    spread = random.uniform(1 - AGE_SPREAD, 1 + AGE_SPREAD)  # noqa: S311 - no secret
+    return time.monotonic() + max_age_seconds * spread
+
+
+def _parts(data: bytes, size: int) -> Iterator[bytes | memoryview]:
+    if len(data) <= size:
+        yield data
+        return
+    view = memoryview(data)
+    for start in range(0, len(data), size):
+        yield view[start : start + size]
+
+
+def _refusal_behind(error: httptools.HttpParserCallbackError) -> Refusal:
+    """Return what a callback refused; faults of ours are raised, for the event loop to log."""
+    cause = error.__context__
+    if isinstance(cause, RefusedError):
+        return cause.refusal
+    if isinstance(cause, httptools.HttpParserError | UnicodeError):
+        return MALFORMED
+    raise error

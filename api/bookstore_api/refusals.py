@@ -1,0 +1,118 @@
+"""What the server refuses before any app sees it, and why: pure functions of a request's head.
+
+What is no proper HTTP/1.1 is refused rather than guessed at: a proxy before us might read it in
+another way than we do, and so be made to let through what it should have stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httptools
+
+from bookstore_api.problems import InvalidField, problem_response
+
+MAX_TARGET_BYTES = 65_535  # the parser of request targets counts in 16 bits
+MAX_PIPELINED = 16
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request never reaches the app; `reason` is the word for logs and metrics."""
+
+    reason: str
+    status: int
+    detail: str
+    field: InvalidField | None = None
+
+
+def _wrong_header(name: str, message: str, code: str) -> Refusal:
+    field = InvalidField(location=f"header/{name}", message=message, code=code)
+    return Refusal("malformed", 400, "The request is not valid.", field)
+
+
+MALFORMED = Refusal("malformed", 400, "That is no HTTP/1.1 request.")
+WRONG_HOST = _wrong_header("host", "Exactly one is needed", "host")
+WRONG_CODING = _wrong_header(
+    "transfer-encoding", "Only chunked is known here, and only in HTTP/1.1", "transfer_encoding"
+)
+WRONG_UPGRADE = _wrong_header("upgrade", "Not taken together with a body", "upgrade")
+HEAD_TOO_LARGE = Refusal("head-too-large", 431, "Send fewer or shorter headers.")
+TARGET_TOO_LONG = Refusal("target-too-long", 414, "Send a shorter path and query.")
+TOO_SLOW = Refusal("too-slow", 408, "The request did not arrive in time. Send it in one go.")
+TOO_MANY = Refusal(
+    "pipelined", 429, f"Send at most {MAX_PIPELINED} requests ahead of their answers."
+)
+REASONS = ("malformed", "head-too-large", "target-too-long", "too-slow", "pipelined")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A request's line and headers, the names in lower case."""
+
+    method: str
+    target: bytes
+    version: str
+    headers: Headers
+    upgrade: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes on the wire, but for spaces that mean nothing."""
+        line = len(self.method) + len(self.target) + len("  HTTP/1.1\r\n")
+        return line + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+
+
+def check_head(head: Head, max_bytes: int) -> Refusal | None:
+    """Return the first thing that is wrong with a head, if anything is."""
+    if len(head.target) > min(max_bytes, MAX_TARGET_BYTES):
+        return TARGET_TOO_LONG
+    if head.size > max_bytes:
+        return HEAD_TOO_LARGE
+    if head.version not in ("1.1", "1.0") or not _is_target(head.target):
+        return MALFORMED
+    return _check_framing(head)
+
+
+def _check_framing(head: Head) -> Refusal | None:
+    """Check what decides where the request ends and whom it is for."""
+    hosts = [value for name, value in head.headers if name == b"host"]
+    codings = [value for name, value in head.headers if name == b"transfer-encoding"]
+    if len(hosts) > 1 or (not hosts and head.version == "1.1"):
+        return WRONG_HOST
+    if codings and (head.version == "1.0" or [each.lower() for each in codings] != [b"chunked"]):
+        return WRONG_CODING
+    if head.upgrade and (codings or any(name == b"content-length" for name, _ in head.headers)):
+        return WRONG_UPGRADE  # the parser takes such a body for another protocol's first words
+    return None
+
+
+def _is_target(target: bytes) -> bool:
+    """Whether it is a path, or a URL with one; raises httptools' errors."""
+    if target.startswith(b"/"):
+        return True
+    url = httptools.parse_url(target)
+    return url.schema is not None and url.path is not None
+
+
+def too_large(target: bytes, headers: Headers) -> Refusal:
+    """Say which part of a head that is too large, and not there to its end, makes it so."""
+    return HEAD_TOO_LARGE if headers or not target else TARGET_TOO_LONG
+
+
+def answer_to(refusal: Refusal, server_headers: Headers) -> tuple[str, list[bytes]]:
+    """Return an id for the request, and the answer without its status line."""
+    request_id = uuid4().hex
+    problem = problem_response(
+        refusal.status, refusal.detail, errors=[refusal.field] if refusal.field else None
+    )
+    headers = [
+        *server_headers,
+        *problem.raw_headers,
+        (b"x-request-id", request_id.encode()),
+        (b"connection", b"close"),
+    ]
+    lines = [name + b": " + value + b"\r\n" for name, value in headers]
+    return request_id, [*lines, b"\r\n", bytes(problem.body)]
