@@ -85,6 +85,24 @@ def answers(received: bytes) -> list[Answer]:
     return found
 
 
+def has_read(pid: int, connections: Iterable[socket.socket]) -> bool:
+    """Whether a server process has accepted all these and has read what was sent to it."""
+    rows = Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    unread_of = {}
+    for row in rows:
+        _, local, remote, _, queues, *_, inode = row.split()[:10]
+        # What is not accepted yet has no inode.
+        unread_of[local, remote] = int(queues.partition(":")[2], 16) or inode == "0"
+    return not any(
+        unread_of.get((_in_table(each.getpeername()), _in_table(each.getsockname())), True)
+        for each in connections
+    )
+
+
+def _in_table(address: tuple[str, int]) -> str:
+    return f"{int.from_bytes(socket.inet_aton(address[0]), 'little'):08X}:{address[1]:04X}"
+
+
 class Memory:
     """The most memory a process has held since it was last asked to forget."""
 
