@@ -22,6 +22,7 @@ UNPROCESSABLE = 422
 # Named by RFC 9110, which Python's own table follows only from 3.13 on.
 TITLES = {413: "Content Too Large", 414: "URI Too Long", UNPROCESSABLE: "Unprocessable Content"}
 RETRY_AFTER_SECONDS = "2"
+MAX_ERRORS = 100
 # What the framework's own errors mean here.
 DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this path.",
@@ -190,7 +191,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     return problem_response(
         UNPROCESSABLE,
         "The request is not valid.",
-        errors=[_invalid_field(item) for item in error.errors()],
+        errors=_invalid_fields(error.errors()),
     )
 
 
@@ -210,6 +211,12 @@ async def _on_database_unavailable(request: Request, error: Exception) -> Respon
     )
 
 
+def _invalid_fields(items: Sequence[Mapping[str, Any]]) -> list[InvalidField]:
+    """Name each wrong field once, and no more of them than anybody reads."""
+    fields = {(field.location, field.code): field for field in map(_invalid_field, items)}
+    return list(fields.values())[:MAX_ERRORS]
+
+
 def _invalid_field(item: Mapping[str, Any]) -> InvalidField:
     """One of pydantic's errors without input, context and names that the client made up."""
     code, location, message = str(item["type"]), list(item["loc"]), str(item["msg"])
@@ -217,4 +224,6 @@ def _invalid_field(item: Mapping[str, Any]) -> InvalidField:
         location, message = location[:-1], "A field that is not known here"
     elif code == "json_invalid":
         location, message = location[:1], "No valid JSON"
+    elif code.endswith("_parsing"):
+        message = message.partition(",")[0]  # the rest shows what was sent
     return InvalidField(location="/".join(map(str, location)), message=message, code=code)

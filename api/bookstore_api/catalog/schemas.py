@@ -1,5 +1,6 @@
 """What the catalogue's clients send and get."""
 
+import re
 import unicodedata
 from datetime import date, datetime
 from typing import Annotated, Any, Self
@@ -8,6 +9,7 @@ from uuid import UUID
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -19,6 +21,7 @@ from bookstore_api.catalog.values import from_minor_units, normalise_isbn, to_mi
 
 AUTHOR_LENGTH = 300
 MAX_AUTHORS = 50
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _one_line(text: str) -> str:
@@ -45,6 +48,19 @@ Author = Annotated[
     AfterValidator(_one_line),
 ]
 Authors = Annotated[list[Author], Field(min_length=1, max_length=MAX_AUTHORS)]
+
+
+def _iso_date(value: Any) -> Any:
+    """Take what the description says: without this, numbers and times are dates as well."""
+    if value is None or isinstance(value, date):
+        return value
+    if not (isinstance(value, str) and ISO_DATE.fullmatch(value)):
+        msg = "Not a date like 2008-08-01"
+        raise ValueError(msg)
+    return value
+
+
+Published = Annotated[date | None, BeforeValidator(_iso_date)]
 
 
 class Strict(BaseModel):
@@ -76,7 +92,7 @@ class BookCreate(Strict):
     isbn: Isbn
     title: Title
     authors: Authors
-    published_on: date | None = None
+    published_on: Published = None
     price: Money
 
 
@@ -94,7 +110,7 @@ class BookUpdate(Strict):
     isbn: Isbn = ""
     title: Title = ""
     authors: Authors = []
-    published_on: date | None = None
+    published_on: Published = None
     price: Money = Money(amount="0", currency="EUR")
 
     def changes(self) -> dict[str, Any]:
