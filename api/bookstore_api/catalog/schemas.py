@@ -34,7 +34,7 @@ def _one_line(text: str) -> str:
 
 Isbn = Annotated[
     str,
-    Field(max_length=32, examples=["978-0-13-235088-4"]),
+    Field(max_length=32, examples=["978-0-13-235088-4"], json_schema_extra={"format": "isbn"}),
     AfterValidator(normalise_isbn),
 ]
 Title = Annotated[
@@ -73,7 +73,12 @@ class Money(Strict):
     """An amount of money; a string, as floating-point numbers can't hold cents."""
 
     amount: str = Field(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$", examples=["39.90"])
-    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217, in use", examples=["EUR"])
+    currency: str = Field(
+        pattern=r"^[A-Z]{3}$",
+        description="ISO 4217, in use",
+        examples=["EUR"],
+        json_schema_extra={"format": "currency"},
+    )
 
     @model_validator(mode="after")
     def _check_amount(self) -> Self:
