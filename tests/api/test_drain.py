@@ -255,6 +255,22 @@ HEAD = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 BODY = HEAD + b"content-length: 1000\r\n\r\n{"
 
 
+def test_a_request_whose_head_has_begun_is_answered(
+    start: StartProcess, held: list[socket.socket]
+) -> None:
+    process = start(None, drain_seconds=0, shutdown_seconds=20).wait_until_ready()
+    held.append(connect(process.url))
+    head = f"GET {BOOKS} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
+    send(held[0], [head[:20]])
+    wait_for(lambda: has_read(process.pid, held) or None, "the server to have what was sent")
+    process.signal(signal.SIGTERM)
+    wait_for(lambda: refuses(process.url) or None, "the listening socket to go")
+    send(held[0], [head[20:]])
+    [answer] = answers(read_to_end(held[0]))
+    assert (answer.status, answer.header("connection")) == (200, "close")
+    assert process.wait() == 0
+
+
 @pytest.mark.parametrize("internal", [False, True], ids=["public", "internal"])
 @pytest.mark.parametrize("sent", [b"", HEAD, BODY], ids=["silent", "half a head", "half a body"])
 def test_no_client_keeps_a_process_beyond_its_time(
