@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httptools
 
+from bookstore_api.middleware.security_headers import security_headers
 from bookstore_api.problems import InvalidField, problem_response
 
 MAX_TARGET_BYTES = 65_535  # the parser of request targets counts in 16 bits
@@ -111,6 +112,7 @@ def answer_to(refusal: Refusal, server_headers: Headers) -> tuple[str, list[byte
     headers = [
         *server_headers,
         *problem.raw_headers,
+        *security_headers(),
         (b"x-request-id", request_id.encode()),
         (b"connection", b"close"),
     ]

@@ -21,6 +21,7 @@ from uvicorn.protocols.http import httptools_impl
 from bookstore_api.logs import configure_logging
 from bookstore_api.metrics import REGISTRY
 from bookstore_api.middleware.connections import Connections, Drain
+from bookstore_api.middleware.security_headers import security_headers
 from bookstore_api.protocol import LimitedProtocol, expiry
 from bookstore_api.refusals import MAX_PIPELINED
 from bookstore_api.settings import Settings
@@ -151,6 +152,8 @@ def assert_refused(answer: Answer, status: int) -> None:
     assert answer.header("x-request-id")
     assert answer.header("date")
     assert answer.header("server") is None
+    for name, value in security_headers():
+        assert answer.header(name.decode()) == value.decode()
     assert b"canary" not in answer.body
 
 
