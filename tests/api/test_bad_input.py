@@ -56,7 +56,7 @@ BODIES = {
     "bytes": b"\xff\xfe\x00canary",
     "an open list a hundred thousand deep": b"[" * DEEP,
     "a list a hundred thousand deep": b"[" * DEEP + b"]" * DEEP,
-    "objects a hundred thousand deep": b'{"canary":' * DEEP + b"1" + b"}" * DEEP,
+    "objects a hundred thousand deep": b'{"a":' * DEEP + b"1" + b"}" * DEEP,
     "a field a hundred thousand deep": b'{"title":' + b"[" * DEEP + b"]" * DEEP + b"}",
     "a number of a hundred thousand digits": b'{"title":' + b"9" * DEEP + b"}",
 }
