@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bookstore import Process
-from tests.support.fuzz import faults_of, fuzz
+from tests.support.fuzz import SETTINGS, faults_of, fuzz
 
 StartProcess = Callable[..., Process]
 EXAMPLES = 40
@@ -14,7 +14,7 @@ EXAMPLES = 40
 
 @pytest.mark.timeout(400)
 def test_no_case_finds_a_fault(start: StartProcess, url: str, tmp_path: Path) -> None:
-    process = start(url, rate_limit_reads="off", rate_limit_writes="off").wait_until_ready()
+    process = start(url, **SETTINGS).wait_until_ready()
     result = fuzz(process.url, tmp_path, examples=EXAMPLES, seed=5)
     assert result.passed, result.output
     assert result.cases > 10 * EXAMPLES

@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,12 @@ CHECKS = (
     "unsupported_method",
     "allow_header_conformance",
     "use_after_free",
+    "ignored_auth",
     "errors_are_problems",
     "answers_have_what_all_have",
 )
+TOKEN = secrets.token_urlsafe(32)
+SETTINGS = {"rate_limit_reads": "off", "rate_limit_writes": "off", "staff_token": TOKEN}
 ROUND_EXAMPLES = 500  # of each operation, before the books are deleted
 
 
@@ -50,12 +54,13 @@ class Round:
 
 
 def fuzz(url: str, folder: Path, *, examples: int, seed: int) -> Round:
-    """Fuzz a running API, with so many examples of each operation."""
+    """Fuzz an API that runs with SETTINGS, with so many examples of each operation."""
     report = folder / "report.json"
     done = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
             *("--checks", ",".join(CHECKS), "--max-examples", str(examples), "--seed", str(seed)),
+            *("--header", f"Authorization: Bearer {TOKEN}"),
             *("--generation-database", "none", "--continue-on-failure", "--no-color"),
             *("--suppress-health-check", "all", "--warnings", "off", "--request-timeout", "30"),
             *("--report", "json", "--report-json-path", str(report)),
@@ -103,9 +108,7 @@ def run(database: str, cases: int, seed: int) -> bool:
         _migrated(database, Path(name)) as url,
     ):
         folder = Path(name)
-        process = Process(
-            environment(url, folder, rate_limit_reads="off", rate_limit_writes="off"), folder
-        )
+        process = Process(environment(url, folder, **SETTINGS), folder)
         try:
             process.wait_until_ready()
             while done < cases:
