@@ -21,7 +21,7 @@ from bookstore_api.app import create_app
 from bookstore_api.client_address import ClientAddresses
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.pseudonyms import pseudonym
-from bookstore_api.server import _server
+from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
 from tests.support.bookstore import served, wait_for
 from tests.support.log_lines import access_lines, logging_to, validated
@@ -249,7 +249,7 @@ def test_requests_in_one_pipeline_keep_to_their_own_ids(
                 second_is_through.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = _server(outside, settings)
+        server = make_server(outside, settings)
         thread = threading.Thread(target=lambda: server.run(sockets=[listener]), daemon=True)
         thread.start()
         with socket.create_connection(listener.getsockname(), timeout=20) as connection:

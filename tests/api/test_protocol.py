@@ -4,8 +4,6 @@ import asyncio
 import hashlib
 import inspect
 import io
-import json
-import logging
 import random
 import socket
 import time
@@ -18,7 +16,6 @@ from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http import httptools_impl
 
-from bookstore_api.logs import configure_logging
 from bookstore_api.metrics import REGISTRY
 from bookstore_api.middleware.connections import Connections, Drain
 from bookstore_api.middleware.security_headers import security_headers
@@ -26,6 +23,7 @@ from bookstore_api.protocol import LimitedProtocol, expiry
 from bookstore_api.refusals import MAX_PIPELINED
 from bookstore_api.settings import Settings
 from tests.support.bookstore import served, wait_for
+from tests.support.log_lines import logging_to, validated
 from tests.support.raw import Answer, answers, connect, exchange, read_to_end
 from tests.support.raw import send as send_all
 
@@ -76,11 +74,8 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """What is logged during the test."""
-    stream = io.StringIO()
-    before = logging.getLogger().handlers
-    configure_logging(Settings.model_validate({"log_format": "json"}), stream=stream)
-    yield stream
-    logging.getLogger().handlers = before
+    with logging_to() as stream:
+        yield stream
 
 
 def refusals() -> float:
@@ -208,7 +203,7 @@ def test_a_refusal_is_counted_and_logged_once_and_without_data(url: str, log: io
     [answer] = exchange(url, b"canary\r\n\r\n", b"canary\r\n\r\n")
     wait_for(lambda: log.getvalue() or None, "the line")
     assert refusals() == before + 1
-    [line] = [json.loads(text) for text in log.getvalue().splitlines()]
+    [line] = validated(log.getvalue().splitlines())
     assert line["event"] == "request refused"
     assert (line["reason"], line["status"]) == ("malformed", 400)
     assert line["request_id"] == answer.header("x-request-id")
