@@ -21,6 +21,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.app import create_app
+from bookstore_api.client_address import ClientAddresses
 from bookstore_api.metrics import DURATION_BUCKETS, ERROR_TYPES, METHODS, REGISTRY
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.http_metrics import HttpMetrics
@@ -224,7 +225,7 @@ def test_what_escapes_unanswered_is_counted_as_a_fault(ending: type[BaseExceptio
     async def send(_message: Message) -> None:
         raise AssertionError
 
-    app: ASGIApp = Boundary(HttpMetrics(inner))
+    app: ASGIApp = Boundary(HttpMetrics(inner), clients=ClientAddresses(()))
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
     counting = Counting()
     with pytest.raises(ending):
