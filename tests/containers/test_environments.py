@@ -132,9 +132,8 @@ def test_development_needs_nothing(images: Images) -> None:
         internal = container.wait_until_answering(8001, "/readyz")
         public = container.url(8000)
         assert httpx.post(f"{public}/api/v1/books", json=BOOK).status_code == 201
-        states = dependencies(internal)
-        assert states["database"] == states["schema"] == "ok"
-        assert "redis" not in states
+        assert set(dependencies(internal)) == {"database", "schema", "disk"}
+        wait_for(lambda: set(dependencies(internal).values()) == {"ok"} or None, "all to be well")
         assert metric(internal, "bookstore_http_requests_total{") == 1
         assert httpx.get(f"{public}/docs").status_code == 200
         told = lines(container)
@@ -181,7 +180,8 @@ def test_what_is_deployed_serves_with_its_secrets_mounted(
     assert migrated.code == 0, migrated.errors
     with images.docker.running(images.api, options=given, ports=(8000, 8001)) as container:
         internal = container.wait_until_answering(8001, "/readyz")
-        assert set(dependencies(internal).values()) == {"ok"}
+        # A slow answer on a busy machine is told, too, and passes.
+        wait_for(lambda: set(dependencies(internal).values()) == {"ok"} or None, "all to be well")
         books = f"{container.url(8000)}/api/v1/books"
         with httpx.Client(timeout=20) as client:
             assert client.post(books, json=BOOK).status_code == 401

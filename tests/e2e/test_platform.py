@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -72,6 +73,11 @@ def health(kubectl: Kubectl, pod: dict[str, Any]) -> dict[str, str]:
     """The state of each dependency, as a Pod tells it."""
     told = json.loads(ask(kubectl, pod, "/health"))
     return {name: each["state"] for name, each in told["dependencies"].items()}
+
+
+def is_well(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
+    """Whether all dependencies of a Pod are."""
+    return set(health(kubectl, pod).values()) == {"ok"}
 
 
 def scrape(kubectl: Kubectl, pod: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -182,7 +188,8 @@ def test_the_platform_holds_through_a_release(
     again = write(url, clerk)
     assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colours"
     for pod in pods(kubectl, "green"):
-        assert set(health(kubectl, pod).values()) == {"ok"}
+        # A slow answer on a busy machine is told, too, and passes.
+        wait_for(partial(is_well, kubectl, pod), 30, "all to be well")
         assert total(scrape(kubectl, pod), "bookstore_redis_up") == 1
     told_by_green = log_lines(kubectl, "green")
     assert_lines_are_of_the_schema([*told_by_blue, *told_by_green])
