@@ -8,7 +8,7 @@ unread. Bodies are bounded further in, by a layer around the app.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -135,8 +135,10 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         try:
-            for part in _parts(data, self._limits.head_bytes):
-                self._feed(part)
+            if len(data) <= self._limits.head_bytes:
+                self._feed(data)
+            else:
+                self._feed_in_parts(memoryview(data))
         except httptools.HttpParserUpgrade:
             # Answered as if it had asked for none; what follows can't be told from the rest.
             self._deaf = True
@@ -147,6 +149,11 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(_refusal_behind(error))
         except httptools.HttpParserError:
             self._refuse(MALFORMED)
+
+    def _feed_in_parts(self, data: memoryview) -> None:
+        size = self._limits.head_bytes
+        for start in range(0, len(data), size):
+            self._feed(data[start : start + size])
 
     def _feed(self, part: bytes | memoryview) -> None:
         self._progress = False
@@ -167,11 +174,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self._begun = True
         put_connection(cast("Scope", self.scope), self._connection)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; trailers, which come after the app has seen the headers, are left out."""
-        if self._in_head:
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         """Hand the request to the app, or in line for it; raises RefusedError."""
         head = Head(
@@ -186,6 +188,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise RefusedError(TOO_MANY)
         super().on_headers_complete()
+        self.headers = []  # for trailers, which come when the app has seen its headers: left out
         self._in_head = self._begun = False
         self._progress = True
 
@@ -323,15 +326,6 @@ def expiry(max_age_seconds: float) -> float:
     """Return when a new connection is too old: spread, for many are opened at one time."""
     spread = random.uniform(1 - AGE_SPREAD, 1 + AGE_SPREAD)  # noqa: S311 - no secret
     return time.monotonic() + max_age_seconds * spread
-
-
-def _parts(data: bytes, size: int) -> Iterator[bytes | memoryview]:
-    if len(data) <= size:
-        yield data
-        return
-    view = memoryview(data)
-    for start in range(0, len(data), size):
-        yield view[start : start + size]
 
 
 def _refusal_behind(error: httptools.HttpParserCallbackError) -> Refusal:

@@ -6,6 +6,7 @@ another way than we do, and so be made to let through what it should have stoppe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import uuid4
 
 import httptools
@@ -49,8 +50,7 @@ TOO_MANY = Refusal(
 REASONS = ("malformed", "head-too-large", "target-too-long", "too-slow", "pipelined")
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """A request's line and headers, the names in lower case."""
 
     method: str
@@ -59,33 +59,51 @@ class Head:
     headers: Headers
     upgrade: bool = False
 
-    @property
-    def size(self) -> int:
-        """Bytes on the wire, but for spaces that mean nothing."""
-        line = len(self.method) + len(self.target) + len("  HTTP/1.1\r\n")
-        return line + sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
-
 
 def check_head(head: Head, max_bytes: int) -> Refusal | None:
     """Return the first thing that is wrong with a head, if anything is."""
+    framing = _read_framing(head.headers)
     if len(head.target) > min(max_bytes, MAX_TARGET_BYTES):
         return TARGET_TOO_LONG
-    if head.size > max_bytes:
+    line = len(head.method) + len(head.target) + len("  HTTP/1.1\r\n")
+    if line + framing.size > max_bytes:
         return HEAD_TOO_LARGE
     if head.version not in ("1.1", "1.0") or not _is_target(head.target):
         return MALFORMED
-    return _check_framing(head)
+    return _check_framing(head, framing)
 
 
-def _check_framing(head: Head) -> Refusal | None:
-    """Check what decides where the request ends and whom it is for."""
-    hosts = [value for name, value in head.headers if name == b"host"]
-    codings = [value for name, value in head.headers if name == b"transfer-encoding"]
-    if len(hosts) > 1 or (not hosts and head.version == "1.1"):
+class _Framing(NamedTuple):
+    """What headers say of whom a request is for and where it ends, and their bytes on the wire."""
+
+    size: int
+    hosts: int
+    codings: Sequence[bytes]
+    has_length: bool
+
+
+def _read_framing(headers: Headers) -> _Framing:
+    """Look at every header once: each request comes through here."""
+    size, hosts, has_length = 0, 0, False
+    codings: list[bytes] = []
+    for name, value in headers:
+        size += len(name) + len(value) + 4  # a colon, a space and a line's end
+        if name == b"host":
+            hosts += 1
+        elif name == b"transfer-encoding":
+            codings.append(value)
+        elif name == b"content-length":
+            has_length = True
+    return _Framing(size, hosts, codings, has_length)
+
+
+def _check_framing(head: Head, framing: _Framing) -> Refusal | None:
+    old, codings = head.version == "1.0", framing.codings
+    if framing.hosts > 1 or (framing.hosts == 0 and not old):
         return WRONG_HOST
-    if codings and (head.version == "1.0" or [each.lower() for each in codings] != [b"chunked"]):
+    if codings and (old or [each.lower() for each in codings] != [b"chunked"]):
         return WRONG_CODING
-    if head.upgrade and (codings or any(name == b"content-length" for name, _ in head.headers)):
+    if head.upgrade and (codings or framing.has_length):
         return WRONG_UPGRADE  # the parser takes such a body for another protocol's first words
     return None
 

@@ -436,6 +436,8 @@ OVERRIDDEN = (
     "data_received",
     "on_message_begin",
     "on_header",
+    "_should_upgrade",
+    "_get_upgrade",
     "on_headers_complete",
     "on_body",
     "on_message_complete",
@@ -445,7 +447,7 @@ OVERRIDDEN = (
     "shutdown",
     "_unset_keepalive_if_required",
 )
-KNOWN = "07cc38659f9031a9"
+KNOWN = "0b45a49765c7c4d8"
 
 
 def test_uvicorn_is_the_one_that_was_read() -> None:
