@@ -188,7 +188,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_PIPELINED:
             raise RefusedError(TOO_MANY)
         super().on_headers_complete()
-        self.headers = []  # for trailers, which come when the app has seen its headers: left out
+        # What comes after is trailers, which are left out: the app has its headers.
+        self.url, self.headers = b"", []
         self._in_head = self._begun = False
         self._progress = True
 

@@ -47,7 +47,6 @@ TOO_SLOW = Refusal("too-slow", 408, "The request did not arrive in time. Send it
 TOO_MANY = Refusal(
     "pipelined", 429, f"Send at most {MAX_PIPELINED} requests ahead of their answers."
 )
-REASONS = ("malformed", "head-too-large", "target-too-long", "too-slow", "pipelined")
 
 
 class Head(NamedTuple):

@@ -266,6 +266,7 @@ def test_a_head_may_have_so_many_bytes(what: str, in_one_go: bool) -> None:
     ("begin", "more", "statuses"),
     [
         (b"", b"\r\n" * 500, [431]),
+        (GET, b"\r\n" * 500, [200, 431]),
         (b"GET /", b"a" * 1000, [414]),
         (HEAD + b"a: ", b"b" * 1000, [431]),
         (HEAD + b"a:", b" " * 1000, [431]),
