@@ -107,9 +107,11 @@ class Database:
         """Open nothing yet; `uri` is called again for each new connection."""
         address = parse_database_uri(uri())
         self.file = address.path if isinstance(address, SqliteFile) else None
-        self.engine = _create_engine(uri, pool_size=pool_size)
+        self.engine = _create_engine(uri, pool_size=pool_size, command_seconds=COMMAND_SECONDS)
         # Health is told over a connection of its own: a busy pool is no sick database.
-        self._health_engine = _create_engine(uri, pool_size=1, busy_seconds=HEALTH_BUSY_SECONDS)
+        self._health_engine = _create_engine(
+            uri, pool_size=1, busy_seconds=HEALTH_BUSY_SECONDS, command_seconds=COMMAND_SECONDS
+        )
         self._health_driver: Any = None
         event.listen(self._health_engine.sync_engine, "connect", self._keep_health_driver)
         # A statement of a migration may take hours, by limits that the server keeps.
@@ -207,7 +209,7 @@ def _create_engine(
     *,
     pool_size: int,
     busy_seconds: float = SQLITE_BUSY_SECONDS,
-    command_seconds: float | None = COMMAND_SECONDS,
+    command_seconds: float | None,
 ) -> AsyncEngine:
     address = parse_database_uri(uri())
     common: dict[str, Any] = {
