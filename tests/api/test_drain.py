@@ -193,6 +193,8 @@ def test_stopping_one_of_two_under_load_costs_no_request(
                 successor = await asyncio.to_thread(lambda: start_one().wait_until_serving())
                 processes[number] = successor
             await load.reach(REQUESTS)
+            latest = processes[-1].url
+            await until(lambda: load.answered[latest] > 500, "the latest to take its part")
             load.ended = True
             await asyncio.wait(running)
             watch.cancel()
