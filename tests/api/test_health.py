@@ -300,7 +300,7 @@ def test_redis_is_not_required(start: StartProcess, url: str, private_valkey: Va
 
 
 def test_too_little_room_is_told(start: StartProcess, url: str) -> None:
-    process = start(url, disk_min_free_bytes=2**62).wait_until_ready()
+    process = start(url, disk_min_free_bytes=1024**6).wait_until_ready()
     found = dependency(process, "disk")
     assert (found["state"], found["code"]) == ("degraded", "disk-low")
     assert process.internal("/health").json()["status"] == "degraded"

@@ -201,7 +201,7 @@ RULES = {
     "log_format": Rule(None, words("json", "console"), malformed(CANARY, "xml")),
     "cors_origins": Rule((), ORIGINS, malformed(f"https://{CANARY}/x", "https://*.a", CANARY)),
     "trusted_proxies": Rule((), NETWORKS, malformed(CANARY, "10.0.0.1/8", "10.0.0.0/33")),
-    "disk_min_free_bytes": Rule(64 * 1024 * 1024, *whole(0, 1024**4)),
+    "disk_min_free_bytes": Rule(64 * 1024 * 1024, *whole(0, 1024**6)),
     "max_body_bytes": Rule(1048576, *whole(1024, 100 * 1024 * 1024)),
     "max_header_bytes": Rule(32768, *whole(1024, 1024 * 1024)),
     "header_seconds": Rule(10.0, *seconds(300, zero=False)),

@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         5, description="connections a process holds open at most, plus one for its health"
     )
-    disk_min_free_bytes: Annotated[int, Field(ge=0, le=1024**4)] = Field(
+    disk_min_free_bytes: Annotated[int, Field(ge=0, le=1024**6)] = Field(
         64 * 1024 * 1024, description="with less room on its disks `/health` calls them degraded"
     )
     migration_lock_seconds: Seconds = Field(
