@@ -23,12 +23,11 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from bookstore_api.database import PoolState
-from bookstore_api.middleware.exchange import ABANDONED, route_of
+from bookstore_api.middleware.exchange import ABANDONED, METHODS, route_of
 
 # The objectives in docs/reference/metrics.md are told exactly by edges at 50, 100, 250 and 500 ms;
 # the rest shows how far off an answer is, up to what clients wait for at most.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "other"  # there are dozens, and a client chooses which
 ERROR_TYPES = {
     400: "bad_request",

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,11 +52,6 @@ class Outcome:
         if len(text) > MAX_BYTES:
             text = json.dumps({name: document[name] for name in ("command", "code", "message")})
         return text
-
-
-def sorted_ids(ids: Iterable[str]) -> tuple[str, ...]:
-    """Revisions as the outcome shows them."""
-    return tuple(sorted(ids))
 
 
 def report(outcome: Outcome) -> int:

@@ -4,7 +4,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.client_address import ClientAddresses
-from bookstore_api.middleware.exchange import Exchange, begin, route_of
+from bookstore_api.middleware.exchange import METHODS, Exchange, begin, route_of
 from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.request_context import (
     REQUEST_ID_HEADER,
@@ -17,7 +17,6 @@ from bookstore_api.request_context import (
     sane_request_id,
 )
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "(other)"  # there are dozens, and whoever sends one made it up
 
 _REQUEST_ID = REQUEST_ID_HEADER.encode()

@@ -7,6 +7,8 @@ from typing import cast
 
 from starlette.types import Scope
 
+# All that the API has anywhere: others are made up by whoever sends them.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 READS = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 UNMATCHED = "(unmatched)"  # scanners ask for anything: their paths stay out of logs and metrics
 ABANDONED = 499  # as nginx calls it; no standard has a number for what nobody receives
