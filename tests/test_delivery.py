@@ -172,6 +172,7 @@ def resource_rules(config: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_every_action_is_pinned_and_its_version_told() -> None:
+    """P2, CI/CD reliability: nobody else can change what a workflow runs."""
     uses = re.findall(r"^ +- uses: (.*)$", WORKFLOW, re.MULTILINE)
     assert uses
     for each in uses:
@@ -184,6 +185,7 @@ def test_the_same_action_is_the_same_everywhere() -> None:
 
 
 def test_ci_runs_what_people_run() -> None:
+    """P2, CI/CD reliability: GitHub runs the commands that people and `.ci/run` run."""
     jobs = yaml.safe_load(WORKFLOW)["jobs"]
     commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     local = re.findall(r"^stage (make \S+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
@@ -191,6 +193,7 @@ def test_ci_runs_what_people_run() -> None:
 
 
 def test_ci_takes_every_python_that_is_supported_and_the_go_that_is_needed() -> None:
+    """P2, CI/CD reliability: every supported version is tested, and only those."""
     jobs = yaml.safe_load(WORKFLOW)["jobs"]
     for part in ("api", "operator", "devcluster"):
         text = (ROOT / part / "pyproject.toml").read_text()

@@ -1,4 +1,4 @@
-"""The measurements run, and measure every layer there is."""
+"""P6, performance SLA: the measurement of what a layer costs runs, and leaves no layer out."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The internal port: what it answers, what it waits for, what it says and never says."""
+"""P4, health accuracy: what the internal port answers, what it waits for, what it never says."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""P4: whatever happens to PostgreSQL and Redis, in whatever order, what is said of them is true.
+"""P4, health accuracy: whatever happens to PostgreSQL and Redis, what is reported of them is true.
 
 Real servers behind real sockets, a real process. After each drawn change the answers must be true
 within the documented period, none may take longer than its limit, and liveness never fails.

@@ -298,6 +298,7 @@ def test_no_client_makes_a_label(client: httpx.Client, asked: list[tuple[str, st
 
 
 def test_the_buckets_tell_whether_the_objectives_are_kept(client: httpx.Client) -> None:
+    """P6, performance SLA: a scraper can read whether each documented objective is met."""
     client.get(BOOKS)
     bounds = _samples("bookstore_http_request_duration_seconds_bucket", "le")
     assert {float(le) for (le,) in bounds} == {*DURATION_BUCKETS, float("inf")}

@@ -1,4 +1,4 @@
-"""P5: whatever is sent, each request has a line, each keeps to the schema, none tells a value.
+"""P5, log structure consistency: each request has a line, by the schema and without a value.
 
 Everything that a client sends here holds a canary: a password, a token, an address, a search term.
 None of them may be found anywhere in the log of the process.

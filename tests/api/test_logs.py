@@ -1,4 +1,4 @@
-"""Log lines, without a server: their form, and that no value gets into one."""
+"""P5, log structure consistency: the form of lines, without a server, and no value in any."""
 
 import ast
 import contextlib

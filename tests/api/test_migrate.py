@@ -91,6 +91,7 @@ def test_the_commands_bring_a_database_up_to_date(empty_url: str, tmp_path: Path
 
 
 def test_a_second_run_finds_nothing_to_do(empty_url: str) -> None:
+    """P8, migration idempotency: `migrate` run again changes nothing and says so."""
     assert migrating(empty_url, Branch.EXPAND).code == "migrated"
     again = migrating(empty_url, Branch.EXPAND)
     assert (again.code, again.schema_before, again.schema_after) == (

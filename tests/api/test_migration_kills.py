@@ -1,4 +1,4 @@
-"""Property P8: many migrations at once, killed at drawn points, and each revision is applied once.
+"""P8, migration idempotency: killed at drawn points, many at once, each revision is applied once.
 
 Each migration is a process that runs the command of newer code. The points are what the server is
 seen busy with for it, or a time. How often a revision was applied is counted by the database: by

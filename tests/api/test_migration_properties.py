@@ -1,4 +1,4 @@
-"""Property P8: up and down, twice, from any revision to any, and the schema is what it should be.
+"""P8, migration idempotency: up and down, twice, from any revision to any, gives the same schema.
 
 Upwards, a database is migrated by the code of the time: the command, with the revisions that there
 were. Downwards by `--down-to`. After each move the schema is compared with that of a database

@@ -1,4 +1,4 @@
-"""Headers that browsers act on, by real servers: the documented ones, and none that tells."""
+"""P7, security headers presence: real servers send the documented ones, and none that tells."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""P7: every answer carries exactly the headers that docs/reference/security.md tells.
+"""P7, security headers presence: each answer carries exactly those of docs/reference/security.md.
 
 Drawn are the route, the method, how it ends and who asks; what answers are real servers.
 """

@@ -1,4 +1,4 @@
-"""Settings, their sources, what is refused of them, how they are shown, and database URIs."""
+"""P3, configuration validation: sources of settings, what is refused, how they are shown; URIs."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""P3: whatever the sources hold, the settings are the documented ones, or an error names the wrong.
+"""P3, configuration validation: settings are the documented ones, or each wrong one is named.
 
 The rules are written down here once more, in plain Python and from the documentation: nothing of
 what is tested decides what is expected.

@@ -1,4 +1,4 @@
-"""For every field of a BookStore: a value that makes no sense, and the sentence that refuses it.
+"""P3, configuration validation: for each field of a BookStore, a wrong value and its rejection.
 
 No operator runs here; all are applied at once, as a user does it.
 """

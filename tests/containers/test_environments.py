@@ -1,4 +1,4 @@
-"""The image in development, staging and production: it starts or refuses, and tells how it is."""
+"""P1, container consistency: one image in development, staging and production, as documented."""
 
 from __future__ import annotations
 

@@ -102,6 +102,7 @@ def test_scanners_are_told_what_is_there(found: dict[str, Thing], part: str) -> 
 def test_two_builds_have_the_same_content(
     images: Images, part: str, found: dict[str, Thing]
 ) -> None:
+    """P1, container consistency: the same checkout and base image give the same files."""
     again = build_image(images.cluster, part, build="again", no_cache=True)
     try:
         assert again != images.of(part), "it was built anew"

@@ -1,4 +1,4 @@
-"""Whatever the settings, a container behaves as the same code does outside of it."""
+"""P1, container consistency: with any settings a container behaves as its code does outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the operator tells the API is what the API understands: names, types and bounds."""
+"""P3, configuration validation: operator and API agree on names, types and bounds of settings."""
 
 from __future__ import annotations
 
