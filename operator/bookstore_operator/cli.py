@@ -153,7 +153,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _crds(_: argparse.Namespace) -> int:
-    from bookstore_operator.model.crd import crds  # noqa: PLC0415
+    from bookstore_operator.crd.schema import crds  # noqa: PLC0415
 
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `crds | head` ends in silence
     apart = json.loads(json.dumps(crds()))  # what they share would become YAML anchors

@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, selector
+from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
+from bookstore_operator.crd.status import Condition, ConditionStatus
 from bookstore_operator.facts import backups, history, pods
 from bookstore_operator.facts.jobs import Ending, ending_of, result_of
 from bookstore_operator.facts.objects import condition, find
@@ -22,8 +24,6 @@ from bookstore_operator.gates.credentials import cache_known, own_cache_known, s
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.drain import switched
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.model.bookstore import Condition, ConditionStatus
-from bookstore_operator.model.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.plan import Manifest
 from bookstore_operator.reasons import PROBLEMS, Reason
 from bookstore_operator.snapshot import Refusal, Snapshot

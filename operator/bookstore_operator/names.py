@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bookstore_operator.model.release import Colour
+from bookstore_operator.crd.release import Colour
 
 DATABASE_USER = "bookstore"
 DATABASE_NAME = "bookstore"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from bookstore_operator.model.bookstore import BookStore
-from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.snapshot import OperatorSettings, Snapshot
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bookstore_operator.model.bookstore import BookStore
-from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.plan import Manifest, ObjectKey
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.model.crd import crds
+from bookstore_operator.crd.schema import crds
 from demo.kubectl import Kubectl, KubectlError
 from tests.cluster.conftest import Cluster, bookstore
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from bookstore_api.redis_client import parse_redis_uri
 from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_operator.build.pod import pod_template
+from bookstore_operator.crd.bookstore import BookStoreSpec
+from bookstore_operator.crd.intent import intent_of
+from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.schema import crds
 from bookstore_operator.facts.contents import SHORTEST_TOKEN, Content, fault_of
-from bookstore_operator.model.bookstore import BookStoreSpec
-from bookstore_operator.model.crd import crds
-from bookstore_operator.model.effects import intent_of
-from bookstore_operator.model.release import Colour
 
 pytestmark = pytest.mark.scenario
 

@@ -18,9 +18,11 @@ from bookstore_operator.build.deployment import deployment
 from bookstore_operator.build.migration import expand_job
 from bookstore_operator.build.release import release
 from bookstore_operator.build.service import active_service
-from bookstore_operator.model.bookstore import Autoscaling, Backup, BookStore
-from bookstore_operator.model.effects import intent_of
-from bookstore_operator.model.release import BookStoreRelease, Colour
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.intent import intent_of
+from bookstore_operator.crd.release import BookStoreRelease, Colour
+from bookstore_operator.crd.spec.autoscaling import Autoscaling
+from bookstore_operator.crd.spec.backup import Backup
 from tests.support.world import World
 
 pytestmark = pytest.mark.golden

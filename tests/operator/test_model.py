@@ -12,11 +12,11 @@ import pytest
 import yaml
 from pydantic import Field
 
-from bookstore_operator.model.base import Part
-from bookstore_operator.model.bookstore import BookStore, BookStoreSpec
-from bookstore_operator.model.crd import crds
-from bookstore_operator.model.crd import main as write_crds
-from bookstore_operator.model.effects import EFFECTS, Effect, compared, intent_of, normalised
+from bookstore_operator.crd.base import Part
+from bookstore_operator.crd.bookstore import BookStore, BookStoreSpec
+from bookstore_operator.crd.intent import EFFECTS, Effect, compared, intent_of, normalised
+from bookstore_operator.crd.schema import crds
+from bookstore_operator.crd.schema import main as write_crds
 
 pytestmark = pytest.mark.golden
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 LARGEST_CRD = 200_000
 PURE = (
-    *("model", "model.crd", "build", "facts", "gates", "decide", "conditions", "differences"),
+    *("crd", "crd.schema", "build", "facts", "gates", "decide", "conditions", "differences"),
     *("names", "observed", "plan", "snapshot"),
 )
 

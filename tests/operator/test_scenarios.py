@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.decide import decide
-from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.observed import key_of
 from bookstore_operator.plan import (
     Apply,

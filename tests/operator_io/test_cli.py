@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from bookstore_operator import cli, operate
+from bookstore_operator.crd.schema import crds
 from bookstore_operator.health import Health, serve
 from bookstore_operator.logs import ConsoleFormatter, JsonFormatter
-from bookstore_operator.model.crd import crds
 
 pytestmark = pytest.mark.scenario
 

@@ -15,7 +15,8 @@ from bookstore_operator.build.common import (
     pod_security,
 )
 from bookstore_operator.build.database import POSTGRES_USER
-from bookstore_operator.model.bookstore import Backup, BookStore
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.spec.backup import Backup
 
 SCRIPT = resources.files("bookstore_operator.build").joinpath("backup.sh").read_text("utf-8")
 URI_FOLDER = "/run/secrets/database"

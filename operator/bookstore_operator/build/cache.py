@@ -13,9 +13,10 @@ from bookstore_operator.build.common import (
     resources_of,
     selector,
 )
-from bookstore_operator.model.bookstore import BookStore, EmbeddedCache
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.quantities import amount
+from bookstore_operator.crd.spec.cache import EmbeddedCache
 from bookstore_operator.plan import GENERATED
-from bookstore_operator.quantities import amount
 
 VALKEY_USER = 999
 """The number of the user `valkey` in the official image."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from bookstore_operator.model import base, bookstore, release
-from bookstore_operator.model.bookstore import BookStore, DeletionPolicy, Resources
-from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.crd import base, bookstore, release
+from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
+from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.spec.resources import Resources
 
 Object: TypeAlias = dict[str, Any]
 

@@ -14,7 +14,8 @@ from bookstore_operator.build.common import (
     resources_of,
     selector,
 )
-from bookstore_operator.model.bookstore import BookStore, EmbeddedDatabase
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.spec.database import EmbeddedDatabase
 from bookstore_operator.plan import GENERATED
 
 POSTGRES_USER = 999

@@ -11,8 +11,8 @@ from bookstore_operator.build.common import (
     colour_selector,
     metadata,
 )
-from bookstore_operator.model.bookstore import BookStore
-from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 
 
 def deployment(store: BookStore, release: BookStoreRelease) -> Object:

@@ -11,8 +11,8 @@ from bookstore_operator.build.common import (
     metadata,
     owned_by_release,
 )
-from bookstore_operator.model.bookstore import BookStore
-from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 
 ATTEMPT_LABEL = "bookstore.dev/attempt"
 SERVING_ONLY = frozenset({"startupProbe", "livenessProbe", "readinessProbe", "ports"})

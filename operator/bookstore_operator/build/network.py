@@ -12,7 +12,8 @@ from bookstore_operator.build.common import (
     selector,
 )
 from bookstore_operator.build.pod import INTERNAL_PORT, PUBLIC_PORT
-from bookstore_operator.model.bookstore import BookStore, Scrapers
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.spec.network_policy import Scrapers
 
 
 def api_network_policy(store: BookStore) -> Object:

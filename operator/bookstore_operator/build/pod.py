@@ -17,15 +17,13 @@ from bookstore_operator.build.common import (
     pod_security,
     resources_of,
 )
-from bookstore_operator.model.bookstore import (
-    BookStoreSpec,
-    Cache,
-    Config,
-    ExternalDatabase,
-    Monitoring,
-    Staff,
-)
-from bookstore_operator.model.release import Colour
+from bookstore_operator.crd.bookstore import BookStoreSpec
+from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.spec.cache import Cache
+from bookstore_operator.crd.spec.config import Config
+from bookstore_operator.crd.spec.database import ExternalDatabase
+from bookstore_operator.crd.spec.monitoring import Monitoring
+from bookstore_operator.crd.spec.staff import Staff
 
 API_USER = 10001
 PUBLIC_PORT = 8000

@@ -9,9 +9,9 @@ from typing import Any
 from bookstore_operator import names
 from bookstore_operator.build.common import COLOUR_LABEL, REVISION_LABEL, Object, metadata
 from bookstore_operator.build.pod import pod_template
-from bookstore_operator.model.base import API_VERSION
-from bookstore_operator.model.bookstore import BookStore
-from bookstore_operator.model.release import KIND, Colour
+from bookstore_operator.crd.base import API_VERSION
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import KIND, Colour
 
 
 def release(

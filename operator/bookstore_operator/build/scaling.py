@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, Object, colour_selector, metadata
-from bookstore_operator.model.bookstore import Autoscaling, BookStore
-from bookstore_operator.model.release import Colour
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.spec.autoscaling import Autoscaling
 
 
 def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Object:

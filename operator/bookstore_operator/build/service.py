@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, Object, metadata, release_selector
-from bookstore_operator.model.bookstore import BookStore
-from bookstore_operator.model.release import BookStoreRelease
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 
 
 def active_service(store: BookStore, active: BookStoreRelease) -> Object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, Object, metadata
-from bookstore_operator.model.bookstore import BookStore
+from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.plan import GENERATED
 
 

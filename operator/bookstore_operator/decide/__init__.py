@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide.cache import cache
 from bookstore_operator.decide.credentials import staff_token
 from bookstore_operator.decide.database import database
@@ -18,7 +19,6 @@ from bookstore_operator.decide.surroundings import backups, network_policies
 from bookstore_operator.decide.tidying import old_releases, old_tries
 from bookstore_operator.facts.credentials import Wanted, wanted
 from bookstore_operator.gates.gate import Passed
-from bookstore_operator.model.bookstore import BookStore
 from bookstore_operator.plan import Manifest, Plan
 from bookstore_operator.snapshot import Snapshot
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bookstore_operator.build.migration import expand_job
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import history
 from bookstore_operator.facts.jobs import Ending, migrations_of
@@ -14,7 +15,6 @@ from bookstore_operator.gates.credentials import cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.gate import Answer, Failed, Passed
 from bookstore_operator.gates.migration import migration_done, no_other_migration
-from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Action, Create
 from bookstore_operator.snapshot import Snapshot
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from bookstore_operator.build.release import release as new_release
+from bookstore_operator.crd.intent import intent_of
+from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.stages import walk
 from bookstore_operator.facts import history
 from bookstore_operator.facts.jobs import Ending, migrations_of
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.model.effects import intent_of
-from bookstore_operator.model.release import BookStoreRelease, Verdict
 from bookstore_operator.plan import Create
 from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot

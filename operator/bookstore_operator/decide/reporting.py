@@ -8,20 +8,15 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import conditions, names
 from bookstore_operator.build.common import release_selector
+from bookstore_operator.crd import bookstore, release
+from bookstore_operator.crd.base import API_VERSION
+from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import backups, history
 from bookstore_operator.facts.objects import find
 from bookstore_operator.facts.puzzles import look_again
 from bookstore_operator.gates.gate import Waiting
-from bookstore_operator.model import bookstore, release
-from bookstore_operator.model.base import API_VERSION
-from bookstore_operator.model.bookstore import (
-    ActiveRelease,
-    BookStoreStatus,
-    Condition,
-    ConditionStatus,
-)
-from bookstore_operator.model.release import BookStoreRelease, Verdict
 from bookstore_operator.plan import Action, Event, EventType, ObjectKey, WriteStatus
 from bookstore_operator.reasons import PROBLEMS
 from bookstore_operator.snapshot import Snapshot

@@ -8,12 +8,12 @@ from bookstore_operator import names
 from bookstore_operator.build.deployment import deployment
 from bookstore_operator.build.scaling import autoscaler, disruption_budget
 from bookstore_operator.build.service import active_service
+from bookstore_operator.crd.release import StageName
 from bookstore_operator.decide.start import scaled
 from bookstore_operator.decide.writing import desired, undesired
 from bookstore_operator.facts import history
 from bookstore_operator.facts.objects import find
 from bookstore_operator.facts.replicas import live_size, size
-from bookstore_operator.model.release import StageName
 from bookstore_operator.plan import Action
 from bookstore_operator.snapshot import Snapshot
 

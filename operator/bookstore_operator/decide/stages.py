@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeAlias
 
+from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.decide.drain import drain
 from bookstore_operator.decide.expand import expand
 from bookstore_operator.decide.progress import Progress
@@ -13,7 +14,6 @@ from bookstore_operator.decide.start import start
 from bookstore_operator.decide.switch import switch
 from bookstore_operator.facts import history
 from bookstore_operator.gates.gate import Failed, Passed
-from bookstore_operator.model.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.plan import Action
 from bookstore_operator.snapshot import Snapshot
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from bookstore_operator import names
 from bookstore_operator.build.deployment import deployment
+from bookstore_operator.crd.release import BookStoreRelease, Colour
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.writing import desired
 from bookstore_operator.facts.replicas import live_size, size
 from bookstore_operator.gates.colour import colour_available
 from bookstore_operator.gates.gate import Passed, Waiting
-from bookstore_operator.model.release import BookStoreRelease, Colour
 from bookstore_operator.plan import Action, Scale
 from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import history
 from bookstore_operator.gates.colour import colour_available
 from bookstore_operator.gates.gate import Passed
-from bookstore_operator.model.release import BookStoreRelease, Verdict
 from bookstore_operator.snapshot import Snapshot
 
 

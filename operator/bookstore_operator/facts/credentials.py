@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from bookstore_operator import names
+from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.facts.contents import Content
-from bookstore_operator.model.bookstore import BookStore
 from bookstore_operator.snapshot import Snapshot
 
 Wanted: TypeAlias = Mapping[str, Mapping[str, Content]]

@@ -7,9 +7,9 @@ from typing import Any
 
 from bookstore_operator import names
 from bookstore_operator.build.common import COLOUR_LABEL
+from bookstore_operator.crd.intent import compared, normalised
+from bookstore_operator.crd.release import BookStoreRelease, Colour, Verdict
 from bookstore_operator.facts.objects import find
-from bookstore_operator.model.effects import compared, normalised
-from bookstore_operator.model.release import BookStoreRelease, Colour, Verdict
 from bookstore_operator.snapshot import Snapshot
 
 

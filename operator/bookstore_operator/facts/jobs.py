@@ -9,9 +9,9 @@ from typing import Any
 
 from bookstore_operator.build.common import COMPONENT_LABEL, Component
 from bookstore_operator.build.migration import ATTEMPT_LABEL
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.facts import said
 from bookstore_operator.facts.objects import all_of, condition, label, owned_by
-from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Manifest
 from bookstore_operator.snapshot import Snapshot
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bookstore_operator import names
-from bookstore_operator.model.bookstore import KIND
+from bookstore_operator.crd.bookstore import KIND
 from bookstore_operator.plan import Manifest, ObjectKey
 from bookstore_operator.snapshot import Snapshot
 

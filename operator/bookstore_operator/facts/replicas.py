@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bookstore_operator import names
+from bookstore_operator.crd.release import Colour
 from bookstore_operator.facts import history
 from bookstore_operator.facts.objects import find
-from bookstore_operator.model.release import Colour
 from bookstore_operator.snapshot import Snapshot
 
 DEFAULT_REPLICAS = 2

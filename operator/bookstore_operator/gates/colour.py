@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import REVISION_LABEL, release_selector
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.facts import history, pods
 from bookstore_operator.facts.objects import find, label
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.plan import Manifest
 from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot

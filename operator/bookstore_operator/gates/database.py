@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import Component, selector
+from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.facts import credentials, pods
 from bookstore_operator.facts.objects import controlled_by_another, find
 from bookstore_operator.gates.gate import Answer, Passed, Waiting
-from bookstore_operator.model.bookstore import ExternalDatabase
 from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 

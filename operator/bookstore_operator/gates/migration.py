@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bookstore_operator import names
 from bookstore_operator.build.common import RELEASE_LABEL
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.facts import history, pods, said
 from bookstore_operator.facts.jobs import (
     Ending,
@@ -16,7 +17,6 @@ from bookstore_operator.facts.jobs import (
 )
 from bookstore_operator.facts.pods import full_volume_advice
 from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.model.release import BookStoreRelease
 from bookstore_operator.reasons import Reason
 from bookstore_operator.snapshot import Snapshot
 

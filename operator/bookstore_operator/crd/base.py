@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from bookstore_operator.quantities import amount
+from bookstore_operator.crd.quantities import amount
 
 GROUP = "bookstore.dev"
 VERSION = "v1alpha1"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 
-from bookstore_operator.model.base import COMPARED
-from bookstore_operator.model.bookstore import BookStoreSpec
-from bookstore_operator.model.structural import Schema, structural
+from bookstore_operator.crd.base import COMPARED
+from bookstore_operator.crd.bookstore import BookStoreSpec
+from bookstore_operator.crd.structural import Schema, structural
 
 
 class Effect(Enum):

@@ -1,4 +1,4 @@
-"""The CRDs, made from the models. `python -m bookstore_operator.model.crd --output crds`."""
+"""The CRDs, made from the models. `python -m bookstore_operator.crd.schema --output crds`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from bookstore_operator.model import bookstore, release
-from bookstore_operator.model.base import GROUP, VERSION, rules
-from bookstore_operator.model.structural import Schema, structural
+from bookstore_operator.crd import bookstore, release
+from bookstore_operator.crd.base import GROUP, VERSION, rules
+from bookstore_operator.crd.structural import Schema, structural
 
-HEADER = "# Generated from operator/bookstore_operator/model by `make generate`: do not edit.\n"
+HEADER = "# Generated from operator/bookstore_operator/crd by `make generate`: do not edit.\n"
 
 NAME_RULES = rules(
     (

@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import Field
 
-from bookstore_operator.model.base import Metadata, Part, SmallText, Time, rules
-from bookstore_operator.model.bookstore import BookStoreSpec
-from bookstore_operator.model.effects import intent_schema
+from bookstore_operator.crd.base import Metadata, Part, SmallText, Time, rules
+from bookstore_operator.crd.bookstore import BookStoreSpec
+from bookstore_operator.crd.intent import intent_schema
 
 KIND = "BookStoreRelease"
 PLURAL = "bookstorereleases"

@@ -1,0 +1,1 @@
+"""The kinds as pydantic models: the one source of the CRDs. Pure."""

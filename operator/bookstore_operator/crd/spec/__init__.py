@@ -1,0 +1,1 @@
+"""The groups of fields of a BookStore's spec, a file each."""

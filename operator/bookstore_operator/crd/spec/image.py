@@ -1,0 +1,26 @@
+"""`spec.imagePullPolicy` and `spec.imagePullSecrets`: how the image is pulled."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from bookstore_operator.crd.base import (
+    ObjectName,
+    Part,
+)
+
+
+class PullPolicy(StrEnum):
+    """When a node pulls an image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class ImagePullSecret(Part):
+    """A Secret with a registry's credentials."""
+
+    name: ObjectName = Field(description="The Secret's name.")

@@ -1,0 +1,44 @@
+"""`spec.resources`: CPU and memory of a container."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from bookstore_operator.crd.base import (
+    Part,
+    Quantity,
+    group,
+    rules,
+)
+
+
+class ResourceAmounts(Part):
+    """Amounts of CPU and memory."""
+
+    cpu: Quantity | None = Field(None, description="CPU, in cores or thousandths: `500m`.")
+    memory: Quantity | None = Field(None, description="Memory in bytes: `256Mi`.")
+
+
+def _within_limit(amount: str) -> tuple[str, str]:
+    asked, most = f"self.requests.{amount}", f"self.limits.{amount}"
+    given = f"has(self.requests) && has({asked}) && has(self.limits) && has({most})"
+    larger = f"quantity(string({asked})).isGreaterThan(quantity(string({most})))"
+    return (
+        f"!({given}) || !{larger}",
+        f"resources.requests.{amount} must not be larger than resources.limits.{amount}",
+    )
+
+
+class Resources(Part, json_schema_extra=rules(_within_limit("cpu"), _within_limit("memory"))):
+    """What each container asks for and may use at most."""
+
+    requests: ResourceAmounts = group(ResourceAmounts, "What the scheduler sets aside.")
+    limits: ResourceAmounts = group(ResourceAmounts, "What a container may use at most.")
+
+
+def api_resources() -> Resources:
+    """Return the default of the API's Pods."""
+    return Resources(
+        requests=ResourceAmounts(cpu="100m", memory="128Mi"),
+        limits=ResourceAmounts(memory="384Mi"),
+    )

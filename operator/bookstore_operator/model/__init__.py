@@ -1,1 +1,0 @@
-"""The objects as pydantic models: the one source of CRDs, reference pages and validation."""
