@@ -33,6 +33,10 @@ _PACKAGES = (
 
 _STARTED_UNITS = ("kubelet.service", "hostpath.path")
 
+# Raised when this module puts something else into the image, or puts it elsewhere: engines then
+# get a new image. What is in data/nodeimage and which programs there are count by themselves.
+_LAYOUT = 2
+
 # On the node, and with the control plane's programs in the images.
 _PROGRAMS = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
@@ -81,9 +85,9 @@ def recipe() -> debian.Recipe:
 
 
 def _digest() -> str:
-    own = [debian.content(paths.DATA / "nodeimage"), Path(__file__).read_text()]
+    files = debian.content(paths.DATA / "nodeimage")
     folders = [path.parent.name for name in ("kubelet", "pause") if (path := binaries.cached(name))]
-    return debian.fingerprint(recipe().digest, own, folders)
+    return debian.fingerprint(recipe().digest, _LAYOUT, files, folders)
 
 
 def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
