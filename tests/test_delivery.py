@@ -17,7 +17,7 @@ import yaml
 
 from bookstore_api.settings.loading import assess, read
 from bookstore_api.settings.unknown import unknown_variables
-from devcluster.baseimages import PULLED, Role
+from devcluster.offline.baseimages import PULLED, Role
 from devcluster.versions import GO
 
 pytestmark = pytest.mark.golden

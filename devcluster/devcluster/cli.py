@@ -13,11 +13,11 @@ from rich.text import Text
 
 from devcluster import binaries, controlplane, kindcluster, progress, space
 from devcluster import doctor as checks
-from devcluster import engine as private_engine
 from devcluster import prune as unused
-from devcluster.baseimages import Role
-from devcluster.engine import Choice
 from devcluster.errors import DevclusterError
+from devcluster.offline import engine as private_engine
+from devcluster.offline.baseimages import Role
+from devcluster.offline.engine import Choice
 
 DEFAULT_NAME = "bookstore"
 

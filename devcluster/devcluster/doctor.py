@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from devcluster import binaries, controlplane, download, engine, paths, releases, run, space
+from devcluster import binaries, controlplane, download, paths, releases, run, space
 from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.offline import engine
 
 _GIB = 1 << 30
 _NEEDED_GO = (1, 21)

@@ -15,21 +15,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from devcluster import (
-    baseimages,
-    binaries,
-    engine,
-    metricsserver,
-    nodeimage,
-    paths,
-    progress,
-    run,
-    space,
-)
-from devcluster.baseimages import Role
-from devcluster.engine import Choice, Engine
+from devcluster import binaries, metricsserver, paths, progress, run, space
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
+from devcluster.offline import baseimages, engine, nodeimage
+from devcluster.offline.baseimages import Role
+from devcluster.offline.engine import Choice, Engine
 
 DEFAULT_NAME = "bookstore"
 # The node port that is published on this machine, and where by default.

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from devcluster import baseimages, binaries, paths, progress, run, space, versions
-from devcluster.engine import Engine
-from devcluster.imagearchive import Entry, Image, write_layer
+from devcluster import binaries, paths, progress, run, space, versions
 from devcluster.locking import locked
+from devcluster.offline import baseimages
+from devcluster.offline.engine import Engine
+from devcluster.offline.imagearchive import Entry, Image, write_layer
 
 PULLED = f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}"
 LOCAL = f"localhost/bookstore-metrics-server:{versions.METRICS_SERVER}"

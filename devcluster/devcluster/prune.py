@@ -8,22 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import (
-    baseimages,
-    binaries,
-    debian,
-    engine,
-    metricsserver,
-    nodeimage,
-    paths,
-    progress,
-    releases,
-    space,
-)
-from devcluster.baseimages import Role
-from devcluster.engine import Engine
+from devcluster import binaries, metricsserver, paths, progress, releases, space
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
+from devcluster.offline import baseimages, debian, engine, nodeimage
+from devcluster.offline.baseimages import Role
+from devcluster.offline.engine import Engine
 
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 

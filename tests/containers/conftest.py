@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from demo.deploy import Cluster, build_image
-from devcluster import engine, kindcluster
-from devcluster.baseimages import Role
-from devcluster.engine import Choice
+from devcluster import kindcluster
+from devcluster.offline import engine
+from devcluster.offline.baseimages import Role
+from devcluster.offline.engine import Choice
 from tests.support.containers import Docker
 
 # Where a run was killed: devcluster down --name container-tests

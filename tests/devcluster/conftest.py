@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devcluster import engine
+from devcluster.offline import engine
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

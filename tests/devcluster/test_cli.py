@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from devcluster import binaries, cli, doctor, download, engine, paths, run
+from devcluster import binaries, cli, doctor, download, paths, run
 from devcluster.errors import DevclusterError
+from devcluster.offline import engine
 
 pytestmark = pytest.mark.devcluster
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import binaries, kindcluster, paths
-from devcluster.engine import Choice
+from devcluster.offline.engine import Choice
 
 pytestmark = [pytest.mark.devcluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -34,7 +34,8 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
 # What is gone after a reboot: bridges and rules.
 CLEAR_NETWORK = """
 import socket
-from devcluster import engine, hostcleanup, run
+from devcluster import run
+from devcluster.offline import engine, hostcleanup
 tools = engine._tools().environment()
 run.output(["nft", "flush", "ruleset"], env=tools)
 for _, name in socket.if_nameindex():

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from devcluster import baseimages, debian, kindcluster, nodeimage, paths, versions
-from devcluster.baseimages import Role
-from devcluster.engine import Choice
+from devcluster import kindcluster, paths, versions
 from devcluster.errors import DevclusterError
 from devcluster.kindcluster import free_port, kind_configuration
+from devcluster.offline import baseimages, debian, nodeimage
+from devcluster.offline.baseimages import Role
+from devcluster.offline.engine import Choice
 
 pytestmark = pytest.mark.devcluster
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import binaries, kindcluster, metricsserver, nodeimage, paths, prune
-from devcluster.engine import Choice
+from devcluster import binaries, kindcluster, metricsserver, paths, prune
 from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.offline import nodeimage
+from devcluster.offline.engine import Choice
 
 pytestmark = pytest.mark.devcluster
 

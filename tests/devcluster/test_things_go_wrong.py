@@ -30,7 +30,6 @@ from devcluster import (
     controlplane,
     doctor,
     download,
-    engine,
     kindcluster,
     locking,
     paths,
@@ -41,7 +40,8 @@ from devcluster import (
 )
 from devcluster.doctor import Check, Outcome
 from devcluster.errors import DevclusterError
-from devcluster.hostcleanup import Footprint
+from devcluster.offline import engine
+from devcluster.offline.hostcleanup import Footprint
 
 pytestmark = pytest.mark.devcluster
 

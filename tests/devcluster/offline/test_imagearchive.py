@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
+from devcluster.offline.imagearchive import Entry, Image, Layer, write_archive, write_layer
 
 pytestmark = pytest.mark.devcluster
 

@@ -14,11 +14,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from devcluster import debian, engine, paths, progress, run, space
-from devcluster.engine import Engine
+from devcluster import paths, progress, run, space
 from devcluster.errors import DevclusterError
-from devcluster.imagearchive import DEFAULT_PATH, Entry, Image, Layer, write_archive, write_layer
 from devcluster.locking import locked
+from devcluster.offline import debian, engine
+from devcluster.offline.engine import Engine
+from devcluster.offline.imagearchive import (
+    DEFAULT_PATH,
+    Entry,
+    Image,
+    Layer,
+    write_archive,
+    write_layer,
+)
 
 RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
 

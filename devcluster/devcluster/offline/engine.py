@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from devcluster import debian, hostcleanup, paths, processes, progress, run, space
+from devcluster import paths, processes, progress, run, space
 from devcluster.errors import CommandFailed, DevclusterError
-from devcluster.hostcleanup import Footprint
 from devcluster.locking import locked
+from devcluster.offline import debian, hostcleanup
+from devcluster.offline.hostcleanup import Footprint
 from devcluster.processes import Process
 
 _PACKAGES = (

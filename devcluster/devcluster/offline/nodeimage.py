@@ -12,11 +12,12 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from devcluster import baseimages, binaries, debian, engine, paths, progress, run, space, versions
-from devcluster.baseimages import RECIPE_LABEL
-from devcluster.engine import Engine
-from devcluster.imagearchive import Entry, Image, Layer, write_archive, write_layer
+from devcluster import binaries, paths, progress, run, space, versions
 from devcluster.locking import locked
+from devcluster.offline import baseimages, debian, engine
+from devcluster.offline.baseimages import RECIPE_LABEL
+from devcluster.offline.engine import Engine
+from devcluster.offline.imagearchive import Entry, Image, Layer, write_archive, write_layer
 
 # The node image that kind's release notes name for this release of kind, by digest.
 PULLED = (

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import hostcleanup
-from devcluster.hostcleanup import Footprint, removals, rule_lines, table_is_empty
+from devcluster.offline import hostcleanup
+from devcluster.offline.hostcleanup import Footprint, removals, rule_lines, table_is_empty
 
 pytestmark = pytest.mark.devcluster
 
