@@ -78,7 +78,7 @@ def up(name: Name = "bookstore") -> None:
 @app.command()
 def release(name: Name = "bookstore") -> None:
     """Build a second image and release it while requests go on."""
-    cluster = Cluster(name, kindcluster.environment(name))
+    cluster = Cluster.of(kindcluster.get(name))
     kubectl = cluster.kubectl()
     releases = kubectl.list("bookstorerelease", f"bookstore.dev/store={STORE}")
     if not releases:

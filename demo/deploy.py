@@ -14,6 +14,7 @@ import yaml
 
 from demo.kubectl import Kubectl
 from devcluster import kindcluster
+from devcluster.kindcluster import KindCluster
 from devcluster.progress import Step, step
 
 ROOT = Path(__file__).parents[1]
@@ -26,10 +27,16 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """A kind cluster of devcluster's, and how to reach it."""
+    """How to reach a kind cluster of devcluster's, or only an engine to build in (no `kind`)."""
 
     name: str
     environment: Mapping[str, str]
+    kind: KindCluster | None = None
+
+    @classmethod
+    def of(cls, kind: KindCluster) -> Cluster:
+        """Return how to reach a kind cluster."""
+        return cls(kind.name, kind.environment(), kind)
 
     @property
     def server_images(self) -> list[str]:
@@ -48,8 +55,7 @@ class Cluster:
 
 def cluster_up(name: str, *, metrics: bool = False) -> Cluster:
     """Make sure that a kind cluster of this name is up."""
-    kindcluster.up(name, port=None, metrics=metrics)
-    return Cluster(name, kindcluster.environment(name))
+    return Cluster.of(kindcluster.up(name, metrics=metrics))
 
 
 def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool = False) -> str:
@@ -105,7 +111,8 @@ def _docker(arguments: list[str], environment: Mapping[str, str], progress: Step
 
 def load_images(cluster: Cluster, images: list[str]) -> None:
     """Bring images of the engine onto the cluster's nodes."""
-    kindcluster.load(cluster.name, images)
+    assert cluster.kind is not None  # noqa: S101  # an engine alone has no nodes
+    cluster.kind.load(images)
 
 
 def install_operator(cluster: Cluster, image: str) -> None:

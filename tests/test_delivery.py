@@ -17,7 +17,7 @@ import yaml
 
 from bookstore_api.settings.loading import assess, read
 from bookstore_api.settings.unknown import unknown_variables
-from devcluster.offline.baseimages import PULLED, Role
+from devcluster.images import OFFICIAL, Role
 from devcluster.versions import GO
 
 pytestmark = pytest.mark.golden
@@ -57,7 +57,7 @@ def test_no_two_services_of_a_profile_want_the_same_port() -> None:
 def test_compose_and_devcluster_name_the_same_official_images() -> None:
     text = (ROOT / "compose.yaml").read_text()
     for role in Role:
-        assert f"${{{role.value}:-{PULLED[role]}}}" in text
+        assert f"${{{role.value}:-{OFFICIAL[role]}}}" in text
 
 
 def test_the_profile_for_no_profile_is_one() -> None:

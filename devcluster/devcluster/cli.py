@@ -11,13 +11,12 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from devcluster import binaries, controlplane, kindcluster, progress, space
+from devcluster import binaries, controlplane, disk, kindcluster, offline, progress
 from devcluster import doctor as checks
 from devcluster import prune as unused
+from devcluster.engine import EngineChoice
 from devcluster.errors import DevclusterError
-from devcluster.offline import engine as private_engine
-from devcluster.offline.baseimages import Role
-from devcluster.offline.engine import Choice
+from devcluster.images import Role
 
 DEFAULT_NAME = "bookstore"
 
@@ -37,8 +36,8 @@ ControlPlane = Annotated[
         help="Only a control plane, with simulated Pods: needs no Docker and no root.",
     ),
 ]
-EngineChoice = Annotated[
-    Choice,
+EngineOption = Annotated[
+    EngineChoice,
     typer.Option(
         envvar="DEVCLUSTER_ENGINE",
         help="The Docker engine for kind: this machine's own, or a private one made from "
@@ -87,10 +86,10 @@ def app() -> None:
 
 def _told(error: DevclusterError | OSError) -> str:
     """Return what people read of a failure; on a full disk that is more than the last lines."""
-    if not space.full(error):
+    if not disk.full(error):
         return str(error)
     failed = error.message if isinstance(error, DevclusterError) else str(error)
-    return f"{failed}\n{space.what_to_free()}"
+    return f"{failed}\n{disk.what_to_free()}"
 
 
 def _interrupt(number: int, _: object) -> None:
@@ -107,7 +106,7 @@ def up(
         typer.Option(min=1, max=65535, help="Port on 127.0.0.1 that leads to node port 30080."),
     ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="Add the metrics server.")] = False,
-    engine: EngineChoice = Choice.AUTO,
+    engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
     """Bring a cluster up. One that is up already is left as it is.
 
@@ -141,7 +140,7 @@ def down(
         else:
             kindcluster.down(each)
     if every:
-        private_engine.stop_if_unused()
+        offline.stop_unused_engine()
 
 
 @commands.command()
@@ -168,7 +167,7 @@ def load(
         raise DevclusterError(
             f"{name} is a control plane without nodes: its Pods are simulated and need no image."
         )
-    kindcluster.load(name, images)
+    kindcluster.get(name).load(images)
 
 
 @commands.command()
@@ -182,7 +181,7 @@ def kubeconfig(name: Name = DEFAULT_NAME) -> None:
 def env(name: Name = DEFAULT_NAME) -> None:
     """Print what makes kubectl, docker and kind use a cluster: eval "$(devcluster env)"."""
     plane = controlplane.find(name)
-    variables = _alive(plane).environment() if plane else kindcluster.environment(name)
+    variables = _alive(plane).environment() if plane else kindcluster.get(name).environment()
     for variable, value in variables.items():
         typer.echo(f"export {variable}={shlex.quote(value)}")
 
@@ -190,7 +189,7 @@ def env(name: Name = DEFAULT_NAME) -> None:
 @commands.command()
 def prepare(
     control_plane: ControlPlane = False,
-    engine: EngineChoice = Choice.AUTO,
+    engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
     """Fetch or build what a cluster needs, so that `up` is quick."""
     if control_plane:
@@ -202,7 +201,7 @@ def prepare(
 @commands.command()
 def image(
     roles: Annotated[list[ImageRole], typer.Argument(help="Which ones.")],
-    engine: EngineChoice = Choice.AUTO,
+    engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
     """Make base images without a cluster: eval "$(devcluster image base)".
 
@@ -221,7 +220,7 @@ def prune(
 
     What the next cluster needs stays; while a kind cluster is up, what was built for it, too.
     """
-    was_running = private_engine.running_private_engine() is not None
+    was_running = offline.running_engine() is not None
     done = "would remove" if dry_run else "removed"
     total = 0
     try:
@@ -232,7 +231,7 @@ def prune(
             typer.echo(f"{done} {thing.bytes / 1e6:7.0f} MB  {thing.what}")
     finally:
         if not was_running:
-            private_engine.stop_if_unused()
+            offline.stop_unused_engine()
     in_all = "Would free" if dry_run else "Freed"
     # Layers that only removed images share are not in any image's size.
     typer.echo(f"{in_all} at least {total / 1e6:.0f} MB." if total else "Nothing to remove.")

@@ -1,20 +1,17 @@
 """What this machine has and lacks, with the command that installs what is missing."""
 
-import os
 import platform
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
-from devcluster import binaries, controlplane, download, paths, releases, run, space
+from devcluster import binaries, controlplane, disk, download, offline, paths, releases, run
+from devcluster.engine import machine_engine
 from devcluster.errors import CommandFailed, DevclusterError
-from devcluster.offline import engine
 
 _GIB = 1 << 30
 _NEEDED_GO = (1, 21)
-_CAP_SYS_ADMIN = 21
 
 
 class Outcome(Enum):
@@ -39,15 +36,15 @@ Look = Callable[[], list[Check]]
 
 def control_plane() -> list[Check]:
     """Look at what `up --control-plane` needs."""
-    return [*_linux(), *_programs(controlplane.PROGRAMS), *_disk(space.CONTROL_PLANE_GIB)]
+    return [*_linux(), *_programs(controlplane.PROGRAMS), *_disk(disk.CONTROL_PLANE_GIB)]
 
 
 def kind() -> list[Check]:
     """Look at what `up` needs: a Docker engine, or what a private one is made from."""
-    own = engine.machine_engine()
+    own = machine_engine()
     if own is not None:
         found = Check(Outcome.OK, f"Docker engine ({own.docker})")
-        return [found, *_programs(("kind", "kubectl")), *_disk(space.OWN_ENGINE_GIB)]
+        return [found, *_programs(("kind", "kubectl")), *_disk(disk.OWN_ENGINE_GIB)]
     client = run.which("docker")
     without = "the docker client is there, but no engine answers" if client else "none"
     return [
@@ -56,9 +53,9 @@ def kind() -> list[Check]:
             f"Docker engine: {without}; a private one is made from Debian's packages",
         ),
         *_linux(),
-        *_private_engine(),
+        *(_found(each.what, each.met, each.hint) for each in offline.engine_requirements()),
         *_programs(("kind", "kubectl", "kubelet", "kubeadm")),
-        *_disk(space.PRIVATE_KIND_GIB),
+        *_disk(disk.PRIVATE_KIND_GIB),
     ]
 
 
@@ -67,32 +64,6 @@ def _linux() -> Iterator[Check]:
         yield Check(Outcome.OK, f"Linux {platform.release()}")
     else:
         yield Check(Outcome.MISSING, "Linux", "Use a Linux machine, or start Docker for kind.")
-
-
-def _private_engine() -> Iterator[Check]:
-    root = os.geteuid() == 0
-    hint = "Run devcluster with sudo; or install Docker: apt-get install docker.io"
-    yield _found("root", root, hint)
-    if root:
-        hint = "This is a container without privileges: run it with --privileged, or use Docker."
-        yield _found("the right to mount (CAP_SYS_ADMIN)", _may_mount(), hint)
-    for program, package in (
-        ("apt-get", "apt"),
-        ("dpkg-deb", "dpkg"),
-        ("unshare", "util-linux"),
-        ("mount", "mount"),
-        ("perl", "perl"),
-    ):
-        has = run.which(program) is not None
-        yield _found(program, has, f"apt-get install {package}")
-    mounted = any(Path("/sys/fs/cgroup").glob("*"))
-    yield _found("control groups", mounted, "mount -t cgroup2 none /sys/fs/cgroup")
-
-
-def _may_mount() -> bool:
-    status = Path("/proc/self/status").read_text()
-    effective = re.search(r"^CapEff:\s*([0-9a-f]+)", status, re.MULTILINE)
-    return effective is None or bool(int(effective[1], 16) & 1 << _CAP_SYS_ADMIN)
 
 
 def _programs(names: tuple[str, ...]) -> Iterator[Check]:
@@ -115,20 +86,20 @@ def _go(to_build: list[str]) -> Check:
     what = f"Go, to build {', '.join(to_build)}"
     go = run.which("go")
     if go is None:
-        return Check(Outcome.MISSING, what, binaries.GO_HINT)
+        return Check(Outcome.MISSING, what, offline.GO_HINT)
     try:
         said = run.output([go, "version"])
     except CommandFailed as error:
-        return Check(Outcome.MISSING, f"{what}: {error.message}", binaries.GO_HINT)
+        return Check(Outcome.MISSING, f"{what}: {error.message}", offline.GO_HINT)
     version = re.search(r"go(\d+)\.(\d+)", said)
     if version is None or (int(version[1]), int(version[2])) < _NEEDED_GO:
-        return Check(Outcome.MISSING, f"{what}: {said} is too old", binaries.GO_HINT)
+        return Check(Outcome.MISSING, f"{what}: {said} is too old", offline.GO_HINT)
     return Check(Outcome.OK, f"Go ({said})")
 
 
 def _disk(gibibytes: int) -> Iterator[Check]:
     for folder in dict.fromkeys((paths.cache(), paths.state())):
-        free = space.free_bytes(folder) / _GIB
+        free = disk.free_bytes(folder) / _GIB
         yield _found(
             f"{gibibytes} GiB free for {folder} ({free:.0f} GiB are)",
             free >= gibibytes,

@@ -11,7 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from devcluster import space
+from devcluster import disk
 from devcluster.errors import DevclusterError
 from devcluster.releases import Release
 
@@ -63,7 +63,7 @@ def fetch(release: Release, folder: Path, update: Callable[[str], None]) -> None
         for program, member in release.members.items():
             _unpack(archive, member, folder / program)
     except (OSError, tarfile.TarError, KeyError) as error:
-        if space.full(error):
+        if disk.full(error):
             raise  # building needs even more
         raise DownloadError(f"{release.url} could not be fetched: {error}") from error
     finally:

@@ -60,6 +60,11 @@ def engine() -> Path:
     return state() / "engine"
 
 
+def engine_socket() -> Path:
+    """Return where the private Docker engine answers."""
+    return engine() / "docker.sock"
+
+
 def logs() -> Path:
     """Return the folder of logs that belong to no cluster, such as those of builds."""
     return state() / "logs"

@@ -124,7 +124,7 @@ def output(  # noqa: PLR0913  # the ways in which programs differ
     return done.stdout.rstrip()
 
 
-def succeeds(argv: Sequence[Argument], *, timeout: float = 30.0) -> bool:
+def run_ok(argv: Sequence[Argument], *, timeout: float = 30.0) -> bool:
     """Whether a short program can be run and ends well. Its output goes nowhere."""
     try:
         output(argv, timeout=timeout)

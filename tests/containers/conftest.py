@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from demo.deploy import Cluster, build_image
-from devcluster import kindcluster
-from devcluster.offline import engine
-from devcluster.offline.baseimages import Role
-from devcluster.offline.engine import Choice
+from devcluster import kindcluster, offline
+from devcluster.engine import EngineChoice
+from devcluster.images import Role
 from tests.support.containers import Docker
 
 # Where a run was killed: devcluster down --name container-tests
@@ -23,16 +22,16 @@ PARTS = ("api", "operator")
 @pytest.fixture(scope="session")
 def docker_environment() -> Iterator[dict[str, str]]:
     """Give what makes docker use an engine, with the names of base images there."""
-    choice = Choice.from_environment()
+    choice = EngineChoice.from_environment()
     own, _ = kindcluster.choose(choice)
     if own is None:
-        engine.start_private_engine(ENGINE_USER)  # no cluster decides when it ends
+        offline.start_engine(ENGINE_USER)  # no cluster decides when it ends
     try:
         roles = [Role.BASE, Role.POSTGRES, Role.VALKEY]
         yield {**os.environ, **kindcluster.image_environment(roles, choice)}
     finally:
         if own is None:
-            engine.release(ENGINE_USER)
+            offline.release_engine(ENGINE_USER)
 
 
 @dataclass(frozen=True)

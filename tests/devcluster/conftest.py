@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devcluster.offline import engine
+from devcluster.engine import machine_engine
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -13,6 +13,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Two engines would undo each other's network rules. It is no skip: nothing is missing.
     """
     private = [item for item in items if "private_machine" in getattr(item, "fixturenames", ())]
-    if private and engine.machine_engine() is not None:
+    if private and machine_engine() is not None:
         config.hook.pytest_deselected(items=private)
         items[:] = [item for item in items if item not in private]

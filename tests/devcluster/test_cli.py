@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from devcluster import binaries, cli, doctor, download, paths, run
+from devcluster import cli, doctor, download, offline, paths, run
+from devcluster.engine import Engine
 from devcluster.errors import DevclusterError
-from devcluster.offline import engine
 
 pytestmark = pytest.mark.devcluster
 
@@ -87,18 +87,18 @@ def _stopped_control_plane(name: str) -> None:
 
 def test_the_doctor_names_what_is_missing_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "which", lambda _: None)
-    monkeypatch.setattr(engine, "machine_engine", lambda: None)
+    monkeypatch.setattr(doctor, "machine_engine", lambda: None)
     monkeypatch.setattr(download, "reachable", lambda _: False)
     code, shown = _run("doctor")
     assert code == 1
     assert "missing  Go, to build etcd" in shown
-    assert binaries.GO_HINT in shown
+    assert offline.GO_HINT in shown
     assert "apt-get install util-linux" in shown
 
 
 def test_the_doctor_is_content_with_a_docker_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = engine.Engine(docker=Path("/usr/bin/docker"), private=False)
-    monkeypatch.setattr(engine, "machine_engine", lambda: own)
+    own = Engine(docker=Path("/usr/bin/docker"), private=False)
+    monkeypatch.setattr(doctor, "machine_engine", lambda: own)
     monkeypatch.setattr(download, "reachable", lambda _: True)
     outcomes = {check.outcome for check in doctor.kind()}
     assert doctor.Outcome.MISSING not in outcomes

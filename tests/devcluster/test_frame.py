@@ -189,8 +189,8 @@ def test_a_missing_program_is_named() -> None:
     for start in (run.run, run.output):
         with pytest.raises(CommandFailed, match="no-such-program is not installed"):
             start(["no-such-program", "x"], hint="")
-    assert not run.succeeds(["no-such-program"])
-    assert run.succeeds(["true"])
+    assert not run.run_ok(["no-such-program"])
+    assert run.run_ok(["true"])
 
 
 def test_output_is_standard_output_only() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from devcluster import binaries, kindcluster, paths
-from devcluster.offline.engine import Choice
+from devcluster.engine import EngineChoice
 
 pytestmark = [pytest.mark.devcluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -35,8 +35,8 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
 CLEAR_NETWORK = """
 import socket
 from devcluster import run
-from devcluster.offline import engine, hostcleanup
-tools = engine._tools().environment()
+from devcluster.offline import hostcleanup, privateengine
+tools = privateengine._tools().environment()
 run.output(["nft", "flush", "ruleset"], env=tools)
 for _, name in socket.if_nameindex():
     if name.startswith(("br-", "docker")):
@@ -140,7 +140,7 @@ class Machine:
 @pytest.fixture
 def machine() -> Iterator[Machine]:
     """Give this machine where its own engine is used, else `private_machine`."""
-    own, _ = kindcluster.choose(Choice.from_environment())
+    own, _ = kindcluster.choose(EngineChoice.from_environment())
     if own is None:
         with _private_machine() as private:
             yield private

@@ -10,19 +10,16 @@ import pytest
 import yaml
 
 from devcluster import kindcluster, paths, versions
+from devcluster.engine import EngineChoice
 from devcluster.errors import DevclusterError
+from devcluster.images import NODE, Role
 from devcluster.kindcluster import free_port, kind_configuration
-from devcluster.offline import baseimages, debian, nodeimage
-from devcluster.offline.baseimages import Role
-from devcluster.offline.engine import Choice
 
 pytestmark = pytest.mark.devcluster
 
-ROOT = Path(__file__).parents[2]
-
 
 def test_the_node_image_is_pinned_by_digest_and_of_the_same_minor_version() -> None:
-    found = re.fullmatch(r"kindest/node:(v\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", nodeimage.PULLED)
+    found = re.fullmatch(r"kindest/node:(v\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", NODE)
 
     assert found is not None
     assert versions.KUBERNETES.startswith(f"{found[1]}.")
@@ -58,76 +55,11 @@ def test_a_port_that_is_taken_is_passed_over() -> None:
         assert free_port(port, {port + 1}) > port + 1
 
 
-def test_wheels_are_pinned_as_in_the_lock() -> None:
-    """Two copies of the same hashes, as the tool is installed without the repository, too."""
-    lock = (ROOT / "requirements/dev.txt").read_text()
-    pinned = [
-        line.strip(" \\")
-        for line in (paths.DATA / "wheels.txt").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
-
-    assert len(pinned) > 10
-    assert [line for line in pinned if line not in lock] == []
-
-
-def test_kubeadm_names_are_known_by_their_last_part() -> None:
-    listed = """\
-W1123 something about the network
-registry.k8s.io/kube-apiserver:v1.34.4
-registry.k8s.io/coredns/coredns:v1.12.1
-registry.k8s.io/pause:3.10.1
-registry.k8s.io/etcd:3.6.5-0
-"""
-
-    names = nodeimage.kubeadm_names(listed)
-
-    assert names == {
-        "kube-apiserver": "registry.k8s.io/kube-apiserver:v1.34.4",
-        "coredns": "registry.k8s.io/coredns/coredns:v1.12.1",
-        "pause": "registry.k8s.io/pause:3.10.1",
-        "etcd": "registry.k8s.io/etcd:3.6.5-0",
-    }
-
-
-@pytest.mark.parametrize(
-    ("archive", "expected"),
-    [
-        ("tini_0.19.0-1+b3_amd64.deb", ("tini", "0.19.0-1+b3")),
-        (
-            "libdevmapper1.02.1_2%3a1.02.185-2_amd64.deb",
-            ("libdevmapper1.02.1", "2:1.02.185-2"),
-        ),
-        ("mmdebstrap_1.3.5-7_all.deb", ("mmdebstrap", "1.3.5-7")),
-    ],
-)
-def test_packages_are_recorded_with_their_versions(archive: str, expected: tuple[str, str]) -> None:
-    assert debian.name_and_version(archive) == expected
-
-
-def test_a_recipe_changes_with_what_goes_into_it(tmp_path: Path) -> None:
-    bundle = tmp_path / "ca.crt"
-    bundle.write_text("one")
-    recipe = debian.Recipe("python", ("python3",), "python.sh", {"CA_BUNDLE": bundle})
-    first = recipe.digest
-    bundle.write_text("another")
-
-    assert recipe.digest != first
-    assert debian.Recipe("python", ("python3", "perl"), "python.sh", {}).digest != first
-
-
-def test_local_images_say_what_they_are() -> None:
-    """No image made here may pass for an official one."""
-    names = [*baseimages.LOCAL.values(), nodeimage.NAME]
-
-    assert all(name.startswith("localhost/bookstore-") for name in names)
-
-
 def test_a_wrong_choice_of_engine_says_what_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEVCLUSTER_ENGINE", "podman")
 
     with pytest.raises(DevclusterError, match="auto, docker or private"):
-        Choice.from_environment()
+        EngineChoice.from_environment()
 
 
 @pytest.fixture
@@ -153,12 +85,12 @@ def test_an_engine_that_can_pull_is_used_as_it_is(docker: Path) -> None:
     (docker / "engine").touch()
     (docker / "registry").touch()
 
-    own, pulls = kindcluster.choose(Choice.AUTO)
+    own, pulls = kindcluster.choose(EngineChoice.AUTO)
 
     assert own is not None
     assert own.docker == docker / "docker"
     assert (own.private, own.environment, pulls) == (False, {}, True)
-    assert kindcluster.image_environment(list(Role), Choice.AUTO) == {
+    assert kindcluster.image_environment(list(Role), EngineChoice.AUTO) == {
         "BASE_IMAGE": "python:3.13-slim-bookworm",
         "POSTGRES_IMAGE": "postgres:18",
         "VALKEY_IMAGE": "valkey/valkey:8.1",
@@ -168,7 +100,7 @@ def test_an_engine_that_can_pull_is_used_as_it_is(docker: Path) -> None:
 def test_an_engine_that_can_not_pull_is_used_with_images_made_here(docker: Path) -> None:
     (docker / "engine").touch()
 
-    own, pulls = kindcluster.choose(Choice.AUTO)
+    own, pulls = kindcluster.choose(EngineChoice.AUTO)
 
     assert own is not None
     assert pulls is False
@@ -177,12 +109,12 @@ def test_an_engine_that_can_not_pull_is_used_with_images_made_here(docker: Path)
 def test_without_an_engine_a_private_one_is_chosen(docker: Path) -> None:
     (docker / "registry").touch()
 
-    assert kindcluster.choose(Choice.AUTO) == (None, False)
+    assert kindcluster.choose(EngineChoice.AUTO) == (None, False)
     with pytest.raises(DevclusterError, match="No Docker engine answers"):
-        kindcluster.choose(Choice.DOCKER)
+        kindcluster.choose(EngineChoice.DOCKER)
 
 
 def test_a_private_engine_can_be_asked_for(docker: Path) -> None:
     (docker / "engine").touch()
 
-    assert kindcluster.choose(Choice.PRIVATE) == (None, False)
+    assert kindcluster.choose(EngineChoice.PRIVATE) == (None, False)

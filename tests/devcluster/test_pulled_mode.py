@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import binaries, kindcluster, metricsserver, paths, prune
+from devcluster import binaries, images, kindcluster, paths, prune
+from devcluster.engine import EngineChoice
 from devcluster.errors import CommandFailed, DevclusterError
-from devcluster.offline import nodeimage
-from devcluster.offline.engine import Choice
+from devcluster.images import NODE
+from devcluster.offline import gobuild, unused
 
 pytestmark = pytest.mark.devcluster
 
@@ -89,11 +90,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     for variable in ("DOCKER_HOST", "DEVCLUSTER_ENGINE", "DEVCLUSTER_BUILD"):
         monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setattr(kindcluster, "_AGAIN_SECONDS", 0.5)
+    monkeypatch.setattr(kindcluster, "_RESTART_SECONDS", 0.5)
     for path, text in (
         (tmp_path / "bin/docker", DOCKER),
-        (binaries.build_folder(binaries.recipe_of("kind")) / "kind", KIND),
-        (binaries.build_folder(binaries.recipe_of("kubectl")) / "kubectl", KUBECTL),
+        (gobuild.built_program("kind"), KIND),
+        (gobuild.built_program("kubectl"), KUBECTL),
     ):
         path.parent.mkdir(parents=True)
         path.write_text(text)
@@ -104,16 +105,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
 def test_a_cluster_is_made_of_kinds_own_image_by_its_digest(machine: StandIn) -> None:
     kindcluster.up("mine")
 
-    assert f"pull {nodeimage.PULLED}" in machine.calls("docker")
+    assert f"pull {NODE}" in machine.calls("docker")
     (create,) = [call for call in machine.calls("kind") if call.startswith("create")]
     folder = paths.cluster("mine")
     assert create == (
-        f"create cluster --name mine --image {nodeimage.PULLED} --config {folder}/kind.yaml "
+        f"create cluster --name mine --image {NODE} --config {folder}/kind.yaml "
         f"--kubeconfig {folder}/kubeconfig --wait 180s"
     )
     assert not (paths.cache() / "debian").exists(), "nothing is made where all can be pulled"
     assert sorted(link.name for link in (folder / "bin").iterdir()) == ["kind", "kubectl"]
-    environment = kindcluster.environment("mine")
+    environment = kindcluster.get("mine").environment()
     assert "DOCKER_HOST" not in environment
     assert environment["POSTGRES_IMAGE"] == "postgres:18"
 
@@ -127,9 +128,9 @@ def test_a_second_up_does_nothing(machine: StandIn) -> None:
 
 
 def test_an_image_that_is_there_is_not_pulled_again_and_needs_no_network(machine: StandIn) -> None:
-    (machine.folder / "images").write_text(f"{nodeimage.PULLED}\n")
+    (machine.folder / "images").write_text(f"{NODE}\n")
     machine.set("offline")
-    assert kindcluster.choose(Choice.AUTO)[1]
+    assert kindcluster.choose(EngineChoice.AUTO)[1]
     kindcluster.up("mine")
     assert not [call for call in machine.calls("docker") if call.startswith(("pull", "manifest"))]
 
@@ -138,7 +139,7 @@ def test_images_are_pulled_before_they_are_loaded_and_go_together(machine: Stand
     kindcluster.up("mine")
     (machine.folder / "images").write_text("built:1\n")
     machine.forget()
-    kindcluster.load("mine", ["built:1", "postgres:18"])
+    kindcluster.get("mine").load(["built:1", "postgres:18"])
     assert "pull postgres:18" in machine.calls("docker")
     assert machine.calls("kind") == ["load docker-image built:1 postgres:18 --name mine"]
 
@@ -149,7 +150,7 @@ def test_images_of_an_engine_with_containerds_store_are_loaded_for_this_machine_
     kindcluster.up("mine")
     machine.set("containerd-store")
     machine.forget()
-    kindcluster.load("mine", ["postgres:18"])
+    kindcluster.get("mine").load(["postgres:18"])
     (save,) = [call for call in machine.calls("docker") if call.startswith("save")]
     archive = save.split("--output ")[1].split()[0]
     assert save == f"save --platform=linux/amd64 --output {archive} postgres:18"
@@ -255,7 +256,7 @@ def test_prune_knows_what_is_in_use_and_what_is_being_made(machine: StandIn) -> 
     link = paths.cluster("mine") / "bin/kubectl"
     link.unlink()
     link.symlink_to(used / "kubectl")
-    left = paths.binaries() / f".unfinished-{binaries.build_folder(binaries.RECIPES[0]).name}-x"
+    left = paths.binaries() / f".unfinished-{gobuild.build_folder(gobuild.RECIPES[0]).name}-x"
     left.mkdir()
     elsewhere = paths.binaries() / "linked"
     elsewhere.symlink_to(machine.folder)
@@ -274,10 +275,10 @@ def test_prune_knows_what_is_in_use_and_what_is_being_made(machine: StandIn) -> 
     [("0B", 0), ("12.3MB", 12_300_000), ("1.5GB", 1_500_000_000), ("7kB", 7000), ("", 0)],
 )
 def test_sizes_are_read_as_docker_prints_them(said: str, count: int) -> None:
-    assert prune.byte_count(said) == count
+    assert unused.byte_count(said) == count
 
 
 def test_the_metrics_server_is_the_one_whose_manifest_is_here() -> None:
     manifest = (paths.DATA / "metrics-server.yaml").read_text()
     assert "@IMAGE@" in manifest
-    assert metricsserver.PULLED.startswith("registry.k8s.io/metrics-server/metrics-server:v0.")
+    assert images.METRICS_SERVER.startswith("registry.k8s.io/metrics-server/metrics-server:v0.")

@@ -28,19 +28,20 @@ from rich.console import Console
 from devcluster import (
     binaries,
     controlplane,
+    disk,
     doctor,
     download,
     kindcluster,
     locking,
+    offline,
     paths,
     processes,
     progress,
     run,
-    space,
 )
 from devcluster.doctor import Check, Outcome
 from devcluster.errors import DevclusterError
-from devcluster.offline import engine
+from devcluster.offline import requirements
 from devcluster.offline.hostcleanup import Footprint
 
 pytestmark = pytest.mark.devcluster
@@ -326,26 +327,26 @@ def _program(path: Path, text: str) -> None:
 @pytest.mark.usefixtures("own_cache")
 def test_a_scratch_folder_goes_with_its_process() -> None:
     code = (
-        "import time\nfrom devcluster import space\n"
-        "with space.scratch() as folder:\n    print(folder, flush=True)\n    time.sleep(600)"
+        "import time\nfrom devcluster import disk\n"
+        "with disk.scratch() as folder:\n    print(folder, flush=True)\n    time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         theirs = Path(other.stdout.readline().strip())
-        with space.scratch() as mine:
+        with disk.scratch() as mine:
             assert theirs.is_dir(), "it is in use"
             assert mine.is_dir()
         assert not mine.exists()
         other.kill()
-    with space.scratch():
+    with disk.scratch():
         assert not theirs.exists()
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "it.json"
-    space.write_whole(target, "old")
+    disk.write_whole(target, "old")
     with pytest.raises(UnicodeEncodeError):
-        space.write_whole(target, "new \udc80")
+        disk.write_whole(target, "new \udc80")
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -445,7 +446,7 @@ def _as_root() -> list[str]:
     if os.geteuid() == 0:
         return []
     as_root = ["sudo", "--non-interactive", "--preserve-env"]
-    if not run.succeeds([*as_root, "true"]):
+    if not run.run_ok([*as_root, "true"]):
         pytest.skip("only root can have a disk or a network for one command")
     return [*as_root, "env", f"PATH={os.environ['PATH']}"]
 
@@ -539,18 +540,18 @@ def test_the_doctor_tells_a_docker_client_without_an_engine(
 
 
 def test_the_doctor_tells_rights_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "machine_engine", lambda: None)
+    monkeypatch.setattr(doctor, "machine_engine", lambda: None)
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     hints = {check.what: check.hint for check in doctor.kind()}
     assert "apt-get install docker.io" in hints["root"]
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(doctor, "_may_mount", lambda: False)
+    monkeypatch.setattr(requirements, "_may_mount", lambda: False)
     hints = {check.what: check.hint for check in doctor.kind()}
     assert "--privileged" in hints["the right to mount (CAP_SYS_ADMIN)"]
 
 
 def test_the_doctor_tells_a_disk_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(space, "free_bytes", lambda _: 1 << 30)
+    monkeypatch.setattr(disk, "free_bytes", lambda _: 1 << 30)
     room = [check for check in doctor.control_plane() if "GiB free" in check.what]
     assert {check.outcome for check in room} == {Outcome.MISSING}
     assert "devcluster prune" in room[0].hint
@@ -563,7 +564,7 @@ def test_without_go_up_says_how_to_get_it(tmp_path: Path) -> None:
     code, shown = _said(up, PATH=path, DEVCLUSTER_BUILD="1")
     assert code == 1
     assert "Go is needed to build Kubernetes, etcd and CoreDNS, and is not installed." in shown
-    assert binaries.GO_HINT in shown.replace("\n", " ")
+    assert offline.GO_HINT in shown.replace("\n", " ")
 
 
 def test_a_docker_client_without_an_engine_is_told_apart(tmp_path: Path) -> None:

@@ -1,49 +1,31 @@
-"""The images that a cluster's workloads need: by their public names, or made here under own names.
+"""Base images where none can be pulled, made from Debian's packages and from wheels.
 
-Where images can be pulled these are the official ones. Where not, they are made from Debian's
-packages and from wheels, and named for what they are: `localhost/bookstore-python:3.11.2-bookworm`.
+They are named for what they are: `localhost/bookstore-python:3.11.2-bookworm`.
 """
 
 import importlib.util
 import os
-import platform
 import ssl
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-from devcluster import paths, progress, run, space
+from devcluster import disk, paths, progress, run
+from devcluster.engine import Engine
 from devcluster.errors import DevclusterError
+from devcluster.images import Role
 from devcluster.locking import locked
-from devcluster.offline import debian, engine
-from devcluster.offline.engine import Engine
+from devcluster.offline import debian, privateengine
 from devcluster.offline.imagearchive import (
     DEFAULT_PATH,
+    RECIPE_LABEL,
     Entry,
     Image,
     Layer,
-    write_archive,
+    load,
     write_layer,
 )
-
-RECIPE_LABEL = "dev.bookstore.devcluster.recipe"
-
-
-class Role(StrEnum):
-    """What an image is for; the value is the variable that `devcluster env` prints for it."""
-
-    BASE = "BASE_IMAGE"
-    POSTGRES = "POSTGRES_IMAGE"
-    VALKEY = "VALKEY_IMAGE"
-
-
-PULLED = {
-    Role.BASE: "python:3.13-slim-bookworm",
-    Role.POSTGRES: "postgres:18",
-    Role.VALKEY: "valkey/valkey:8.1",
-}
 
 # What each local name begins with; the version is that of what is in the image.
 LOCAL = {
@@ -100,22 +82,12 @@ def _ensure(docker: Engine, role: Role) -> str:
     _root_layer()  # a long step of its own
     with (
         progress.step(f"Making the image {LOCAL[role]}", expected_seconds=5) as step,
-        space.scratch() as work,
+        disk.scratch() as work,
     ):
         image = make[role](work)
         step.update(image.name)
         load(docker, [image])
     return image.name
-
-
-def load(docker: Engine, images: list[Image]) -> None:
-    """Put images into the engine."""
-    with space.scratch() as work:
-        archive = work / "images.tar"
-        write_archive(images, archive, machine=platform.machine())
-        docker.output("load", "--quiet", "--input", archive, timeout=600)
-    # What they replace: made by an earlier recipe, without a name now, and used by nothing.
-    docker.output("image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}", timeout=120)
 
 
 def recipe() -> debian.Recipe:
@@ -155,7 +127,7 @@ def _data(role: Role) -> Path:
 
 
 def _root_layer() -> Layer:
-    return Layer.of(debian.root_archive(recipe(), engine.tools_root(), expected_seconds=25))
+    return Layer.of(debian.root_archive(recipe(), privateengine.tools_root(), expected_seconds=25))
 
 
 def _labels(role: Role, version: str) -> dict[str, str]:
@@ -285,17 +257,3 @@ def _pinned(requirement: str) -> str:
     if not block:
         raise DevclusterError(f"{requirement} is not in wheels.txt.")
     return "\n".join(block) + "\n"
-
-
-def pull(docker: Engine, name: str) -> None:
-    """Pull an image unless the engine has it. Raises CommandFailed."""
-    if docker.has_image(name):
-        return
-    with progress.step(f"Pulling {name}") as step:
-        run.run(
-            [docker.docker, "pull", name],
-            env=docker.environment,
-            on_line=step.update,
-            timeout=1800,
-            hint="Is an image registry within reach? DEVCLUSTER_ENGINE=private makes images here.",
-        )

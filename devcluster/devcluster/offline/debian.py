@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import paths, progress, run, space
+from devcluster import disk, paths, progress, run
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
 
@@ -66,7 +66,7 @@ def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> N
         )
     with progress.step("Fetching Debian's Docker engine", expected_seconds=20) as step:
         shutil.rmtree(folder, ignore_errors=True)
-        with space.scratch() as archives:
+        with disk.scratch() as archives:
             _download(packages, optional, archives)
             folder.mkdir(parents=True)
             versions = {}
@@ -76,8 +76,8 @@ def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> N
                 run.run(["dpkg-deb", "--extract", archive, folder])
                 versions[name] = version
         # Written last: its presence says that the folder is complete.
-        space.keep(folder)
-        space.write_whole(folder / "packages.json", json.dumps(versions, indent=2))
+        disk.keep(folder)
+        disk.write_whole(folder / "packages.json", json.dumps(versions, indent=2))
 
 
 def name_and_version(archive: str) -> tuple[str, str]:
@@ -107,7 +107,7 @@ def _download(packages: Sequence[str], optional: Sequence[str], folder: Path) ->
 def _download_with(
     options: Sequence[str], packages: Sequence[str], optional: Sequence[str], folder: Path
 ) -> None:
-    known = [name for name in optional if run.succeeds(["apt-cache", *options, "show", name])]
+    known = [name for name in optional if run.run_ok(["apt-cache", *options, "show", name])]
     wanted = [*packages, *known]
     run.run(["apt-get", *options, "download", *wanted], cwd=folder, timeout=600)
 

@@ -9,19 +9,21 @@ little more than its name.
 import platform
 import shutil
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from devcluster import binaries, paths, progress, run, space, versions
+from devcluster import disk, paths, progress, run, versions
+from devcluster.engine import Engine
 from devcluster.locking import locked
-from devcluster.offline import baseimages, debian, engine
-from devcluster.offline.baseimages import RECIPE_LABEL
-from devcluster.offline.engine import Engine
-from devcluster.offline.imagearchive import Entry, Image, Layer, write_archive, write_layer
-
-# The node image that kind's release notes name for this release of kind, by digest.
-PULLED = (
-    "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a"
+from devcluster.offline import debian, privateengine
+from devcluster.offline.imagearchive import (
+    RECIPE_LABEL,
+    Entry,
+    Image,
+    Layer,
+    load,
+    write_archive,
+    write_layer,
 )
 
 NAME = f"localhost/bookstore-node:{versions.KUBERNETES}"
@@ -39,43 +41,49 @@ _STARTED_UNITS = ("kubelet.service", "hostpath.path")
 _LAYOUT = 2
 
 # On the node, and with the control plane's programs in the images.
-_PROGRAMS = (
+_ON_NODE = (
     *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
     *("kubelet", "kubeadm", "kubectl", "etcd", "coredns"),
 )
+PROGRAMS = (*_ON_NODE, "pause")
 
 
-def ensure(docker: Engine) -> str:
+def ensure(docker: Engine, programs: Mapping[str, Path]) -> str:
     """Make the node image in the engine if it is missing, and return its name.
 
-    Builds the Kubernetes programs if they are missing, too. Raises DevclusterError.
+    `programs` has a path for each of PROGRAMS. Raises DevclusterError.
     """
-    programs = binaries.ensure([*_PROGRAMS, "pause"])
     with locked("images"):
-        if present(docker):
+        if present(docker, programs):
             return NAME
-        root = debian.root_archive(recipe(), engine.tools_root(), expected_seconds=35)
+        root = debian.root_archive(recipe(), privateengine.tools_root(), expected_seconds=35)
         with (
             progress.step("Making the node image", expected_seconds=10) as step,
-            space.scratch() as work,
+            disk.scratch() as work,
         ):
             image = _image(root, programs, work)
             step.update("into the engine")
-            baseimages.load(docker, [image])
+            load(docker, [image])
     return NAME
 
 
-def is_prepared() -> bool:
-    """Whether all that takes long is in the cache."""
-    programs = (*_PROGRAMS, "pause")
-    return recipe().archive.exists() and all(map(binaries.cached, programs))
+def is_prepared(cached: Callable[[str], Path | None]) -> bool:
+    """Whether all that takes long is in the cache; `cached` returns where a program is in it."""
+    return recipe().archive.exists() and all(map(cached, PROGRAMS))
 
 
-def present(docker: Engine) -> bool:
-    """Whether the engine has the node image, made by today's recipe."""
+def present(docker: Engine, programs: Mapping[str, Path]) -> bool:
+    """Whether the engine has the node image, made by today's recipe of these programs."""
     return bool(
         docker.output(
-            *("image", "ls", "--quiet", "--filter", f"label={RECIPE_LABEL}={_digest()}", NAME)
+            *(
+                "image",
+                "ls",
+                "--quiet",
+                "--filter",
+                f"label={RECIPE_LABEL}={_digest(programs)}",
+                NAME,
+            )
         )
     )
 
@@ -85,9 +93,9 @@ def recipe() -> debian.Recipe:
     return debian.Recipe("node", _PACKAGES, "node.sh", {})
 
 
-def _digest() -> str:
+def _digest(programs: Mapping[str, Path]) -> str:
     files = debian.content(paths.DATA / "nodeimage")
-    folders = [path.parent.name for name in ("kubelet", "pause") if (path := binaries.cached(name))]
+    folders = [programs[name].parent.name for name in ("kubelet", "pause") if name in programs]
     return debian.fingerprint(recipe().digest, _LAYOUT, files, folders)
 
 
@@ -132,7 +140,10 @@ def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
         environment={"container": "docker"},
         stop_signal="SIGRTMIN+3",  # systemd's "power off"
         volumes=("/var",),
-        labels={RECIPE_LABEL: _digest(), "org.opencontainers.image.version": versions.KUBERNETES},
+        labels={
+            RECIPE_LABEL: _digest(programs),
+            "org.opencontainers.image.version": versions.KUBERNETES,
+        },
     )
 
 
@@ -149,7 +160,7 @@ def _node_files() -> Iterable[Entry]:
 def _program_entries(programs: Mapping[str, Path]) -> Iterable[Entry]:
     """Give each program its place; names that are one file become links to the first of them."""
     first: dict[int, str] = {}
-    for name in _PROGRAMS:
+    for name in _ON_NODE:
         inode = programs[name].stat().st_ino
         if inode in first:
             yield Entry(f"/usr/local/bin/{name}", link=first[inode], mode=0o777)

@@ -1,20 +1,19 @@
-"""The Docker engine that a kind cluster runs in: the machine's own, or a private one.
+"""The private Docker engine: Debian's, unpacked into the cache and never installed.
 
-The private one is Debian's, unpacked into the cache and never installed. It shares the host's
-network, so that what a cluster publishes is on 127.0.0.1; its mounts are in a mount namespace of
-its own and go with its last process. Its images are kept when it stops.
+It shares the host's network, so that what a cluster publishes is on 127.0.0.1; its mounts are in a
+mount namespace of its own and go with its last process. Its images are kept when it stops.
 """
 
 import contextlib
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import paths, processes, progress, run, space
+from devcluster import disk, paths, processes, progress
+from devcluster.engine import Engine, machine_engine
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
 from devcluster.offline import debian, hostcleanup
@@ -46,81 +45,15 @@ _END_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
-class Choice(StrEnum):
-    """Which engine to use, as DEVCLUSTER_ENGINE or `--engine` has it."""
-
-    AUTO = "auto"
-    DOCKER = "docker"
-    PRIVATE = "private"
-
-    @classmethod
-    def from_environment(cls) -> "Choice":
-        """Read DEVCLUSTER_ENGINE; `auto` where it is not set. Raises DevclusterError."""
-        value = os.environ.get("DEVCLUSTER_ENGINE", "") or cls.AUTO.value
-        try:
-            return cls(value)
-        except ValueError:
-            raise DevclusterError(
-                f"DEVCLUSTER_ENGINE is “{value}”.", "It can be auto, docker or private."
-            ) from None
-
-
-@dataclass(frozen=True)
-class Engine:
-    """A Docker engine that answers.
-
-    `environment` is what its clients need; `path` holds the folders to come first on PATH.
-    """
-
-    docker: Path
-    private: bool
-    environment: Mapping[str, str] = field(default_factory=dict)
-    path: tuple[Path, ...] = ()
-
-    def output(self, *arguments: str | os.PathLike[str], timeout: float = 60.0) -> str:
-        """Run a short docker command and return what it prints. Raises CommandFailed."""
-        return run.output([self.docker, *arguments], env=self.environment, timeout=timeout)
-
-    def answers(self) -> bool:
-        """Whether the engine answers."""
-        with contextlib.suppress(CommandFailed):
-            return bool(self.output("version", "--format", "{{.Server.Version}}", timeout=10))
-        return False
-
-    def has_image(self, name: str) -> bool:
-        """Whether the engine has an image of this name, or of this name and digest."""
-        with contextlib.suppress(CommandFailed):
-            return bool(self.output("image", "inspect", "--format", "{{.Id}}", name))
-        return False
-
-
-def machine_engine() -> Engine | None:
-    """Return the machine's own engine if it answers; DOCKER_HOST and contexts are respected."""
-    docker = run.which("docker")
-    if docker is None or _is_private(os.environ.get("DOCKER_HOST", "")):
-        return None
-    engine = Engine(docker=docker, private=False)
-    return engine if engine.answers() else None
-
-
-def _is_private(host: str) -> bool:
-    return host == f"unix://{socket_path()}"
-
-
-def socket_path() -> Path:
-    """Where the private engine answers."""
-    return paths.engine() / "docker.sock"
-
-
-def running_private_engine() -> Engine | None:
+def running_engine() -> Engine | None:
     """Return the private engine if it runs."""
-    if not _processes() or not socket_path().is_socket():
+    if not _processes() or not paths.engine_socket().is_socket():
         return None
     engine = _private_engine(_tools())
     return engine if engine.answers() else None
 
 
-def start_private_engine(cluster: str = "") -> Engine:
+def start_engine(cluster: str = "") -> Engine:
     """Start the private engine, or return it if it runs. Raises DevclusterError.
 
     With `cluster`, note that this cluster needs it, so that no other's `down` stops it.
@@ -212,7 +145,7 @@ def _private_engine(tools: _Tools) -> Engine:
         docker=tools.root / "usr/bin/docker",
         private=True,
         environment={
-            "DOCKER_HOST": f"unix://{socket_path()}",
+            "DOCKER_HOST": f"unix://{paths.engine_socket()}",
             "DOCKER_BUILDKIT": "1",
             # The machine's own settings of the client are for another engine.
             "DOCKER_CONTEXT": "",
@@ -253,7 +186,7 @@ def _spawn(tools: _Tools) -> Process:
     state = paths.engine()
     state.mkdir(parents=True, exist_ok=True)
     (state / "client").mkdir(exist_ok=True)
-    for stale in (socket_path(), _pid_file()):
+    for stale in (paths.engine_socket(), _pid_file()):
         stale.unlink(missing_ok=True)
     # It has nothing that outlives an engine, but the process ids of one that crashed.
     shutil.rmtree(_exec_root(), ignore_errors=True)
@@ -262,7 +195,7 @@ def _spawn(tools: _Tools) -> Process:
         [
             *("unshare", "--mount", "--propagation", "slave", "--"),
             *("dockerd", "--config-file", ""),
-            *("--host", f"unix://{socket_path()}", "--pidfile", _pid_file()),
+            *("--host", f"unix://{paths.engine_socket()}", "--pidfile", _pid_file()),
             *("--data-root", data_root(), "--exec-root", _exec_root()),
             *("--add-runtime", f"capfilter={tools.runtime}", "--default-runtime", "capfilter"),
         ],
@@ -278,7 +211,7 @@ def _record_footprint(tools: _Tools) -> None:
     record.parent.mkdir(parents=True, exist_ok=True)
     now = Footprint.now(tools.environment())
     before = _footprint()
-    space.write_whole(record, (before.after_boot(now) if before else now).to_json())
+    disk.write_whole(record, (before.after_boot(now) if before else now).to_json())
 
 
 def _footprint() -> Footprint | None:
@@ -288,22 +221,22 @@ def _footprint() -> Footprint | None:
     return None
 
 
-def release(cluster: str) -> None:
+def release_engine(cluster: str) -> None:
     """Note that a cluster needs the private engine no more, and stop it if none does."""
     with locked("engine"):
         (_users() / cluster).unlink(missing_ok=True)
-        if not users():
+        if not engine_users():
             _stop()
 
 
-def stop_if_unused() -> None:
+def stop_unused_engine() -> None:
     """Stop the private engine if no cluster needs it."""
     with locked("engine"):
-        if not users():
+        if not engine_users():
             _stop()
 
 
-def users() -> list[str]:
+def engine_users() -> list[str]:
     """Return the clusters that need the private engine."""
     return sorted(path.name for path in _users().glob("*"))
 
@@ -335,7 +268,7 @@ def _stop() -> None:
         before = (_footprint() or now).after_boot(now)
         done = hostcleanup.clean(before, environment)
         left = hostcleanup.leftovers(before, environment)
-    for stale in (socket_path(), _pid_file(), _footprint_file()):
+    for stale in (paths.engine_socket(), _pid_file(), _footprint_file()):
         stale.unlink(missing_ok=True)
     if done:
         progress.say(f"Removed what the engine left: {', '.join(done)}")
@@ -357,14 +290,14 @@ def _say_why_it_goes_on(clusters: Sequence[str]) -> None:
     names = ", ".join(clusters)
     progress.warn(
         "The private Docker engine goes on: it has kind clusters that were not made here: "
-        f"{names}. To delete one, then the engine: DOCKER_HOST=unix://{socket_path()} "
+        f"{names}. To delete one, then the engine: DOCKER_HOST=unix://{paths.engine_socket()} "
         f"kind delete cluster --name {clusters[0]}; devcluster down --all"
     )
 
 
 def _processes() -> list[Process]:
     """Find the private engine's own process."""
-    return _find(f"unix://{socket_path()}", "dockerd")
+    return _find(f"unix://{paths.engine_socket()}", "dockerd")
 
 
 def _orphans() -> list[Process]:

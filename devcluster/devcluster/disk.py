@@ -6,7 +6,8 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from devcluster import paths
@@ -88,6 +89,26 @@ def _in_use(folder: Path) -> bool:
     return False
 
 
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which gets its name `folder` only when the block ends well.
+
+    Called with the lock of `folder`: what an earlier, interrupted attempt left is removed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".unfinished-{folder.name}-"
+    for left in folder.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    try:
+        yield unfinished
+        keep(unfinished)
+        unfinished.chmod(0o755)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
 def keep(folder: Path) -> None:
     """Have the files of a finished folder on the disk, before its name says that it is finished.
 
@@ -124,3 +145,41 @@ def free_bytes(folder: Path) -> int:
 
 def _existing(folder: Path) -> Path:
     return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Something that no cluster uses, how much room it takes, and how to remove it."""
+
+    what: str
+    bytes: int
+    remove: Callable[[], object]
+
+
+def others(folder: Path, current: Iterable[str]) -> list[Path]:
+    """Return what is in a folder, without what is current; links lead to what is not ours."""
+    keep = set(current)
+    return sorted(
+        path for path in folder.glob("*") if path.name not in keep and not path.is_symlink()
+    )
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def size_of(path: Path) -> int:
+    """Return the bytes that a file or folder takes; hard links of one file count once."""
+    files: dict[int, int] = {}
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                stat = Path(folder, name).lstat()
+                files[stat.st_ino] = stat.st_blocks * 512
+    if path.is_file():
+        files[0] = path.lstat().st_blocks * 512
+    return sum(files.values())

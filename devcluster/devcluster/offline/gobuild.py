@@ -1,0 +1,233 @@
+"""Programs built from Go modules, every module pinned by checksum.
+
+Kubernetes, etcd and CoreDNS are built together, as one program that is known by nine names: nearly
+all of the time goes into what they share.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from devcluster import disk, paths, progress, releases, run, versions
+from devcluster.errors import CommandFailed, DevclusterError
+from devcluster.locking import locked
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to build one file from Go modules, and the names of the programs that it is.
+
+    `folder` in data/go has its go.mod and go.sum, so that every module is pinned by checksum.
+    `packages` and `seconds` (on 2 cores) are for the progress display only.
+    """
+
+    folder: str
+    version: str
+    package: str
+    programs: tuple[str, ...]
+    packages: int
+    seconds: int
+    ldflags: str = ""
+
+
+_COMPONENT = "k8s.io/component-base/version"
+_MAJOR, _MINOR = versions.KUBERNETES.removeprefix("v").split(".")[:2]
+
+MULTICALL = Recipe(
+    folder="multicall",
+    version=versions.KUBERNETES,
+    package=".",
+    programs=(
+        *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
+        *("kubelet", "kubeadm", "kubectl", "etcd", "coredns"),
+    ),
+    packages=2916,
+    seconds=300,
+    ldflags=(
+        f"-X {_COMPONENT}.gitVersion={versions.KUBERNETES} -X {_COMPONENT}.gitTreeState=clean "
+        f"-X {_COMPONENT}.gitMajor={_MAJOR} -X {_COMPONENT}.gitMinor={_MINOR}"
+    ),
+)
+RECIPES = (
+    MULTICALL,
+    Recipe("kind", versions.KIND, "sigs.k8s.io/kind", ("kind",), 292, 25),
+    Recipe(
+        "kwok",
+        versions.KWOK,
+        "sigs.k8s.io/kwok/cmd/kwok",
+        ("kwok",),
+        996,
+        85,
+        f"-X sigs.k8s.io/kwok/pkg/consts.Version={versions.KWOK}",
+    ),
+    Recipe(
+        "metrics-server",
+        versions.METRICS_SERVER,
+        "sigs.k8s.io/metrics-server/cmd/metrics-server",
+        ("metrics-server",),
+        1334,
+        135,
+        f"-X sigs.k8s.io/metrics-server/pkg/version.gitVersion={versions.METRICS_SERVER}",
+    ),
+    # For compose.yaml where the docker client has no plugin: a program of its own.
+    Recipe(
+        "compose",
+        versions.COMPOSE,
+        "github.com/docker/compose/v2/cmd",
+        ("docker-compose",),
+        1311,
+        130,
+        f"-X github.com/docker/compose/v2/internal.Version={versions.COMPOSE}",
+    ),
+    # For scripts/lint.
+    Recipe(
+        "actionlint",
+        versions.ACTIONLINT,
+        "github.com/rhysd/actionlint/cmd/actionlint",
+        ("actionlint",),
+        106,
+        15,
+    ),
+    Recipe("pause", versions.PAUSE, ".", ("pause",), 60, 5),
+)
+
+_BUILD_FLAGS = (
+    *("-v", "-trimpath", "-tags=grpcnotrace"),
+    # Debug information takes a fifth of the compile time and is thrown away when linking.
+    "-gcflags=all=-dwarf=false",
+)
+_NEEDED_GIGABYTES = 4
+GO_HINT = (
+    f"Install Go {versions.GO} (1.21 or later fetches that by itself): https://go.dev/dl, "
+    "or on Debian 13: apt-get install golang-go"
+)
+PROGRAMS = tuple(name for recipe in RECIPES for name in recipe.programs)
+
+
+def built_program(name: str) -> Path:
+    """Return where a program is once it is built."""
+    return build_folder(recipe_of(name)) / name
+
+
+def build_programs(names: Iterable[str]) -> dict[str, Path]:
+    """Build programs, with those that are built together with them. Raises DevclusterError."""
+    wanted = set(names)
+    for recipe in RECIPES:
+        if wanted & set(recipe.programs):
+            _built(recipe)
+    return {name: built_program(name) for name in wanted}
+
+
+def current_builds() -> dict[str, str]:
+    """Return the folders of today's versions, each with the lock under which it is filled."""
+    return {build_folder(each).name: f"program {each.folder}" for each in RECIPES}
+
+
+def _built(recipe: Recipe) -> Path:
+    folder = build_folder(recipe)
+    with locked(f"program {recipe.folder}"):
+        if not folder.is_dir():
+            _build(recipe, folder)
+    return folder
+
+
+def _build(recipe: Recipe, folder: Path) -> None:
+    go = run.which("go")
+    what = "Kubernetes, etcd and CoreDNS" if recipe is MULTICALL else recipe.folder
+    if go is None:
+        raise DevclusterError(f"Go is needed to build {what}, and is not installed.", GO_HINT)
+    log = paths.logs() / f"build-{recipe.folder}.log"
+    log.unlink(missing_ok=True)
+    title = f"Building {what} {recipe.version} from Go modules"
+    with progress.step(title, recipe.seconds) as step, disk.new_folder(folder) as unfinished:
+        source = unfinished / "source"
+        shutil.copytree(paths.DATA / "go" / recipe.folder, source)
+        counter = BuildProgress(recipe.packages, recipe.package)
+        try:
+            run.run(
+                _command(go, recipe, unfinished / recipe.programs[0]),
+                cwd=source,
+                env=_go_environment(),
+                log=log,
+                on_line=lambda line: step.update(counter.told(line)),
+            )
+        except CommandFailed as error:
+            error.hint = build_hint(error.tail)
+            raise
+        shutil.rmtree(source)
+        for name in recipe.programs[1:]:
+            os.link(unfinished / recipe.programs[0], unfinished / name)
+
+
+def _command(go: Path, recipe: Recipe, target: Path) -> list[str | Path]:
+    ldflags = f"-s -w {recipe.ldflags}".rstrip()
+    # nice: whoever waits for this still wants to use the machine.
+    build: list[str | Path] = ["nice", "-n", "5", go, "build", *_BUILD_FLAGS, "-ldflags", ldflags]
+    return [*build, "-o", target, recipe.package]
+
+
+def _go_environment() -> dict[str, str]:
+    """Return what makes the build the same for everybody. Proxy settings stay the user's."""
+    return {
+        "CGO_ENABLED": "0",
+        "GO111MODULE": "on",
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
+        "GOWORK": "off",
+    }
+
+
+class BuildProgress:
+    """What `go build -v` is at, from its lines."""
+
+    def __init__(self, packages: int, package: str) -> None:
+        self._expected = packages
+        self._last = package
+        self._modules = 0
+        self._packages = 0
+
+    def told(self, line: str) -> str:
+        """Take in one line of output and return a few words."""
+        if line.startswith("go: downloading "):
+            self._modules += 1
+            return f"{self._modules} modules fetched"
+        if line and " " not in line:
+            self._packages += 1
+        if line == self._last or line.startswith("bookstore.local/"):
+            return "linking"
+        return f"{self._packages} of at most {max(self._packages, self._expected)} packages"
+
+
+def build_hint(output: str) -> str:
+    """Say what to do about a build that failed, from the end of its output."""
+    said = output.lower()
+    if "no space left" in said:
+        return (
+            f"The disk is full: about {_NEEDED_GIGABYTES} GB are needed for Go's caches "
+            f"(`go env GOCACHE GOMODCACHE`) and {paths.cache()}."
+        )
+    if any(
+        word in said for word in ("dial tcp", "no such host", "timeout", "proxyconnect", "goproxy")
+    ):
+        return "The Go module proxy could not be reached: see `go env GOPROXY`, then try again."
+    if "requires go >=" in said or "toolchain not available" in said:
+        return GO_HINT
+    if "killed" in said:
+        return "Compiling needs about 3 GB of memory: close something, then try again."
+    return "Try again: what is compiled already is not compiled twice."
+
+
+def build_folder(recipe: Recipe) -> Path:
+    """Return a folder whose name changes with everything that the result depends on."""
+    digest = hashlib.sha256("\n".join((recipe.package, recipe.ldflags, *_BUILD_FLAGS)).encode())
+    for file in sorted((paths.DATA / "go" / recipe.folder).iterdir()):
+        digest.update(file.name.encode() + file.read_bytes())
+    system = "-".join(releases.system())
+    return paths.binaries() / f"{recipe.folder}-{recipe.version}-{system}-{digest.hexdigest()[:8]}"
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return how a program is built."""
+    return next(recipe for recipe in RECIPES if name in recipe.programs)
