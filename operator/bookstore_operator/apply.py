@@ -9,11 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from bookstore_operator import names
 from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
-from bookstore_operator.facts.objects import controlled_by_another
-from bookstore_operator.observe import Observer
-from bookstore_operator.plan import (
+from bookstore_operator.core import names
+from bookstore_operator.core.kinds import (
+    BOOKSTORE,
+    CLAIMS,
+    DEPLOYMENTS,
+    SECRETS,
+    STATEFUL_SETS,
+    STORE_LABEL,
+    key_of,
+    resource_of,
+    store_name_of,
+)
+from bookstore_operator.core.lookup import controlled_by_another
+from bookstore_operator.core.plan import (
     GENERATED,
     Action,
     Apply,
@@ -26,18 +36,8 @@ from bookstore_operator.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.resources import (
-    BOOKSTORE,
-    CLAIMS,
-    DEPLOYMENTS,
-    SECRETS,
-    STATEFUL_SETS,
-    STORE_LABEL,
-    key_of,
-    resource_of,
-    store_name_of,
-)
-from bookstore_operator.snapshot import Refusal
+from bookstore_operator.core.snapshot import Refusal
+from bookstore_operator.observe import Observer
 from bookstore_operator.store import ObjectStore, StoreKey
 
 logger = logging.getLogger(__name__)

@@ -133,7 +133,7 @@ def _namespaces(given: Sequence[str] | None) -> tuple[str, ...]:
 def _run(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands need neither kopf nor a client.
     from bookstore_operator import logs, operate  # noqa: PLC0415
-    from bookstore_operator.snapshot import OperatorSettings  # noqa: PLC0415
+    from bookstore_operator.core.snapshot import OperatorSettings  # noqa: PLC0415
 
     signals.end_at_once()  # until operate.run listens: nothing has begun that has to be ended
     logs.configure(arguments.log_format, arguments.log_level)

@@ -18,8 +18,8 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from bookstore_operator import __version__
-from bookstore_operator.plan import Manifest, ObjectKey
-from bookstore_operator.resources import DEPLOYMENTS, Resource, resource_of, selector_of
+from bookstore_operator.core.kinds import DEPLOYMENTS, Resource, resource_of, selector_of
+from bookstore_operator.core.plan import Manifest, ObjectKey
 
 FIELD_MANAGER = "bookstore-operator"
 EVENTS = Resource("v1", "Event", "events")

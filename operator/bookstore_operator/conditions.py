@@ -10,23 +10,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bookstore_operator import names
-from bookstore_operator.build.common import Component, selector
+from bookstore_operator.core import history, names
+from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.labels import Component, selector
+from bookstore_operator.core.lookup import condition, find
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.reasons import PROBLEMS, Reason
+from bookstore_operator.core.snapshot import Refusal, Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.crd.status import Condition, ConditionStatus
-from bookstore_operator.facts import backups, history, pods
+from bookstore_operator.facts import backups, pods
 from bookstore_operator.facts.jobs import Ending, ending_of, result_of
-from bookstore_operator.facts.objects import condition, find
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.facts.said import volume_full
 from bookstore_operator.gates.colour import all_available, trouble_of
 from bookstore_operator.gates.credentials import cache_known, own_cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.drain import switched
-from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.plan import Manifest
-from bookstore_operator.reasons import PROBLEMS, Reason
-from bookstore_operator.snapshot import Refusal, Snapshot
 
 AVAILABLE = "Available"
 READY = "Ready"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
-from bookstore_operator.plan import Event, Manifest
-from bookstore_operator.resources import STORE_LABEL, Resource
+from bookstore_operator.core.kinds import STORE_LABEL, Resource
+from bookstore_operator.core.plan import Event, Manifest
 from bookstore_operator.store import ObjectStore, StoreKey
 
 logger = logging.getLogger(__name__)

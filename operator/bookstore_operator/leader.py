@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bookstore_operator.client import Api, ApiError
-from bookstore_operator.plan import Manifest
-from bookstore_operator.resources import Resource
+from bookstore_operator.core.kinds import Resource
+from bookstore_operator.core.plan import Manifest
 
 logger = logging.getLogger(__name__)
 

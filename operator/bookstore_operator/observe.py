@@ -13,14 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bookstore_operator import decide, observed
+from bookstore_operator import decide
 from bookstore_operator.client import Api, ApiError, ClusterError
-from bookstore_operator.facts import pulling
-from bookstore_operator.facts.contents import fault_of
-from bookstore_operator.facts.credentials import Wanted
-from bookstore_operator.facts.puzzles import puzzling
-from bookstore_operator.plan import Manifest, ObjectKey
-from bookstore_operator.resources import (
+from bookstore_operator.core.kinds import (
     BOOKSTORES,
     RELEASES,
     SECRETS,
@@ -29,7 +24,12 @@ from bookstore_operator.resources import (
     key_of,
     resource_of,
 )
-from bookstore_operator.snapshot import OperatorSettings, Snapshot
+from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, snapshot_of
+from bookstore_operator.facts import pulling
+from bookstore_operator.facts.contents import fault_of
+from bookstore_operator.facts.credentials import Wanted
+from bookstore_operator.facts.puzzles import puzzling
 from bookstore_operator.store import ObjectStore, StoreKey
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class Observer:
             return None
         objects = self._store.owned(key)
         secrets = await self._secrets(key.namespace, decide.secrets_of_interest(store))
-        snapshot = observed.snapshot_of(
+        snapshot = snapshot_of(
             store,
             self._store.releases(key),
             objects.values(),

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bookstore_operator.plan import Manifest, ObjectKey
-from bookstore_operator.resources import (
+from bookstore_operator.core.kinds import (
     BOOKSTORE,
     RELEASE,
     SECRETS,
@@ -23,6 +22,7 @@ from bookstore_operator.resources import (
     key_of,
     store_name_of,
 )
+from bookstore_operator.core.plan import Manifest, ObjectKey
 
 _TOMBSTONES = 10_000
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"

@@ -11,9 +11,8 @@ import pytest
 
 from bookstore_operator.apply import Applier, RefusedError, StaleSnapshotError
 from bookstore_operator.client import Api, load_configuration
-from bookstore_operator.events import Recorder
-from bookstore_operator.observe import Observer
-from bookstore_operator.plan import (
+from bookstore_operator.core.kinds import STORE_LABEL, bookstore_key, key_of
+from bookstore_operator.core.plan import (
     GENERATED,
     Action,
     Apply,
@@ -27,8 +26,9 @@ from bookstore_operator.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.resources import STORE_LABEL, bookstore_key, key_of
-from bookstore_operator.snapshot import OperatorSettings
+from bookstore_operator.core.snapshot import OperatorSettings
+from bookstore_operator.events import Recorder
+from bookstore_operator.observe import Observer
 from bookstore_operator.store import ObjectStore, StoreKey
 from tests.cluster.conftest import Shop
 

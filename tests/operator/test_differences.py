@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.differences import differs
+from bookstore_operator.core.drift import differs
 
 pytestmark = pytest.mark.golden
 

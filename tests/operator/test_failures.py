@@ -13,12 +13,20 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.core.plan import (
+    Action,
+    Apply,
+    Event,
+    EventType,
+    ObjectKey,
+    Scale,
+    WriteStatus,
+)
+from bookstore_operator.core.snapshot import Refusal
 from bookstore_operator.decide import decide, secrets_of_interest
 from bookstore_operator.facts import pulling
 from bookstore_operator.facts.contents import Content, fault_of
 from bookstore_operator.facts.said import last_words, volume_full
-from bookstore_operator.plan import Action, Apply, Event, EventType, ObjectKey, Scale, WriteStatus
-from bookstore_operator.snapshot import Refusal
 from bookstore_operator.workqueue import Backoff, Schedule
 from tests.support.world import VALKEY, World
 

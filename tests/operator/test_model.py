@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 LARGEST_CRD = 200_000
 PURE = (
-    *("crd", "crd.schema", "build", "facts", "gates", "decide", "conditions", "differences"),
-    *("names", "observed", "plan", "snapshot"),
+    *("crd", "crd.schema", "core", "core.ensure", "core.snapshot", "workloads", "build"),
+    *("facts", "gates", "decide", "conditions"),
 )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.core.plan import Apply, Create, CreateSecret, EventType, Plan
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.decide import decide
 from bookstore_operator.facts.contents import SHORTEST_TOKEN
-from bookstore_operator.plan import Apply, Create, CreateSecret, EventType, Plan
 from tests.support.world import MIGRATED, VALKEY, World
 
 pytestmark = pytest.mark.scenario

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bookstore_operator.core.plan import Plan
 from bookstore_operator.decide import decide
-from bookstore_operator.plan import Plan
 from tests.support.world import MIGRATED, VALKEY, World
 
 pytestmark = pytest.mark.scenario

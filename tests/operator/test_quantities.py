@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bookstore_operator.core import history
 from bookstore_operator.crd.quantities import SUFFIXES
 from bookstore_operator.crd.quantities import amount as amount_of
-from bookstore_operator.facts import history
 from tests.support.world import World
 
 pytestmark = pytest.mark.scenario

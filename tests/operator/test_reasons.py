@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import bookstore_operator
+from bookstore_operator.core.reasons import PROBLEMS, Reason
 from bookstore_operator.crd.release import StageName, Verdict
-from bookstore_operator.reasons import PROBLEMS, Reason
 from tests.operator.test_failures import FAILURES
 
 pytestmark = pytest.mark.scenario

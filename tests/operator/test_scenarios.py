@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.decide import decide
-from bookstore_operator.observed import key_of
-from bookstore_operator.plan import (
+from bookstore_operator.core.kinds import key_of
+from bookstore_operator.core.plan import (
     Apply,
     Create,
     CreateSecret,
@@ -19,6 +17,8 @@ from bookstore_operator.plan import (
     Scale,
     WriteStatus,
 )
+from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.decide import decide
 from tests.support.world import MIGRATED, World
 
 pytestmark = pytest.mark.scenario

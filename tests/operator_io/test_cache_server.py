@@ -16,9 +16,9 @@ import pytest
 import redis
 
 from bookstore_operator.build import cache
+from bookstore_operator.core.plan import GENERATED
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.cache import EmbeddedCache
-from bookstore_operator.plan import GENERATED
 
 pytestmark = pytest.mark.scenario
 

@@ -13,7 +13,7 @@ import pytest
 from kubernetes.aio.client import Configuration
 
 from bookstore_operator.client import Api, ApiError
-from bookstore_operator.resources import BOOKSTORES, resource_of
+from bookstore_operator.core.kinds import BOOKSTORES, resource_of
 
 pytestmark = pytest.mark.scenario
 

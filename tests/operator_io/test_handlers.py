@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from bookstore_operator.core.kinds import BOOKSTORES, WATCHED
 from bookstore_operator.handlers import settings
-from bookstore_operator.resources import BOOKSTORES, WATCHED
 
 pytestmark = pytest.mark.scenario
 

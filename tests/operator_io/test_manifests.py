@@ -9,9 +9,7 @@ import pytest
 import yaml
 
 from bookstore_operator import handlers
-from bookstore_operator.events import EVENTS
-from bookstore_operator.leader import LEASES
-from bookstore_operator.resources import (
+from bookstore_operator.core.kinds import (
     BOOKSTORES,
     DEPLOYMENTS,
     SECRETS,
@@ -19,6 +17,8 @@ from bookstore_operator.resources import (
     WATCHED,
     Resource,
 )
+from bookstore_operator.events import EVENTS
+from bookstore_operator.leader import LEASES
 
 pytestmark = pytest.mark.scenario
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.core.kinds import API_VERSION, DEPLOYMENTS, STORE_LABEL
+from bookstore_operator.core.plan import ObjectKey
 from bookstore_operator.handlers import take_in
-from bookstore_operator.plan import ObjectKey
-from bookstore_operator.resources import API_VERSION, DEPLOYMENTS, STORE_LABEL
 from bookstore_operator.store import ObjectStore, StoreKey, trimmed
 
 pytestmark = pytest.mark.scenario

@@ -10,16 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bookstore_operator.build.common import COLOUR_LABEL, COMPONENT_LABEL, release_selector
-from bookstore_operator.decide import decide, secrets_of_interest
-from bookstore_operator.facts import history, pulling
-from bookstore_operator.facts.endpoints import SERVICE_LABEL
-from bookstore_operator.facts.objects import condition
-from bookstore_operator.facts.puzzles import puzzling
-from bookstore_operator.facts.replicas import live_size
-from bookstore_operator.gates.colour import all_available
-from bookstore_operator.observed import key_of, snapshot_of
-from bookstore_operator.plan import (
+from bookstore_operator.core import history
+from bookstore_operator.core.kinds import key_of
+from bookstore_operator.core.labels import COLOUR_LABEL, COMPONENT_LABEL, release_selector
+from bookstore_operator.core.lookup import condition
+from bookstore_operator.core.plan import (
     Action,
     Apply,
     Create,
@@ -31,7 +26,13 @@ from bookstore_operator.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.snapshot import OperatorSettings, Refusal, Snapshot
+from bookstore_operator.core.snapshot import OperatorSettings, Refusal, Snapshot, snapshot_of
+from bookstore_operator.decide import decide, secrets_of_interest
+from bookstore_operator.facts import pulling
+from bookstore_operator.facts.endpoints import SERVICE_LABEL
+from bookstore_operator.facts.puzzles import puzzling
+from bookstore_operator.facts.replicas import live_size
+from bookstore_operator.gates.colour import all_available
 
 Object = dict[str, Any]
 

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from importlib import resources
 
-from bookstore_operator import names
-from bookstore_operator.build.common import (
-    Component,
-    Object,
-    container_security,
-    keeps_data,
-    labels,
-    metadata,
-    pod_security,
-)
 from bookstore_operator.build.database import POSTGRES_USER
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import Component, labels
+from bookstore_operator.core.metadata import Object, keeps_data, metadata
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.workloads.pod_security import container_security, pod_security
 
 SCRIPT = resources.files("bookstore_operator.build").joinpath("backup.sh").read_text("utf-8")
 URI_FOLDER = "/run/secrets/database"

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
-from bookstore_operator.build.common import (
-    Component,
-    Object,
-    container_security,
-    keeps_data,
-    labels,
-    metadata,
-    pod_security,
-    resources_of,
-    selector,
-)
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import Component, labels, selector
+from bookstore_operator.core.metadata import Object, keeps_data, metadata
+from bookstore_operator.core.plan import GENERATED
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.database import EmbeddedDatabase
-from bookstore_operator.plan import GENERATED
+from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
 
 POSTGRES_USER = 999
 """The number of the user `postgres` in the official image."""

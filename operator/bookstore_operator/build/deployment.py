@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
-from bookstore_operator.build.common import (
-    COLOUR_LABEL,
-    REVISION_LABEL,
-    Component,
-    Object,
-    colour_selector,
-    metadata,
-)
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import COLOUR_LABEL, REVISION_LABEL, Component, colour_selector
+from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
 

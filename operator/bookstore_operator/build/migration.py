@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
-from bookstore_operator.build.common import (
-    COMPONENT_LABEL,
-    RELEASE_LABEL,
-    Component,
-    Object,
-    metadata,
-    owned_by_release,
-)
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import ATTEMPT_LABEL, COMPONENT_LABEL, RELEASE_LABEL, Component
+from bookstore_operator.core.metadata import Object, metadata, owned_by_release
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
 
-ATTEMPT_LABEL = "bookstore.dev/attempt"
 SERVING_ONLY = frozenset({"startupProbe", "livenessProbe", "readinessProbe", "ports"})
 NEEDED = frozenset({"tmp", "database"})
 """The volumes of a migration: it neither counts requests nor lets anybody write."""

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
 from bookstore_operator.build import cache, database
-from bookstore_operator.build.common import (
-    COMPONENT_LABEL,
-    Component,
-    Object,
-    metadata,
-    selector,
-)
-from bookstore_operator.build.pod import INTERNAL_PORT, PUBLIC_PORT
+from bookstore_operator.core import names
+from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
+from bookstore_operator.core.labels import COMPONENT_LABEL, Component, selector
+from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.network_policy import Scrapers
 

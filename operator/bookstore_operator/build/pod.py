@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bookstore_operator import names
-from bookstore_operator.build.common import (
+from bookstore_operator.core import names
+from bookstore_operator.core.contract import (
+    API_USER,
+    GRACE_SECONDS,
+    INTERNAL_PORT,
+    PUBLIC_PORT,
+    SECRETS_FOLDER,
+)
+from bookstore_operator.core.labels import (
     COLOUR_LABEL,
     REVISION_LABEL,
     Component,
-    Object,
     colour_selector,
-    container_security,
     labels,
-    pod_security,
-    resources_of,
 )
+from bookstore_operator.core.metadata import Object
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import Colour
 from bookstore_operator.crd.spec.cache import Cache
@@ -24,13 +28,7 @@ from bookstore_operator.crd.spec.config import Config
 from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.staff import Staff
-
-API_USER = 10001
-PUBLIC_PORT = 8000
-INTERNAL_PORT = 8001
-SECRETS_FOLDER = "/run/secrets/bookstore"
-GRACE_SECONDS = 10
-"""What a process may need beyond its drain and its shutdown before it is killed."""
+from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
 
 
 def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str, Any]) -> Object:

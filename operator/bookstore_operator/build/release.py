@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bookstore_operator import names
-from bookstore_operator.build.common import COLOUR_LABEL, REVISION_LABEL, Object, metadata
 from bookstore_operator.build.pod import pod_template
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import COLOUR_LABEL, REVISION_LABEL
+from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import KIND, Colour

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
-from bookstore_operator.build.common import Component, Object, metadata, release_selector
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import Component, release_selector
+from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
-from bookstore_operator.build.common import Component, Object, metadata
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import Component
+from bookstore_operator.core.metadata import Object, metadata
+from bookstore_operator.core.plan import GENERATED
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.plan import GENERATED
 
 
 def staff_secret(store: BookStore) -> Object:

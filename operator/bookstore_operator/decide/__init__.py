@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.core.gate import Passed
+from bookstore_operator.core.plan import Manifest, Plan
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide.cache import cache
 from bookstore_operator.decide.credentials import staff_token
@@ -18,9 +21,6 @@ from bookstore_operator.decide.serving import serving
 from bookstore_operator.decide.surroundings import backups, network_policies
 from bookstore_operator.decide.tidying import old_releases, old_tries
 from bookstore_operator.facts.credentials import Wanted, wanted
-from bookstore_operator.gates.gate import Passed
-from bookstore_operator.plan import Manifest, Plan
-from bookstore_operator.snapshot import Snapshot
 
 __all__ = ["decide", "secrets_of_interest"]
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator import names
 from bookstore_operator.build import cache as build
+from bookstore_operator.core import history, names
+from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.plan import Action, CreateSecret
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.decide.writing import desired, undesired
-from bookstore_operator.facts import history
-from bookstore_operator.facts.objects import find
 from bookstore_operator.gates.drain import old_releases
-from bookstore_operator.plan import Action, CreateSecret
-from bookstore_operator.snapshot import Snapshot
 
 
 def cache(snapshot: Snapshot) -> Iterator[Action]:

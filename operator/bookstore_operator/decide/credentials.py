@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator import names
 from bookstore_operator.build.staff import staff_secret, staff_secret_keys
-from bookstore_operator.plan import Action, CreateSecret
-from bookstore_operator.snapshot import Snapshot
+from bookstore_operator.core import names
+from bookstore_operator.core.plan import Action, CreateSecret
+from bookstore_operator.core.snapshot import Snapshot
 
 
 def staff_token(snapshot: Snapshot) -> Iterator[Action]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator import names
 from bookstore_operator.build import database as build
-from bookstore_operator.decide.writing import desired
-from bookstore_operator.facts.objects import find
+from bookstore_operator.core import names
+from bookstore_operator.core.ensure import desired
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.plan import Action, Apply, CreateSecret
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.gates.database import password_lost
-from bookstore_operator.plan import Action, Apply, CreateSecret
-from bookstore_operator.snapshot import Snapshot
 
 
 def database(snapshot: Snapshot) -> Iterator[Action]:

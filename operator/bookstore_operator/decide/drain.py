@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.core import history
+from bookstore_operator.core.gate import Passed
+from bookstore_operator.core.records import recorded
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.facts import history
 from bookstore_operator.gates.drain import drained, followed, old_releases, switched
-from bookstore_operator.gates.gate import Passed
-from bookstore_operator.snapshot import Snapshot
 
 
 def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
@@ -19,15 +20,15 @@ def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progr
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
     served_at = release.status.served_at or now
-    snapshot = history.recorded(snapshot, release, served_at=served_at)
+    snapshot = recorded(snapshot, release, served_at=served_at)
     answer = drained(snapshot, now)
     if not isinstance(answer, Passed):
         return Progress(snapshot, answer)
     for name in old_releases(snapshot):
         old = next(other for other in snapshot.releases if other.name == name)
-        snapshot = history.recorded(snapshot, old, demoted_at=now)
+        snapshot = recorded(snapshot, old, demoted_at=now)
     promoted = history.active(snapshot) or release
     return Progress(
-        history.recorded(snapshot, promoted, verdict=Verdict.SUCCEEDED, reason="Succeeded"),
+        recorded(snapshot, promoted, verdict=Verdict.SUCCEEDED, reason="Succeeded"),
         Passed(),
     )

@@ -7,16 +7,16 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bookstore_operator.build.migration import expand_job
+from bookstore_operator.core.gate import Answer, Failed, Passed
+from bookstore_operator.core.plan import Action, Create
+from bookstore_operator.core.records import recorded
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.facts import history
 from bookstore_operator.facts.jobs import Ending, migrations_of
 from bookstore_operator.gates.credentials import cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
-from bookstore_operator.gates.gate import Answer, Failed, Passed
 from bookstore_operator.gates.migration import migration_done, no_other_migration
-from bookstore_operator.plan import Action, Create
-from bookstore_operator.snapshot import Snapshot
 
 Gate: TypeAlias = Callable[[Snapshot, datetime], Answer]
 
@@ -53,7 +53,7 @@ def _recorded(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
         return snapshot
     attempts = max(release.status.attempts, tried[-1].attempt)
     schema = list(tried[-1].schema_after) or release.status.schema_revisions
-    return history.recorded(snapshot, release, attempts=attempts, schema_revisions=schema)
+    return recorded(snapshot, release, attempts=attempts, schema_revisions=schema)
 
 
 def _next_try(snapshot: Snapshot, release: BookStoreRelease) -> Action:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bookstore_operator.gates.gate import Answer
-from bookstore_operator.plan import Action
-from bookstore_operator.snapshot import Snapshot
+from bookstore_operator.core.gate import Answer
+from bookstore_operator.core.plan import Action
+from bookstore_operator.core.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from bookstore_operator.build.release import release as new_release
+from bookstore_operator.core import history
+from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.plan import Create
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.records import recorded
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.stages import walk
-from bookstore_operator.facts import history
 from bookstore_operator.facts.jobs import Ending, migrations_of
-from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.plan import Create
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 
 def advance(snapshot: Snapshot, now: datetime) -> Progress:
@@ -86,7 +87,7 @@ def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
     aborted = Failed(
         Reason.ABORTED, f"{newest.name} was aborted by hand. Change the BookStore to go on."
     )
-    snapshot = history.recorded(
+    snapshot = recorded(
         snapshot, newest, verdict=Verdict.FAILED, reason=aborted.reason, message=aborted.message
     )
     return Progress(snapshot, aborted)
@@ -95,7 +96,7 @@ def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
 def _superseded(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:
     failed = newest.status.verdict is Verdict.FAILED
     before = f" Before that: {newest.status.message}" if failed else ""
-    return history.recorded(
+    return recorded(
         snapshot,
         newest,
         verdict=Verdict.SUPERSEDED,

@@ -6,20 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bookstore_operator import conditions, names
-from bookstore_operator.build.common import release_selector
+from bookstore_operator import conditions
+from bookstore_operator.core import history, names
+from bookstore_operator.core.gate import Waiting
+from bookstore_operator.core.labels import release_selector
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.plan import Action, Event, EventType, ObjectKey, WriteStatus
+from bookstore_operator.core.reasons import PROBLEMS
+from bookstore_operator.core.records import recorded
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd import bookstore, release
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.facts import backups, history
-from bookstore_operator.facts.objects import find
+from bookstore_operator.facts import backups
 from bookstore_operator.facts.puzzles import look_again
-from bookstore_operator.gates.gate import Waiting
-from bookstore_operator.plan import Action, Event, EventType, ObjectKey, WriteStatus
-from bookstore_operator.reasons import PROBLEMS
-from bookstore_operator.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def _with_what_is_waited_for(progress: Progress) -> Snapshot:
     newest, answer = history.newest(progress.snapshot), progress.answer
     if newest is None or not newest.in_flight or not isinstance(answer, Waiting):
         return progress.snapshot
-    return history.recorded(progress.snapshot, newest, reason=answer.reason, message=answer.message)
+    return recorded(progress.snapshot, newest, reason=answer.reason, message=answer.message)
 
 
 def _write(made: BookStoreRelease) -> Action:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator import names
 from bookstore_operator.build.deployment import deployment
 from bookstore_operator.build.scaling import autoscaler, disruption_budget
 from bookstore_operator.build.service import active_service
+from bookstore_operator.core import history, names
+from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.plan import Action
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import StageName
 from bookstore_operator.decide.start import scaled
-from bookstore_operator.decide.writing import desired, undesired
-from bookstore_operator.facts import history
-from bookstore_operator.facts.objects import find
 from bookstore_operator.facts.replicas import live_size, size
-from bookstore_operator.plan import Action
-from bookstore_operator.snapshot import Snapshot
 
 
 def serving(snapshot: Snapshot) -> Iterator[Action]:

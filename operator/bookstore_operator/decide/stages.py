@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TypeAlias
 
+from bookstore_operator.core import history
+from bookstore_operator.core.gate import Failed, Passed
+from bookstore_operator.core.plan import Action
+from bookstore_operator.core.records import recorded
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.decide.drain import drain
 from bookstore_operator.decide.expand import expand
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.start import start
 from bookstore_operator.decide.switch import switch
-from bookstore_operator.facts import history
-from bookstore_operator.gates.gate import Failed, Passed
-from bookstore_operator.plan import Action
-from bookstore_operator.snapshot import Snapshot
 
 Stage: TypeAlias = Callable[[Snapshot, BookStoreRelease, datetime], Progress]
 
@@ -60,7 +61,7 @@ def _entered(snapshot: Snapshot, stage: StageName, now: datetime) -> Snapshot:
     release = _newest(snapshot)
     if release.status.stage is stage:
         return snapshot
-    return history.recorded(snapshot, release, stage=stage, stage_started_at=now)
+    return recorded(snapshot, release, stage=stage, stage_started_at=now)
 
 
 def _failed(snapshot: Snapshot, failure: Failed) -> Snapshot:
@@ -69,6 +70,4 @@ def _failed(snapshot: Snapshot, failure: Failed) -> Snapshot:
         f"{failure.message} To try again, delete BookStoreRelease {release.name}; "
         "to go on, change the BookStore."
     )
-    return history.recorded(
-        snapshot, release, verdict=Verdict.FAILED, reason=failure.reason, message=again
-    )
+    return recorded(snapshot, release, verdict=Verdict.FAILED, reason=failure.reason, message=again)

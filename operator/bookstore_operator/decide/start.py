@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from bookstore_operator import names
 from bookstore_operator.build.deployment import deployment
+from bookstore_operator.core import names
+from bookstore_operator.core.ensure import desired
+from bookstore_operator.core.gate import Passed, Waiting
+from bookstore_operator.core.plan import Action, Scale
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, Colour
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.decide.writing import desired
 from bookstore_operator.facts.replicas import live_size, size
 from bookstore_operator.gates.colour import colour_available
-from bookstore_operator.gates.gate import Passed, Waiting
-from bookstore_operator.plan import Action, Scale
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 
 def start(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:

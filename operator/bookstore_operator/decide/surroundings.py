@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator import names
 from bookstore_operator.build.backup import backup_claim, backup_cron_job
-from bookstore_operator.build.common import Object
 from bookstore_operator.build.network import (
     api_network_policy,
     cache_network_policy,
     database_network_policy,
 )
-from bookstore_operator.decide.writing import desired, undesired
-from bookstore_operator.facts.objects import find
-from bookstore_operator.plan import Action
-from bookstore_operator.snapshot import Snapshot
+from bookstore_operator.core import names
+from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.metadata import Object
+from bookstore_operator.core.plan import Action
+from bookstore_operator.core.snapshot import Snapshot
 
 
 def network_policies(snapshot: Snapshot) -> Iterator[Action]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bookstore_operator.core import history
+from bookstore_operator.core.ensure import undesired
+from bookstore_operator.core.plan import Action, Delete, ObjectKey
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import KIND, BookStoreRelease
-from bookstore_operator.decide.writing import undesired
-from bookstore_operator.facts import history
 from bookstore_operator.facts.jobs import Ending, migrations_of
-from bookstore_operator.plan import Action, Delete, ObjectKey
-from bookstore_operator.snapshot import Snapshot
 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 
-from bookstore_operator import names
 from bookstore_operator.build.backup import STARTING_DEADLINE
-from bookstore_operator.build.common import COMPONENT_LABEL, Component
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import COMPONENT_LABEL, Component
+from bookstore_operator.core.lookup import all_of, find, label
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.facts.jobs import Ending, ending_of
-from bookstore_operator.facts.objects import all_of, find, label
-from bookstore_operator.plan import Manifest
-from bookstore_operator.snapshot import Snapshot
 
 ALIASES: Mapping[str, str] = {
     "@hourly": "0 * * * *",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from bookstore_operator import names
+from bookstore_operator.core import names
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.facts.contents import Content
-from bookstore_operator.snapshot import Snapshot
 
 Wanted: TypeAlias = Mapping[str, Mapping[str, Content]]
 """Secret → key → what it is for."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bookstore_operator import names
-from bookstore_operator.facts.objects import all_of, label
-from bookstore_operator.plan import Manifest
-from bookstore_operator.snapshot import Snapshot
+from bookstore_operator.core import names
+from bookstore_operator.core.lookup import all_of, label
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.snapshot import Snapshot
 
 SERVICE_LABEL = "kubernetes.io/service-name"
 

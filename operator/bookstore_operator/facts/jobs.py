@@ -7,13 +7,12 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from bookstore_operator.build.common import COMPONENT_LABEL, Component
-from bookstore_operator.build.migration import ATTEMPT_LABEL
+from bookstore_operator.core.labels import ATTEMPT_LABEL, COMPONENT_LABEL, Component
+from bookstore_operator.core.lookup import all_of, condition, label, owned_by
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.facts import said
-from bookstore_operator.facts.objects import all_of, condition, label, owned_by
-from bookstore_operator.plan import Manifest
-from bookstore_operator.snapshot import Snapshot
 
 JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 TRANSIENT = frozenset({"unreachable", "refused-credentials", "locked"})

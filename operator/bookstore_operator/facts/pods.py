@@ -10,16 +10,16 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bookstore_operator import names
-from bookstore_operator.build.common import COMPONENT_LABEL, Component, release_selector
-from bookstore_operator.build.pod import INTERNAL_PORT
+from bookstore_operator.core import names
+from bookstore_operator.core.contract import INTERNAL_PORT
+from bookstore_operator.core.labels import COMPONENT_LABEL, Component, release_selector
+from bookstore_operator.core.lookup import API_VERSIONS, all_of, condition, label
+from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.reasons import PROBLEMS, Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts.objects import API_VERSIONS, all_of, condition, label
 from bookstore_operator.facts.pulling import UNPULLABLE, secrets_of
 from bookstore_operator.facts.said import last_words, other_version, volume_full
-from bookstore_operator.plan import Manifest, ObjectKey
-from bookstore_operator.reasons import PROBLEMS, Reason
-from bookstore_operator.snapshot import Snapshot
 
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 _OVER = frozenset({"Succeeded", "Failed"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bookstore_operator.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectKey
 
 UNPULLABLE = frozenset(
     {

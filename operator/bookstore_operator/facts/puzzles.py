@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from bookstore_operator.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectKey
 
 PATIENCE: Mapping[str, timedelta] = {
     "Job": timedelta(seconds=2),

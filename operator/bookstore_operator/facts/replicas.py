@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from bookstore_operator import names
+from bookstore_operator.core import history, names
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import Colour
-from bookstore_operator.facts import history
-from bookstore_operator.facts.objects import find
-from bookstore_operator.snapshot import Snapshot
 
 DEFAULT_REPLICAS = 2
 

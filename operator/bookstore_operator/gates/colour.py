@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator import names
-from bookstore_operator.build.common import REVISION_LABEL, release_selector
+from bookstore_operator.core import history, names
+from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.labels import REVISION_LABEL, release_selector
+from bookstore_operator.core.lookup import find, label
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import history, pods
-from bookstore_operator.facts.objects import find, label
+from bookstore_operator.facts import pods
 from bookstore_operator.facts.replicas import live_size
-from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.plan import Manifest
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 
 def colour_available(snapshot: Snapshot, now: datetime) -> Answer:

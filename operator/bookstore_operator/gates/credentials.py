@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from bookstore_operator import names
+from bookstore_operator.core import names
+from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.facts import credentials
 from bookstore_operator.gates.database import SECRET_POLL
-from bookstore_operator.gates.gate import Answer, Passed, Waiting
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

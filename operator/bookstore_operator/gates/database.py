@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator import names
-from bookstore_operator.build.common import Component, selector
+from bookstore_operator.core import names
+from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.labels import Component, selector
+from bookstore_operator.core.lookup import controlled_by_another, find
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.facts import credentials, pods
-from bookstore_operator.facts.objects import controlled_by_another, find
-from bookstore_operator.gates.gate import Answer, Passed, Waiting
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 SECRET_POLL = timedelta(seconds=10)
 """How often to look for a Secret: Secrets are not watched, for the operator may not list them."""

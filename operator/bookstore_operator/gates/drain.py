@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator import names
-from bookstore_operator.build.common import release_selector
+from bookstore_operator.core import history, names
+from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.labels import release_selector
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import history, pods
+from bookstore_operator.facts import pods
 from bookstore_operator.facts.endpoints import endpoints
-from bookstore_operator.facts.objects import find
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.colour import trouble_of
-from bookstore_operator.gates.gate import Answer, Passed, Waiting
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
 """How long at most a next release waits for the old colour, whatever the delay asked for."""

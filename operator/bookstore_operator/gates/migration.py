@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from bookstore_operator import names
-from bookstore_operator.build.common import RELEASE_LABEL
+from bookstore_operator.core import history, names
+from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.labels import RELEASE_LABEL
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import history, pods, said
+from bookstore_operator.facts import pods, said
 from bookstore_operator.facts.jobs import (
     Ending,
     Migration,
@@ -16,9 +19,6 @@ from bookstore_operator.facts.jobs import (
     running_migration,
 )
 from bookstore_operator.facts.pods import full_volume_advice
-from bookstore_operator.gates.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.reasons import Reason
-from bookstore_operator.snapshot import Snapshot
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(minutes=5)

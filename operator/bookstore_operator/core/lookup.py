@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bookstore_operator import names
+from bookstore_operator.core import names
+from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import KIND
-from bookstore_operator.plan import Manifest, ObjectKey
-from bookstore_operator.snapshot import Snapshot
 
 API_VERSIONS: Mapping[str, str] = {
     "CronJob": "batch/v1",

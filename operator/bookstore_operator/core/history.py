@@ -1,16 +1,13 @@
-"""What the releases of a BookStore say: the durable record."""
+"""What the releases of a BookStore say: which one is worked on, which one serves."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
-from bookstore_operator import names
-from bookstore_operator.build.common import COLOUR_LABEL
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import COLOUR_LABEL
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.intent import compared, normalised
 from bookstore_operator.crd.release import BookStoreRelease, Colour, Verdict
-from bookstore_operator.facts.objects import find
-from bookstore_operator.snapshot import Snapshot
 
 
 def newest(snapshot: Snapshot) -> BookStoreRelease | None:
@@ -55,15 +52,3 @@ def draining(snapshot: Snapshot) -> bool:
 def wants(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     """Whether the BookStore asks for just what a release makes true."""
     return normalised(release.spec.intent) == compared(snapshot.store.spec)
-
-
-def recorded(snapshot: Snapshot, release: BookStoreRelease, **changes: Any) -> Snapshot:
-    """Return the Snapshot with changes of a release's status in it."""
-    status = release.status.model_copy(update=changes)
-    written = release.model_copy(update={"status": status})
-    return replace(
-        snapshot,
-        releases=tuple(
-            written if other.name == release.name else other for other in snapshot.releases
-        ),
-    )

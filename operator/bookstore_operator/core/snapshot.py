@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from bookstore_operator.core.kinds import key_of
+from bookstore_operator.core.plan import Manifest, ObjectKey
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.plan import Manifest, ObjectKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,25 @@ class Snapshot:
     settings: OperatorSettings = OperatorSettings()
     refusal: Refusal | None = None
     """The write that was refused when this BookStore was last looked at, if one was."""
+
+
+def snapshot_of(
+    store: Manifest,
+    releases: Iterable[Manifest],
+    objects: Iterable[Manifest],
+    secrets: Mapping[str, frozenset[str]],
+    settings: OperatorSettings,
+) -> Snapshot:
+    """Return the Snapshot of a BookStore.
+
+    `objects` must have apiVersion and kind, also where a list of the API server leaves them out.
+    Raises pydantic's ValidationError when a BookStore or a release does not fit its model.
+    """
+    parsed = (BookStoreRelease.model_validate(release) for release in releases)
+    return Snapshot(
+        store=BookStore.model_validate(store),
+        releases=tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt))),
+        objects={key_of(manifest): manifest for manifest in objects},
+        secrets=dict(secrets),
+        settings=settings,
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from bookstore_operator.reasons import Reason
+from bookstore_operator.core.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.quantities import amount
-from bookstore_operator.plan import Manifest
 
 WHOLE = frozenset({"selector", "matchLabels"})
 """Maps that mean something else when they have more in them than desired."""

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from bookstore_operator.differences import differs
-from bookstore_operator.observed import key_of
-from bookstore_operator.plan import Action, Apply, Delete, Manifest
-from bookstore_operator.snapshot import Snapshot
+from bookstore_operator.core.drift import differs
+from bookstore_operator.core.kinds import key_of
+from bookstore_operator.core.plan import Action, Apply, Delete, Manifest
+from bookstore_operator.core.snapshot import Snapshot
 
 APPLIED = "bookstore.dev/applied"
 """An annotation with the hash of what was applied: a field that is no longer desired shows."""

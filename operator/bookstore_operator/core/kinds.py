@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from bookstore_operator.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectKey
 
 GROUP = "bookstore.dev"
 API_VERSION = f"{GROUP}/v1alpha1"

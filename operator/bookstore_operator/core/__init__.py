@@ -1,0 +1,1 @@
+"""What all rooms share: the Snapshot, the Plan, gates, names, labels, kinds. Pure."""

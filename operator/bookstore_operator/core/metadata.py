@@ -1,0 +1,52 @@
+"""Metadata of the objects that the operator makes: name, labels, owner."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from bookstore_operator.core.labels import Component, labels
+from bookstore_operator.crd import base, bookstore, release
+from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
+from bookstore_operator.crd.release import BookStoreRelease
+
+Object: TypeAlias = dict[str, Any]
+
+
+def metadata(
+    store: BookStore, name: str, component: Component | None = None, owned: bool = True
+) -> Object:
+    """Return the metadata of an object that goes with its BookStore (or, not owned, stays)."""
+    owners = {"ownerReferences": [owned_by_store(store)]} if owned else {}
+    return {
+        "name": name,
+        "namespace": store.metadata.namespace,
+        "labels": labels(store.name, component),
+        **owners,
+    }
+
+
+def keeps_data(store: BookStore) -> bool:
+    """Whether volumes and their password outlive the BookStore."""
+    return store.spec.deletion_policy is DeletionPolicy.RETAIN
+
+
+def owned_by_store(store: BookStore) -> Object:
+    """Return the owner reference to a BookStore."""
+    return _owner(bookstore.KIND, store.name, store.metadata.uid)
+
+
+def owned_by_release(made: BookStoreRelease) -> Object:
+    """Return the owner reference to a BookStoreRelease."""
+    return _owner(release.KIND, made.name, made.metadata.uid)
+
+
+def _owner(kind: str, name: str, uid: str) -> Object:
+    # blockOwnerDeletion would need the right to set finalizers, and nothing here waits for it.
+    return {
+        "apiVersion": base.API_VERSION,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
