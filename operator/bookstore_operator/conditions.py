@@ -19,14 +19,15 @@ from bookstore_operator.core.reasons import PROBLEMS, Reason
 from bookstore_operator.core.snapshot import Refusal, Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
 from bookstore_operator.crd.status import Condition, ConditionStatus
-from bookstore_operator.facts import backups, pods
-from bookstore_operator.facts.jobs import Ending, ending_of, result_of
+from bookstore_operator.facts import backups
 from bookstore_operator.facts.replicas import live_size
-from bookstore_operator.facts.said import volume_full
 from bookstore_operator.gates.colour import all_available, trouble_of
 from bookstore_operator.gates.credentials import cache_known, own_cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.drain import switched
+from bookstore_operator.workloads import pod_problems
+from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
+from bookstore_operator.workloads.termination import volume_full
 
 AVAILABLE = "Available"
 READY = "Ready"
@@ -163,8 +164,8 @@ def _available(snapshot: Snapshot, now: datetime) -> Finding:
         return _false(AVAILABLE, Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
     told = "No Pod of the active colour is available."
     trouble = trouble_of(snapshot, active)
-    reason = pods.serious_or(Reason.NO_POD_AVAILABLE, trouble)
-    return _false(AVAILABLE, reason, pods.with_trouble(told, trouble))
+    reason = pod_problems.serious_or(Reason.NO_POD_AVAILABLE, trouble)
+    return _false(AVAILABLE, reason, pod_problems.with_trouble(told, trouble))
 
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
@@ -181,8 +182,8 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     if deployment is None or not all_available(deployment, wanted):
         count = _status_of(snapshot, active).get("availableReplicas", 0)
         trouble = trouble_of(snapshot, active)
-        told = pods.with_trouble(f"{count} of {wanted} Pods are available.", trouble)
-        return _false(READY, pods.serious_or(Reason.SCALING, trouble), told)
+        told = pod_problems.with_trouble(f"{count} of {wanted} Pods are available.", trouble)
+        return _false(READY, pod_problems.serious_or(Reason.SCALING, trouble), told)
     return _true(
         READY, Reason.SERVING, f"Revision {active.spec.revision} serves, all is as asked for."
     )
@@ -241,7 +242,7 @@ def _backup_healthy(snapshot: Snapshot, now: datetime) -> Finding:
         why = result_of(snapshot, last).get("message") or "see the log of its Pod."
         told = f"The last backup (Job {name}) failed: {why}"
         if volume_full(told):
-            told = f"{told} {pods.full_volume_advice(names.backup(snapshot.store.name))}"
+            told = f"{told} {pod_problems.full_volume_advice(names.backup(snapshot.store.name))}"
         return _false(BACKUP_HEALTHY, Reason.BACKUP_FAILED, told)
     if backup.suspend:
         told = "No further backups: spec.backup.suspend is true."
@@ -300,9 +301,9 @@ def _own_cache_healthy(snapshot: Snapshot) -> Finding:
     deployment = find(snapshot, "Deployment", name) or {}
     if deployment.get("status", {}).get("availableReplicas"):
         return _true(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) answers.")
-    trouble = pods.trouble(snapshot, selector(snapshot.store.name, Component.CACHE))
-    trouble = trouble or pods.creation_refused(snapshot, "Deployment", name)
-    told = pods.with_trouble(
+    trouble = pod_problems.trouble(snapshot, selector(snapshot.store.name, Component.CACHE))
+    trouble = trouble or pod_problems.creation_refused(snapshot, "Deployment", name)
+    told = pod_problems.with_trouble(
         f"Valkey (Deployment {name}) is not ready. Meanwhile each API process counts for itself.",
         trouble,
     )

@@ -26,11 +26,11 @@ from bookstore_operator.core.kinds import (
 )
 from bookstore_operator.core.plan import Manifest, ObjectKey
 from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, snapshot_of
-from bookstore_operator.facts import pulling
 from bookstore_operator.facts.contents import fault_of
 from bookstore_operator.facts.credentials import Wanted
-from bookstore_operator.facts.puzzles import puzzling
 from bookstore_operator.store import ObjectStore, StoreKey
+from bookstore_operator.workloads import pull_secrets
+from bookstore_operator.workloads.unexplained import puzzling
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Observer:
                 for name, faults in secrets.items()
             },
             pull_secrets=await self._pull_secrets(
-                key.namespace, pulling.secrets_of_interest(objects)
+                key.namespace, pull_secrets.secrets_of_interest(objects)
             ),
             warnings=await self._warnings(key.namespace, puzzling(objects, self._now())),
         )
@@ -171,7 +171,8 @@ class Observer:
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
         """Read Secrets by name, and say of each what keeps images from being pulled with it."""
         faults = {
-            name: pulling.fault_of(await self._secret(namespace, name)) for name in sorted(names)
+            name: pull_secrets.fault_of(await self._secret(namespace, name))
+            for name in sorted(names)
         }
         return {name: fault for name, fault in faults.items() if fault}
 

@@ -24,9 +24,9 @@ from bookstore_operator.core.plan import (
 )
 from bookstore_operator.core.snapshot import Refusal
 from bookstore_operator.decide import decide, secrets_of_interest
-from bookstore_operator.facts import pulling
 from bookstore_operator.facts.contents import Content, fault_of
-from bookstore_operator.facts.said import last_words, volume_full
+from bookstore_operator.workloads import pull_secrets
+from bookstore_operator.workloads.termination import last_words, volume_full
 from bookstore_operator.workqueue import Backoff, Schedule
 from tests.support.world import VALKEY, World
 
@@ -804,7 +804,7 @@ def test_a_full_volume_is_known_by_its_error() -> None:
 def test_why_nothing_is_pulled_with_a_secret(
     secret: dict[str, Any] | None, fault: str | None
 ) -> None:
-    found = pulling.fault_of(secret)
+    found = pull_secrets.fault_of(secret)
     assert (found is None) if fault is None else (found or "").startswith(fault)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.facts.jobs import Ending, Migration, result_of
 from bookstore_operator.gates.colour import all_available
 from bookstore_operator.gates.migration import retry_at
+from bookstore_operator.releases.migrations import Migration
+from bookstore_operator.workloads.jobs import Ending, result_of
 from tests.support.world import World
 
 pytestmark = pytest.mark.scenario

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bookstore_operator.facts.said import last_words, other_version
+from bookstore_operator.workloads.termination import last_words, other_version
 from tests.support.postgres import PostgresMissingError, own_postgres
 
 pytestmark = pytest.mark.scenario

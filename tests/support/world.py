@@ -28,11 +28,11 @@ from bookstore_operator.core.plan import (
 )
 from bookstore_operator.core.snapshot import OperatorSettings, Refusal, Snapshot, snapshot_of
 from bookstore_operator.decide import decide, secrets_of_interest
-from bookstore_operator.facts import pulling
-from bookstore_operator.facts.endpoints import SERVICE_LABEL
-from bookstore_operator.facts.puzzles import puzzling
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.colour import all_available
+from bookstore_operator.workloads import pull_secrets
+from bookstore_operator.workloads.endpoints import SERVICE_LABEL
+from bookstore_operator.workloads.unexplained import puzzling
 
 Object = dict[str, Any]
 
@@ -193,7 +193,7 @@ class World:
             pull_secrets={
                 name: fault
                 for name, fault in self.pull_secrets.items()
-                if name in pulling.secrets_of_interest(snapshot.objects)
+                if name in pull_secrets.secrets_of_interest(snapshot.objects)
             },
             warnings={key: self.warned[key] for key in odd if key in self.warned},
             refusal=self.refusal,

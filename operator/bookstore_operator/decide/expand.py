@@ -13,10 +13,11 @@ from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.facts.jobs import Ending, migrations_of
 from bookstore_operator.gates.credentials import cache_known, staff_known
 from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.migration import migration_done, no_other_migration
+from bookstore_operator.releases.migrations import migrations_of
+from bookstore_operator.workloads.jobs import Ending
 
 Gate: TypeAlias = Callable[[Snapshot, datetime], Answer]
 

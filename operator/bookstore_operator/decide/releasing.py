@@ -15,7 +15,8 @@ from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.stages import walk
-from bookstore_operator.facts.jobs import Ending, migrations_of
+from bookstore_operator.releases.migrations import migrations_of
+from bookstore_operator.workloads.jobs import Ending
 
 
 def advance(snapshot: Snapshot, now: datetime) -> Progress:

@@ -21,7 +21,7 @@ from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.facts import backups
-from bookstore_operator.facts.puzzles import look_again
+from bookstore_operator.workloads.unexplained import look_again
 
 
 @dataclass(frozen=True, slots=True)

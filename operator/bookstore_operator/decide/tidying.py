@@ -10,7 +10,8 @@ from bookstore_operator.core.plan import Action, Delete, ObjectKey
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import KIND, BookStoreRelease
-from bookstore_operator.facts.jobs import Ending, migrations_of
+from bookstore_operator.releases.migrations import migrations_of
+from bookstore_operator.workloads.jobs import Ending
 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:

@@ -18,7 +18,7 @@ from bookstore_operator.core.labels import COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.facts.jobs import Ending, ending_of
+from bookstore_operator.workloads.jobs import Ending, ending_of
 
 ALIASES: Mapping[str, str] = {
     "@hourly": "0 * * * *",

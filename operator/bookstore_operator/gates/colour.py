@@ -12,8 +12,8 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import pods
 from bookstore_operator.facts.replicas import live_size
+from bookstore_operator.workloads import pod_problems
 
 
 def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
@@ -35,12 +35,12 @@ def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
     return _overdue_or_waiting(snapshot, release, now, told)
 
 
-def trouble_of(snapshot: Snapshot, release: BookStoreRelease) -> pods.Trouble | None:
+def trouble_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.Trouble | None:
     """Return what keeps a release's Pods from serving, or from being there at all."""
     name = names.deployment(snapshot.store.name, release.spec.colour)
-    return pods.trouble(snapshot, release_selector(release)) or pods.creation_refused(
-        snapshot, "Deployment", name
-    )
+    return pod_problems.trouble(
+        snapshot, release_selector(release)
+    ) or pod_problems.creation_refused(snapshot, "Deployment", name)
 
 
 def all_available(deployment: Manifest, wanted: int) -> bool:
@@ -67,10 +67,10 @@ def _overdue_or_waiting(
     seconds = snapshot.store.spec.rollout.progress_deadline_seconds
     deadline = (release.status.stage_started_at or now) + timedelta(seconds=seconds)
     trouble = trouble_of(snapshot, release)
-    told = pods.with_trouble(told, trouble)
+    told = pod_problems.with_trouble(told, trouble)
     if now < deadline:
         return Waiting(
-            pods.serious_or(Reason.STARTING, trouble),
+            pod_problems.serious_or(Reason.STARTING, trouble),
             f"Waiting for revision {release.spec.revision}: {told}",
             deadline,
         )

@@ -11,7 +11,8 @@ from bookstore_operator.core.lookup import controlled_by_another, find
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.spec.database import ExternalDatabase
-from bookstore_operator.facts import credentials, pods
+from bookstore_operator.facts import credentials
+from bookstore_operator.workloads import pod_problems
 
 SECRET_POLL = timedelta(seconds=10)
 """How often to look for a Secret: Secrets are not watched, for the operator may not list them."""
@@ -92,11 +93,12 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
     server = find(snapshot, "StatefulSet", name)
     if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
         return Passed()
-    trouble = pods.trouble(snapshot, selector(store, Component.DATABASE))
-    trouble = trouble or pods.creation_refused(snapshot, "StatefulSet", name)
+    trouble = pod_problems.trouble(snapshot, selector(store, Component.DATABASE))
+    trouble = trouble or pod_problems.creation_refused(snapshot, "StatefulSet", name)
     told = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
     return Waiting(
-        pods.serious_or(Reason.DATABASE_STARTING, trouble), pods.with_trouble(told, trouble)
+        pod_problems.serious_or(Reason.DATABASE_STARTING, trouble),
+        pod_problems.with_trouble(told, trouble),
     )
 
 

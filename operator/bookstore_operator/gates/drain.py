@@ -11,10 +11,10 @@ from bookstore_operator.core.lookup import find
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import pods
-from bookstore_operator.facts.endpoints import endpoints
 from bookstore_operator.facts.replicas import live_size
 from bookstore_operator.gates.colour import trouble_of
+from bookstore_operator.workloads import pod_problems, pods
+from bookstore_operator.workloads.endpoints import endpoints
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
 """How long at most a next release waits for the old colour, whatever the delay asked for."""
@@ -54,8 +54,8 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
         f"Waiting for the endpoints of Service {service} to be the new colour's Pods: "
         f"{len(found.ready)} are."
     )
-    reason = pods.serious_or(Reason.SWITCHING, trouble)
-    return Waiting(reason, pods.with_trouble(told, trouble), until)
+    reason = pod_problems.serious_or(Reason.SWITCHING, trouble)
+    return Waiting(reason, pod_problems.with_trouble(told, trouble), until)
 
 
 def drained(snapshot: Snapshot, now: datetime) -> Answer:

@@ -11,14 +11,10 @@ from bookstore_operator.core.labels import RELEASE_LABEL
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import pods, said
-from bookstore_operator.facts.jobs import (
-    Ending,
-    Migration,
-    migrations_of,
-    running_migration,
-)
-from bookstore_operator.facts.pods import full_volume_advice
+from bookstore_operator.releases.migrations import Migration, migrations_of, running_migration
+from bookstore_operator.workloads import pod_problems, termination
+from bookstore_operator.workloads.jobs import Ending
+from bookstore_operator.workloads.pod_problems import full_volume_advice
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -57,20 +53,22 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
             Reason.MIGRATION_FAILED,
             f"The migration failed, the last time (Job {last.name}) because: {last.message}",
         )
-    reason = Reason.VOLUME_FULL if said.volume_full(last.message) else RETRIES.get(last.code)
+    reason = Reason.VOLUME_FULL if termination.volume_full(last.message) else RETRIES.get(last.code)
     again = retry_at(last, now)
     return Waiting(reason or Reason.MIGRATION_RETRY, _retry_message(snapshot, last), until=again)
 
 
 def _running(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
-    trouble = pods.trouble(snapshot, {RELEASE_LABEL: release.name})
-    trouble = trouble or pods.creation_refused(snapshot, "Job", last.name)
+    trouble = pod_problems.trouble(snapshot, {RELEASE_LABEL: release.name})
+    trouble = trouble or pod_problems.creation_refused(snapshot, "Job", last.name)
     seconds = last.job["spec"].get("activeDeadlineSeconds")
     told = (
         f"Waiting for the migration Job {last.name}, which may take {seconds} s "
         "(spec.migration.timeoutSeconds)."
     )
-    return Waiting(pods.serious_or(Reason.MIGRATING, trouble), pods.with_trouble(told, trouble))
+    return Waiting(
+        pod_problems.serious_or(Reason.MIGRATING, trouble), pod_problems.with_trouble(told, trouble)
+    )
 
 
 def retry_at(last: Migration, now: datetime) -> datetime:
@@ -86,7 +84,7 @@ def _retry_message(snapshot: Snapshot, last: Migration) -> str:
         "unreachable": "See whether the database runs and can be reached. ",
         "refused-credentials": f"Correct the credentials in Secret {secret}. ",
     }.get(last.code, "")
-    if said.volume_full(last.message):
+    if termination.volume_full(last.message):
         claim = names.database_claim(snapshot.store.name)
         todo = "Give the database server room. " if external else f"{full_volume_advice(claim)} "
     cause = last.message.rstrip(".")

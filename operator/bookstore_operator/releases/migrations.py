@@ -1,31 +1,21 @@
-"""How migration Jobs ended."""
+"""The attempts to migrate the schema, by their Jobs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
-from typing import Any
 
 from bookstore_operator.core.labels import ATTEMPT_LABEL, COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, condition, label, owned_by
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts import said
+from bookstore_operator.workloads import termination
+from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
 
-JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 TRANSIENT = frozenset({"unreachable", "refused-credentials", "locked"})
 """Codes of the contract that say nothing against the release: such a try does not count, nor does
 one that found the database's volume full."""
-
-
-class Ending(Enum):
-    """How a Job stands."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +39,7 @@ class Migration:
     @property
     def counts(self) -> bool:
         """Whether it failed by the release's own fault."""
-        transient = self.code in TRANSIENT or said.volume_full(self.message)
+        transient = self.code in TRANSIENT or termination.volume_full(self.message)
         return self.ending is Ending.FAILED and not transient
 
 
@@ -71,13 +61,6 @@ def running_migration(snapshot: Snapshot, but: BookStoreRelease | None = None) -
 def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
     jobs = all_of(snapshot, "Job")
     return [job for job in jobs if label(job, COMPONENT_LABEL) == Component.MIGRATION.value]
-
-
-def ending_of(job: Manifest) -> Ending:
-    """Return how a Job stands, by its conditions."""
-    if condition(job, "Complete"):
-        return Ending.SUCCEEDED
-    return Ending.FAILED if condition(job, "Failed") else Ending.RUNNING
 
 
 def _read(snapshot: Snapshot, job: Manifest) -> Migration:
@@ -108,16 +91,3 @@ def _why_failed(job: Manifest, ended: Manifest) -> str:
             "See whether the image can be pulled and the Pod scheduled, or give it more time."
         )
     return f"{ended.get('reason', 'It failed')}: {ended.get('message', 'nothing more is known')}"
-
-
-def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
-    """Return what a Job's last Pod said in its termination message, by the contract."""
-    name = job["metadata"]["name"]
-    for pod in reversed(list(all_of(snapshot, "Pod"))):
-        if all(label(pod, key) != name for key in JOB_NAME_LABELS):
-            continue
-        for container in pod.get("status", {}).get("containerStatuses") or ():
-            ended = container.get("state", {}).get("terminated") or {}
-            if ended.get("message"):
-                return said.result(ended["message"])
-    return {}

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT
-from bookstore_operator.core.labels import COMPONENT_LABEL, Component, release_selector
-from bookstore_operator.core.lookup import API_VERSIONS, all_of, condition, label
+from bookstore_operator.core.labels import COMPONENT_LABEL, Component
+from bookstore_operator.core.lookup import API_VERSIONS, condition, label
 from bookstore_operator.core.plan import Manifest, ObjectKey
 from bookstore_operator.core.reasons import PROBLEMS, Reason
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts.pulling import UNPULLABLE, secrets_of
-from bookstore_operator.facts.said import last_words, other_version, volume_full
+from bookstore_operator.workloads.pods import selected
+from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
+from bookstore_operator.workloads.termination import last_words, other_version, volume_full
 
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
-_OVER = frozenset({"Succeeded", "Failed"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _PULL_WORDS = re.compile(r"^(ErrImagePull|ImagePullBackOff): ")
 _REFUSED_POD = re.compile(r'^(Error creating: )?(pods? )?"[^"]*" is forbidden: ')
@@ -41,25 +40,9 @@ class Trouble:
         return self.reason in PROBLEMS
 
 
-def of_release(
-    snapshot: Snapshot, release: BookStoreRelease
-) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the uids of a release's Pods, also of those that end, and of those that are ready."""
-    selector = release_selector(release)
-    ready = (pod for pod in _selected(snapshot, selector) if condition(pod, "Ready"))
-    return (
-        frozenset(
-            pod["metadata"]["uid"]
-            for pod in all_of(snapshot, "Pod")
-            if selector.items() <= (pod["metadata"].get("labels") or {}).items()
-        ),
-        frozenset(pod["metadata"]["uid"] for pod in ready),
-    )
-
-
 def trouble(snapshot: Snapshot, selector: Mapping[str, str]) -> Trouble | None:
     """Return what keeps the selected Pods from serving, the most serious trouble of all."""
-    found = [told for pod in _selected(snapshot, selector) for told in _troubles(snapshot, pod)]
+    found = [told for pod in selected(snapshot, selector) for told in _troubles(snapshot, pod)]
     return next((told for told in found if told.serious), found[0] if found else None)
 
 
@@ -88,14 +71,6 @@ def with_trouble(message: str, told: Trouble | None) -> str:
 def serious_or(reason: Reason, told: Trouble | None) -> Reason:
     """Return a serious trouble's reason, else another one."""
     return told.reason if told and told.serious else reason
-
-
-def _selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
-    for pod in all_of(snapshot, "Pod"):
-        metadata = pod["metadata"]
-        gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in _OVER
-        if selector.items() <= (metadata.get("labels") or {}).items() and not gone:
-            yield pod
 
 
 def _troubles(snapshot: Snapshot, pod: Manifest) -> Iterator[Trouble]:

@@ -1,0 +1,1 @@
+"""A release: its life, its stages, its records. Pure."""

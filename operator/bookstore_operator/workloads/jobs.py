@@ -1,0 +1,41 @@
+"""How Jobs ended, and what their last Pods said."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from bookstore_operator.core.lookup import all_of, condition, label
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads import termination
+
+JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
+
+
+class Ending(Enum):
+    """How a Job stands."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+def ending_of(job: Manifest) -> Ending:
+    """Return how a Job stands, by its conditions."""
+    if condition(job, "Complete"):
+        return Ending.SUCCEEDED
+    return Ending.FAILED if condition(job, "Failed") else Ending.RUNNING
+
+
+def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
+    """Return what a Job's last Pod said in its termination message, by the contract."""
+    name = job["metadata"]["name"]
+    for pod in reversed(list(all_of(snapshot, "Pod"))):
+        if all(label(pod, key) != name for key in JOB_NAME_LABELS):
+            continue
+        for container in pod.get("status", {}).get("containerStatuses") or ():
+            ended = container.get("state", {}).get("terminated") or {}
+            if ended.get("message"):
+                return termination.result(ended["message"])
+    return {}

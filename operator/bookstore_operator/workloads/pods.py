@@ -1,0 +1,38 @@
+"""Which Pods are a BookStore's, and which of them serve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from bookstore_operator.core.labels import release_selector
+from bookstore_operator.core.lookup import all_of, condition
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.release import BookStoreRelease
+
+_OVER = frozenset({"Succeeded", "Failed"})
+
+
+def of_release(
+    snapshot: Snapshot, release: BookStoreRelease
+) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the uids of a release's Pods, also of those that end, and of those that are ready."""
+    selector = release_selector(release)
+    ready = (pod for pod in selected(snapshot, selector) if condition(pod, "Ready"))
+    return (
+        frozenset(
+            pod["metadata"]["uid"]
+            for pod in all_of(snapshot, "Pod")
+            if selector.items() <= (pod["metadata"].get("labels") or {}).items()
+        ),
+        frozenset(pod["metadata"]["uid"] for pod in ready),
+    )
+
+
+def selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
+    """Yield the Pods that a selector chooses, but for those that end or have ended."""
+    for pod in all_of(snapshot, "Pod"):
+        metadata = pod["metadata"]
+        gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in _OVER
+        if selector.items() <= (metadata.get("labels") or {}).items() and not gone:
+            yield pod
