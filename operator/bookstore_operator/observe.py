@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bookstore_operator import decide
 from bookstore_operator.client import Api, ApiError, ClusterError
+from bookstore_operator.components import secrets_of_interest
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     RELEASES,
@@ -25,9 +25,10 @@ from bookstore_operator.core.kinds import (
     resource_of,
 )
 from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.secret_values import fault_of
+from bookstore_operator.core.secrets import Wanted
 from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, snapshot_of
-from bookstore_operator.facts.contents import fault_of
-from bookstore_operator.facts.credentials import Wanted
+from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.store import ObjectStore, StoreKey
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import puzzling
@@ -89,7 +90,9 @@ class Observer:
         if store is None:
             return None
         objects = self._store.owned(key)
-        secrets = await self._secrets(key.namespace, decide.secrets_of_interest(store))
+        secrets = await self._secrets(
+            key.namespace, secrets_of_interest(BookStore.model_validate(store))
+        )
         snapshot = snapshot_of(
             store,
             self._store.releases(key),

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from bookstore_operator.build.backup import SCRIPT
+from bookstore_operator.components.backup.manifests import SCRIPT
 from tests.support.postgres import Postgres, PostgresMissingError, query, running_postgres
 
 pytestmark = pytest.mark.scenario

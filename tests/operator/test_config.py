@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from bookstore_api.redis_client import parse_redis_uri
 from bookstore_api.settings import Settings, SettingsError, load_settings
-from bookstore_operator.build.pod import pod_template
+from bookstore_operator.components.serving.pod_template import pod_template
+from bookstore_operator.core.secret_values import SHORTEST_TOKEN, Content, fault_of
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import Colour
 from bookstore_operator.crd.schema import crds
-from bookstore_operator.facts.contents import SHORTEST_TOKEN, Content, fault_of
 
 pytestmark = pytest.mark.scenario
 

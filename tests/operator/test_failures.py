@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.components import secrets_of_interest
 from bookstore_operator.core.plan import (
     Action,
     Apply,
@@ -22,9 +23,10 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
+from bookstore_operator.core.secret_values import Content, fault_of
 from bookstore_operator.core.snapshot import Refusal
-from bookstore_operator.decide import decide, secrets_of_interest
-from bookstore_operator.facts.contents import Content, fault_of
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.termination import last_words, volume_full
 from bookstore_operator.workqueue import Backoff, Schedule
@@ -891,7 +893,7 @@ def test_one_secret_may_serve_for_several_things() -> None:
         "staff": {"secretName": "all", "key": "token"},
     }
     world = World(spec={"image": "api:1", **both})
-    assert secrets_of_interest(world.store) == {
+    assert secrets_of_interest(BookStore.model_validate(world.store)) == {
         "all": {
             "database": Content.DATABASE_URI,
             "redis": Content.REDIS_URI,

@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_operator.build import backup, cache, database, network, scaling, staff
-from bookstore_operator.build.deployment import deployment
 from bookstore_operator.build.migration import expand_job
 from bookstore_operator.build.release import release
-from bookstore_operator.build.service import active_service
+from bookstore_operator.components.backup import manifests as backup
+from bookstore_operator.components.cache import manifests as cache
+from bookstore_operator.components.database import manifests as database
+from bookstore_operator.components.network import manifests as network
+from bookstore_operator.components.serving import manifests as scaling
+from bookstore_operator.components.serving.manifests import active_service, deployment
+from bookstore_operator.components.staff import manifests as staff
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Colour

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 LARGEST_CRD = 200_000
 PURE = (
-    *("crd", "crd.schema", "core", "core.ensure", "core.snapshot", "workloads", "build"),
-    *("facts", "gates", "decide", "conditions"),
+    *("crd", "crd.schema", "core", "core.ensure", "core.snapshot", "workloads", "components"),
+    *("gates", "decide", "conditions"),
 )
 
 

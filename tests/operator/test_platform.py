@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bookstore_operator.core.plan import Apply, Create, CreateSecret, EventType, Plan
+from bookstore_operator.core.secret_values import SHORTEST_TOKEN
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.decide import decide
-from bookstore_operator.facts.contents import SHORTEST_TOKEN
 from tests.support.world import MIGRATED, VALKEY, World
 
 pytestmark = pytest.mark.scenario

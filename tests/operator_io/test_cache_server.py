@@ -15,7 +15,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from bookstore_operator.build import cache
+from bookstore_operator.components.cache.manifests import (
+    cache_secret_keys,
+    probe_command,
+    server_command,
+)
 from bookstore_operator.core.plan import GENERATED
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.cache import EmbeddedCache
@@ -45,8 +49,7 @@ def environment() -> dict[str, str]:
 def mount(folder: Path, password: str) -> dict[str, str]:
     """Write what the kubelet mounts of the Secret."""
     keys = {
-        key: value.replace(GENERATED, password)
-        for key, value in cache.cache_secret_keys(STORE).items()
+        key: value.replace(GENERATED, password) for key, value in cache_secret_keys(STORE).items()
     }
     for key in ("password", "valkey.conf"):
         (folder / key).write_text(keys[key])
@@ -55,7 +58,7 @@ def mount(folder: Path, password: str) -> dict[str, str]:
 
 def probe(folder: Path, port: int) -> bool:
     """Whether the probe that the kubelet runs succeeds."""
-    command = cache.probe_command(str(folder), port)
+    command = probe_command(str(folder), port)
     return (
         subprocess.run(command, env=environment(), capture_output=True, check=False).returncode == 0
     )
@@ -70,7 +73,7 @@ def free_port() -> int:
 def serving(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Have the server for the block, once its probe succeeds."""
     # Here it must not be reached from elsewhere, nor by a name of IPv6 that may be missing.
-    command = cache.server_command(SERVER, str(folder), port)
+    command = server_command(SERVER, str(folder), port)
     at = command.index("--bind")
     command[at : at + 3] = ["--bind", "127.0.0.1"]
     with (folder / "log").open("wb") as log:

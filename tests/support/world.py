@@ -10,6 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bookstore_operator.components import secrets_of_interest
+from bookstore_operator.components.serving.availability import all_available
+from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.labels import COLOUR_LABEL, COMPONENT_LABEL, release_selector
@@ -27,9 +30,8 @@ from bookstore_operator.core.plan import (
     WriteStatus,
 )
 from bookstore_operator.core.snapshot import OperatorSettings, Refusal, Snapshot, snapshot_of
-from bookstore_operator.decide import decide, secrets_of_interest
-from bookstore_operator.facts.replicas import live_size
-from bookstore_operator.gates.colour import all_available
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.endpoints import SERVICE_LABEL
 from bookstore_operator.workloads.unexplained import puzzling
@@ -178,7 +180,7 @@ class World:
 
     def snapshot(self) -> Snapshot:
         mine = [obj for key, obj in self.objects.items() if key != self.key]
-        used = secrets_of_interest(self.store)
+        used = secrets_of_interest(BookStore.model_validate(self.store))
         snapshot = snapshot_of(
             self.store,
             [o for o in mine if o["kind"] == "BookStoreRelease"],

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bookstore_operator.build.pod import pod_template
+from bookstore_operator.components.serving.pod_template import pod_template
 from bookstore_operator.core import names
 from bookstore_operator.core.labels import COLOUR_LABEL, REVISION_LABEL
 from bookstore_operator.core.metadata import Object, metadata

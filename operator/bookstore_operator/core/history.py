@@ -1,4 +1,4 @@
-"""What the releases of a BookStore say: which one is worked on, which one serves."""
+"""Whether the old colour is no longer needed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,16 @@ from bookstore_operator.core.lookup import find
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.intent import compared, normalised
 from bookstore_operator.crd.release import BookStoreRelease, Colour, Verdict
+
+
+def superseded_active(snapshot: Snapshot) -> list[str]:
+    """Return the names of the releases that served before and are not given up yet."""
+    serving = active(snapshot)
+    return [
+        release.name
+        for release in snapshot.releases
+        if release.status.promoted_at and not release.status.demoted_at and release != serving
+    ]
 
 
 def newest(snapshot: Snapshot) -> BookStoreRelease | None:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.components.backup.ensure import backups
+from bookstore_operator.components.cache.ensure import cache
+from bookstore_operator.components.database.ensure import database
+from bookstore_operator.components.network.ensure import network_policies
+from bookstore_operator.components.serving.ensure import serving
+from bookstore_operator.components.staff.ensure import staff_token
 from bookstore_operator.core.gate import Passed
-from bookstore_operator.core.plan import Manifest, Plan
+from bookstore_operator.core.plan import Plan
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.decide.cache import cache
-from bookstore_operator.decide.credentials import staff_token
-from bookstore_operator.decide.database import database
 from bookstore_operator.decide.progress import Progress
 from bookstore_operator.decide.releasing import advance
 from bookstore_operator.decide.reporting import look_again_after, records, report
-from bookstore_operator.decide.serving import serving
-from bookstore_operator.decide.surroundings import backups, network_policies
 from bookstore_operator.decide.tidying import old_releases, old_tries
-from bookstore_operator.facts.credentials import Wanted, wanted
 
-__all__ = ["decide", "secrets_of_interest"]
+__all__ = ["decide"]
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
@@ -53,8 +52,3 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         events=(*recorded.events, *said.events),
         requeue_after=look_again_after(progress, now),
     )
-
-
-def secrets_of_interest(store: Manifest) -> Wanted:
-    """Return the Secrets that a Snapshot of this BookStore needs, and what their keys are for."""
-    return wanted(BookStore.model_validate(store))

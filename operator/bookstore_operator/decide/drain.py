@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.components.serving.gate import switched
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Passed
+from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.gates.drain import drained, followed, old_releases, switched
+from bookstore_operator.gates.drain import drained, followed
 
 
 def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
@@ -24,7 +26,7 @@ def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progr
     answer = drained(snapshot, now)
     if not isinstance(answer, Passed):
         return Progress(snapshot, answer)
-    for name in old_releases(snapshot):
+    for name in superseded_active(snapshot):
         old = next(other for other in snapshot.releases if other.name == name)
         snapshot = recorded(snapshot, old, demoted_at=now)
     promoted = history.active(snapshot) or release

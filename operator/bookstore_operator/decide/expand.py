@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import TypeAlias
 
 from bookstore_operator.build.migration import expand_job
+from bookstore_operator.components.cache.gate import cache_known
+from bookstore_operator.components.database.gate import database_ready
+from bookstore_operator.components.staff.gate import staff_known
 from bookstore_operator.core.gate import Answer, Failed, Passed
 from bookstore_operator.core.plan import Action, Create
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.gates.credentials import cache_known, staff_known
-from bookstore_operator.gates.database import database_ready
 from bookstore_operator.gates.migration import migration_done, no_other_migration
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.workloads.jobs import Ending

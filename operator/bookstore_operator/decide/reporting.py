@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bookstore_operator import conditions
+from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.cache.condition import cache_secret_awaited
+from bookstore_operator.components.serving.condition import metrics_awaited
 from bookstore_operator.core import history, names
+from bookstore_operator.core.finding import AVAILABLE, READY, RECONCILING, STALLED
 from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
@@ -20,7 +24,6 @@ from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.facts import backups
 from bookstore_operator.workloads.unexplained import look_again
 
 
@@ -52,14 +55,14 @@ def report(progress: Progress, now: datetime, changes: int) -> Said:
     if status.manifest() == store.status.manifest():
         return Said()
     key = ObjectKey(API_VERSION, bookstore.KIND, store.name)
-    ready = next(each for each in found if each.type == conditions.READY)
+    ready = next(each for each in found if each.type == READY)
     return Said(
         (WriteStatus(key, status.manifest(), ready.reason, ready.message),),
         tuple(
             Event(key, _type_of(each), each.reason, f"{each.type}: {each.message}")
             for each in conditions.transitions(store.status.conditions, found)
             # It goes up and down with every small change; the stages are told instead.
-            if each.type != conditions.RECONCILING
+            if each.type != RECONCILING
         ),
     )
 
@@ -70,8 +73,8 @@ def look_again_after(progress: Progress, now: datetime) -> timedelta | None:
     answer = conditions.hindrance(snapshot, progress.answer, now)
     moments = (
         answer.until if isinstance(answer, Waiting) else None,
-        conditions.metrics_awaited(snapshot, now),
-        conditions.cache_secret_awaited(snapshot, now),
+        metrics_awaited(snapshot, now),
+        cache_secret_awaited(snapshot, now),
         look_again(snapshot.objects, now),
     )
     known = [moment for moment in moments if moment]
@@ -107,7 +110,7 @@ def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> 
 def _type_of(condition: Condition) -> EventType:
     holds = condition.status is ConditionStatus.TRUE
     bad = condition.reason in PROBLEMS
-    bad |= {conditions.STALLED: holds, conditions.AVAILABLE: not holds}.get(condition.type, False)
+    bad |= {STALLED: holds, AVAILABLE: not holds}.get(condition.type, False)
     return EventType.WARNING if bad else EventType.NORMAL
 
 
@@ -126,7 +129,7 @@ def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus
             "readyReplicas": counts.get("readyReplicas", 0),
             "selector": _selector(active) if active else "",
             "schema": _schema(snapshot),
-            "lastBackupAt": backups.last_success(snapshot),
+            "lastBackupAt": schedule.last_success(snapshot),
         }
     )
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bookstore_operator.components.serving.gate import colour_available
 from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.decide.progress import Progress
-from bookstore_operator.gates.colour import colour_available
 
 
 def switch(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:

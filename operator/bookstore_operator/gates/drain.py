@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bookstore_operator.components.serving.availability import trouble_of
+from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Passed, Waiting
-from bookstore_operator.core.labels import release_selector
-from bookstore_operator.core.lookup import find
+from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.facts.replicas import live_size
-from bookstore_operator.gates.colour import trouble_of
 from bookstore_operator.workloads import pod_problems, pods
 from bookstore_operator.workloads.endpoints import endpoints
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
 """How long at most a next release waits for the old colour, whatever the delay asked for."""
-
-
-def switched(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the active Service is seen to select the recorded promoted release."""
-    del now
-    active = history.active(snapshot)
-    service = find(snapshot, "Service", names.service(snapshot.store.name))
-    if active and service and service["spec"].get("selector") == release_selector(active):
-        return Passed()
-    return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new colour.")
 
 
 def followed(snapshot: Snapshot, now: datetime) -> Answer:
@@ -61,7 +50,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
 def drained(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the old colour has been kept warm long enough since users left it."""
     active = history.active(snapshot)
-    if active is None or active.status.served_at is None or not old_releases(snapshot):
+    if active is None or active.status.served_at is None or not superseded_active(snapshot):
         return Passed()
     delay = timedelta(seconds=snapshot.store.spec.rollout.scale_down_delay_seconds)
     if not history.wants(snapshot, active):
@@ -73,16 +62,6 @@ def drained(snapshot: Snapshot, now: datetime) -> Answer:
     return Waiting(
         Reason.DRAINING, f"The old colour, {old}, is kept warm until {end:%H:%M:%S}Z.", end
     )
-
-
-def old_releases(snapshot: Snapshot) -> list[str]:
-    """Return the names of the releases that served before and are not given up yet."""
-    active = history.active(snapshot)
-    return [
-        release.name
-        for release in snapshot.releases
-        if release.status.promoted_at and not release.status.demoted_at and release != active
-    ]
 
 
 def _before_next(active: BookStoreRelease) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator.build.staff import staff_secret, staff_secret_keys
+from bookstore_operator.components.staff.manifests import staff_secret, staff_secret_keys
 from bookstore_operator.core import names
 from bookstore_operator.core.plan import Action, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot

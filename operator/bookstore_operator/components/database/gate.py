@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
 from bookstore_operator.core.gate import Answer, Passed, Waiting
 from bookstore_operator.core.labels import Component, selector
-from bookstore_operator.core.lookup import controlled_by_another, find
+from bookstore_operator.core.lookup import find
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.secrets import SECRET_POLL, invalid_keys, missing_keys
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.spec.database import ExternalDatabase
-from bookstore_operator.facts import credentials
 from bookstore_operator.workloads import pod_problems
-
-SECRET_POLL = timedelta(seconds=10)
-"""How often to look for a Secret: Secrets are not watched, for the operator may not list them."""
 
 
 def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
@@ -26,19 +24,10 @@ def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
     return _embedded_ready(snapshot, now + SECRET_POLL)
 
 
-def password_lost(snapshot: Snapshot) -> bool:
-    """Whether there is a volume of the embedded database whose password is gone."""
-    store = snapshot.store.name
-    volume = find(snapshot, "PersistentVolumeClaim", names.database_claim(store))
-    if volume is None or controlled_by_another(volume, store):
-        return False
-    return names.database(store) not in snapshot.secrets
-
-
 def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datetime) -> Answer:
     name = external.secret_name
     wanted = [key for key in (external.key, external.direct_key) if key]
-    missing = credentials.missing(snapshot, name, wanted)
+    missing = missing_keys(snapshot, name, wanted)
     if not missing:
         return _external_well_formed(snapshot, name, wanted, again)
     keys = " and ".join(f"`{key}`" for key in missing)
@@ -59,7 +48,7 @@ def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datet
 def _external_well_formed(
     snapshot: Snapshot, name: str, wanted: list[str], again: datetime
 ) -> Answer:
-    wrong = credentials.faults(snapshot, name, wanted)
+    wrong = invalid_keys(snapshot, name, wanted)
     if not wrong:
         return Passed()
     return Waiting(

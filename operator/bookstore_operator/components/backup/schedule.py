@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from cronsim import CronSim, CronSimError
 
-from bookstore_operator.build.backup import STARTING_DEADLINE
+from bookstore_operator.components.backup.manifests import STARTING_DEADLINE
 from bookstore_operator.core import names
 from bookstore_operator.core.labels import COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, find, label

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator.build import database as build
+from bookstore_operator.components.database.manifests import (
+    database_secret,
+    database_secret_keys,
+    database_secret_owner,
+    database_service,
+    database_stateful_set,
+)
+from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import desired
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Apply, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.gates.database import password_lost
 
 
 def database(snapshot: Snapshot) -> Iterator[Action]:
@@ -21,13 +27,13 @@ def database(snapshot: Snapshot) -> Iterator[Action]:
         return
     if names.database(store.name) not in snapshot.secrets:
         yield CreateSecret(
-            build.database_secret(store),
-            build.database_secret_keys(store),
+            database_secret(store),
+            database_secret_keys(store),
             "Create",
             "The embedded database has no password yet.",
         )
-    yield from desired(snapshot, build.database_service(store))
-    server = build.database_stateful_set(store, embedded, snapshot.settings.postgres_image)
+    yield from desired(snapshot, database_service(store))
+    server = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
     yield from _secret_owner(snapshot, server["spec"]["persistentVolumeClaimRetentionPolicy"])
     yield from desired(snapshot, server)
 
@@ -42,7 +48,7 @@ def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action
     if server and server["spec"].get("persistentVolumeClaimRetentionPolicy") == policy:
         return
     yield Apply(
-        build.database_secret_owner(snapshot.store),
+        database_secret_owner(snapshot.store),
         "Update",
         f"The database's Secret goes with its volume: {policy['whenDeleted']}.",
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator.build.deployment import deployment
-from bookstore_operator.build.scaling import autoscaler, disruption_budget
-from bookstore_operator.build.service import active_service
+from bookstore_operator.components.serving.manifests import (
+    active_service,
+    autoscaler,
+    deployment,
+    disruption_budget,
+)
+from bookstore_operator.components.serving.replicas import live_size, size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.ensure import desired, undesired
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.plan import Action
+from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import StageName
-from bookstore_operator.decide.start import scaled
-from bookstore_operator.facts.replicas import live_size, size
+from bookstore_operator.crd.release import Colour, StageName
 
 
 def serving(snapshot: Snapshot) -> Iterator[Action]:
@@ -52,3 +54,11 @@ def _idle(snapshot: Snapshot) -> Iterator[Action]:
     colour = history.idle_colour(snapshot)
     if not starting and not history.draining(snapshot) and size(snapshot, colour):
         yield from scaled(snapshot, colour, 0, "no longer needed")
+
+
+def scaled(snapshot: Snapshot, colour: Colour, wanted: int, why: str) -> Iterator[Action]:
+    """Yield the scaling of a colour that has another size. A new Deployment begins with 1."""
+    now = size(snapshot, colour)
+    if (1 if now is None else now) != wanted:
+        name = names.deployment(snapshot.store.name, colour)
+        yield Scale(name, wanted, "Scale", f"Deployment {name} to {wanted} replicas, {why}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-from bookstore_operator.build.database import POSTGRES_USER
+from bookstore_operator.components.database.manifests import POSTGRES_USER
 from bookstore_operator.core import names
 from bookstore_operator.core.labels import Component, labels
 from bookstore_operator.core.metadata import Object, keeps_data, metadata
@@ -12,7 +12,9 @@ from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.workloads.pod_security import container_security, pod_security
 
-SCRIPT = resources.files("bookstore_operator.build").joinpath("backup.sh").read_text("utf-8")
+SCRIPT = (
+    resources.files("bookstore_operator.components.backup").joinpath("backup.sh").read_text("utf-8")
+)
 URI_FOLDER = "/run/secrets/database"
 DUMPS_FOLDER = "/backup"
 STARTING_DEADLINE = 600

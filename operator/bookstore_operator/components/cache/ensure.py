@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bookstore_operator.build import cache as build
+from bookstore_operator.components.cache.manifests import (
+    cache_deployment,
+    cache_secret,
+    cache_secret_keys,
+    cache_service,
+)
 from bookstore_operator.core import history, names
 from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.gates.drain import old_releases
 
 
 def cache(snapshot: Snapshot) -> Iterator[Action]:
@@ -24,14 +29,14 @@ def cache(snapshot: Snapshot) -> Iterator[Action]:
         return
     if names.cache(store.name) not in snapshot.secrets:
         yield CreateSecret(
-            build.cache_secret(store),
-            build.cache_secret_keys(store),
+            cache_secret(store),
+            cache_secret_keys(store),
             "Create",
             "The embedded cache has no password yet.",
         )
-    yield from desired(snapshot, build.cache_service(store))
+    yield from desired(snapshot, cache_service(store))
     image = snapshot.settings.valkey_image
-    yield from desired(snapshot, build.cache_deployment(store, embedded, image))
+    yield from desired(snapshot, cache_deployment(store, embedded, image))
 
 
 def _ended(snapshot: Snapshot) -> Iterator[Action]:
@@ -47,7 +52,7 @@ def _serving(snapshot: Snapshot) -> Iterator[BookStoreRelease]:
     """Yield the releases that serve or are kept warm."""
     active = history.active(snapshot)
     for release in snapshot.releases:
-        if release == active or release.name in old_releases(snapshot):
+        if release == active or release.name in superseded_active(snapshot):
             yield release
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bookstore_operator.build import cache, database
+from bookstore_operator.components.cache import manifests as cache
+from bookstore_operator.components.database import manifests as database
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
 from bookstore_operator.core.labels import COMPONENT_LABEL, Component, selector

@@ -1,0 +1,1 @@
+"""Dumps of the database on a schedule."""

@@ -1,0 +1,39 @@
+"""Whether the database is backed up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator.components.backup import schedule
+from bookstore_operator.core import names
+from bookstore_operator.core.finding import BACKUP_HEALTHY, Finding, fails, holds, unknown
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads import pod_problems
+from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
+from bookstore_operator.workloads.termination import volume_full
+
+
+def backup_healthy(snapshot: Snapshot, now: datetime) -> Finding:
+    """Find how the backups are."""
+    backup = snapshot.store.spec.backup
+    if backup is None:
+        told = "Nothing is backed up: set spec.backup.schedule."
+        return unknown(BACKUP_HEALTHY, Reason.NOT_CONFIGURED, told)
+    last = next(reversed(schedule.ended(snapshot)), None)
+    if last and ending_of(last) is Ending.FAILED:
+        name = last["metadata"]["name"]
+        why = result_of(snapshot, last).get("message") or "see the log of its Pod."
+        told = f"The last backup (Job {name}) failed: {why}"
+        if volume_full(told):
+            told = f"{told} {pod_problems.full_volume_advice(names.backup(snapshot.store.name))}"
+        return fails(BACKUP_HEALTHY, Reason.BACKUP_FAILED, told)
+    if backup.suspend:
+        told = "No further backups: spec.backup.suspend is true."
+        return unknown(BACKUP_HEALTHY, Reason.SUSPENDED, told)
+    if overdue := schedule.overdue(snapshot, now):
+        return fails(BACKUP_HEALTHY, Reason.BACKUP_OVERDUE, overdue)
+    if last is None and schedule.last_success(snapshot) is None:
+        told = f"Waiting for the first backup ({backup.schedule})."
+        return unknown(BACKUP_HEALTHY, Reason.NO_BACKUP_YET, told)
+    return holds(BACKUP_HEALTHY, Reason.BACKED_UP, "The last backup succeeded.")

@@ -1,0 +1,34 @@
+"""The backups: a volume for the dumps and a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bookstore_operator.components.backup.manifests import backup_claim, backup_cron_job
+from bookstore_operator.core import names
+from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.lookup import find
+from bookstore_operator.core.metadata import Object
+from bookstore_operator.core.plan import Action
+from bookstore_operator.core.snapshot import Snapshot
+
+
+def backups(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield what differs in the backups. The dumps stay when their schedule goes."""
+    store = snapshot.store
+    backup = store.spec.backup
+    if backup is None:
+        old = find(snapshot, "CronJob", names.backup(store.name))
+        yield from undesired(old, "spec.backup is gone.")
+        return
+    yield from desired(snapshot, _fitting(snapshot, backup_claim(store, backup)))
+    image = snapshot.settings.postgres_image
+    yield from desired(snapshot, backup_cron_job(store, backup, image))
+
+
+def _fitting(snapshot: Snapshot, claim: Object) -> Object:
+    """Return a claim with the spec of the one that is there: it can't be changed any more."""
+    there = find(snapshot, "PersistentVolumeClaim", claim["metadata"]["name"])
+    if there is None:
+        return claim
+    return {**claim, "spec": {key: there["spec"].get(key) for key in claim["spec"]}}

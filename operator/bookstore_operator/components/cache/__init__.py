@@ -1,0 +1,1 @@
+"""The embedded cache, or the Secret of an external one."""

@@ -1,0 +1,35 @@
+"""Whether the Secret of the cache is there, which a release's Pods mount."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator.core import names
+from bookstore_operator.core.gate import Answer, Passed
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.secrets import SecretWords, secret_known
+from bookstore_operator.core.snapshot import Snapshot
+
+CACHE = SecretWords(
+    Reason.CACHE_SECRET_MISSING,
+    Reason.CACHE_SECRET_INCOMPLETE,
+    Reason.CACHE_SECRET_MALFORMED,
+    "a URI of Redis (redis://…)",
+    "redis://:password@host:6379/0, or rediss:// for TLS",
+)
+
+
+def cache_known(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the URI of an external cache is there. Whether it answers holds nothing up."""
+    cache = snapshot.store.spec.cache
+    if cache is None or cache.external is None:
+        return Passed()
+    return secret_known(
+        snapshot, cache.external.secret_name, [cache.external.key], CACHE, now, ours=False
+    )
+
+
+def own_cache_known(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the Secret of an embedded cache is whole, or about to be made."""
+    name = names.cache(snapshot.store.name)
+    return secret_known(snapshot, name, ["password", "uri", "valkey.conf"], CACHE, now, ours=True)

@@ -1,0 +1,17 @@
+"""Where the URI of Redis is."""
+
+from __future__ import annotations
+
+from bookstore_operator.core import names
+from bookstore_operator.core.secret_values import Content
+from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.crd.bookstore import BookStore
+
+
+def cache_keys(store: BookStore) -> Wanted:
+    """Return where the URI of Redis is, if there is to be one."""
+    cache = store.spec.cache
+    if cache is None:
+        return {}
+    secret = cache.external.secret_name if cache.external else names.cache(store.name)
+    return {secret: {cache.external.key if cache.external else "uri": Content.REDIS_URI}}

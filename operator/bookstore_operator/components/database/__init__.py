@@ -1,0 +1,1 @@
+"""The embedded database, or the Secret of an external one."""

@@ -1,0 +1,27 @@
+"""Whether the schema suits what serves, or what is to serve."""
+
+from __future__ import annotations
+
+from bookstore_operator.core import history
+from bookstore_operator.core.finding import DATABASE_MIGRATED, Finding, fails, holds, unknown
+from bookstore_operator.core.gate import Answer, Passed
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.release import StageName, Verdict
+
+
+def database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
+    """Find whether the schema is migrated, of what serves or of the newest release."""
+    active, release = history.active(snapshot), history.newest(snapshot)
+    if active and history.wants(snapshot, active):
+        release = active
+    if release is None:
+        return unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has begun yet.")
+    if release.status.stage not in (None, StageName.EXPAND):
+        newest = ", ".join(release.status.schema_revisions[-1:]) or "what the image brings"
+        return holds(DATABASE_MIGRATED, Reason.MIGRATED, f"The schema is at {newest}.")
+    if release.status.verdict is Verdict.FAILED:
+        reason = Reason.of_record(release.status.reason)
+        return fails(DATABASE_MIGRATED, reason, release.status.message)
+    message = "" if isinstance(answer, Passed) else answer.message
+    return fails(DATABASE_MIGRATED, Reason.MIGRATING, message or "The schema is not migrated yet.")

@@ -1,0 +1,28 @@
+"""Where the database's URIs are, and whether the password of its volume is."""
+
+from __future__ import annotations
+
+from bookstore_operator.core import names
+from bookstore_operator.core.lookup import controlled_by_another, find
+from bookstore_operator.core.secret_values import Content
+from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.bookstore import BookStore
+
+
+def database_keys(store: BookStore) -> Wanted:
+    """Return where the database's URIs are."""
+    external = store.spec.database.external
+    if external is None:
+        return {names.database(store.name): {"uri": Content.DATABASE_URI}}
+    keys = [key for key in (external.key, external.direct_key) if key]
+    return {external.secret_name: dict.fromkeys(keys, Content.DATABASE_URI)}
+
+
+def password_lost(snapshot: Snapshot) -> bool:
+    """Whether there is a volume of the embedded database whose password is gone."""
+    store = snapshot.store.name
+    volume = find(snapshot, "PersistentVolumeClaim", names.database_claim(store))
+    if volume is None or controlled_by_another(volume, store):
+        return False
+    return names.database(store) not in snapshot.secrets

@@ -1,0 +1,1 @@
+"""Who may open connections to the Pods."""

@@ -1,0 +1,1 @@
+"""What serves users: Pods of two colours, the Service, the autoscaler."""

@@ -1,0 +1,50 @@
+"""Whether a colour's Pods are all new and available, and what keeps them from it."""
+
+from __future__ import annotations
+
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import REVISION_LABEL, release_selector
+from bookstore_operator.core.lookup import find, label
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.workloads import pod_problems
+
+
+def trouble_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.Trouble | None:
+    """Return what keeps a release's Pods from serving, or from being there at all."""
+    name = names.deployment(snapshot.store.name, release.spec.colour)
+    return pod_problems.trouble(
+        snapshot, release_selector(release)
+    ) or pod_problems.creation_refused(snapshot, "Deployment", name)
+
+
+def all_available(deployment: Manifest, wanted: int) -> bool:
+    """Whether a Deployment's controller has seen it, and all its Pods are new and available."""
+    status = deployment.get("status", {})
+    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    counts = {
+        deployment["spec"].get("replicas", 1),
+        status.get("replicas", 0),
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+    }
+    return seen and counts == {wanted}
+
+
+def runs(deployment: Manifest, release: BookStoreRelease) -> bool:
+    """Whether a Deployment's Pods are of a release's revision."""
+    template: Manifest = deployment["spec"]["template"]
+    return label(template, REVISION_LABEL) == str(release.spec.revision)
+
+
+def deployment_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest | None:
+    """Return the Deployment of a release's colour."""
+    name = names.deployment(snapshot.store.name, release.spec.colour)
+    return find(snapshot, "Deployment", name)
+
+
+def status_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest:
+    """Return the status of the Deployment of a release's colour, empty where there is none."""
+    status: Manifest = (deployment_of(snapshot, release) or {}).get("status", {})
+    return status

@@ -1,0 +1,106 @@
+"""What serves users: a colour's Deployment, the active Service, autoscaler, disruption budget."""
+
+from __future__ import annotations
+
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import (
+    COLOUR_LABEL,
+    REVISION_LABEL,
+    Component,
+    colour_selector,
+    release_selector,
+)
+from bookstore_operator.core.metadata import Object, metadata
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease, Colour
+from bookstore_operator.crd.spec.autoscaling import Autoscaling
+
+
+def deployment(store: BookStore, release: BookStoreRelease) -> Object:
+    """Return the Deployment that runs a release. Its replica count is set by /scale only."""
+    colour = release.spec.colour
+    meta = metadata(store, names.deployment(store.name, colour), Component.API)
+    meta["labels"] |= {COLOUR_LABEL: colour.value, REVISION_LABEL: str(release.spec.revision)}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": meta,
+        "spec": {
+            "selector": {"matchLabels": colour_selector(store.name, colour)},
+            "template": release.spec.template(),
+            "strategy": {
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": 0},
+            },
+            "progressDeadlineSeconds": store.spec.rollout.progress_deadline_seconds,
+            "revisionHistoryLimit": 2,
+        },
+    }
+
+
+def active_service(store: BookStore, active: BookStoreRelease) -> Object:
+    """Return the Service that follows the recorded promoted release."""
+    wanted = store.spec.service
+    node_port = {"nodePort": wanted.node_port} if wanted.node_port else {}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": metadata(store, names.service(store.name), Component.API),
+        "spec": {
+            "type": wanted.type.value,
+            "selector": release_selector(active),
+            "ports": [
+                {
+                    "name": "http",
+                    "port": wanted.port,
+                    "targetPort": "http",
+                    "protocol": "TCP",
+                    **node_port,
+                }
+            ],
+        },
+    }
+
+
+def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Object:
+    """Return the one HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": metadata(store, names.service(store.name), Component.API),
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1",
+                "kind": "Deployment",
+                "name": names.deployment(store.name, active),
+            },
+            "minReplicas": wanted.min_replicas,
+            "maxReplicas": wanted.max_replicas,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {
+                        "name": "cpu",
+                        "target": {
+                            "type": "Utilization",
+                            "averageUtilization": wanted.target_cpu_percent,
+                        },
+                    },
+                }
+            ],
+        },
+    }
+
+
+def disruption_budget(store: BookStore, active: Colour) -> Object:
+    """Return the budget that lets drained nodes take one Pod of the active colour at a time."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": metadata(store, names.service(store.name), Component.API),
+        "spec": {
+            "maxUnavailable": 1,
+            "selector": {"matchLabels": colour_selector(store.name, active)},
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        },
+    }

@@ -1,0 +1,1 @@
+"""The token that writes to the API need."""

@@ -1,0 +1,26 @@
+"""Whether the staff token is there, which a release's Pods mount."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bookstore_operator.components.staff.secrets import staff_keys
+from bookstore_operator.core.gate import Answer
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.secrets import SecretWords, secret_known
+from bookstore_operator.core.snapshot import Snapshot
+
+STAFF = SecretWords(
+    Reason.STAFF_SECRET_MISSING,
+    Reason.STAFF_SECRET_INCOMPLETE,
+    Reason.STAFF_SECRET_MALFORMED,
+    "a random token of 32 characters at least",
+    "openssl rand -hex 32 makes one",
+)
+
+
+def staff_known(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the staff token is there; one that the operator makes is about to be."""
+    ((secret, keys),) = staff_keys(snapshot.store).items()
+    ours = snapshot.store.spec.staff.secret_name is None
+    return secret_known(snapshot, secret, list(keys), STAFF, now, ours=ours)

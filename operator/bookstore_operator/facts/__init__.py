@@ -1,1 +1,0 @@
-"""What a Snapshot says: small questions that gates, decisions and conditions share."""
