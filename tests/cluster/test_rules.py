@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.build.release import release
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import Colour
+from bookstore_operator.releases.manifests import release
 from demo.kubectl import KubectlError
 from tests.cluster.conftest import Shop, bookstore
 

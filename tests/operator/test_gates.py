@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bookstore_operator.components.serving.availability import all_available
-from bookstore_operator.gates.migration import retry_at
 from bookstore_operator.releases.migrations import Migration
+from bookstore_operator.releases.stages.expand import retry_at
 from bookstore_operator.workloads.jobs import Ending, result_of
 from tests.support.world import World
 

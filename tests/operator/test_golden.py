@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_operator.build.migration import expand_job
-from bookstore_operator.build.release import release
 from bookstore_operator.components.backup import manifests as backup
 from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
@@ -27,6 +25,7 @@ from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Colour
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.releases.manifests import expand_job, release
 from tests.support.world import World
 
 pytestmark = pytest.mark.golden

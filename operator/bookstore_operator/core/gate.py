@@ -1,12 +1,14 @@
-"""What a gate says."""
+"""A gate is one thing that must be true before a release goes on: what it says."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,4 @@ class Failed:
 
 
 Answer: TypeAlias = Passed | Waiting | Failed
+Gate: TypeAlias = Callable[[Snapshot, datetime], Answer]

@@ -23,7 +23,7 @@ from bookstore_operator.crd import bookstore, release
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
-from bookstore_operator.decide.progress import Progress
+from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads.unexplained import look_again
 
 

@@ -9,7 +9,7 @@ from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
-from bookstore_operator.decide.progress import Progress
+from bookstore_operator.releases.progress import Progress
 
 
 def switch(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:

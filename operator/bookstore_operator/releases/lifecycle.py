@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bookstore_operator.build.release import release as new_release
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.plan import Create
@@ -13,9 +12,10 @@ from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
-from bookstore_operator.decide.progress import Progress
-from bookstore_operator.decide.stages import walk
+from bookstore_operator.releases.manifests import release as new_release
 from bookstore_operator.releases.migrations import migrations_of
+from bookstore_operator.releases.progress import Progress
+from bookstore_operator.releases.walk import walk
 from bookstore_operator.workloads.jobs import Ending
 
 

@@ -12,11 +12,11 @@ from bookstore_operator.core.plan import Action
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
-from bookstore_operator.decide.drain import drain
-from bookstore_operator.decide.expand import expand
-from bookstore_operator.decide.progress import Progress
-from bookstore_operator.decide.start import start
-from bookstore_operator.decide.switch import switch
+from bookstore_operator.releases.progress import Progress
+from bookstore_operator.releases.stages.drain import drain
+from bookstore_operator.releases.stages.expand import expand
+from bookstore_operator.releases.stages.start import start
+from bookstore_operator.releases.stages.switch import switch
 
 Stage: TypeAlias = Callable[[Snapshot, BookStoreRelease, datetime], Progress]
 

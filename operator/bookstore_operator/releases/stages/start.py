@@ -14,7 +14,7 @@ from bookstore_operator.core.gate import Passed, Waiting
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.decide.progress import Progress
+from bookstore_operator.releases.progress import Progress
 
 
 def start(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:

@@ -1,17 +1,24 @@
-"""Whether the schema suits the release."""
+"""Stage Expand: bring the schema to where both the old and the new code can work with it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from bookstore_operator.components.cache.gate import cache_known
+from bookstore_operator.components.database.gate import database_ready
+from bookstore_operator.components.staff.gate import staff_known
 from bookstore_operator.core import history, names
-from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.gate import Answer, Failed, Gate, Passed, Waiting
 from bookstore_operator.core.labels import RELEASE_LABEL
+from bookstore_operator.core.plan import Action, Create
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.releases.manifests import expand_job
 from bookstore_operator.releases.migrations import Migration, migrations_of, running_migration
+from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import pod_problems, termination
 from bookstore_operator.workloads.jobs import Ending
 from bookstore_operator.workloads.pod_problems import full_volume_advice
@@ -24,6 +31,47 @@ RETRIES: Mapping[str, Reason] = {
     "locked": Reason.DATABASE_LOCKED,
 }
 """What the codes of the contract are called in conditions."""
+
+
+def expand(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+    """Run one migration Job after the other until one has succeeded or enough have failed."""
+    snapshot = _recorded(snapshot, release)
+    done = migration_done(snapshot, now)
+    if isinstance(done, Failed) or _running(snapshot, release):
+        return Progress(snapshot, done)
+    # What the Pods mount is asked for before anything is changed, and again before they start.
+    mounted: tuple[Gate, ...] = (staff_known, cache_known)
+    first: tuple[Gate, ...] = (database_ready, *mounted, no_other_migration)
+    for gate in mounted if isinstance(done, Passed) else first:
+        answer = gate(snapshot, now)
+        if not isinstance(answer, Passed):
+            return Progress(snapshot, answer)
+    if isinstance(done, Passed):
+        return Progress(snapshot, done)
+    if done.until and now < done.until:
+        return Progress(snapshot, done)
+    return Progress(snapshot, done, (_next_try(snapshot, release),))
+
+
+def _running(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    return any(tried.ending is Ending.RUNNING for tried in migrations_of(snapshot, release))
+
+
+def _recorded(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
+    """Record how often it was tried, and the schema that came of it."""
+    tried = migrations_of(snapshot, release)
+    if not tried:
+        return snapshot
+    attempts = max(release.status.attempts, tried[-1].attempt)
+    schema = list(tried[-1].schema_after) or release.status.schema_revisions
+    return recorded(snapshot, release, attempts=attempts, schema_revisions=schema)
+
+
+def _next_try(snapshot: Snapshot, release: BookStoreRelease) -> Action:
+    tried = migrations_of(snapshot, release)
+    attempt = max(release.status.attempts, tried[-1].attempt if tried else 0) + 1
+    job = expand_job(snapshot.store, release, attempt)
+    return Create(job, "Migrate", f"Expand the schema for {release.name}, attempt {attempt}.")
 
 
 def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
@@ -46,7 +94,7 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
     if last.ending is Ending.SUCCEEDED:
         return Passed()
     if last.ending is Ending.RUNNING:
-        return _running(snapshot, release, last)
+        return _running_answer(snapshot, release, last)
     allowed = snapshot.store.spec.migration.attempts
     if sum(migration.counts for migration in tried) >= allowed:
         return Failed(
@@ -58,7 +106,7 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
     return Waiting(reason or Reason.MIGRATION_RETRY, _retry_message(snapshot, last), until=again)
 
 
-def _running(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
+def _running_answer(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
     trouble = pod_problems.trouble(snapshot, {RELEASE_LABEL: release.name})
     trouble = trouble or pod_problems.creation_refused(snapshot, "Job", last.name)
     seconds = last.job["spec"].get("activeDeadlineSeconds")

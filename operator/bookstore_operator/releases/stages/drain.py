@@ -1,22 +1,46 @@
-"""Whether the old colour is no longer needed."""
+"""Stage Drain: keep the old colour warm for a while, then give it up."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import trouble_of
+from bookstore_operator.components.serving.gate import switched
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Passed, Waiting
 from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import pod_problems, pods
 from bookstore_operator.workloads.endpoints import endpoints
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
 """How long at most a next release waits for the old colour, whatever the delay asked for."""
+
+
+def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+    """Record the end of the old colour, and with it the success of the release."""
+    for gate in (switched, followed):
+        answer = gate(snapshot, now)
+        if not isinstance(answer, Passed):
+            return Progress(snapshot, answer)
+    served_at = release.status.served_at or now
+    snapshot = recorded(snapshot, release, served_at=served_at)
+    answer = drained(snapshot, now)
+    if not isinstance(answer, Passed):
+        return Progress(snapshot, answer)
+    for name in superseded_active(snapshot):
+        old = next(other for other in snapshot.releases if other.name == name)
+        snapshot = recorded(snapshot, old, demoted_at=now)
+    promoted = history.active(snapshot) or release
+    return Progress(
+        recorded(snapshot, promoted, verdict=Verdict.SUCCEEDED, reason="Succeeded"),
+        Passed(),
+    )
 
 
 def followed(snapshot: Snapshot, now: datetime) -> Answer:

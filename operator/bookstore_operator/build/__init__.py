@@ -1,1 +1,0 @@
-"""Pure builders: from intent to manifest, one file a kind of object."""

@@ -1,1 +1,0 @@
-"""Gates: each one thing that must be true before a release goes on."""

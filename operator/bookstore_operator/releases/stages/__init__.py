@@ -1,0 +1,1 @@
+"""The stages of a release: a file each, with its gates. Pure."""
