@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bookstore_operator import conditions
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.components.cache.condition import cache_secret_awaited
 from bookstore_operator.components.serving.condition import metrics_awaited
@@ -24,6 +23,7 @@ from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
 from bookstore_operator.releases.progress import Progress
+from bookstore_operator.status import conditions
 from bookstore_operator.workloads.unexplained import look_again
 
 

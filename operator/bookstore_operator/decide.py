@@ -16,10 +16,10 @@ from bookstore_operator.components.staff.ensure import staff_token
 from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.decide.reporting import look_again_after, records, report
 from bookstore_operator.releases.lifecycle import advance
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.retention import old_releases, old_tries
+from bookstore_operator.status.report import look_again_after, records, report
 
 __all__ = ["decide"]
 

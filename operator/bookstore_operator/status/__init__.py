@@ -1,0 +1,1 @@
+"""What a BookStore's status says: conditions, records, events. Pure."""
