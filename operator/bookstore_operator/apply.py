@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import (
     BOOKSTORE,
@@ -37,8 +36,9 @@ from bookstore_operator.core.plan import (
     WriteStatus,
 )
 from bookstore_operator.core.snapshot import Refusal
+from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
+from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
 from bookstore_operator.observe import Observer
-from bookstore_operator.store import ObjectStore, StoreKey
 
 logger = logging.getLogger(__name__)
 

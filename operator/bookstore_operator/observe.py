@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from bookstore_operator.client import Api, ApiError, ClusterError
 from bookstore_operator.components import secrets_of_interest
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
@@ -29,7 +28,8 @@ from bookstore_operator.core.secret_values import fault_of
 from bookstore_operator.core.secrets import Wanted
 from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, snapshot_of
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.store import ObjectStore, StoreKey
+from bookstore_operator.kube.client import Api, ApiError, ClusterError
+from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import puzzling
 

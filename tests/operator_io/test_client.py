@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from kubernetes.aio.client import Configuration
 
-from bookstore_operator.client import Api, ApiError
 from bookstore_operator.core.kinds import BOOKSTORES, resource_of
+from bookstore_operator.kube.client import Api, ApiError
 
 pytestmark = pytest.mark.scenario
 

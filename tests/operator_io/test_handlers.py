@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bookstore_operator.core.kinds import BOOKSTORES, WATCHED
-from bookstore_operator.handlers import settings
+from bookstore_operator.kube.watch import settings
 
 pytestmark = pytest.mark.scenario
 

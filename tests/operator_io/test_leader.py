@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from bookstore_operator.client import ApiError
-from bookstore_operator.leader import LeaderElection, Sighting, Timing, may_take
+from bookstore_operator.kube.client import ApiError
+from bookstore_operator.kube.leader import LeaderElection, Sighting, Timing, may_take
 
 pytestmark = pytest.mark.scenario
 

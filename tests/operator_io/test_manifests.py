@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_operator import handlers
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     DEPLOYMENTS,
@@ -17,8 +16,9 @@ from bookstore_operator.core.kinds import (
     WATCHED,
     Resource,
 )
-from bookstore_operator.events import EVENTS
-from bookstore_operator.leader import LEASES
+from bookstore_operator.kube import watch
+from bookstore_operator.kube.events import EVENTS
+from bookstore_operator.kube.leader import LEASES
 
 pytestmark = pytest.mark.scenario
 
@@ -79,7 +79,7 @@ def test_there_is_no_wildcard() -> None:
 
 
 def test_watches_ask_the_server_for_our_objects_only() -> None:
-    chosen = handlers.settings().watching.label_selectors
+    chosen = watch.settings().watching.label_selectors
     selected = {f"{selector.group}/{selector.any_name}": chosen[selector] for selector in chosen}
     wanted = {
         f"{resource.group}/{resource.plural}": STORE_LABEL

@@ -8,8 +8,8 @@ import pytest
 
 from bookstore_operator.core.kinds import API_VERSION, DEPLOYMENTS, STORE_LABEL
 from bookstore_operator.core.plan import ObjectKey
-from bookstore_operator.handlers import take_in
-from bookstore_operator.store import ObjectStore, StoreKey, trimmed
+from bookstore_operator.kube.object_cache import ObjectStore, StoreKey, trimmed
+from bookstore_operator.kube.watch import take_in
 
 pytestmark = pytest.mark.scenario
 

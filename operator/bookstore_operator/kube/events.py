@@ -9,10 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from bookstore_operator.client import FIELD_MANAGER, Api, ApiError
 from bookstore_operator.core.kinds import STORE_LABEL, Resource
 from bookstore_operator.core.plan import Event, Manifest
-from bookstore_operator.store import ObjectStore, StoreKey
+from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
+from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
 
 logger = logging.getLogger(__name__)
 

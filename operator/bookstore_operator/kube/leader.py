@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bookstore_operator.client import Api, ApiError
 from bookstore_operator.core.kinds import Resource
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.kube.client import Api, ApiError
 
 logger = logging.getLogger(__name__)
 

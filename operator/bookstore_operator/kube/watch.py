@@ -17,10 +17,10 @@ from typing import Any
 import kopf
 from kubernetes.aio.client import Configuration
 
-from bookstore_operator.client import bearer_of
 from bookstore_operator.core.kinds import WATCHED, key_of, selector_of, store_name_of
-from bookstore_operator.nothing_kept import NoDiffs, NoProgress
-from bookstore_operator.store import ObjectStore, StoreKey, version_of
+from bookstore_operator.kube.client import bearer_of
+from bookstore_operator.kube.kopf_storage import NoDiffs, NoProgress
+from bookstore_operator.kube.object_cache import ObjectStore, StoreKey, version_of
 
 logger = logging.getLogger(__name__)
 
