@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bookstore_operator import signals
+from bookstore_operator.runtime import signals
 
 
 def main() -> int:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from bookstore_operator import __version__, signals
+from bookstore_operator import __version__
+from bookstore_operator.runtime import signals
 
 _PREFIX = "BOOKSTORE_OPERATOR_"
 
@@ -132,12 +133,12 @@ def _namespaces(given: Sequence[str] | None) -> tuple[str, ...]:
 
 def _run(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands need neither kopf nor a client.
-    from bookstore_operator import logs, operate  # noqa: PLC0415
     from bookstore_operator.core.snapshot import OperatorSettings  # noqa: PLC0415
+    from bookstore_operator.runtime import logs, manager  # noqa: PLC0415
 
-    signals.end_at_once()  # until operate.run listens: nothing has begun that has to be ended
+    signals.end_at_once()  # until manager.run listens: nothing has begun that has to be ended
     logs.configure(arguments.log_format, arguments.log_level)
-    options = operate.Options(
+    options = manager.Options(
         settings=OperatorSettings(
             postgres_image=arguments.postgres_image, valkey_image=arguments.valkey_image
         ),
@@ -149,7 +150,7 @@ def _run(arguments: argparse.Namespace) -> int:
         lease_namespace=arguments.lease_namespace,
         kubeconfig=arguments.kubeconfig,
     )
-    operate.run_process(operate.run(options))
+    manager.run_process(manager.run(options))
 
 
 def _crds(_: argparse.Namespace) -> int:

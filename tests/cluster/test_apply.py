@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.apply import Applier, RefusedError, StaleSnapshotError
 from bookstore_operator.core.kinds import STORE_LABEL, bookstore_key, key_of
 from bookstore_operator.core.plan import (
     GENERATED,
@@ -29,7 +28,8 @@ from bookstore_operator.core.snapshot import OperatorSettings
 from bookstore_operator.kube.client import Api, load_configuration
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
-from bookstore_operator.observe import Observer
+from bookstore_operator.runtime.executor import Applier, RefusedError, StaleSnapshotError
+from bookstore_operator.runtime.observer import Observer
 from tests.cluster.conftest import Shop
 
 pytestmark = pytest.mark.cluster

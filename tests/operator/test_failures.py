@@ -27,9 +27,9 @@ from bookstore_operator.core.secret_values import Content, fault_of
 from bookstore_operator.core.snapshot import Refusal
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
+from bookstore_operator.runtime.workqueue import Backoff, Schedule
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.termination import last_words, volume_full
-from bookstore_operator.workqueue import Backoff, Schedule
 from tests.support.world import VALKEY, World
 
 pytestmark = pytest.mark.scenario

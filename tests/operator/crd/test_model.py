@@ -20,7 +20,7 @@ from bookstore_operator.crd.schema import main as write_crds
 
 pytestmark = pytest.mark.golden
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 LARGEST_CRD = 200_000
 PURE = (

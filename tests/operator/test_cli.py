@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bookstore_operator import cli, operate
+from bookstore_operator import cli
 from bookstore_operator.crd.schema import crds
-from bookstore_operator.health import Health, serve
-from bookstore_operator.logs import ConsoleFormatter, JsonFormatter
+from bookstore_operator.runtime import manager
+from bookstore_operator.runtime.logs import ConsoleFormatter, JsonFormatter
+from bookstore_operator.runtime.probes import Health, serve
 
 pytestmark = pytest.mark.scenario
 
@@ -32,12 +33,12 @@ def run_cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def options_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> operate.Options:
+def options_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> manager.Options:
     """The options that a command line and the environment amount to."""
-    taken: list[operate.Options] = []
-    monkeypatch.setattr(operate, "run", taken.append)
-    monkeypatch.setattr(operate, "run_process", lambda _: None)
-    monkeypatch.setattr("bookstore_operator.logs.configure", lambda *_: None)
+    taken: list[manager.Options] = []
+    monkeypatch.setattr(manager, "run", taken.append)
+    monkeypatch.setattr(manager, "run_process", lambda _: None)
+    monkeypatch.setattr("bookstore_operator.runtime.logs.configure", lambda *_: None)
     cli.main(["run", *arguments])
     return taken[0]
 

@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bookstore_operator import __version__
-from bookstore_operator.apply import Applier
 from bookstore_operator.core.snapshot import OperatorSettings
-from bookstore_operator.health import Health, Watchdog, serve
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, load_configuration
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.leader import LeaderElection
 from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
 from bookstore_operator.kube.watch import start_watching
-from bookstore_operator.observe import Observer
-from bookstore_operator.reconcile import RESYNC_SECONDS, Reconciler
-from bookstore_operator.workqueue import WorkQueue
+from bookstore_operator.runtime.executor import Applier
+from bookstore_operator.runtime.observer import Observer
+from bookstore_operator.runtime.probes import Health, Watchdog, serve
+from bookstore_operator.runtime.reconciler import RESYNC_SECONDS, Reconciler
+from bookstore_operator.runtime.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 

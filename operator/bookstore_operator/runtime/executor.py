@@ -38,7 +38,7 @@ from bookstore_operator.core.plan import (
 from bookstore_operator.core.snapshot import Refusal
 from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
-from bookstore_operator.observe import Observer
+from bookstore_operator.runtime.observer import Observer
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from tests.operator.test_failures import FAILURES
 
 pytestmark = pytest.mark.scenario
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "reference" / "failures.md").read_text()
 ROWS = re.findall(r"^\| `(\w+)` \|(.*)$", PAGE, re.MULTILINE)
 

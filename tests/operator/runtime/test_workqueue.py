@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_operator.workqueue import Backoff, Schedule, WorkQueue
+from bookstore_operator.runtime.workqueue import Backoff, Schedule, WorkQueue
 
 pytestmark = pytest.mark.scenario
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bookstore_operator import decide
-from bookstore_operator.apply import Applier, RefusedError, StaleSnapshotError
 from bookstore_operator.core.kinds import BOOKSTORE
 from bookstore_operator.core.plan import Plan, WriteStatus
 from bookstore_operator.core.snapshot import Refusal, Snapshot
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.object_cache import StoreKey
-from bookstore_operator.observe import Observer
-from bookstore_operator.workqueue import WorkQueue
+from bookstore_operator.runtime.executor import Applier, RefusedError, StaleSnapshotError
+from bookstore_operator.runtime.observer import Observer
+from bookstore_operator.runtime.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 

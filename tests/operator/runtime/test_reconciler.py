@@ -10,12 +10,12 @@ from typing import Any, cast
 import pytest
 
 from bookstore_operator import decide
-from bookstore_operator.apply import RefusedError, StaleSnapshotError
 from bookstore_operator.core.plan import ObjectKey, Plan
 from bookstore_operator.core.snapshot import Refusal, Snapshot
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.object_cache import StoreKey
-from bookstore_operator.reconcile import Reconciler
+from bookstore_operator.runtime.executor import RefusedError, StaleSnapshotError
+from bookstore_operator.runtime.reconciler import Reconciler
 
 pytestmark = pytest.mark.scenario
 

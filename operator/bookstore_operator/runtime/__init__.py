@@ -1,0 +1,1 @@
+"""The process: it observes, asks decide and carries out what that plans."""
