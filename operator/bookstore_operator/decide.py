@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bookstore_operator.components.backup.ensure import backups
-from bookstore_operator.components.cache.ensure import cache
-from bookstore_operator.components.database.ensure import database
-from bookstore_operator.components.network.ensure import network_policies
-from bookstore_operator.components.serving.ensure import serving
-from bookstore_operator.components.staff.ensure import staff_token
+from bookstore_operator.components.backup.ensure import ensure_backups
+from bookstore_operator.components.cache.ensure import ensure_cache
+from bookstore_operator.components.database.ensure import ensure_database
+from bookstore_operator.components.network.ensure import ensure_network_policies
+from bookstore_operator.components.serving.ensure import ensure_serving
+from bookstore_operator.components.staff.ensure import ensure_staff_token
 from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.releases.lifecycle import advance
 from bookstore_operator.releases.progress import Progress
-from bookstore_operator.releases.retention import old_releases, old_tries
+from bookstore_operator.releases.retention import old_releases, stale_jobs
 from bookstore_operator.status.report import look_again_after, records, report
 
 __all__ = ["decide"]
@@ -35,14 +35,14 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     progress = advance(snapshot, now)
     changes = (
         # First what serves: an action that is refused holds up those behind it.
-        *serving(progress.snapshot),
-        *database(snapshot),
-        *staff_token(snapshot),
-        *network_policies(snapshot),
+        *ensure_serving(progress.snapshot),
+        *ensure_database(snapshot),
+        *ensure_staff_token(snapshot),
+        *ensure_network_policies(snapshot),
         *progress.actions,
-        *cache(progress.snapshot),
-        *backups(snapshot),
-        *old_tries(snapshot),
+        *ensure_cache(progress.snapshot),
+        *ensure_backups(snapshot),
+        *stale_jobs(snapshot),
         *old_releases(progress.snapshot),
     )
     said = report(progress, now, changes=len(changes))

@@ -19,7 +19,7 @@ from bookstore_operator.core.plan import (
     Delete,
     Event,
     EventType,
-    ObjectKey,
+    ObjectRef,
     Plan,
     Scale,
     WriteStatus,
@@ -27,8 +27,8 @@ from bookstore_operator.core.plan import (
 from bookstore_operator.core.snapshot import OperatorSettings
 from bookstore_operator.kube.client import Api, load_configuration
 from bookstore_operator.kube.events import Recorder
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
-from bookstore_operator.runtime.executor import Applier, RefusedError, StaleSnapshotError
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
+from bookstore_operator.runtime.executor import Executor, RejectedError, StaleSnapshotError
 from bookstore_operator.runtime.observer import Observer
 from tests.cluster.conftest import Shop
 
@@ -37,17 +37,17 @@ pytestmark = pytest.mark.cluster
 WHY = ("Testing", "For a test.")
 
 
-def run(shop: Shop, scenario: Callable[[Applier, StoreKey], Awaitable[None]]) -> None:
+def run(shop: Shop, scenario: Callable[[Executor, StoreKey], Awaitable[None]]) -> None:
     """Run a scenario with the operator's own rights, in a namespace with a BookStore."""
     shop.apply()
 
     async def with_applier() -> None:
         configuration = await load_configuration(shop.cluster.operator_kubeconfig)
         async with Api(configuration) as api:
-            store = ObjectStore()
+            store = ObjectCache()
             observer = Observer(api, store, OperatorSettings(), [shop.namespace])
             await observer.relist()
-            await scenario(Applier(api, store, observer), StoreKey(shop.namespace, "demo"))
+            await scenario(Executor(api, store, observer), StoreKey(shop.namespace, "demo"))
 
     asyncio.run(with_applier())
 
@@ -61,12 +61,12 @@ def service(port: int = 80, name: str = "demo") -> dict[str, Any]:
     }
 
 
-async def do(applier: Applier, key: StoreKey, *actions: Action) -> int:
-    return await applier.carry_out(Plan(actions=actions), key)
+async def do(applier: Executor, key: StoreKey, *actions: Action) -> int:
+    return await applier.execute(Plan(actions=actions), key)
 
 
 def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         assert await do(applier, key, Apply(service(), *WHY)) == 1
         assert await do(applier, key, Apply(service(), *WHY)) == 0
         assert await do(applier, key, Apply(service(81), *WHY)) == 1
@@ -78,7 +78,7 @@ def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
 
 
 def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(service(), *WHY))
         known = applier.store.get(key.namespace, key_of(service()))
         assert known is not None
@@ -99,7 +99,7 @@ def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Sh
 def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
     """The user changed their mind after the picture was taken: nothing is deleted on it."""
 
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(service(), *WHY))
         known = applier.store.get(key.namespace, key_of(service()))
         assert known is not None
@@ -115,7 +115,7 @@ def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
 
 
 def test_a_deletion_spares_a_successor_of_the_same_name(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(service(), *WHY))
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, Delete(key_of(service()), "another-uid", *WHY))
@@ -125,8 +125,8 @@ def test_a_deletion_spares_a_successor_of_the_same_name(shop: Shop) -> None:
 
 
 def test_a_deletion_of_what_is_gone_is_done(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
-        gone = ObjectKey("v1", "Service", "never")
+    async def scenario(applier: Executor, key: StoreKey) -> None:
+        gone = ObjectRef("v1", "Service", "never")
         assert await do(applier, key, Delete(gone, "some-uid", *WHY)) == 0
 
     run(shop, scenario)
@@ -137,9 +137,9 @@ def test_what_exists_and_is_not_ours_is_not_taken(shop: Shop) -> None:
     foreign["metadata"]["labels"] = {}
     shop.kubectl.apply(foreign)
 
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         for action in (Apply(service(81), *WHY), Create(service(81), *WHY)):
-            with pytest.raises(RefusedError, match="does not belong to the BookStore demo"):
+            with pytest.raises(RejectedError, match="does not belong to the BookStore demo"):
                 await do(applier, key, action)
 
     run(shop, scenario)
@@ -148,7 +148,7 @@ def test_what_exists_and_is_not_ours_is_not_taken(shop: Shop) -> None:
     assert found["spec"]["ports"][0]["port"] == 80
 
 
-CLAIM = ObjectKey("v1", "PersistentVolumeClaim", "data-demo-db-0")
+CLAIM = ObjectRef("v1", "PersistentVolumeClaim", "data-demo-db-0")
 OURS = {STORE_LABEL: "demo"}
 SECRET = {
     "apiVersion": "v1",
@@ -206,12 +206,12 @@ def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose:
         metadata = {"labels": {STORE_LABEL: "other"}}
     shop.kubectl.apply(claim(**metadata))
 
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         for action in (NEW_PASSWORD, database()):
-            with pytest.raises(RefusedError, match=f"named {CLAIM.name} exists") as refused:
+            with pytest.raises(RejectedError, match=f"named {CLAIM.name} exists") as refused:
                 await do(applier, key, action)
-            assert refused.value.refusal.target == CLAIM
-            assert refused.value.refusal.reason == "NameTaken"
+            assert refused.value.rejection.target == CLAIM
+            assert refused.value.rejection.reason == "NameTaken"
 
     run(shop, scenario)
     assert shop.get("v1/secrets", "demo-db") is None
@@ -219,7 +219,7 @@ def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose:
 
 
 def test_a_volume_that_was_kept_is_taken_up_again(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         shop.kubectl.apply(claim(labels=OURS))
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, database())
@@ -233,26 +233,26 @@ def test_a_backup_volume_and_a_secret_of_somebody_else_are_not_taken(shop: Shop)
     shop.kubectl.apply(claim("demo-backup"), {**SECRET, "metadata": {"name": "demo-db"}})
     owner_of_secret = Apply(SECRET, *WHY)
 
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         for name, action in (
             ("demo-backup", Apply(claim("demo-backup", labels=OURS), *WHY)),
             ("demo-db", NEW_PASSWORD),
             ("demo-db", owner_of_secret),
         ):
-            with pytest.raises(RefusedError, match=f"named {name} exists") as refused:
+            with pytest.raises(RejectedError, match=f"named {name} exists") as refused:
                 await do(applier, key, action)
-            assert refused.value.refusal.reason == "NameTaken"
+            assert refused.value.rejection.reason == "NameTaken"
         shop.kubectl("delete", "pvc", "demo-backup")
         shop.kubectl.apply(claim("demo-backup", **controlled_by_somebody(shop)))
         await applier.observer.relist()
-        with pytest.raises(RefusedError, match="named demo-backup exists"):
+        with pytest.raises(RejectedError, match="named demo-backup exists"):
             await do(applier, key, Apply(claim("demo-backup", labels=OURS), *WHY))
 
     run(shop, scenario)
 
 
 def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         shop.kubectl.apply(service())
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, Create(service(), *WHY))
@@ -262,19 +262,19 @@ def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None
 
 
 def test_a_refusal_names_the_object_and_the_cause(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
-        with pytest.raises(RefusedError, match=r"spec\.ports") as refused:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
+        with pytest.raises(RejectedError, match=r"spec\.ports") as refused:
             await do(applier, key, Apply(service(port=70000), *WHY))
-        assert refused.value.refusal.target == key_of(service())
-        assert refused.value.refusal.reason == "Invalid"
+        assert refused.value.rejection.target == key_of(service())
+        assert refused.value.rejection.reason == "Invalid"
 
     run(shop, scenario)
 
 
 def test_actions_end_at_the_first_that_fails(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         plan = (Apply(service(70000), *WHY), Apply(service(80, "never"), *WHY))
-        with pytest.raises(RefusedError):
+        with pytest.raises(RejectedError):
             await do(applier, key, *plan)
         assert shop.get("v1/services", "never") is None
 
@@ -282,7 +282,7 @@ def test_actions_end_at_the_first_that_fails(shop: Shop) -> None:
 
 
 def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         assert await do(applier, key, NEW_PASSWORD) == 1
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, NEW_PASSWORD)
@@ -310,7 +310,7 @@ def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) 
     }
     changed = {**deployment, "metadata": {"name": "demo-blue", "labels": {**labels, "new": "1"}}}
 
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(deployment, *WHY), Scale("demo-blue", 7, *WHY))
         await do(applier, key, Apply(changed, *WHY))
         known = applier.store.get(key.namespace, key_of(deployment))
@@ -325,7 +325,7 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
     status = {"stage": "Expand", "replicas": 3}
     regarding = bookstore_key("demo")
 
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         write = WriteStatus(regarding, status, *WHY)
         assert await do(applier, key, write) == 1
         assert await do(applier, key, write) == 0
@@ -345,7 +345,7 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
 
 
 def test_a_list_heals_what_a_watch_has_missed(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(service(), *WHY))
         shop.kubectl("delete", "service", "demo")
         shop.kubectl("scale", "bookstore", "demo", "--replicas=4")
@@ -360,7 +360,7 @@ def test_a_list_heals_what_a_watch_has_missed(shop: Shop) -> None:
 
 
 def test_a_bookstore_that_is_gone_has_no_snapshot(shop: Shop) -> None:
-    async def scenario(applier: Applier, key: StoreKey) -> None:
+    async def scenario(applier: Executor, key: StoreKey) -> None:
         assert await applier.observer.snapshot(key) is not None
         shop.kubectl("delete", "bookstore", "demo")
         await applier.observer.refresh(key.namespace, bookstore_key("demo"))

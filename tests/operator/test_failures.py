@@ -19,17 +19,17 @@ from bookstore_operator.core.plan import (
     Apply,
     Event,
     EventType,
-    ObjectKey,
+    ObjectRef,
     Scale,
     WriteStatus,
 )
 from bookstore_operator.core.secret_values import Content, fault_of
-from bookstore_operator.core.snapshot import Refusal
+from bookstore_operator.core.snapshot import Rejection
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.runtime.workqueue import Backoff, Schedule
 from bookstore_operator.workloads import pull_secrets
-from bookstore_operator.workloads.termination import last_words, volume_full
+from bookstore_operator.workloads.termination import termination_summary, volume_full
 from tests.support.world import VALKEY, World
 
 pytestmark = pytest.mark.scenario
@@ -38,7 +38,7 @@ EXTERNAL = {"external": {"secretName": "books", "directKey": "direct"}}
 STAFF = {"staff": {"secretName": "clerks"}}
 REDIS = {"cache": {"external": {"secretName": "redis"}}}
 CACHED: dict[str, Any] = {"cache": {"embedded": {}}}
-JOB = ObjectKey("batch/v1", "Job", "demo-r2-expand")
+JOB = ObjectRef("batch/v1", "Job", "demo-r2-expand")
 NO_SPACE = 'could not extend file "base/5/1": No space left on device'
 
 
@@ -160,12 +160,12 @@ def secret(keys: set[str] | None, name: str = "books") -> Callable[[World], obje
 
 
 def refuses(reason: str, message: str) -> Callable[[World], object]:
-    refusal = Refusal(ObjectKey("v1", "Service", "demo-db"), reason, message)
-    return lambda world: setattr(world, "refusal", refusal)
+    rejection = Rejection(ObjectRef("v1", "Service", "demo-db"), reason, message)
+    return lambda world: setattr(world, "rejection", rejection)
 
 
 def refuses_no_more(world: World) -> None:
-    world.refusal = None
+    world.rejection = None
 
 
 def without_metrics(world: World) -> None:
@@ -189,7 +189,7 @@ def refused_job(world: World) -> None:
 
 def mount_fails(world: World) -> None:
     world.ailing["Deployment/api:2"] = CREATING
-    key = ObjectKey("v1", "Pod", "demo-green-x")
+    key = ObjectRef("v1", "Pod", "demo-green-x")
     world.warned[key] = 'MountVolume.SetUp failed for volume "database": secret "books" not found'
 
 
@@ -783,7 +783,7 @@ def test_events_do_not_make_a_failing_bookstore_spin() -> None:
     ],
 )
 def test_the_line_that_says_most_is_told(message: str, words: str) -> None:
-    assert last_words(message) == words
+    assert termination_summary(message) == words
 
 
 def test_a_full_volume_is_known_by_its_error() -> None:

@@ -24,21 +24,21 @@ from bookstore_operator.core.plan import (
     CreateSecret,
     Delete,
     Event,
-    ObjectKey,
+    ObjectRef,
     Plan,
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.snapshot import OperatorSettings, Refusal, Snapshot, snapshot_of
+from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, snapshot_of
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.endpoints import SERVICE_LABEL
-from bookstore_operator.workloads.unexplained import puzzling
+from bookstore_operator.workloads.unexplained import find_unexplained
 
 Object = dict[str, Any]
 
-STORE_KEY = ObjectKey("bookstore.dev/v1alpha1", "BookStore", "demo")
+STORE_KEY = ObjectRef("bookstore.dev/v1alpha1", "BookStore", "demo")
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 VALKEY = "valkey:8"
 _PROGRESSING: Object = {"type": "Progressing", "status": "True"}
@@ -63,7 +63,7 @@ class World:
     spec: Object = field(default_factory=lambda: {"image": "api:1"})
     name: str = "demo"
     now: datetime = BEGIN
-    objects: dict[ObjectKey, Object] = field(default_factory=dict)
+    objects: dict[ObjectRef, Object] = field(default_factory=dict)
     secrets: dict[str, frozenset[str]] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
@@ -73,13 +73,13 @@ class World:
     """What is the matter with the Pods of `Deployment/api:2`, `Job/api:2` or `StatefulSet/db`."""
     refused: dict[str, str] = field(default_factory=dict)
     """Why the Pods of `Deployment/api:2` are not even created."""
-    warned: dict[ObjectKey, str] = field(default_factory=dict)
+    warned: dict[ObjectRef, str] = field(default_factory=dict)
     """Warning events about objects."""
     malformed: dict[str, dict[str, str]] = field(default_factory=dict)
     """What is wrong with the URIs in Secrets."""
     pull_secrets: dict[str, str] = field(default_factory=dict)
     """What is wrong with Secrets that images are pulled with."""
-    refusal: Refusal | None = None
+    rejection: Rejection | None = None
     """The write that the API server will not have."""
     database_up: bool = True
     endpoints_follow: bool = True
@@ -118,20 +118,20 @@ class World:
                 gone.add(obj["metadata"]["uid"])
                 policy = obj.get("spec", {}).get("persistentVolumeClaimRetentionPolicy", {})
                 if policy.get("whenDeleted") == "Delete":
-                    self.objects.pop(ObjectKey("v1", "PersistentVolumeClaim", self.claim), None)
+                    self.objects.pop(ObjectRef("v1", "PersistentVolumeClaim", self.claim), None)
         for name in [name for name, owners in self.secret_owners.items() if owners & gone]:
             self.secrets.pop(name, None)
 
     def delete_release(self, name: str) -> None:
         """Delete a record by hand; the garbage collector takes its Jobs."""
-        del self.objects[ObjectKey(STORE_KEY.api_version, "BookStoreRelease", name)]
+        del self.objects[ObjectRef(STORE_KEY.api_version, "BookStoreRelease", name)]
         self._collect()
 
     # What is asked of it -------------------------------------------------------------------
 
     @property
-    def key(self) -> ObjectKey:
-        return ObjectKey(STORE_KEY.api_version, STORE_KEY.kind, self.name)
+    def key(self) -> ObjectRef:
+        return ObjectRef(STORE_KEY.api_version, STORE_KEY.kind, self.name)
 
     @property
     def claim(self) -> str:
@@ -188,7 +188,7 @@ class World:
             {name: keys for name, keys in self.secrets.items() if name in used},
             OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
         )
-        odd = puzzling(snapshot.objects, self.now)
+        odd = find_unexplained(snapshot.objects, self.now)
         return replace(
             snapshot,
             malformed=self.malformed,
@@ -198,7 +198,7 @@ class World:
                 if name in pull_secrets.secrets_of_interest(snapshot.objects)
             },
             warnings={key: self.warned[key] for key in odd if key in self.warned},
-            refusal=self.refusal,
+            rejection=self.rejection,
         )
 
     def running_migrations(self) -> list[str]:
@@ -486,7 +486,7 @@ class World:
     def _ails(self, owner: Object, what: str) -> bool:
         """Let an object have a Pod with something the matter with it, or no longer."""
         name = f"{owner['metadata']['name']}-x"
-        key = ObjectKey("v1", "Pod", name)
+        key = ObjectRef("v1", "Pod", name)
         ailment = self.ailing.get(what)
         if ailment is None or not owner["spec"].get("replicas", 1):
             known = self.objects.get(key)
@@ -526,7 +526,7 @@ def _owners(obj: Object) -> set[str]:
     return {owner["uid"] for owner in obj["metadata"].get("ownerReferences", [])}
 
 
-def _name(item: tuple[ObjectKey, Object]) -> str:
+def _name(item: tuple[ObjectRef, Object]) -> str:
     return item[0].name
 
 

@@ -16,7 +16,7 @@ APPLIED = "bookstore.dev/applied"
 """An annotation with the hash of what was applied: a field that is no longer desired shows."""
 
 
-def desired(snapshot: Snapshot, manifest: dict[str, Any], fenced: bool = False) -> Iterator[Apply]:
+def ensure(snapshot: Snapshot, manifest: dict[str, Any], fenced: bool = False) -> Iterator[Apply]:
     """Yield an Apply unless the observed object is as desired.
 
     Fenced, the write is refused when the object has changed since it was observed.
@@ -32,7 +32,7 @@ def desired(snapshot: Snapshot, manifest: dict[str, Any], fenced: bool = False) 
         yield Apply(marked, "Update", f"{what}: {why}.", version)
 
 
-def undesired(manifest: Manifest | None, why: str) -> Iterator[Action]:
+def ensure_absent(manifest: Manifest | None, why: str) -> Iterator[Action]:
     """Yield the deletion of an observed object."""
     if manifest is not None and not manifest["metadata"].get("deletionTimestamp"):
         key = key_of(manifest)

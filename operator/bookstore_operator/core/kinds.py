@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 
 GROUP = "bookstore.dev"
 API_VERSION = f"{GROUP}/v1alpha1"
@@ -100,14 +100,14 @@ def selector_of(resource: Resource) -> str | None:
     return None if resource is BOOKSTORES else STORE_LABEL
 
 
-def key_of(manifest: Manifest) -> ObjectKey:
+def key_of(manifest: Manifest) -> ObjectRef:
     """Name an object within its namespace."""
-    return ObjectKey(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
+    return ObjectRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
 
 
-def bookstore_key(name: str) -> ObjectKey:
+def bookstore_key(name: str) -> ObjectRef:
     """Name a BookStore within its namespace."""
-    return ObjectKey(API_VERSION, BOOKSTORE, name)
+    return ObjectRef(API_VERSION, BOOKSTORE, name)
 
 
 def store_name_of(manifest: Manifest) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bookstore_operator.core import names
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import KIND
 
@@ -25,7 +25,7 @@ API_VERSIONS: Mapping[str, str] = {
 
 def find(snapshot: Snapshot, kind: str, name: str) -> Manifest | None:
     """Return an observed object, or None."""
-    return snapshot.objects.get(ObjectKey(API_VERSIONS[kind], kind, name))
+    return snapshot.objects.get(ObjectRef(API_VERSIONS[kind], kind, name))
 
 
 def all_of(snapshot: Snapshot, kind: str) -> Iterator[Manifest]:

@@ -17,7 +17,7 @@ Manifest: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectKey:
+class ObjectRef:
     """Names an object within the BookStore's namespace."""
 
     api_version: str
@@ -81,7 +81,7 @@ class Scale:
 class Delete:
     """Delete an object, if it is still the one observed (by its uid)."""
 
-    key: ObjectKey
+    key: ObjectRef
     uid: str
     reason: str
     message: str
@@ -91,7 +91,7 @@ class Delete:
 class WriteStatus:
     """Apply the status of a BookStore or a BookStoreRelease (status subresource)."""
 
-    key: ObjectKey
+    key: ObjectRef
     status: Manifest
     reason: str
     message: str
@@ -111,7 +111,7 @@ class EventType(enum.StrEnum):
 class Event:
     """A Kubernetes Event about the BookStore or one of its releases."""
 
-    regarding: ObjectKey
+    regarding: ObjectRef
     type: EventType
     reason: str
     message: str

@@ -93,7 +93,7 @@ class Reason(StrEnum):
         return cls(text) if text in set(cls) else cls.RELEASE_FAILED
 
 
-PROBLEMS = frozenset(
+WARNING_REASONS = frozenset(
     {
         Reason.IMAGE_UNPULLABLE,
         Reason.POD_UNSCHEDULABLE,

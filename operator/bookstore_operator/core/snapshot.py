@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bookstore_operator.core.kinds import key_of
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
 
@@ -20,10 +20,10 @@ class OperatorSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Rejection:
     """The API server would not have a write: quota, admission, validation, a name that is taken."""
 
-    target: ObjectKey
+    target: ObjectRef
     reason: str
     message: str
 
@@ -35,7 +35,7 @@ class Snapshot:
     store: BookStore
     releases: tuple[BookStoreRelease, ...] = ()
     """By revision and attempt, oldest first."""
-    objects: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
+    objects: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
     """Every observed object that carries this BookStore's label: Deployments, Jobs, Pods,
     Services, EndpointSlices, HPAs, PDBs, NetworkPolicies, StatefulSets, CronJobs, PVCs."""
     secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -44,10 +44,10 @@ class Snapshot:
     """What is wrong with what is used of those Secrets: name → key → what, never the value."""
     pull_secrets: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with Secrets that images can't be pulled with: name → what."""
-    warnings: Mapping[ObjectKey, str] = field(default_factory=dict)
+    warnings: Mapping[ObjectRef, str] = field(default_factory=dict)
     """The newest Warning event about objects whose status does not say what is wrong."""
     settings: OperatorSettings = OperatorSettings()
-    refusal: Refusal | None = None
+    rejection: Rejection | None = None
     """The write that was refused when this BookStore was last looked at, if one was."""
 
 

@@ -19,7 +19,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from bookstore_operator import __version__
 from bookstore_operator.core.kinds import DEPLOYMENTS, Resource, resource_of, selector_of
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 
 FIELD_MANAGER = "bookstore-operator"
 EVENTS = Resource("v1", "Event", "events")
@@ -120,7 +120,7 @@ class Api:
                 return
             query["continue"] = token
 
-    async def newest_warning(self, namespace: str, key: ObjectKey) -> str | None:
+    async def newest_warning(self, namespace: str, key: ObjectRef) -> str | None:
         """Read the message of the newest Warning event about an object."""
         chosen = {
             "involvedObject.kind": key.kind,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from bookstore_operator.core.kinds import STORE_LABEL, Resource
 from bookstore_operator.core.plan import Event, Manifest
 from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class Recorder:
     def __init__(
         self,
         api: Api,
-        store: ObjectStore,
+        store: ObjectCache,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:

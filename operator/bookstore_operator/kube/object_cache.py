@@ -22,7 +22,7 @@ from bookstore_operator.core.kinds import (
     key_of,
     store_name_of,
 )
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 
 _TOMBSTONES = 10_000
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -39,15 +39,15 @@ class StoreKey:
         return f"{self.namespace}/{self.name}"
 
 
-_Address = tuple[str, ObjectKey]
+_Address = tuple[str, ObjectRef]
 
 
-class ObjectStore:
+class ObjectCache:
     """The newest known state of all watched objects, by name and by BookStore."""
 
     def __init__(self) -> None:
         self._objects: dict[_Address, Manifest] = {}
-        self._by_store: dict[StoreKey, set[ObjectKey]] = {}
+        self._by_store: dict[StoreKey, set[ObjectRef]] = {}
         self._gone: OrderedDict[str, float] = OrderedDict()
         """The version at which each object went, by uid; infinite if it is known to be no more."""
 
@@ -69,7 +69,7 @@ class ObjectStore:
             self._by_store.setdefault(StoreKey(address[0], name), set()).add(address[1])
         return True
 
-    def remove(self, namespace: str, key: ObjectKey, uid: str, version: float = math.inf) -> bool:
+    def remove(self, namespace: str, key: ObjectRef, uid: str, version: float = math.inf) -> bool:
         """Take in that an object is gone; False if that tells nothing new.
 
         With a version it went from sight: one that lost its label can get it again later.
@@ -109,7 +109,7 @@ class ObjectStore:
                 changed |= _store_key_of(known)
         return changed
 
-    def get(self, namespace: str, key: ObjectKey) -> Manifest | None:
+    def get(self, namespace: str, key: ObjectRef) -> Manifest | None:
         """Return the newest known state of an object."""
         return self._objects.get((namespace, key))
 
@@ -125,7 +125,7 @@ class ObjectStore:
             if key.kind == RELEASE
         ]
 
-    def owned(self, store: StoreKey) -> Mapping[ObjectKey, Manifest]:
+    def owned(self, store: StoreKey) -> Mapping[ObjectRef, Manifest]:
         """Return all else that carries a BookStore's label."""
         return {
             key: self._objects[store.namespace, key]
@@ -214,5 +214,5 @@ def _store_key_of(manifest: Manifest) -> set[StoreKey]:
     return set() if name is None else {StoreKey(manifest["metadata"]["namespace"], name)}
 
 
-def _order(key: ObjectKey) -> tuple[str, str]:
+def _order(key: ObjectRef) -> tuple[str, str]:
     return key.kind, key.name

@@ -20,7 +20,7 @@ from kubernetes.aio.client import Configuration
 from bookstore_operator.core.kinds import WATCHED, key_of, selector_of, store_name_of
 from bookstore_operator.kube.client import bearer_of
 from bookstore_operator.kube.kopf_storage import NoDiffs, NoProgress
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey, version_of
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ _ERROR_BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21)
 
 async def start_watching(
     configuration: Configuration,
-    store: ObjectStore,
+    store: ObjectCache,
     happened: Callable[[StoreKey], None],
     listed_again: Callable[[], None],
     namespaces: Sequence[str] = (),
@@ -107,7 +107,7 @@ def on_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> N
 
 def on_event(
     registry: kopf.OperatorRegistry,
-    store: ObjectStore,
+    store: ObjectCache,
     happened: Callable[[StoreKey], None],
     listed_again: Callable[[], None],
 ) -> None:
@@ -124,7 +124,7 @@ def on_event(
         kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(observe)
 
 
-def take_in(store: ObjectStore, event_type: str | None, manifest: dict[str, Any]) -> bool:
+def take_in(store: ObjectCache, event_type: str | None, manifest: dict[str, Any]) -> bool:
     """Put what an event tells into the store; False if it is not news, as with our own writes."""
     metadata = manifest["metadata"]
     if event_type == "DELETED":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bookstore_operator.core import history
-from bookstore_operator.core.ensure import undesired
-from bookstore_operator.core.plan import Action, Delete, ObjectKey
+from bookstore_operator.core.ensure import ensure_absent
+from bookstore_operator.core.plan import Action, Delete, ObjectRef
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import KIND, BookStoreRelease
@@ -23,7 +23,7 @@ def old_releases(snapshot: Snapshot) -> Iterator[Action]:
         if release not in needed and not _still_warm(snapshot, release)
     ]
     for release in finished[: -snapshot.store.spec.rollout.history_limit]:
-        key = ObjectKey(API_VERSION, KIND, release.name)
+        key = ObjectRef(API_VERSION, KIND, release.name)
         yield Delete(key, release.metadata.uid, "Delete", f"{release.name} is beyond the history.")
 
 
@@ -31,7 +31,7 @@ def _still_warm(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     return history.draining(snapshot) and release.status.demoted_at is None
 
 
-def old_tries(snapshot: Snapshot) -> Iterator[Action]:
+def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the deletion of migration Jobs that say nothing any more.
 
     A database that can't be reached is tried again for ever: only the last such Job is kept. Those
@@ -40,4 +40,4 @@ def old_tries(snapshot: Snapshot) -> Iterator[Action]:
     newest = history.newest(snapshot)
     for tried in migrations_of(snapshot, newest)[:-1] if newest else ():
         if tried.ending is Ending.FAILED and not tried.counts:
-            yield from undesired(tried.job, "it was tried again.")
+            yield from ensure_absent(tried.job, "it was tried again.")

@@ -30,45 +30,45 @@ from bookstore_operator.core.plan import (
     CreateSecret,
     Delete,
     Manifest,
-    ObjectKey,
+    ObjectRef,
     Plan,
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.snapshot import Refusal
+from bookstore_operator.core.snapshot import Rejection
 from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.observer import Observer
 
 logger = logging.getLogger(__name__)
 
 _RANDOM_BYTES = 32
-_REFUSALS = frozenset({400, 403, 405, 413, 422})
+_REJECTED = frozenset({400, 403, 405, 413, 422})
 
 
 class StaleSnapshotError(Exception):
     """The cluster is not what the Snapshot showed: look again, decide again."""
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """The API server understood the write and will not have it: quota, admission, validation."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.message)
+        self.rejection = rejection
 
 
 @dataclass(frozen=True, slots=True)
-class Applier:
+class Executor:
     """Writes to the cluster. Nothing else does."""
 
     api: Api
-    store: ObjectStore
+    store: ObjectCache
     observer: Observer
     may_write: Callable[[], bool] = lambda: True
     """Asked before each write: what was decided before a long sleep is not carried out after it."""
 
-    async def carry_out(self, plan: Plan, key: StoreKey) -> int:
+    async def execute(self, plan: Plan, key: StoreKey) -> int:
         """Carry out all actions from top to bottom.
 
         Returns:
@@ -76,7 +76,7 @@ class Applier:
 
         Raises:
             StaleSnapshotError: an object is not as it was observed; the store knows better now.
-            RefusedError: the API server refused an action for good.
+            RejectedError: the API server refused an action for good.
             ApiError: the API server could not do it now.
 
         """
@@ -109,9 +109,9 @@ class Applier:
                 await self.observer.refresh(key.namespace, target)
                 message = f"{target.kind} {target.name}: {error.message}"
                 raise StaleSnapshotError(message) from error
-            if error.status in _REFUSALS:
-                refusal = Refusal(target, error.reason, error.message)
-                raise RefusedError(refusal) from error
+            if error.status in _REJECTED:
+                rejection = Rejection(target, error.reason, error.message)
+                raise RejectedError(rejection) from error
             raise
 
     async def _do(self, action: Action, key: StoreKey) -> bool:
@@ -148,7 +148,7 @@ class Applier:
             return found is None or not _same_version(found, applied)
         return self.store.put(applied)
 
-    async def _ours_or_none(self, target: ObjectKey, key: StoreKey) -> Manifest | None:
+    async def _ours_or_none(self, target: ObjectRef, key: StoreKey) -> Manifest | None:
         """Refuse when what is there is somebody else's: it would be taken from its owner.
 
         Returns:
@@ -158,7 +158,7 @@ class Applier:
         known = self.store.get(key.namespace, target)
         if known is not None:
             if store_name_of(known) != key.name or controlled_by_another(known, key.name):
-                raise self._refused(known, key)
+                raise self._name_conflict(known, key)
             return None
         resource = resource_of(target.api_version, target.kind)
         try:
@@ -180,9 +180,9 @@ class Applier:
             if target.kind != SECRETS.kind:
                 self.store.put(found)
             return StaleSnapshotError(f"{target.kind} {target.name} exists already")
-        return self._refused(found, key)
+        return self._name_conflict(found, key)
 
-    def _refused(self, found: Manifest, key: StoreKey) -> RefusedError:
+    def _name_conflict(self, found: Manifest, key: StoreKey) -> RejectedError:
         """Tell what to do about an object that has a name of ours and is somebody else's."""
         target = key_of(found)
         message = (
@@ -194,14 +194,14 @@ class Applier:
                 " If its data is this BookStore's: "
                 f"kubectl label pvc {target.name} {STORE_LABEL}={key.name}."
             )
-        return RefusedError(Refusal(target, "NameTaken", message))
+        return RejectedError(Rejection(target, "NameTaken", message))
 
     async def _look_at_volume(self, key: StoreKey) -> None:
         """Refuse when the database's volume claim is somebody else's.
 
         A StatefulSet takes any claim that has the name, and a new password would not fit its data.
         """
-        claim = ObjectKey(CLAIMS.api_version, CLAIMS.kind, names.database_claim(key.name))
+        claim = ObjectRef(CLAIMS.api_version, CLAIMS.kind, names.database_claim(key.name))
         await self._ours_or_none(claim, key)
 
     async def _create(self, manifest: Manifest, key: StoreKey) -> bool:
@@ -259,13 +259,13 @@ class Applier:
         return self.store.put(await self.api.apply(manifest, key.namespace, "status"))
 
 
-def target_of(action: Action) -> ObjectKey:
+def target_of(action: Action) -> ObjectRef:
     """Name the object that an action writes."""
     match action:
         case Apply() | Create() | CreateSecret():
             return key_of(action.manifest)
         case Scale():
-            return ObjectKey(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, action.deployment)
+            return ObjectRef(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, action.deployment)
         case Delete() | WriteStatus():
             return action.key
         case _:

@@ -18,9 +18,9 @@ from bookstore_operator.core.snapshot import OperatorSettings
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, load_configuration
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.leader import LeaderElection
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.kube.watch import start_watching
-from bookstore_operator.runtime.executor import Applier
+from bookstore_operator.runtime.executor import Executor
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.probes import Health, Watchdog, serve
 from bookstore_operator.runtime.reconciler import RESYNC_SECONDS, Reconciler
@@ -67,7 +67,7 @@ async def run(options: Options) -> None:
     watchdog.start()
     configuration = await load_configuration(options.kubeconfig)
     async with Api(configuration) as api:
-        parts = _Parts(api, options, health)
+        parts = Manager(api, options, health)
         server = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be
         health.listed = True
@@ -99,11 +99,11 @@ async def run(options: Options) -> None:
             server.close()
 
 
-class _Parts:
+class Manager:
     """The parts of a running operator, wired together."""
 
     def __init__(self, api: Api, options: Options, health: Health) -> None:
-        self.store = ObjectStore()
+        self.store = ObjectCache()
         self._options = options
         self._health = health
         self._observer = Observer(api, self.store, options.settings, options.namespaces)
@@ -114,7 +114,7 @@ class _Parts:
         )
         self.reconciler = Reconciler(
             self._observer,
-            Applier(api, self.store, self._observer, self._may_write),
+            Executor(api, self.store, self._observer, self._may_write),
             Recorder(api, self.store, may_write=self._may_write),
             self._queue,
         )

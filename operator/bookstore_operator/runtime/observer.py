@@ -23,15 +23,15 @@ from bookstore_operator.core.kinds import (
     key_of,
     resource_of,
 )
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.secret_values import fault_of
 from bookstore_operator.core.secrets import Wanted
 from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, snapshot_of
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.kube.client import Api, ApiError, ClusterError
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.workloads import pull_secrets
-from bookstore_operator.workloads.unexplained import puzzling
+from bookstore_operator.workloads.unexplained import find_unexplained
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Observer:
     def __init__(
         self,
         api: Api,
-        store: ObjectStore,
+        store: ObjectCache,
         settings: OperatorSettings,
         namespaces: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -109,7 +109,7 @@ class Observer:
             pull_secrets=await self._pull_secrets(
                 key.namespace, pull_secrets.secrets_of_interest(objects)
             ),
-            warnings=await self._warnings(key.namespace, puzzling(objects, self._now())),
+            warnings=await self._warnings(key.namespace, find_unexplained(objects, self._now())),
         )
 
     async def is_current(self, key: StoreKey) -> bool:
@@ -123,7 +123,7 @@ class Observer:
         )
         return not any(stale)
 
-    async def refresh(self, namespace: str, key: ObjectKey) -> bool:
+    async def refresh(self, namespace: str, key: ObjectRef) -> bool:
         """Read one object live into the store; True if that told something new."""
         resource = resource_of(key.api_version, key.kind)
         if resource is SECRETS:
@@ -147,7 +147,7 @@ class Observer:
             raise _explained(resource, error) from error
         return self._store.replace_kind(resource, scope, listed, version)
 
-    async def _warnings(self, namespace: str, keys: Sequence[ObjectKey]) -> Mapping[ObjectKey, str]:
+    async def _warnings(self, namespace: str, keys: Sequence[ObjectRef]) -> Mapping[ObjectRef, str]:
         """Read what events say about objects whose status does not explain them."""
         try:
             told = [await self._api.newest_warning(namespace, key) for key in keys]

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from bookstore_operator import decide
 from bookstore_operator.core.kinds import BOOKSTORE
 from bookstore_operator.core.plan import Plan, WriteStatus
-from bookstore_operator.core.snapshot import Refusal, Snapshot
+from bookstore_operator.core.snapshot import Rejection, Snapshot
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.object_cache import StoreKey
-from bookstore_operator.runtime.executor import Applier, RefusedError, StaleSnapshotError
+from bookstore_operator.runtime.executor import Executor, RejectedError, StaleSnapshotError
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.workqueue import WorkQueue
 
@@ -35,7 +35,7 @@ class Reconciler:
     def __init__(
         self,
         observer: Observer,
-        applier: Applier,
+        applier: Executor,
         recorder: Recorder,
         queue: WorkQueue[StoreKey],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -45,7 +45,7 @@ class Reconciler:
         self._recorder = recorder
         self._queue = queue
         self._now = now
-        self._refusals: dict[StoreKey, Refusal] = {}
+        self._rejections: dict[StoreKey, Rejection] = {}
         self._rounds: dict[StoreKey, int] = {}
 
     async def work(self) -> None:
@@ -66,8 +66,8 @@ class Reconciler:
         except StaleSnapshotError as error:
             logger.debug("Looking again: %s", error, extra={"store": str(key)})
             self._queue.failed(key, first=_AGAIN_SECONDS)
-        except RefusedError as error:
-            await self._refused(key, error.refusal)
+        except RejectedError as error:
+            await self._rejected(key, error.rejection)
         except ApiError as error:
             self._failed(key, error.message, error.retry_after or 0.0)
         except TimeoutError:
@@ -82,16 +82,16 @@ class Reconciler:
             self._forget(key)
             return
         plan = decide.decide(snapshot, self._now())
-        changes = await self._applier.carry_out(plan, key)
+        changes = await self._applier.execute(plan, key)
         for event in plan.events:
             await self._recorder.post(event, key)
-        if self._refusals.pop(key, None) is not None:
+        if self._rejections.pop(key, None) is not None:
             changes += 1  # the condition that tells of it has to go
         self._come_again(key, plan, changes)
 
     async def _observe(self, key: StoreKey) -> Snapshot | None:
         snapshot = await self._observer.snapshot(key)
-        return snapshot and replace(snapshot, refusal=self._refusals.get(key))
+        return snapshot and replace(snapshot, rejection=self._rejections.get(key))
 
     def _come_again(self, key: StoreKey, plan: Plan, changes: int) -> None:
         self._rounds[key] = self._rounds.get(key, 0) + 1 if changes else 0
@@ -110,11 +110,13 @@ class Reconciler:
             delays.append(_AGAIN_SECONDS)
         self._queue.add(key, after=min(delays))
 
-    async def _refused(self, key: StoreKey, refusal: Refusal) -> None:
+    async def _rejected(self, key: StoreKey, rejection: Rejection) -> None:
         """Tell the BookStore what was refused, and try again ever more seldom."""
-        first = self._refusals.get(key) != refusal
-        self._refusals[key] = refusal
-        message = f"{refusal.target.kind} {refusal.target.name} was refused: {refusal.message}"
+        first = self._rejections.get(key) != rejection
+        self._rejections[key] = rejection
+        message = (
+            f"{rejection.target.kind} {rejection.target.name} was refused: {rejection.message}"
+        )
         if first:
             await self._tell(key)
         delay = self._queue.failed(key)
@@ -123,7 +125,7 @@ class Reconciler:
             "%s Trying again in %.0f s.",
             message,
             delay,
-            extra={"store": str(key), "reason": refusal.reason},
+            extra={"store": str(key), "reason": rejection.reason},
         )
 
     async def _tell(self, key: StoreKey) -> None:
@@ -138,11 +140,11 @@ class Reconciler:
                 for action in plan.actions
                 if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORE
             )
-            await self._applier.carry_out(Plan(actions=statuses), key)
+            await self._applier.execute(Plan(actions=statuses), key)
             for event in plan.events:
                 if event.regarding.kind == BOOKSTORE:
                     await self._recorder.post(event, key)
-        except (ApiError, RefusedError, StaleSnapshotError) as error:
+        except (ApiError, RejectedError, StaleSnapshotError) as error:
             logger.info("Could not tell it in the status: %s", error, extra={"store": str(key)})
 
     def _failed(self, key: StoreKey, message: str, at_least: float = 0.0) -> None:
@@ -152,6 +154,6 @@ class Reconciler:
         )
 
     def _forget(self, key: StoreKey) -> None:
-        self._refusals.pop(key, None)
+        self._rejections.pop(key, None)
         self._rounds.pop(key, None)
         self._queue.succeeded(key)

@@ -16,8 +16,8 @@ from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.serving.availability import (
     all_available,
     deployment_of,
+    problem_of,
     status_of,
-    trouble_of,
 )
 from bookstore_operator.components.serving.condition import autoscaling_healthy, available_condition
 from bookstore_operator.components.serving.replicas import live_size
@@ -33,12 +33,12 @@ from bookstore_operator.core.finding import (
     holds,
 )
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.core.reasons import PROBLEMS, Reason
-from bookstore_operator.core.snapshot import Refusal, Snapshot
+from bookstore_operator.core.reasons import WARNING_REASONS, Reason
+from bookstore_operator.core.snapshot import Rejection, Snapshot
 from bookstore_operator.crd.status import Condition, ConditionStatus
 from bookstore_operator.workloads import pod_problems
 
-TOLD_BY = frozenset({READY, CACHE_HEALTHY})
+EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY})
 """Whose problems are events: what the others name then is the same as Ready does."""
 
 
@@ -50,7 +50,7 @@ def conditions(
     `answer` is that of the gate where the newest release stands, `changes` how many objects are
     not as desired.
     """
-    answer = hindrance(snapshot, answer, now)
+    answer = blocking_answer(snapshot, answer, now)
     available = available_condition(snapshot, now)
     ready = _ready(snapshot, answer, available)
     findings = (
@@ -84,7 +84,7 @@ def _is_news(known: Condition | None, condition: Condition) -> bool:
 
 
 def _is_problem(condition: Condition) -> bool:
-    return condition.type in TOLD_BY and condition.reason in PROBLEMS
+    return condition.type in EVENT_CONDITIONS and condition.reason in WARNING_REASONS
 
 
 def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
@@ -103,20 +103,20 @@ def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
     )
 
 
-def hindrance(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
+def blocking_answer(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
     """Return what hinders most: a refused write, the release's gate, the database, the token."""
-    if snapshot.refusal:
-        return _refused(snapshot.refusal)
+    if snapshot.rejection:
+        return _rejected(snapshot.rejection)
     for gate in (database_ready, staff_known):
         answer = gate(snapshot, now) if isinstance(answer, Passed) else answer
     return answer
 
 
-def _refused(refusal: Refusal) -> Waiting:
-    target, cause = refusal.target, refusal.message.rstrip(".")
+def _rejected(rejection: Rejection) -> Waiting:
+    target, cause = rejection.target, rejection.message.rstrip(".")
     told = f"The API server refuses {target.kind} {target.name}: {cause}."
-    if refusal.reason == Reason.NAME_TAKEN:
-        return Waiting(Reason.NAME_TAKEN, f"{refusal.message} It is tried again.", stalled=True)
+    if rejection.reason == Reason.NAME_TAKEN:
+        return Waiting(Reason.NAME_TAKEN, f"{rejection.message} It is tried again.", stalled=True)
     if "exceeded quota" in cause:
         todo = "Raise the quota, or ask for less. It is tried again."
         return Waiting(Reason.QUOTA_EXCEEDED, f"{told} {todo}", stalled=True)
@@ -136,9 +136,9 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     wanted = live_size(snapshot)
     if deployment is None or not all_available(deployment, wanted):
         count = status_of(snapshot, active).get("availableReplicas", 0)
-        trouble = trouble_of(snapshot, active)
-        told = pod_problems.with_trouble(f"{count} of {wanted} Pods are available.", trouble)
-        return fails(READY, pod_problems.serious_or(Reason.SCALING, trouble), told)
+        problem = problem_of(snapshot, active)
+        told = pod_problems.append_problem(f"{count} of {wanted} Pods are available.", problem)
+        return fails(READY, pod_problems.reason_or(Reason.SCALING, problem), told)
     return holds(
         READY, Reason.SERVING, f"Revision {active.spec.revision} serves, all is as asked for."
     )

@@ -14,8 +14,8 @@ from bookstore_operator.core.finding import AVAILABLE, READY, RECONCILING, STALL
 from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.plan import Action, Event, EventType, ObjectKey, WriteStatus
-from bookstore_operator.core.reasons import PROBLEMS
+from bookstore_operator.core.plan import Action, Event, EventType, ObjectRef, WriteStatus
+from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd import bookstore, release
@@ -28,35 +28,35 @@ from bookstore_operator.workloads.unexplained import look_again
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Report:
     """What is written and what is told of it."""
 
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
 
 
-def records(before: Snapshot, progress: Progress) -> Said:
+def records(before: Snapshot, progress: Progress) -> Report:
     """Return the releases' records that have changed."""
     told = _with_what_is_waited_for(progress)
     known = {each.name: each for each in before.releases}
     changed = [each for each in told.releases if each.status != known[each.name].status]
-    return Said(
+    return Report(
         tuple(_write(each) for each in changed),
         tuple(event for each in changed for event in _news(before, known[each.name], each)),
     )
 
 
-def report(progress: Progress, now: datetime, changes: int) -> Said:
+def report(progress: Progress, now: datetime, changes: int) -> Report:
     """Return the BookStore's status, if it has changed, and an event for each transition."""
     snapshot = progress.snapshot
     store = snapshot.store
     found = conditions.conditions(snapshot, progress.answer, now, changes)
     status = _status(snapshot, found)
     if status.manifest() == store.status.manifest():
-        return Said()
-    key = ObjectKey(API_VERSION, bookstore.KIND, store.name)
+        return Report()
+    key = ObjectRef(API_VERSION, bookstore.KIND, store.name)
     ready = next(each for each in found if each.type == READY)
-    return Said(
+    return Report(
         (WriteStatus(key, status.manifest(), ready.reason, ready.message),),
         tuple(
             Event(key, _type_of(each), each.reason, f"{each.type}: {each.message}")
@@ -70,7 +70,7 @@ def report(progress: Progress, now: datetime, changes: int) -> Said:
 def look_again_after(progress: Progress, now: datetime) -> timedelta | None:
     """Return when a gate may answer otherwise though no watch has told of a change."""
     snapshot = progress.snapshot
-    answer = conditions.hindrance(snapshot, progress.answer, now)
+    answer = conditions.blocking_answer(snapshot, progress.answer, now)
     moments = (
         answer.until if isinstance(answer, Waiting) else None,
         metrics_awaited(snapshot, now),
@@ -91,13 +91,13 @@ def _with_what_is_waited_for(progress: Progress) -> Snapshot:
 def _write(made: BookStoreRelease) -> Action:
     status = made.status
     what = status.verdict or status.stage or "Recorded"
-    key = ObjectKey(API_VERSION, release.KIND, made.name)
+    key = ObjectRef(API_VERSION, release.KIND, made.name)
     return WriteStatus(key, status.manifest(), what, f"{made.name}: {what}. {status.message}")
 
 
 def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> Iterator[Event]:
     """Yield the stages and verdicts of a release that are new, told of the BookStore."""
-    key = ObjectKey(API_VERSION, bookstore.KIND, before.store.name)
+    key = ObjectRef(API_VERSION, bookstore.KIND, before.store.name)
     stage, verdict = made.status.stage, made.status.verdict
     if stage and stage is not known.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{made.name} is at stage {stage}.")
@@ -109,7 +109,7 @@ def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> 
 
 def _type_of(condition: Condition) -> EventType:
     holds = condition.status is ConditionStatus.TRUE
-    bad = condition.reason in PROBLEMS
+    bad = condition.reason in WARNING_REASONS
     bad |= {STALLED: holds, AVAILABLE: not holds}.get(condition.type, False)
     return EventType.WARNING if bad else EventType.NORMAL
 

@@ -14,12 +14,12 @@ from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT
 from bookstore_operator.core.labels import COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import API_VERSIONS, condition, label
-from bookstore_operator.core.plan import Manifest, ObjectKey
-from bookstore_operator.core.reasons import PROBLEMS, Reason
+from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.workloads.pods import selected
 from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
-from bookstore_operator.workloads.termination import last_words, other_version, volume_full
+from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
 
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
@@ -28,7 +28,7 @@ _REFUSED_POD = re.compile(r'^(Error creating: )?(pods? )?"[^"]*" is forbidden: '
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class PodProblem:
     """What keeps a Pod from serving."""
 
     reason: Reason
@@ -37,18 +37,18 @@ class Trouble:
     @property
     def serious(self) -> bool:
         """Whether it is more than what passes by itself in every start."""
-        return self.reason in PROBLEMS
+        return self.reason in WARNING_REASONS
 
 
-def trouble(snapshot: Snapshot, selector: Mapping[str, str]) -> Trouble | None:
-    """Return what keeps the selected Pods from serving, the most serious trouble of all."""
-    found = [told for pod in selected(snapshot, selector) for told in _troubles(snapshot, pod)]
+def problem_of_pods(snapshot: Snapshot, selector: Mapping[str, str]) -> PodProblem | None:
+    """Return what keeps the selected Pods from serving, the most serious problem of all."""
+    found = [told for pod in selected(snapshot, selector) for told in _problems(snapshot, pod)]
     return next((told for told in found if told.serious), found[0] if found else None)
 
 
-def creation_refused(snapshot: Snapshot, kind: str, name: str) -> Trouble | None:
+def creation_rejected(snapshot: Snapshot, kind: str, name: str) -> PodProblem | None:
     """Return why a Deployment, StatefulSet or Job gets no Pods, if that is known."""
-    key = ObjectKey(API_VERSIONS[kind], kind, name)
+    key = ObjectRef(API_VERSIONS[kind], kind, name)
     manifest = snapshot.objects.get(key)
     failure = condition(manifest, "ReplicaFailure") if manifest else None
     told = (failure or {}).get("message") or snapshot.warnings.get(key)
@@ -60,20 +60,20 @@ def creation_refused(snapshot: Snapshot, kind: str, name: str) -> Trouble | None
         if "exceeded quota" in cause
         else "Let the namespace's policies admit them; they meet the restricted Pod Security level."
     )
-    return Trouble(Reason.PODS_REFUSED, f"{kind} {name} gets no Pod: {cause}. {todo}")
+    return PodProblem(Reason.PODS_REFUSED, f"{kind} {name} gets no Pod: {cause}. {todo}")
 
 
-def with_trouble(message: str, told: Trouble | None) -> str:
-    """Return a message with the sentences of a trouble behind it."""
+def append_problem(message: str, told: PodProblem | None) -> str:
+    """Return a message with the sentences of a problem behind it."""
     return f"{message} {told.message}" if told else message
 
 
-def serious_or(reason: Reason, told: Trouble | None) -> Reason:
-    """Return a serious trouble's reason, else another one."""
+def reason_or(reason: Reason, told: PodProblem | None) -> Reason:
+    """Return a serious problem's reason, else another one."""
     return told.reason if told and told.serious else reason
 
 
-def _troubles(snapshot: Snapshot, pod: Manifest) -> Iterator[Trouble]:
+def _problems(snapshot: Snapshot, pod: Manifest) -> Iterator[PodProblem]:
     status = pod.get("status", {})
     if condition(pod, "Ready"):
         return
@@ -88,7 +88,7 @@ def _troubles(snapshot: Snapshot, pod: Manifest) -> Iterator[Trouble]:
         yield _not_starting(pod, " ".join(warned.split())[:500])
 
 
-def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Trouble | None:
+def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> PodProblem | None:
     state = container.get("state", {})
     waiting = state.get("waiting") or {}
     reason = waiting.get("reason", "")
@@ -106,20 +106,20 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Tro
     return None
 
 
-def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> Trouble:
+def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> PodProblem:
     cause = str(found.get("message") or found.get("reason", "no reason told")).rstrip(".")
     todo = "Make room on the nodes, or correct spec.resources and spec.scheduling."
     if "PersistentVolumeClaim" in cause or "persistentvolumeclaim" in cause:
         claim = names.database_claim(snapshot.store.name)
         todo = f"See what its volume claim waits for: kubectl describe pvc {claim}."
-    return Trouble(
+    return PodProblem(
         Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
     )
 
 
 def _unpullable(
     snapshot: Snapshot, pod: Manifest, container: Manifest, waiting: Manifest
-) -> Trouble:
+) -> PodProblem:
     told = " ".join(str(waiting.get("message") or "").split())
     cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", told))[:500].rstrip(".")
     component = label(pod, COMPONENT_LABEL)
@@ -136,16 +136,16 @@ def _unpullable(
     ]
     what = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
     message = f"{what}{': ' if cause else ''}{cause}. {''.join(faults)}{todo}"
-    return Trouble(Reason.IMAGE_UNPULLABLE, message)
+    return PodProblem(Reason.IMAGE_UNPULLABLE, message)
 
 
-def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> Trouble:
+def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> PodProblem:
     message = str(ended.get("message") or "")
-    said = last_words(message)
+    said = termination_summary(message)
     if versions := other_version(message):
         return _other_version(pod, container, *versions)
     if volume_full(said):
-        return Trouble(
+        return PodProblem(
             Reason.VOLUME_FULL, f"Pod {_name(pod)} ends: {said.rstrip('.')}. {_room(pod)}"
         )
     how = f"exit code {ended.get('exitCode', 'unknown')}"
@@ -153,16 +153,16 @@ def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> Trouble:
         how += ", it ran out of memory: raise its limit"
     name = container["name"]
     told = f": {said.rstrip('.')}" if said else ""
-    return Trouble(
+    return PodProblem(
         Reason.POD_CRASHING,
         f"Container {name} of Pod {_name(pod)} ends again and again ({how}){told}. "
         f"See kubectl logs {_name(pod)} -c {name} --previous.",
     )
 
 
-def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str) -> Trouble:
+def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str) -> PodProblem:
     image = container.get("image", "")
-    return Trouble(
+    return PodProblem(
         Reason.POD_CRASHING,
         f"Pod {_name(pod)} ends: the data on its volume is of PostgreSQL {made_by}, and image "
         f"{image} is PostgreSQL {server}. Give the operator a --postgres-image of version "
@@ -186,21 +186,21 @@ def full_volume_advice(claim: str) -> str:
     )
 
 
-def _not_starting(pod: Manifest, cause: str) -> Trouble:
-    return Trouble(
+def _not_starting(pod: Manifest, cause: str) -> PodProblem:
+    return PodProblem(
         Reason.POD_NOT_STARTING,
         f"Pod {_name(pod)} can't be started: {cause.rstrip('.')}. "
         f"See kubectl describe pod {_name(pod)}.",
     )
 
 
-def _unready(pod: Manifest) -> Trouble:
+def _unready(pod: Manifest) -> PodProblem:
     # Not through the API server's proxy: the network policy may keep that out.
     forward = f"kubectl port-forward {_name(pod)} {INTERNAL_PORT}"
     todo = f"It says why: {forward}, then curl localhost:{INTERNAL_PORT}/readyz."
     if label(pod, COMPONENT_LABEL) != Component.API.value:
         todo = f"See kubectl logs {_name(pod)}."
-    return Trouble(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")
+    return PodProblem(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")
 
 
 def _job_name(pod: Manifest) -> str | None:
@@ -211,5 +211,5 @@ def _name(pod: Manifest) -> str:
     return str(pod["metadata"]["name"])
 
 
-def _key(pod: Manifest) -> ObjectKey:
-    return ObjectKey(API_VERSIONS["Pod"], "Pod", _name(pod))
+def _key(pod: Manifest) -> ObjectRef:
+    return ObjectRef(API_VERSIONS["Pod"], "Pod", _name(pod))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 
 UNPULLABLE = frozenset(
     {
@@ -37,7 +37,7 @@ def secrets_of(pod: Manifest) -> tuple[str, ...]:
     return tuple(each["name"] for each in named if each.get("name"))
 
 
-def secrets_of_interest(objects: Mapping[ObjectKey, Manifest]) -> frozenset[str]:
+def secrets_of_interest(objects: Mapping[ObjectRef, Manifest]) -> frozenset[str]:
     """Return the names of the Secrets of those Pods that can't pull their image."""
     pods = (obj for key, obj in objects.items() if key.kind == "Pod")
     return frozenset(name for pod in pods if _unpullable(pod) for name in secrets_of(pod))

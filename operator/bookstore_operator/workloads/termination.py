@@ -41,7 +41,7 @@ def result(message: str) -> dict[str, Any]:
     return {"message": lines[-1][:1000]}
 
 
-def last_words(message: str) -> str:
+def termination_summary(message: str) -> str:
     """Return the line of a termination message that says most about why a container ended."""
     told = result(message) if message.strip() else {}
     stripped = (_LOG_PREFIX.sub("", line.strip()) for line in message.splitlines())

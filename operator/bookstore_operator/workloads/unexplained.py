@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from bookstore_operator.core.plan import Manifest, ObjectKey
+from bookstore_operator.core.plan import Manifest, ObjectRef
 
 PATIENCE: Mapping[str, timedelta] = {
     "Job": timedelta(seconds=2),
@@ -21,19 +21,19 @@ MOST = 3
 SHORTEST, LONGEST = timedelta(seconds=3), timedelta(minutes=1)
 
 
-def puzzling(objects: Mapping[ObjectKey, Manifest], now: datetime) -> list[ObjectKey]:
+def find_unexplained(objects: Mapping[ObjectRef, Manifest], now: datetime) -> list[ObjectRef]:
     """Return the objects whose state is odd for their age, a few of them."""
     odd = (key for key in _odd(objects) if _age(objects[key], now) >= PATIENCE[key.kind])
     return sorted(odd, key=lambda key: (key.kind, key.name))[:MOST]
 
 
-def look_again(objects: Mapping[ObjectKey, Manifest], now: datetime) -> datetime | None:
+def look_again(objects: Mapping[ObjectRef, Manifest], now: datetime) -> datetime | None:
     """Return when to look again at what is odd: ever more seldom, for events are not watched."""
     waits = [min(max(_age(objects[key], now) / 2, SHORTEST), LONGEST) for key in _odd(objects)]
     return now + min(waits) if waits else None
 
 
-def _odd(objects: Mapping[ObjectKey, Manifest]) -> Iterator[ObjectKey]:
+def _odd(objects: Mapping[ObjectRef, Manifest]) -> Iterator[ObjectRef]:
     pods = [obj for key, obj in objects.items() if key.kind == "Pod"]
     owned = {owner["uid"] for pod in pods for owner in pod["metadata"].get("ownerReferences") or ()}
     for key, obj in objects.items():

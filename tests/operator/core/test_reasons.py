@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bookstore_operator
-from bookstore_operator.core.reasons import PROBLEMS, Reason
+from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.crd.release import StageName, Verdict
 from tests.operator.test_failures import FAILURES
 
@@ -38,7 +38,7 @@ def test_every_reason_is_used() -> None:
 
 def test_every_problem_has_all_its_columns_filled() -> None:
     for name, row in ROWS:
-        if name in PROBLEMS:
+        if name in WARNING_REASONS:
             cells = [cell.strip() for cell in row.strip().strip("|").split("|")]
             assert len(cells) == 4, name
             assert all(cells), name
@@ -54,7 +54,7 @@ def test_every_problem_is_played() -> None:
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,
     }
-    assert {failure.reason for failure in FAILURES.values()} >= PROBLEMS - elsewhere
+    assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
 
 
 def test_events_of_releases_are_explained() -> None:

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from bookstore_operator.core.kinds import API_VERSION, DEPLOYMENTS, STORE_LABEL
-from bookstore_operator.core.plan import ObjectKey
-from bookstore_operator.kube.object_cache import ObjectStore, StoreKey, trimmed
+from bookstore_operator.core.plan import ObjectRef
+from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, trimmed
 from bookstore_operator.kube.watch import take_in
 
 pytestmark = pytest.mark.scenario
 
 KEY = StoreKey("shop", "demo")
-DEPLOYMENT = ObjectKey("apps/v1", "Deployment", "demo-blue")
+DEPLOYMENT = ObjectRef("apps/v1", "Deployment", "demo-blue")
 
 
 def deployment(
@@ -34,13 +34,13 @@ def deployment(
     }
 
 
-def version_of(store: ObjectStore) -> str | None:
+def version_of(store: ObjectCache) -> str | None:
     known = store.get("shop", DEPLOYMENT)
     return known["metadata"]["resourceVersion"] if known else None
 
 
 def test_a_late_event_does_not_overwrite_the_own_write() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     assert store.put(deployment(5))
     assert store.put(deployment(9)), "the answer to the own write"
     assert not take_in(store, "MODIFIED", deployment(7))
@@ -48,19 +48,19 @@ def test_a_late_event_does_not_overwrite_the_own_write() -> None:
 
 
 def test_versions_compare_as_numbers() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(9))
     assert store.put(deployment(10))
 
 
 def test_the_echo_of_the_own_write_is_no_news() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(9))
     assert not take_in(store, "MODIFIED", deployment(9))
 
 
 def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(5))
     assert store.remove("shop", DEPLOYMENT, "u1")
     assert not take_in(store, "MODIFIED", deployment(7))
@@ -69,7 +69,7 @@ def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
 
 
 def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(5))
     assert take_in(store, "DELETED", deployment(7))
     assert not take_in(store, "MODIFIED", deployment(6))
@@ -79,7 +79,7 @@ def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
 
 
 def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(5))
     store.put(deployment(9, uid="u2"))
     assert not take_in(store, "DELETED", deployment(8))
@@ -87,7 +87,7 @@ def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
 
 
 def test_a_list_takes_away_what_it_does_not_have_but_not_what_is_newer() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(5, uid="gone", name="demo-old"))
     store.put(deployment(20, uid="new", name="demo-new"))
     store.put({**deployment(3, uid="svc"), "apiVersion": "v1", "kind": "Service"})
@@ -97,7 +97,7 @@ def test_a_list_takes_away_what_it_does_not_have_but_not_what_is_newer() -> None
 
 
 def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(5))
     assert store.replace_kind(DEPLOYMENTS, "elsewhere", [], "10") == set()
     assert store.replace_kind(DEPLOYMENTS, "shop", [], "10") == {KEY}
@@ -105,7 +105,7 @@ def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
 
 
 def test_objects_are_found_by_their_bookstore() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     bookstore = {
         "apiVersion": API_VERSION,
         "kind": "BookStore",
@@ -132,7 +132,7 @@ def test_objects_are_found_by_their_bookstore() -> None:
 
 
 def test_an_object_that_changes_its_label_changes_its_bookstore() -> None:
-    store = ObjectStore()
+    store = ObjectCache()
     store.put(deployment(3))
     moved = deployment(4)
     moved["metadata"]["labels"] = {STORE_LABEL: "other"}
@@ -176,4 +176,4 @@ def test_bulk_is_left_out_and_the_original_untouched() -> None:
 def test_no_secret_is_ever_kept() -> None:
     secret = {**deployment(1), "apiVersion": "v1", "kind": "Secret", "data": {"password": "…"}}
     with pytest.raises(ValueError, match="must not be kept"):
-        ObjectStore().put(secret)
+        ObjectCache().put(secret)

@@ -10,11 +10,11 @@ from typing import Any, cast
 import pytest
 
 from bookstore_operator import decide
-from bookstore_operator.core.plan import ObjectKey, Plan
-from bookstore_operator.core.snapshot import Refusal, Snapshot
+from bookstore_operator.core.plan import ObjectRef, Plan
+from bookstore_operator.core.snapshot import Rejection, Snapshot
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.object_cache import StoreKey
-from bookstore_operator.runtime.executor import RefusedError, StaleSnapshotError
+from bookstore_operator.runtime.executor import RejectedError, StaleSnapshotError
 from bookstore_operator.runtime.reconciler import Reconciler
 
 pytestmark = pytest.mark.scenario
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.scenario
 KEY = StoreKey("shop", "demo")
 PLAN = Plan(requeue_after=timedelta(seconds=30))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REFUSAL = Refusal(ObjectKey("v1", "Service", "demo"), "Forbidden", "exceeded quota")
+REFUSAL = Rejection(ObjectRef("v1", "Service", "demo"), "Forbidden", "exceeded quota")
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Rig:
     async def snapshot(self, _: StoreKey) -> Snapshot | None:
         return Snapshot(cast("Any", None)) if self.there else None
 
-    async def carry_out(self, plan: Plan, _: StoreKey) -> int:
+    async def execute(self, plan: Plan, _: StoreKey) -> int:
         if not isinstance(self.outcome, Exception):
             return self.outcome
         if plan == PLAN:
@@ -101,7 +101,7 @@ def test_writes_without_end_are_slowed_down(rig: Rig) -> None:
         (ApiError(429, "TooManyRequests", "later", retry_after=17), 17.0),
         (ApiError(0, "Unreachable", "no answer"), 0.0),
         (KeyError("a mistake"), 0.0),
-        (RefusedError(REFUSAL), 0.0),
+        (RejectedError(REFUSAL), 0.0),
     ],
 )
 def test_every_failure_comes_back_with_backoff(rig: Rig, error: Exception, at_least: float) -> None:
@@ -111,7 +111,7 @@ def test_every_failure_comes_back_with_backoff(rig: Rig, error: Exception, at_le
 
 def test_a_refusal_is_in_the_picture_until_the_write_goes_through(rig: Rig) -> None:
     reconciler = reconciler_of(rig)
-    rig.outcome = RefusedError(REFUSAL)
+    rig.outcome = RejectedError(REFUSAL)
     rig.visit(reconciler, times=2)
     rig.outcome = 0
     assert rig.visit(reconciler, times=2) == [
@@ -120,7 +120,7 @@ def test_a_refusal_is_in_the_picture_until_the_write_goes_through(rig: Rig) -> N
         ("succeeded", 0.0),
         ("add", 30.0),
     ]
-    seen = [snapshot.refusal for snapshot in rig.decided_on]
+    seen = [snapshot.rejection for snapshot in rig.decided_on]
     assert seen == [None, REFUSAL, REFUSAL, REFUSAL, None], "the second is to tell it"
 
 

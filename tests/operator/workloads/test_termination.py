@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bookstore_operator.workloads.termination import last_words, other_version
+from bookstore_operator.workloads.termination import other_version, termination_summary
 from tests.support.postgres import PostgresMissingError, own_postgres
 
 pytestmark = pytest.mark.scenario
@@ -25,4 +25,4 @@ def test_the_data_of_another_major_version_is_known() -> None:
     made_by, running = versions
     assert made_by == "12"
     assert int(running.partition(".")[0]) > 12
-    assert last_words(log) == "FATAL:  database files are incompatible with server"
+    assert termination_summary(log) == "FATAL:  database files are incompatible with server"

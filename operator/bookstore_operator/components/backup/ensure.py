@@ -6,24 +6,24 @@ from collections.abc import Iterator
 
 from bookstore_operator.components.backup.manifests import backup_claim, backup_cron_job
 from bookstore_operator.core import names
-from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.metadata import Object
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.snapshot import Snapshot
 
 
-def backups(snapshot: Snapshot) -> Iterator[Action]:
+def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     """Yield what differs in the backups. The dumps stay when their schedule goes."""
     store = snapshot.store
     backup = store.spec.backup
     if backup is None:
         old = find(snapshot, "CronJob", names.backup(store.name))
-        yield from undesired(old, "spec.backup is gone.")
+        yield from ensure_absent(old, "spec.backup is gone.")
         return
-    yield from desired(snapshot, _fitting(snapshot, backup_claim(store, backup)))
+    yield from ensure(snapshot, _fitting(snapshot, backup_claim(store, backup)))
     image = snapshot.settings.postgres_image
-    yield from desired(snapshot, backup_cron_job(store, backup, image))
+    yield from ensure(snapshot, backup_cron_job(store, backup, image))
 
 
 def _fitting(snapshot: Snapshot, claim: Object) -> Object:

@@ -45,14 +45,14 @@ def _own_cache_healthy(snapshot: Snapshot) -> Finding:
     deployment = find(snapshot, "Deployment", name) or {}
     if deployment.get("status", {}).get("availableReplicas"):
         return holds(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) answers.")
-    trouble = pod_problems.trouble(snapshot, selector(snapshot.store.name, Component.CACHE))
-    trouble = trouble or pod_problems.creation_refused(snapshot, "Deployment", name)
-    told = pod_problems.with_trouble(
+    problem = pod_problems.problem_of_pods(snapshot, selector(snapshot.store.name, Component.CACHE))
+    problem = problem or pod_problems.creation_rejected(snapshot, "Deployment", name)
+    told = pod_problems.append_problem(
         f"Valkey (Deployment {name}) is not ready. Meanwhile each API process counts for itself.",
-        trouble,
+        problem,
     )
-    if trouble and trouble.serious:
-        return fails(CACHE_HEALTHY, trouble.reason, told)
+    if problem and problem.serious:
+        return fails(CACHE_HEALTHY, problem.reason, told)
     if deployment and not _rolls_out(deployment):
         return fails(CACHE_HEALTHY, Reason.CACHE_DOWN, told)
     return unknown(CACHE_HEALTHY, Reason.CACHE_STARTING, told)

@@ -11,7 +11,7 @@ from bookstore_operator.components.cache.manifests import (
     cache_service,
 )
 from bookstore_operator.core import history, names
-from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, CreateSecret
@@ -20,7 +20,7 @@ from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import BookStoreRelease
 
 
-def cache(snapshot: Snapshot) -> Iterator[Action]:
+def ensure_cache(snapshot: Snapshot) -> Iterator[Action]:
     """Yield what the embedded cache lacks, or its end when nothing that serves uses it."""
     store = snapshot.store
     embedded = store.spec.cache.embedded if store.spec.cache else None
@@ -34,9 +34,9 @@ def cache(snapshot: Snapshot) -> Iterator[Action]:
             "Create",
             "The embedded cache has no password yet.",
         )
-    yield from desired(snapshot, cache_service(store))
+    yield from ensure(snapshot, cache_service(store))
     image = snapshot.settings.valkey_image
-    yield from desired(snapshot, cache_deployment(store, embedded, image))
+    yield from ensure(snapshot, cache_deployment(store, embedded, image))
 
 
 def _ended(snapshot: Snapshot) -> Iterator[Action]:
@@ -45,7 +45,7 @@ def _ended(snapshot: Snapshot) -> Iterator[Action]:
     left = [find(snapshot, kind, name) for kind in ("Deployment", "Service", "NetworkPolicy")]
     if any(left) and not any(_uses_it(release) for release in _serving(snapshot)):
         for each in left:
-            yield from undesired(each, "spec.cache.embedded is gone.")
+            yield from ensure_absent(each, "spec.cache.embedded is gone.")
 
 
 def _serving(snapshot: Snapshot) -> Iterator[BookStoreRelease]:

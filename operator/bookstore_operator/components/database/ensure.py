@@ -13,13 +13,13 @@ from bookstore_operator.components.database.manifests import (
 )
 from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
-from bookstore_operator.core.ensure import desired
+from bookstore_operator.core.ensure import ensure
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Apply, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
 
 
-def database(snapshot: Snapshot) -> Iterator[Action]:
+def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
     """Yield what the embedded database lacks."""
     store = snapshot.store
     embedded = store.spec.database.embedded
@@ -32,10 +32,10 @@ def database(snapshot: Snapshot) -> Iterator[Action]:
             "Create",
             "The embedded database has no password yet.",
         )
-    yield from desired(snapshot, database_service(store))
+    yield from ensure(snapshot, database_service(store))
     server = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
     yield from _secret_owner(snapshot, server["spec"]["persistentVolumeClaimRetentionPolicy"])
-    yield from desired(snapshot, server)
+    yield from ensure(snapshot, server)
 
 
 def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action]:

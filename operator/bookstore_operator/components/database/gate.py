@@ -82,12 +82,12 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
     server = find(snapshot, "StatefulSet", name)
     if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
         return Passed()
-    trouble = pod_problems.trouble(snapshot, selector(store, Component.DATABASE))
-    trouble = trouble or pod_problems.creation_refused(snapshot, "StatefulSet", name)
+    problem = pod_problems.problem_of_pods(snapshot, selector(store, Component.DATABASE))
+    problem = problem or pod_problems.creation_rejected(snapshot, "StatefulSet", name)
     told = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
     return Waiting(
-        pod_problems.serious_or(Reason.DATABASE_STARTING, trouble),
-        pod_problems.with_trouble(told, trouble),
+        pod_problems.reason_or(Reason.DATABASE_STARTING, problem),
+        pod_problems.append_problem(told, problem),
     )
 
 

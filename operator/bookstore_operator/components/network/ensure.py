@@ -10,27 +10,27 @@ from bookstore_operator.components.network.manifests import (
     database_network_policy,
 )
 from bookstore_operator.core import names
-from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.snapshot import Snapshot
 
 
-def network_policies(snapshot: Snapshot) -> Iterator[Action]:
+def ensure_network_policies(snapshot: Snapshot) -> Iterator[Action]:
     """Yield what differs in the network policies."""
     store = snapshot.store
     if store.spec.network_policy.enabled:
-        yield from desired(snapshot, api_network_policy(store))
+        yield from ensure(snapshot, api_network_policy(store))
         if store.spec.database.embedded:
-            yield from desired(snapshot, database_network_policy(store))
+            yield from ensure(snapshot, database_network_policy(store))
         if store.spec.cache and store.spec.cache.embedded:
-            yield from desired(snapshot, cache_network_policy(store))
+            yield from ensure(snapshot, cache_network_policy(store))
         return
     for name in (
         names.api_network_policy(store.name),
         names.database_network_policy(store.name),
         names.cache_network_policy(store.name),
     ):
-        yield from undesired(
+        yield from ensure_absent(
             find(snapshot, "NetworkPolicy", name), "spec.networkPolicy.enabled is false."
         )

@@ -11,12 +11,12 @@ from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.workloads import pod_problems
 
 
-def trouble_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.Trouble | None:
+def problem_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.PodProblem | None:
     """Return what keeps a release's Pods from serving, or from being there at all."""
     name = names.deployment(snapshot.store.name, release.spec.colour)
-    return pod_problems.trouble(
+    return pod_problems.problem_of_pods(
         snapshot, release_selector(release)
-    ) or pod_problems.creation_refused(snapshot, "Deployment", name)
+    ) or pod_problems.creation_rejected(snapshot, "Deployment", name)
 
 
 def all_available(deployment: Manifest, wanted: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator.components.serving.availability import status_of, trouble_of
+from bookstore_operator.components.serving.availability import problem_of, status_of
 from bookstore_operator.components.serving.gate import switched
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
@@ -49,9 +49,9 @@ def available_condition(snapshot: Snapshot, now: datetime) -> Finding:
     if live_size(snapshot) == 0:
         return fails(AVAILABLE, Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
     told = "No Pod of the active colour is available."
-    trouble = trouble_of(snapshot, active)
-    reason = pod_problems.serious_or(Reason.NO_POD_AVAILABLE, trouble)
-    return fails(AVAILABLE, reason, pod_problems.with_trouble(told, trouble))
+    problem = problem_of(snapshot, active)
+    reason = pod_problems.reason_or(Reason.NO_POD_AVAILABLE, problem)
+    return fails(AVAILABLE, reason, pod_problems.append_problem(told, problem))
 
 
 def autoscaling_healthy(snapshot: Snapshot, now: datetime) -> Finding:

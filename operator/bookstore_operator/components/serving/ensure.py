@@ -12,29 +12,29 @@ from bookstore_operator.components.serving.manifests import (
 )
 from bookstore_operator.components.serving.replicas import live_size, size
 from bookstore_operator.core import history, names
-from bookstore_operator.core.ensure import desired, undesired
+from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import Colour, StageName
 
 
-def serving(snapshot: Snapshot) -> Iterator[Action]:
+def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
     """Yield what differs from the recorded promotion, the Service first."""
     store = snapshot.store
     active = history.active(snapshot)
     if active is None:
         return
     colour = active.spec.colour
-    yield from desired(snapshot, active_service(store, active), fenced=True)
-    yield from desired(snapshot, disruption_budget(store, colour))
+    yield from ensure(snapshot, active_service(store, active), fenced=True)
+    yield from ensure(snapshot, disruption_budget(store, colour))
     autoscaling = store.spec.autoscaling
     if autoscaling:
-        yield from desired(snapshot, autoscaler(store, autoscaling, colour))
+        yield from ensure(snapshot, autoscaler(store, autoscaling, colour))
     else:
         old = find(snapshot, "HorizontalPodAutoscaler", names.service(store.name))
-        yield from undesired(old, "spec.autoscaling is gone.")
-    yield from desired(snapshot, deployment(store, active))
+        yield from ensure_absent(old, "spec.autoscaling is gone.")
+    yield from ensure(snapshot, deployment(store, active))
     yield from scaled(snapshot, colour, live_size(snapshot), "as asked for")
     yield from _idle(snapshot)
 

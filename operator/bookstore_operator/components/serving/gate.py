@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator.components.serving.availability import all_available, runs, trouble_of
+from bookstore_operator.components.serving.availability import all_available, problem_of, runs
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
@@ -40,11 +40,11 @@ def _overdue_or_waiting(
 ) -> Answer:
     seconds = snapshot.store.spec.rollout.progress_deadline_seconds
     deadline = (release.status.stage_started_at or now) + timedelta(seconds=seconds)
-    trouble = trouble_of(snapshot, release)
-    told = pod_problems.with_trouble(told, trouble)
+    problem = problem_of(snapshot, release)
+    told = pod_problems.append_problem(told, problem)
     if now < deadline:
         return Waiting(
-            pod_problems.serious_or(Reason.STARTING, trouble),
+            pod_problems.reason_or(Reason.STARTING, problem),
             f"Waiting for revision {release.spec.revision}: {told}",
             deadline,
         )

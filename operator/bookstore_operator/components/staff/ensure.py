@@ -10,7 +10,7 @@ from bookstore_operator.core.plan import Action, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
 
 
-def staff_token(snapshot: Snapshot) -> Iterator[Action]:
+def ensure_staff_token(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the Secret of the token. One that is lost is made anew: no data is bound to it."""
     store = snapshot.store
     if store.spec.staff.secret_name is None and names.staff(store.name) not in snapshot.secrets:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator.components.serving.availability import trouble_of
+from bookstore_operator.components.serving.availability import problem_of
 from bookstore_operator.components.serving.gate import switched
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
@@ -62,13 +62,13 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
     until = None if history.wants(snapshot, active) else _before_next(active)
     if until and now >= until:
         return Passed()
-    trouble = trouble_of(snapshot, active)
+    problem = problem_of(snapshot, active)
     told = (
         f"Waiting for the endpoints of Service {service} to be the new colour's Pods: "
         f"{len(found.ready)} are."
     )
-    reason = pod_problems.serious_or(Reason.SWITCHING, trouble)
-    return Waiting(reason, pod_problems.with_trouble(told, trouble), until)
+    reason = pod_problems.reason_or(Reason.SWITCHING, problem)
+    return Waiting(reason, pod_problems.append_problem(told, problem), until)
 
 
 def drained(snapshot: Snapshot, now: datetime) -> Answer:

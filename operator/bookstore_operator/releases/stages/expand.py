@@ -107,15 +107,16 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
 
 
 def _running_answer(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
-    trouble = pod_problems.trouble(snapshot, {RELEASE_LABEL: release.name})
-    trouble = trouble or pod_problems.creation_refused(snapshot, "Job", last.name)
+    problem = pod_problems.problem_of_pods(snapshot, {RELEASE_LABEL: release.name})
+    problem = problem or pod_problems.creation_rejected(snapshot, "Job", last.name)
     seconds = last.job["spec"].get("activeDeadlineSeconds")
     told = (
         f"Waiting for the migration Job {last.name}, which may take {seconds} s "
         "(spec.migration.timeoutSeconds)."
     )
     return Waiting(
-        pod_problems.serious_or(Reason.MIGRATING, trouble), pod_problems.with_trouble(told, trouble)
+        pod_problems.reason_or(Reason.MIGRATING, problem),
+        pod_problems.append_problem(told, problem),
     )
 
 

@@ -9,7 +9,7 @@ from bookstore_operator.components.serving.gate import colour_available
 from bookstore_operator.components.serving.manifests import deployment
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import names
-from bookstore_operator.core.ensure import desired
+from bookstore_operator.core.ensure import ensure
 from bookstore_operator.core.gate import Passed, Waiting
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
@@ -20,7 +20,7 @@ from bookstore_operator.releases.progress import Progress
 def start(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
     """Wait for the idle colour to run the release's Pods, all available."""
     name = names.deployment(snapshot.store.name, release.spec.colour)
-    applies = tuple(desired(snapshot, deployment(snapshot.store, release)))
+    applies = tuple(ensure(snapshot, deployment(snapshot.store, release)))
     scales = tuple(scaled(snapshot, release.spec.colour, live_size(snapshot), "as what serves"))
     answer = colour_available(snapshot, now)
     if isinstance(answer, Passed) and applies:
