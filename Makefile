@@ -49,17 +49,20 @@ lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date
 
 ##-- Tests ---------------------------------------------------------------------
 
-PYTEST_WORKERS ?= 2
+# They wait more than they compute: more workers than processors.
+PYTEST_WORKERS ?= 4
+# In CI what fails is run once more, alone: tests/support/flaky.py.
+PYTEST := $(if $(filter true 1,$(CI)),python -m tests.support.flaky,pytest)
 
 .PHONY: test
 test: $(READY) ## All tests but those on kind; sets up what they need, says which tiers ran
 	@devcluster prepare --control-plane
-	@pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not e2e" $(ARGS)
+	@$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not e2e" $(ARGS)
 
 .PHONY: e2e
 e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)
 	@devcluster prepare
-	@pytest -m e2e --capture=no $(ARGS)
+	@$(PYTEST) -m e2e --capture=no $(ARGS)
 
 ##-- The whole thing on this machine -------------------------------------------
 
