@@ -112,12 +112,14 @@ def test_a_change_of_nothing_changes_nothing(api: httpx.Client) -> None:
     assert (answer.json(), answer.headers["etag"]) == (created, etag)
 
 
+@pytest.mark.invariant
 def test_of_concurrent_creations_one_wins(api: httpx.Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: api.post(BOOKS, json=book()).status_code, range(16)))
     assert sorted(statuses) == [201] + [409] * 15
 
 
+@pytest.mark.invariant
 def test_no_concurrent_change_is_lost(api: httpx.Client) -> None:
     path = f"{BOOKS}/{create(api)['id']}"
 

@@ -103,6 +103,7 @@ def connect(client: httpx.Client) -> socket.socket:
     return socket.create_connection((url.hostname, url.port or 0), timeout=20)
 
 
+@pytest.mark.invariant
 @pytest.mark.parametrize(
     ("asked", "status", "route"),
     [
@@ -200,6 +201,7 @@ def test_a_client_that_leaves_before_the_answer_is_told_as_499(
     assert wait_for_line(stream, "r-1")["status"] == 499
 
 
+@pytest.mark.invariant
 def test_many_requests_at_once_keep_to_their_own_ids(
     client: httpx.Client, stream: io.StringIO
 ) -> None:
@@ -219,6 +221,7 @@ def test_many_requests_at_once_keep_to_their_own_ids(
     assert ids == sorted(3 * [f"r-{number}" for number in range(20)])
 
 
+@pytest.mark.invariant
 def test_requests_in_one_pipeline_keep_to_their_own_ids(
     settings: Settings, stream: io.StringIO
 ) -> None:

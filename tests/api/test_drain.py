@@ -160,6 +160,7 @@ class Load:
         await until(lambda: self.answered.total() >= total, f"{total} answers")
 
 
+@pytest.mark.invariant
 def test_stopping_one_of_two_under_load_costs_no_request(
     start: StartProcess, migrated_postgres: str
 ) -> None:
@@ -257,6 +258,7 @@ HEAD = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 BODY = HEAD + b"content-length: 1000\r\n\r\n{"
 
 
+@pytest.mark.invariant
 def test_a_request_whose_head_has_begun_is_answered(
     start: StartProcess, held: list[socket.socket]
 ) -> None:

@@ -240,6 +240,7 @@ async def _call(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Non
     await app(scope, receive, send)
 
 
+@pytest.mark.invariant
 def test_concurrent_requests_lose_no_count(client: httpx.Client) -> None:
     counting = Counting()
 

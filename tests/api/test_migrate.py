@@ -90,6 +90,7 @@ def test_the_commands_bring_a_database_up_to_date(empty_url: str, tmp_path: Path
     assert run("check-schema") == (0, "current", list(ALL))
 
 
+@pytest.mark.invariant
 def test_a_second_run_finds_nothing_to_do(empty_url: str) -> None:
     """P8, migration idempotency: `migrate` run again changes nothing and says so."""
     assert migrating(empty_url, Branch.EXPAND).code == "migrated"
@@ -112,6 +113,7 @@ def test_a_plan_changes_nothing(empty_url: str) -> None:
     assert checking(empty_url).schema_before == ()
 
 
+@pytest.mark.invariant
 def test_of_eight_migrations_at_once_one_works(empty_url: str) -> None:
     async def one() -> Outcome:
         settings = Settings.model_validate({"database_url": empty_url})
@@ -159,6 +161,7 @@ def test_who_waits_too_long_for_a_sqlite_file_is_told_so(tmp_path: Path) -> None
     assert on(url, while_locked).code == "locked"
 
 
+@pytest.mark.invariant
 def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_path: Path) -> None:
     """Its session goes with it, and so does the lock; half a revision is rolled back."""
     work = 'op.create_table("shelves", sa.Column("id", sa.Integer()))'

@@ -25,6 +25,8 @@ from tests.support.migrators import Migrator, Migrators, NewerCode, migrators_of
 from tests.support.postgres import OwnPostgres, Postgres, Session, session
 from tests.support.schema_dump import Schema, schema_of
 
+pytestmark = pytest.mark.invariant
+
 AT_ONCE = 20
 TITLES = 12
 PATIENCE_SECONDS = 240  # on a busy machine

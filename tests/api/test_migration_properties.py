@@ -24,6 +24,8 @@ from tests.support.migrations import YEARS_OF_RELEASES, carry_out, newer_code, o
 from tests.support.postgres import Postgres
 from tests.support.schema_dump import Schema, schema_of
 
+pytestmark = pytest.mark.invariant
+
 State = frozenset[str]
 Blank = Callable[[str], str]
 """Make the database of a name empty, whatever was in it; its URI."""

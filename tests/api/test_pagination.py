@@ -47,6 +47,7 @@ def walk(client: httpx.Client, limit: int) -> list[dict[str, str]]:
         after = {"after": page["next"]}
 
 
+@pytest.mark.invariant
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -65,6 +66,7 @@ def test_a_walk_meets_every_book_once_in_the_same_order_on_both(
     assert orders[0] == orders[1]
 
 
+@pytest.mark.invariant
 def test_a_walk_misses_no_book_that_stays_while_others_come_and_go(both: list[Served]) -> None:
     for server in both:
         fill(server, [f"Title {number:02d}" for number in range(10)])

@@ -73,6 +73,7 @@ def far_from_the_end(url: str, seconds: int) -> tuple[str, int]:
     raise AssertionError
 
 
+@pytest.mark.invariant
 def test_writes_are_counted_exactly_by_all_processes_together(
     start: StartProcess, sqlite_settings: Settings, valkey: Valkey
 ) -> None:
@@ -100,6 +101,7 @@ def test_writes_are_counted_exactly_by_all_processes_together(
     assert write(urls[0], "203.0.113.1").status_code == 422  # others are not held up
 
 
+@pytest.mark.invariant
 def test_writes_are_counted_here_while_redis_is_away(
     start: StartProcess, sqlite_settings: Settings, private_valkey: Valkey
 ) -> None:
@@ -167,6 +169,7 @@ def test_the_form_of_a_limit() -> None:
     assert parse_limit("writes", "9/hour") == Limit("writes", 9, 3600)
 
 
+@pytest.mark.invariant
 @given(quarters=st.lists(st.integers(0, 100), max_size=60), requests=st.integers(1, 5))
 def test_each_window_lets_as_many_through(quarters: list[int], requests: int) -> None:
     began = now = 1000.0

@@ -241,6 +241,7 @@ class Traffic:
         return answer
 
 
+@pytest.mark.invariant
 def test_stopping_one_of_two_loses_no_request(start: StartProcess, url: str) -> None:
     processes = [start(url, drain_seconds=1.5).wait_until_ready() for _ in range(2)]
     traffic = Traffic(list(processes))
@@ -264,6 +265,7 @@ def test_stopping_one_of_two_loses_no_request(start: StartProcess, url: str) -> 
     assert traffic.failures == []
 
 
+@pytest.mark.invariant
 def test_a_request_in_flight_is_finished(start: StartProcess, url: str) -> None:
     """Its body arrives after the listening socket has gone."""
     process = start(url, drain_seconds=0, shutdown_seconds=20).wait_until_ready()

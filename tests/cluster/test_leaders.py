@@ -52,6 +52,7 @@ def wait_until_standing_by(operator: Operator) -> None:
     wait_for(partial(has_logged, operator, "started"), 30, "a replica to have started")
 
 
+@pytest.mark.invariant
 def test_a_standby_takes_over(shop: Shop) -> None:
     shop.kubectl.apply(*lease_rights(shop.namespace))
     first = start(shop, "first.log")
@@ -72,6 +73,7 @@ def test_a_standby_takes_over(shop: Shop) -> None:
     wait_for(lambda: shop.replicas("demo-blue") == 2, 10, "the third to act")
 
 
+@pytest.mark.invariant
 def test_a_leader_that_was_frozen_writes_nothing_when_it_wakes(shop: Shop, proxy: Proxy) -> None:
     """Frozen in the middle of a plan, while another finished the release and made the next."""
     shop.kubectl.apply(*lease_rights(shop.namespace))

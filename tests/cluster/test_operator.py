@@ -58,6 +58,7 @@ def settled(shop: Shop) -> dict[str, str]:
     return last
 
 
+@pytest.mark.invariant
 def test_a_settled_bookstore_gets_no_writes_nor_does_a_restart_make_any(operated: Shop) -> None:
     operated.apply(replicas=2, backup={"schedule": "0 3 1 1 *"})
     operated.ready()
@@ -76,6 +77,7 @@ def test_a_settled_bookstore_gets_no_writes_nor_does_a_restart_make_any(operated
     assert [line for line in operated.operator.lines()[before:] if "object" in line] == []
 
 
+@pytest.mark.invariant
 def test_an_operator_killed_in_the_middle_of_a_release_goes_on_when_it_is_back(shop: Shop) -> None:
     operator = shop.start()
     shop.apply(replicas=2)
@@ -91,6 +93,7 @@ def test_an_operator_killed_in_the_middle_of_a_release_goes_on_when_it_is_back(s
     assert len(shop.list("batch/v1/jobs")) <= 2, "the migration was not started twice"
 
 
+@pytest.mark.invariant
 def test_killed_at_any_moment_it_still_gets_there(shop: Shop) -> None:
     """Kill it right after each of its first writes, again and again."""
     shop.apply(replicas=1)

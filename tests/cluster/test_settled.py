@@ -18,6 +18,7 @@ REST_SECONDS = 60.0
 DATABASE = {"external": {"secretName": "database", "key": "uri"}}
 
 
+@pytest.mark.invariant
 @pytest.mark.timeout(600)
 def test_fifty_bookstores_at_rest_get_no_writes(shop: Shop, proxy: Proxy) -> None:
     kubeconfig = proxy.kubeconfig(

@@ -73,6 +73,7 @@ def serving_images(kubectl: Kubectl) -> set[str]:
     return {pod["spec"]["containers"][0]["image"] for pod in pods}
 
 
+@pytest.mark.invariant
 def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
     """Create, write, release under traffic, read and write again, delete, adopt, delete all."""
     url = installed.cluster.url

@@ -74,6 +74,7 @@ def changes_within(kubectl: Kubectl, seconds: float) -> int:
     return len(watch.stdout.splitlines())
 
 
+@pytest.mark.invariant
 def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl) -> None:
     """The kubelet can't pull it: told, nobody notices, few writes, and it passes by itself."""
     url = f"{installed.cluster.url}/api/v1/books"

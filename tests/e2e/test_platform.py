@@ -137,6 +137,7 @@ def assert_lines_are_of_the_schema(lines: list[dict[str, Any]]) -> None:
     assert not wrong, wrong[:3]
 
 
+@pytest.mark.invariant
 def test_the_platform_holds_through_a_release(
     installed: Installed, kubectl: Kubectl, url: str
 ) -> None:
@@ -205,6 +206,7 @@ def test_the_platform_holds_through_a_release(
     assert password not in told
 
 
+@pytest.mark.invariant
 def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
     installed: Installed, kubectl: Kubectl, url: str
 ) -> None:

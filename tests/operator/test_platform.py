@@ -365,6 +365,7 @@ def actions_of(world: World) -> int:
     return len(decide(world.snapshot(), world.now).actions)
 
 
+@pytest.mark.invariant
 def test_a_kill_after_each_action_changes_nothing_of_the_end() -> None:
     spec = {"image": "api:1", "cache": EMBEDDED}
     undisturbed = World(spec=spec).settle()

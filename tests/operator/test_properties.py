@@ -126,6 +126,7 @@ STEPS = st.one_of(
 )
 
 
+@pytest.mark.invariant
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
@@ -161,6 +162,7 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
     assert decide(world.snapshot(), world.now + timedelta(days=1)) == Plan()
 
 
+@pytest.mark.invariant
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kills=st.lists(st.integers(0, 16), max_size=30))
 def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int]) -> None:

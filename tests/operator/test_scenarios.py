@@ -63,6 +63,7 @@ def test_a_new_bookstore_becomes_ready() -> None:
     assert all(each["observedGeneration"] == 1 for each in status["conditions"])
 
 
+@pytest.mark.invariant
 def test_nothing_is_written_when_all_is_settled(world: World) -> None:
     assert decide(world.snapshot(), world.now) == Plan()
     assert decide(world.wait(86400).snapshot(), world.now) == Plan()
@@ -116,6 +117,7 @@ def test_the_old_colour_stays_warm_for_its_delay(world: World) -> None:
     assert world.replicas("blue") == 0
 
 
+@pytest.mark.invariant
 def test_every_release_writes_its_promotion_down_before_it_switches(world: World) -> None:
     world.done.clear()
     world.change(image="api:2")

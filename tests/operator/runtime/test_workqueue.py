@@ -26,6 +26,7 @@ def test_a_burst_is_one_visit() -> None:
     assert schedule.pop(9.0) is None
 
 
+@pytest.mark.invariant
 def test_a_key_is_never_handed_out_twice_at_once() -> None:
     schedule: Schedule[str] = Schedule()
     schedule.add("a", 0.0)
@@ -109,6 +110,7 @@ def test_a_delay_is_never_longer_than_the_cap_nor_shorter_than_the_first(
     assert 1.0 <= Backoff().delay(n, lambda: draw) <= 300.0
 
 
+@pytest.mark.invariant
 @given(st.lists(st.tuples(st.sampled_from(["add", "pop", "ok", "fail"]), st.integers(0, 3))))
 def test_no_key_is_lost_and_none_is_held_twice(steps: list[tuple[str, int]]) -> None:
     schedule: Schedule[int] = Schedule(STEADY)
