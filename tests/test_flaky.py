@@ -1,4 +1,4 @@
-"""In CI a test that fails is run once more, alone, at the end; a test of an invariant is not."""
+"""P2, CI/CD reliability: what fails in CI runs once more, alone; a test of an invariant never."""
 
 from __future__ import annotations
 
