@@ -7,17 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from bookstore_operator.crd.stages import find_stage, stages_until_switch
 from demo.deploy import DemoError
 from demo.kubectl import Kubectl
 from devcluster.progress import Step, step
 
-STAGES = {
-    "Expand": "Expand: the database is up and its schema migrated",
-    "Start": "Start: the idle colour is up at the live size",
-    "Switch": "Switch: the Service selects the new colour",
-}
-# A release at one of these has passed all of the above.
-AFTER_THE_SWITCH = {"Drain"}
+# A release that is at a later one has passed all of these.
+STAGES = {stage.name: f"{stage.name}: {stage.sentence}" for stage in stages_until_switch()}
 POLL_SECONDS = 0.25
 
 
@@ -81,9 +77,9 @@ def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> 
 def stages_up_to(stage: str) -> list[str]:
     """List the stages to show for a release that is at this one."""
     names = list(STAGES)
-    if stage in AFTER_THE_SWITCH:
-        return names
-    return names[: names.index(stage) + 1] if stage in names else []
+    if stage in names:
+        return names[: names.index(stage) + 1]
+    return names if find_stage(stage) else []
 
 
 def _look(kubectl: Kubectl, name: str, image: str) -> Progress:

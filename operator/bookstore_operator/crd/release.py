@@ -28,15 +28,6 @@ class Colour(StrEnum):
         return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
 
 
-class StageName(StrEnum):
-    """The stages of a release."""
-
-    EXPAND = "Expand"
-    START = "Start"
-    SWITCH = "Switch"
-    DRAIN = "Drain"
-
-
 class Verdict(StrEnum):
     """How a release stands. Without one it is on its way to be promoted."""
 
@@ -93,7 +84,7 @@ class ReleaseSpec(Part):
 class ReleaseStatus(Part):
     """The durable record of what can't be observed."""
 
-    stage: StageName | None = Field(None, description="The stage it is at, or ended at.")
+    stage: str | None = Field(None, description="The stage it is at, or ended at.")
     stage_started_at: Time | None = Field(None, description="When that stage began.")
     attempts: int = Field(0, description="Migration Jobs started so far.")
     verdict: Verdict | None = Field(None, description="How it stands.")

@@ -1,9 +1,10 @@
-"""A release, told as a list of stages. A new stage is a file of its own and a line here."""
+"""A release walks through the list of stages (crd/stages.py), each in the file of its name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from typing import TypeAlias
 
 from bookstore_operator.core import history
@@ -11,21 +12,12 @@ from bookstore_operator.core.gate import Failed, Passed
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import BookStoreRelease, StageName, Verdict
+from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.crd.stages import Stage, stages_from
+from bookstore_operator.releases import stages
 from bookstore_operator.releases.progress import Progress
-from bookstore_operator.releases.stages.drain import drain
-from bookstore_operator.releases.stages.expand import expand
-from bookstore_operator.releases.stages.start import start
-from bookstore_operator.releases.stages.switch import switch
 
-Stage: TypeAlias = Callable[[Snapshot, BookStoreRelease, datetime], Progress]
-
-STAGES: Mapping[StageName, Stage] = {
-    StageName.EXPAND: expand,
-    StageName.START: start,
-    StageName.SWITCH: switch,
-    StageName.DRAIN: drain,
-}
+StageRun: TypeAlias = Callable[[Snapshot, BookStoreRelease, datetime], Progress]
 
 
 def walk(snapshot: Snapshot, now: datetime) -> Progress:
@@ -35,12 +27,10 @@ def walk(snapshot: Snapshot, now: datetime) -> Progress:
     is passed (a Job deleted by hand), and the schema of a release must not be migrated twice.
     """
     release = _newest(snapshot)
-    names = list(STAGES)
-    reached = names.index(release.status.stage or names[0])
     actions: list[Action] = []
-    for name in names[reached:]:
-        snapshot = _entered(snapshot, name, now)
-        progress = STAGES[name](snapshot, _newest(snapshot), now)
+    for stage in stages_from(release.status.stage):
+        snapshot = _entered(snapshot, stage, now)
+        progress = run_of(stage)(snapshot, _newest(snapshot), now)
         snapshot, answer = progress.snapshot, progress.answer
         actions = [*actions, *progress.actions]
         if isinstance(answer, Failed):
@@ -50,6 +40,15 @@ def walk(snapshot: Snapshot, now: datetime) -> Progress:
     return Progress(snapshot, Passed(), tuple(actions))
 
 
+def run_of(stage: Stage) -> StageRun:
+    """Return what a stage does: the function that bears its name, in its file.
+
+    Bound when it is needed, and not by imports here: a new stage is a file, and a line of the list.
+    """
+    run: StageRun = getattr(import_module(f"{stages.__name__}.{stage.module}"), stage.module)
+    return run
+
+
 def _newest(snapshot: Snapshot) -> BookStoreRelease:
     release = history.newest(snapshot)
     if release is None:
@@ -57,11 +56,11 @@ def _newest(snapshot: Snapshot) -> BookStoreRelease:
     return release
 
 
-def _entered(snapshot: Snapshot, stage: StageName, now: datetime) -> Snapshot:
+def _entered(snapshot: Snapshot, stage: Stage, now: datetime) -> Snapshot:
     release = _newest(snapshot)
-    if release.status.stage is stage:
+    if release.status.stage == stage.name:
         return snapshot
-    return recorded(snapshot, release, stage=stage, stage_started_at=now)
+    return recorded(snapshot, release, stage=stage.name, stage_started_at=now)
 
 
 def _failed(snapshot: Snapshot, failure: Failed) -> Snapshot:

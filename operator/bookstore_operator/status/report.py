@@ -99,7 +99,7 @@ def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> 
     """Yield the stages and verdicts of a release that are new, told of the BookStore."""
     key = ObjectRef(API_VERSION, bookstore.KIND, before.store.name)
     stage, verdict = made.status.stage, made.status.verdict
-    if stage and stage is not known.status.stage:
+    if stage and stage != known.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{made.name} is at stage {stage}.")
     if verdict and verdict is not known.status.verdict:
         bad = verdict is Verdict.FAILED

@@ -7,7 +7,8 @@ from bookstore_operator.core.finding import DATABASE_MIGRATED, Finding, fails, h
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import StageName, Verdict
+from bookstore_operator.crd.release import Verdict
+from bookstore_operator.crd.stages import is_expanded
 
 
 def database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
@@ -17,7 +18,7 @@ def database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
         release = active
     if release is None:
         return unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has begun yet.")
-    if release.status.stage not in (None, StageName.EXPAND):
+    if is_expanded(release.status.stage):
         newest = ", ".join(release.status.schema_revisions[-1:]) or "what the image brings"
         return holds(DATABASE_MIGRATED, Reason.MIGRATED, f"The schema is at {newest}.")
     if release.status.verdict is Verdict.FAILED:

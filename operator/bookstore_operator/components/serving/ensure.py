@@ -16,7 +16,8 @@ from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import Colour, StageName
+from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.stages import needs_idle_color
 
 
 def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
@@ -42,15 +43,7 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
 def _idle(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the end of the idle colour's Pods, when no release starts them or keeps them warm."""
     newest = history.newest(snapshot)
-    starting = (
-        newest
-        and newest.in_flight
-        and newest.status.stage
-        in (
-            StageName.START,
-            StageName.SWITCH,
-        )
-    )
+    starting = newest and newest.in_flight and needs_idle_color(newest.status.stage)
     colour = history.idle_colour(snapshot)
     if not starting and not history.draining(snapshot) and size(snapshot, colour):
         yield from scaled(snapshot, colour, 0, "no longer needed")

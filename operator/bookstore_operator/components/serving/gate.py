@@ -13,13 +13,14 @@ from bookstore_operator.core.lookup import find
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.workloads import pod_problems
 
 
 def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the newest release's colour runs nothing else, all available, at the live size.
 
-    Past the progress deadline the release fails. A first release has nothing to protect and
+    Past the deadline of its stage the release fails. A first release has nothing to protect and
     goes on waiting, but says that it is stuck.
     """
     release = history.newest(snapshot)
@@ -38,17 +39,19 @@ def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
 def _overdue_or_waiting(
     snapshot: Snapshot, release: BookStoreRelease, now: datetime, told: str
 ) -> Answer:
-    seconds = snapshot.store.spec.rollout.progress_deadline_seconds
-    deadline = (release.status.stage_started_at or now) + timedelta(seconds=seconds)
+    stage = find_stage(release.status.stage)
+    seconds = stage.deadline_seconds(snapshot.store.spec) if stage else None
+    since = release.status.stage_started_at or now
+    deadline = None if seconds is None else since + timedelta(seconds=seconds)
     problem = problem_of(snapshot, release)
     told = pod_problems.append_problem(told, problem)
-    if now < deadline:
+    if stage is None or deadline is None or now < deadline:
         return Waiting(
             pod_problems.reason_or(Reason.STARTING, problem),
             f"Waiting for revision {release.spec.revision}: {told}",
             deadline,
         )
-    late = f"Not available within {seconds} s (spec.rollout.progressDeadlineSeconds): {told}"
+    late = f"Not available within {seconds} s (spec.{stage.deadline}): {told}"
     if history.active(snapshot):
         return Failed(Reason.PROGRESS_DEADLINE_EXCEEDED, late)
     return Waiting(Reason.PROGRESS_DEADLINE_EXCEEDED, late, stalled=True)
