@@ -7,48 +7,39 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bookstore_operator.components.backup.ensure import ensure_backups
-from bookstore_operator.components.cache.ensure import ensure_cache
-from bookstore_operator.components.database.ensure import ensure_database
-from bookstore_operator.components.network.ensure import ensure_network_policies
-from bookstore_operator.components.serving.ensure import ensure_serving
-from bookstore_operator.components.staff.ensure import ensure_staff_token
+from bookstore_operator.components import ensure_components
 from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.releases.lifecycle import advance
-from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.retention import old_releases, stale_jobs
+from bookstore_operator.status.conditions import blocking_answer
 from bookstore_operator.status.report import look_again_after, records, report
-
-__all__ = ["decide"]
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
     """Return what to do next about a BookStore. `now` is counted in whole seconds."""
-    now = now.replace(microsecond=0)
+    visit = Visit(now.replace(microsecond=0))
     if snapshot.store.metadata.deletion_timestamp:
         return Plan()  # what it owns is collected by Kubernetes, with the operator up or down
     if snapshot.store.spec.paused:
-        said = report(Progress(snapshot, Passed()), now, changes=0)
-        return Plan(said.actions, said.events)
-    progress = advance(snapshot, now)
+        blocking = blocking_answer(snapshot, Passed(), visit)
+        return Plan(*report(snapshot, blocking, visit, changes=0))
+    progress = advance(snapshot, visit)
+    ahead = progress.snapshot
     changes = (
-        # First what serves: an action that is refused holds up those behind it.
-        *ensure_serving(progress.snapshot),
-        *ensure_database(snapshot),
-        *ensure_staff_token(snapshot),
-        *ensure_network_policies(snapshot),
+        *ensure_components(ahead, holding_release=True),
         *progress.actions,
-        *ensure_cache(progress.snapshot),
-        *ensure_backups(snapshot),
-        *stale_jobs(snapshot),
-        *old_releases(progress.snapshot),
+        *ensure_components(ahead, holding_release=False),
+        *stale_jobs(ahead),
+        *old_releases(ahead),
     )
-    said = report(progress, now, changes=len(changes))
+    blocking = blocking_answer(ahead, progress.answer, visit)
+    reported = report(ahead, blocking, visit, changes=len(changes))
     recorded = records(snapshot, progress)
     return Plan(
-        actions=(*said.actions, *recorded.actions, *changes),
-        events=(*recorded.events, *said.events),
-        requeue_after=look_again_after(progress, now),
+        actions=(*reported.actions, *recorded.actions, *changes),
+        events=(*recorded.events, *reported.events),
+        requeue_after=look_again_after(ahead, blocking, visit),
     )

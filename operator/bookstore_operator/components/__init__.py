@@ -1,23 +1,105 @@
 """What a BookStore owns, by subject. Pure.
 
-In a room: what it looks like (manifests.py), facts about it, whether it is ready (gate.py), what is
-done about it (ensure.py) and how it is told (condition.py).
+In a room: what it looks like (manifests.py), facts about it, whether it is ready (gate.py), how it
+is told (condition.py) and what is done about it (ensure.py). COMPONENTS is the one list of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from bookstore_operator.components.backup.condition import backup_healthy
+from bookstore_operator.components.backup.ensure import ensure_backups
+from bookstore_operator.components.cache.condition import cache_healthy, cache_secret_awaited
+from bookstore_operator.components.cache.ensure import ensure_cache
 from bookstore_operator.components.cache.secrets import cache_keys
+from bookstore_operator.components.database.condition import database_migrated
+from bookstore_operator.components.database.ensure import ensure_database
+from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.secrets import database_keys
+from bookstore_operator.components.network.ensure import ensure_network_policies
+from bookstore_operator.components.serving.condition import (
+    autoscaling_healthy,
+    metrics_awaited,
+    users_served,
+)
+from bookstore_operator.components.serving.ensure import ensure_serving
+from bookstore_operator.components.staff.ensure import ensure_staff_token
+from bookstore_operator.components.staff.gate import staff_known
 from bookstore_operator.components.staff.secrets import staff_keys
+from bookstore_operator.core.finding import Finding
+from bookstore_operator.core.gate import Answer, Gate
+from bookstore_operator.core.plan import Action
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.bookstore import BookStore
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of a BookStore, as those see it who work on all of them."""
+
+    name: str
+    """Of its room."""
+    ensure: Callable[[Snapshot], Iterator[Action]]
+    """Yields what makes it as asked for."""
+    holds_release: bool = True
+    """Its actions stand before those of the release, which waits when one of them is rejected."""
+    secrets: Callable[[BookStore], Wanted] | None = None
+    """Returns the Secrets that it reads."""
+    gate: Gate | None = None
+    """What must be true of it also when no release is on its way."""
+    conditions: tuple[Callable[[Snapshot, Visit, Answer], Finding], ...] = ()
+    """Each from the Snapshot, the visit, and the answer that blocks the BookStore most."""
+    look_again: Callable[[Snapshot, Visit], datetime | None] | None = None
+    """Returns when its condition may be another one though no watch tells of a change."""
+
+
+COMPONENTS: tuple[Component, ...] = (
+    # First what serves: an action that is rejected holds up those behind it.
+    Component(
+        "serving",
+        ensure_serving,
+        conditions=(users_served, autoscaling_healthy),
+        look_again=metrics_awaited,
+    ),
+    Component(
+        "database",
+        ensure_database,
+        secrets=database_keys,
+        gate=database_ready,
+        conditions=(database_migrated,),
+    ),
+    Component("staff", ensure_staff_token, secrets=staff_keys, gate=staff_known),
+    Component("network", ensure_network_policies),
+    # What these lack never holds a release up.
+    Component(
+        "cache",
+        ensure_cache,
+        holds_release=False,
+        secrets=cache_keys,
+        conditions=(cache_healthy,),
+        look_again=cache_secret_awaited,
+    ),
+    Component("backup", ensure_backups, holds_release=False, conditions=(backup_healthy,)),
+)
+
+
+def ensure_components(snapshot: Snapshot, *, holding_release: bool) -> Iterator[Action]:
+    """Yield what makes the components as asked for, of those before or behind the release."""
+    for component in COMPONENTS:
+        if component.holds_release is holding_release:
+            yield from component.ensure(snapshot)
 
 
 def secrets_of_interest(store: BookStore) -> Wanted:
     """Return the Secrets whose keys a Snapshot needs to know. One may serve for several things."""
     found: dict[str, dict[str, Content]] = {}
-    for used in (database_keys(store), cache_keys(store), staff_keys(store)):
-        for secret, keys in used.items():
+    for component in COMPONENTS:
+        for secret, keys in component.secrets(store).items() if component.secrets else ():
             found.setdefault(secret, {}).update(keys)
     return found

@@ -1,4 +1,4 @@
-"""A condition of a BookStore but for its times, and the conditions' names."""
+"""A condition of a BookStore but for its times."""
 
 from __future__ import annotations
 
@@ -6,15 +6,6 @@ from dataclasses import dataclass
 
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.crd.status import ConditionStatus
-
-AVAILABLE = "Available"
-READY = "Ready"
-RECONCILING = "Reconciling"
-STALLED = "Stalled"
-DATABASE_MIGRATED = "DatabaseMigrated"
-BACKUP_HEALTHY = "BackupHealthy"
-AUTOSCALING_HEALTHY = "AutoscalingHealthy"
-CACHE_HEALTHY = "CacheHealthy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,20 @@ from bookstore_operator.crd.base import (
     Time,
 )
 
+AVAILABLE = "Available"
+READY = "Ready"
+RECONCILING = "Reconciling"
+STALLED = "Stalled"
+DATABASE_MIGRATED = "DatabaseMigrated"
+BACKUP_HEALTHY = "BackupHealthy"
+AUTOSCALING_HEALTHY = "AutoscalingHealthy"
+CACHE_HEALTHY = "CacheHealthy"
+CONDITION_TYPES = (
+    *(AVAILABLE, READY, RECONCILING, STALLED),
+    *(DATABASE_MIGRATED, BACKUP_HEALTHY, AUTOSCALING_HEALTHY, CACHE_HEALTHY),
+)
+"""In the order in which they are written."""
+
 
 class ConditionStatus(StrEnum):
     """Whether a condition holds."""
@@ -49,8 +63,7 @@ class BookStoreStatus(Part):
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description="Available, Ready, Reconciling, Stalled, DatabaseMigrated, BackupHealthy, "
-        "AutoscalingHealthy, CacheHealthy.",
+        description=f"{', '.join(CONDITION_TYPES)}.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     release: str | None = Field(None, description="The newest BookStoreRelease.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.plan import Create
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.releases.manifests import release as new_release
@@ -19,7 +18,7 @@ from bookstore_operator.releases.walk import walk
 from bookstore_operator.workloads.jobs import Ending
 
 
-def advance(snapshot: Snapshot, now: datetime) -> Progress:
+def advance(snapshot: Snapshot, visit: Visit) -> Progress:
     """Bring what the BookStore asks for and its releases closer to each other."""
     newest = history.newest(snapshot)
     if newest is None:
@@ -27,17 +26,17 @@ def advance(snapshot: Snapshot, now: datetime) -> Progress:
     if newest.in_flight and newest.spec.aborted:
         return _given_up(snapshot, newest)
     if history.wants(snapshot, newest):
-        return _wanted(snapshot, newest, now)
+        return _wanted(snapshot, newest, visit)
     if newest.status.verdict is Verdict.PROMOTED:
-        return _after_drain(snapshot, now)
+        return _after_drain(snapshot, visit)
     return _replaced(snapshot, newest)
 
 
-def _wanted(snapshot: Snapshot, newest: BookStoreRelease, now: datetime) -> Progress:
+def _wanted(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
     """Take the newest release further, for it is what is asked for, or tell how it ended."""
     verdict = newest.status.verdict
     if verdict in (None, Verdict.PROMOTED):
-        return walk(snapshot, now)
+        return walk(snapshot, visit)
     if verdict is Verdict.SUPERSEDED:
         return _begun(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     if verdict is Verdict.FAILED:
@@ -49,12 +48,12 @@ def _failed(newest: BookStoreRelease) -> Failed:
     return Failed(Reason.of_record(newest.status.reason), newest.status.message)
 
 
-def _after_drain(snapshot: Snapshot, now: datetime) -> Progress:
+def _after_drain(snapshot: Snapshot, visit: Visit) -> Progress:
     """Another revision is asked for, but its colour is still kept warm."""
-    progress = walk(snapshot, now)
+    progress = walk(snapshot, visit)
     if not isinstance(progress.answer, Passed):
         return progress
-    begun = advance(progress.snapshot, now)
+    begun = advance(progress.snapshot, visit)
     return Progress(begun.snapshot, begun.answer, (*progress.actions, *begun.actions))
 
 

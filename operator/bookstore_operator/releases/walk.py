@@ -12,15 +12,16 @@ from bookstore_operator.core.gate import Failed, Passed
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.stages import Stage, stages_from
 from bookstore_operator.releases import stages
 from bookstore_operator.releases.progress import Progress
 
-StageRun: TypeAlias = Callable[[Snapshot, BookStoreRelease, datetime], Progress]
+StageRun: TypeAlias = Callable[[Snapshot, BookStoreRelease, Visit], Progress]
 
 
-def walk(snapshot: Snapshot, now: datetime) -> Progress:
+def walk(snapshot: Snapshot, visit: Visit) -> Progress:
     """Take the newest release from its recorded stage as far as it comes.
 
     It begins at the recorded stage, not at the first: what a stage waited for may be gone when it
@@ -29,8 +30,8 @@ def walk(snapshot: Snapshot, now: datetime) -> Progress:
     release = _newest(snapshot)
     actions: list[Action] = []
     for stage in stages_from(release.status.stage):
-        snapshot = _entered(snapshot, stage, now)
-        progress = run_of(stage)(snapshot, _newest(snapshot), now)
+        snapshot = _entered(snapshot, stage, visit.now)
+        progress = run_of(stage)(snapshot, _newest(snapshot), visit)
         snapshot, answer = progress.snapshot, progress.answer
         actions = [*actions, *progress.actions]
         if isinstance(answer, Failed):

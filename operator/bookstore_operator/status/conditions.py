@@ -9,33 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from bookstore_operator.components.backup.condition import backup_healthy
-from bookstore_operator.components.cache.condition import cache_healthy
-from bookstore_operator.components.database.condition import database_migrated
-from bookstore_operator.components.database.gate import database_ready
+from bookstore_operator.components import COMPONENTS
 from bookstore_operator.components.serving.availability import (
     all_available,
     deployment_of,
     problem_of,
     status_of,
 )
-from bookstore_operator.components.serving.condition import autoscaling_healthy, available_condition
 from bookstore_operator.components.serving.replicas import live_size
-from bookstore_operator.components.staff.gate import staff_known
 from bookstore_operator.core import history
-from bookstore_operator.core.finding import (
-    CACHE_HEALTHY,
-    READY,
-    RECONCILING,
-    STALLED,
-    Finding,
-    fails,
-    holds,
-)
+from bookstore_operator.core.finding import Finding, fails, holds
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Rejection, Snapshot
-from bookstore_operator.crd.status import Condition, ConditionStatus
+from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.status import (
+    AVAILABLE,
+    CACHE_HEALTHY,
+    CONDITION_TYPES,
+    READY,
+    RECONCILING,
+    STALLED,
+    Condition,
+    ConditionStatus,
+)
 from bookstore_operator.workloads import pod_problems
 
 EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY})
@@ -43,27 +40,22 @@ EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY})
 
 
 def conditions(
-    snapshot: Snapshot, answer: Answer, now: datetime, changes: int = 0
+    snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int = 0
 ) -> tuple[Condition, ...]:
-    """Return all conditions.
+    """Return all conditions, in the order of CONDITION_TYPES.
 
-    `answer` is that of the gate where the newest release stands, `changes` how many objects are
-    not as desired.
+    `blocking` is what holds the BookStore up, `changes` how many objects are not as desired.
     """
-    answer = blocking_answer(snapshot, answer, now)
-    available = available_condition(snapshot, now)
-    ready = _ready(snapshot, answer, available)
-    findings = (
-        available,
-        ready,
-        _reconciling(snapshot, answer, ready, changes),
-        _stalled(answer),
-        database_migrated(snapshot, answer),
-        backup_healthy(snapshot, now),
-        autoscaling_healthy(snapshot, now),
-        cache_healthy(snapshot, now),
-    )
-    return tuple(_dated(snapshot, finding, now) for finding in findings)
+    found = [
+        condition(snapshot, visit, blocking)
+        for component in COMPONENTS
+        for condition in component.conditions
+    ]
+    available = next(finding for finding in found if finding.type == AVAILABLE)
+    ready = _ready(snapshot, blocking, available)
+    found += [ready, _reconciling(snapshot, blocking, ready, changes), _stalled(blocking)]
+    found.sort(key=lambda finding: CONDITION_TYPES.index(finding.type))
+    return tuple(_dated(snapshot, finding, visit.now) for finding in found)
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
@@ -103,12 +95,13 @@ def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
     )
 
 
-def blocking_answer(snapshot: Snapshot, answer: Answer, now: datetime) -> Answer:
-    """Return what hinders most: a refused write, the release's gate, the database, the token."""
+def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
+    """Return what blocks most: a rejected write, the release's gate, a component's gate."""
     if snapshot.rejection:
         return _rejected(snapshot.rejection)
-    for gate in (database_ready, staff_known):
-        answer = gate(snapshot, now) if isinstance(answer, Passed) else answer
+    for component in COMPONENTS:
+        if component.gate and isinstance(answer, Passed):
+            answer = visit.ask(component.gate, snapshot)
     return answer
 
 

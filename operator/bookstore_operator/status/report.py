@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import NamedTuple
 
+from bookstore_operator.components import COMPONENTS
 from bookstore_operator.components.backup import schedule
-from bookstore_operator.components.cache.condition import cache_secret_awaited
-from bookstore_operator.components.serving.condition import metrics_awaited
 from bookstore_operator.core import history, names
-from bookstore_operator.core.finding import AVAILABLE, READY, RECONCILING, STALLED
-from bookstore_operator.core.gate import Waiting
+from bookstore_operator.core.gate import Answer, Waiting
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Event, EventType, ObjectRef, WriteStatus
 from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd import bookstore, release
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
-from bookstore_operator.crd.status import ActiveRelease, BookStoreStatus, Condition, ConditionStatus
+from bookstore_operator.crd.status import (
+    AVAILABLE,
+    READY,
+    RECONCILING,
+    STALLED,
+    ActiveRelease,
+    BookStoreStatus,
+    Condition,
+    ConditionStatus,
+)
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.status import conditions
 from bookstore_operator.workloads.unexplained import look_again
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What is written and what is told of it."""
 
     actions: tuple[Action, ...] = ()
@@ -46,11 +53,10 @@ def records(before: Snapshot, progress: Progress) -> Report:
     )
 
 
-def report(progress: Progress, now: datetime, changes: int) -> Report:
+def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> Report:
     """Return the BookStore's status, if it has changed, and an event for each transition."""
-    snapshot = progress.snapshot
     store = snapshot.store
-    found = conditions.conditions(snapshot, progress.answer, now, changes)
+    found = conditions.conditions(snapshot, blocking, visit, changes)
     status = _status(snapshot, found)
     if status.manifest() == store.status.manifest():
         return Report()
@@ -67,18 +73,15 @@ def report(progress: Progress, now: datetime, changes: int) -> Report:
     )
 
 
-def look_again_after(progress: Progress, now: datetime) -> timedelta | None:
+def look_again_after(snapshot: Snapshot, blocking: Answer, visit: Visit) -> timedelta | None:
     """Return when a gate may answer otherwise though no watch has told of a change."""
-    snapshot = progress.snapshot
-    answer = conditions.blocking_answer(snapshot, progress.answer, now)
-    moments = (
-        answer.until if isinstance(answer, Waiting) else None,
-        metrics_awaited(snapshot, now),
-        cache_secret_awaited(snapshot, now),
-        look_again(snapshot.objects, now),
-    )
+    moments = [
+        blocking.until if isinstance(blocking, Waiting) else None,
+        look_again(snapshot.objects, visit.now),
+        *(each.look_again(snapshot, visit) for each in COMPONENTS if each.look_again),
+    ]
     known = [moment for moment in moments if moment]
-    return max(min(known) - now, timedelta(seconds=1)) if known else None
+    return max(min(known) - visit.now, timedelta(seconds=1)) if known else None
 
 
 def _with_what_is_waited_for(progress: Progress) -> Snapshot:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +13,7 @@ import pytest
 from bookstore_operator.core.gate import Passed, Waiting
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd import stages as listed
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.stages import STAGES, Stage
@@ -39,8 +39,8 @@ class Held:
     def __init__(self) -> None:
         self.waits = True
 
-    def __call__(self, snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
-        del release, now
+    def __call__(self, snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
+        del release, visit
         held = Waiting(Reason.RELEASING, "Waiting to be let go.")
         return Progress(snapshot, held if self.waits else Passed())
 

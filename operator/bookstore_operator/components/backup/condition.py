@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.core import names
-from bookstore_operator.core.finding import BACKUP_HEALTHY, Finding, fails, holds, unknown
+from bookstore_operator.core.finding import Finding, fails, holds, unknown
+from bookstore_operator.core.gate import Answer
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.status import BACKUP_HEALTHY
 from bookstore_operator.workloads import pod_problems
 from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
 from bookstore_operator.workloads.termination import volume_full
 
 
-def backup_healthy(snapshot: Snapshot, now: datetime) -> Finding:
+def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
     """Find how the backups are."""
     backup = snapshot.store.spec.backup
     if backup is None:
@@ -31,7 +32,7 @@ def backup_healthy(snapshot: Snapshot, now: datetime) -> Finding:
     if backup.suspend:
         told = "No further backups: spec.backup.suspend is true."
         return unknown(BACKUP_HEALTHY, Reason.SUSPENDED, told)
-    if overdue := schedule.overdue(snapshot, now):
+    if overdue := schedule.overdue(snapshot, visit.now):
         return fails(BACKUP_HEALTHY, Reason.BACKUP_OVERDUE, overdue)
     if last is None and schedule.last_success(snapshot) is None:
         told = f"Waiting for the first backup ({backup.schedule})."

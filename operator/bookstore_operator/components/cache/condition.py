@@ -6,29 +6,31 @@ from datetime import datetime
 
 from bookstore_operator.components.cache.gate import cache_known, own_cache_known
 from bookstore_operator.core import names
-from bookstore_operator.core.finding import CACHE_HEALTHY, Finding, fails, holds, unknown
+from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed, Waiting
 from bookstore_operator.core.labels import Component, selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.status import CACHE_HEALTHY
 from bookstore_operator.workloads import pod_problems
 
 
-def cache_secret_awaited(snapshot: Snapshot, now: datetime) -> datetime | None:
+def cache_secret_awaited(snapshot: Snapshot, visit: Visit) -> datetime | None:
     """Return when to look again for a Secret of the cache that is not as it should be."""
-    answer = _cache_secret(snapshot, now)
+    answer = _cache_secret(snapshot, visit)
     return answer.until if isinstance(answer, Waiting) else None
 
 
-def cache_healthy(snapshot: Snapshot, now: datetime) -> Finding:
+def cache_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
     """Find how the cache is. Nothing waits for it: the API goes on without."""
     cache = snapshot.store.spec.cache
     if cache is None:
         told = "spec.cache is not set: each API process counts for itself."
         return unknown(CACHE_HEALTHY, Reason.NOT_CONFIGURED, told)
-    answer = _cache_secret(snapshot, now)
+    answer = _cache_secret(snapshot, visit)
     if not isinstance(answer, Passed):
         return fails(CACHE_HEALTHY, answer.reason, answer.message)
     if cache.external:
@@ -65,7 +67,7 @@ def _rolls_out(deployment: Manifest) -> bool:
     return told.get("status") != "False" and told.get("reason") != "NewReplicaSetAvailable"
 
 
-def _cache_secret(snapshot: Snapshot, now: datetime) -> Answer:
+def _cache_secret(snapshot: Snapshot, visit: Visit) -> Answer:
     cache = snapshot.store.spec.cache
     gate = own_cache_known if cache and cache.embedded else cache_known
-    return gate(snapshot, now)
+    return visit.ask(gate, snapshot)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bookstore_operator.core import history
-from bookstore_operator.core.finding import DATABASE_MIGRATED, Finding, fails, holds, unknown
+from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import Verdict
 from bookstore_operator.crd.stages import is_expanded
+from bookstore_operator.crd.status import DATABASE_MIGRATED
 
 
-def database_migrated(snapshot: Snapshot, answer: Answer) -> Finding:
+def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Finding:
     """Find whether the schema is migrated, of what serves or of the newest release."""
     active, release = history.active(snapshot), history.newest(snapshot)
     if active and history.wants(snapshot, active):

@@ -8,37 +8,32 @@ from bookstore_operator.components.serving.availability import problem_of, statu
 from bookstore_operator.components.serving.gate import switched
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
-from bookstore_operator.core.finding import (
-    AUTOSCALING_HEALTHY,
-    AVAILABLE,
-    Finding,
-    fails,
-    holds,
-    unknown,
-)
-from bookstore_operator.core.gate import Passed
+from bookstore_operator.core.finding import Finding, fails, holds, unknown
+from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.lookup import condition, find
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.status import AUTOSCALING_HEALTHY, AVAILABLE
 from bookstore_operator.workloads import pod_problems
 
 METRICS_PATIENCE = timedelta(minutes=1)
 """How long metrics of new Pods may take."""
 
 
-def metrics_awaited(snapshot: Snapshot, now: datetime) -> datetime | None:
+def metrics_awaited(snapshot: Snapshot, visit: Visit) -> datetime | None:
     """Return until when the autoscaler may go without metrics before that is a problem."""
     since = _without_metrics_since(snapshot)
-    return since + METRICS_PATIENCE if since and now < since + METRICS_PATIENCE else None
+    return since + METRICS_PATIENCE if since and visit.now < since + METRICS_PATIENCE else None
 
 
-def available_condition(snapshot: Snapshot, now: datetime) -> Finding:
+def users_served(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
     """Find whether users are served."""
     active = history.active(snapshot)
     if active is None:
         return fails(AVAILABLE, Reason.NOT_PROMOTED, "No release has been promoted yet.")
-    if not isinstance(switched(snapshot, now), Passed):
+    if not isinstance(visit.ask(switched, snapshot), Passed):
         return fails(
             AVAILABLE, Reason.NOT_SWITCHED, "The active Service does not select what serves."
         )
@@ -54,7 +49,7 @@ def available_condition(snapshot: Snapshot, now: datetime) -> Finding:
     return fails(AVAILABLE, reason, pod_problems.append_problem(told, problem))
 
 
-def autoscaling_healthy(snapshot: Snapshot, now: datetime) -> Finding:
+def autoscaling_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
     """Find whether the autoscaler knows the load."""
     if snapshot.store.spec.autoscaling is None:
         told = "spec.autoscaling is not set."
@@ -73,7 +68,7 @@ def autoscaling_healthy(snapshot: Snapshot, now: datetime) -> Finding:
         "The number of Pods stays as it is. See that the metrics server runs (kubectl top pods) "
         "and spec.resources.requests.cpu is set, or give spec.replicas instead."
     )
-    if metrics_awaited(snapshot, now):
+    if metrics_awaited(snapshot, visit):
         return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, told)
     return fails(AUTOSCALING_HEALTHY, Reason.NO_METRICS, told)
 

@@ -13,6 +13,7 @@ from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import pod_problems, pods
@@ -22,20 +23,20 @@ LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
 """How long at most a next release waits for the old colour, whatever the delay asked for."""
 
 
-def drain(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+def drain(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
     """Record the end of the old colour, and with it the success of the release."""
     for gate in (switched, followed):
-        answer = gate(snapshot, now)
+        answer = visit.ask(gate, snapshot)
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
-    served_at = release.status.served_at or now
+    served_at = release.status.served_at or visit.now
     snapshot = recorded(snapshot, release, served_at=served_at)
-    answer = drained(snapshot, now)
+    answer = visit.ask(drained, snapshot)
     if not isinstance(answer, Passed):
         return Progress(snapshot, answer)
     for name in superseded_active(snapshot):
         old = next(other for other in snapshot.releases if other.name == name)
-        snapshot = recorded(snapshot, old, demoted_at=now)
+        snapshot = recorded(snapshot, old, demoted_at=visit.now)
     promoted = history.active(snapshot) or release
     return Progress(
         recorded(snapshot, promoted, verdict=Verdict.SUCCEEDED, reason="Succeeded"),

@@ -15,6 +15,7 @@ from bookstore_operator.core.plan import Action, Create
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.manifests import expand_job
 from bookstore_operator.releases.migrations import Migration, migrations_of, running_migration
@@ -33,22 +34,22 @@ RETRIES: Mapping[str, Reason] = {
 """What the codes of the contract are called in conditions."""
 
 
-def expand(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
     """Run one migration Job after the other until one has succeeded or enough have failed."""
     snapshot = _recorded(snapshot, release)
-    done = migration_done(snapshot, now)
+    done = visit.ask(migration_done, snapshot)
     if isinstance(done, Failed) or _running(snapshot, release):
         return Progress(snapshot, done)
     # What the Pods mount is asked for before anything is changed, and again before they start.
     mounted: tuple[Gate, ...] = (staff_known, cache_known)
     first: tuple[Gate, ...] = (database_ready, *mounted, no_other_migration)
     for gate in mounted if isinstance(done, Passed) else first:
-        answer = gate(snapshot, now)
+        answer = visit.ask(gate, snapshot)
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
     if isinstance(done, Passed):
         return Progress(snapshot, done)
-    if done.until and now < done.until:
+    if done.until and visit.now < done.until:
         return Progress(snapshot, done)
     return Progress(snapshot, done, (_next_try(snapshot, release),))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from bookstore_operator.components.serving.ensure import scaled
 from bookstore_operator.components.serving.gate import colour_available
 from bookstore_operator.components.serving.manifests import deployment
@@ -13,16 +11,17 @@ from bookstore_operator.core.ensure import ensure
 from bookstore_operator.core.gate import Passed, Waiting
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.progress import Progress
 
 
-def start(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Progress:
+def start(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
     """Wait for the idle colour to run the release's Pods, all available."""
     name = names.deployment(snapshot.store.name, release.spec.colour)
     applies = tuple(ensure(snapshot, deployment(snapshot.store, release)))
     scales = tuple(scaled(snapshot, release.spec.colour, live_size(snapshot), "as what serves"))
-    answer = colour_available(snapshot, now)
+    answer = visit.ask(colour_available, snapshot)
     if isinstance(answer, Passed) and applies:
         answer = Waiting(Reason.STARTING, f"Waiting for Deployment {name} to run the release.")
     return Progress(snapshot, answer, (*applies, *scales))

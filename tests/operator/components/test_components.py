@@ -1,0 +1,35 @@
+"""The list of components is whole: every room is in it, and every condition has one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from bookstore_operator import components
+from bookstore_operator.components import COMPONENTS
+from bookstore_operator.crd.status import CONDITION_TYPES
+from tests.support.world import World
+
+pytestmark = pytest.mark.scenario
+
+ROOT = Path(__file__).parents[3]
+ROOMS = {path.parent.name for path in Path(*components.__path__).glob("*/__init__.py")}
+
+
+def test_every_room_is_a_component() -> None:
+    names = [component.name for component in COMPONENTS]
+    assert sorted(names) == sorted(ROOMS)
+
+
+def test_import_linter_holds_the_order_inside_every_room() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (inside,) = (each for each in contracts["contracts"] if each["id"] == "operator-component")
+    assert {name.rpartition(".")[2] for name in inside["containers"]} == ROOMS
+
+
+def test_every_condition_is_written_in_the_order_of_the_list() -> None:
+    world = World().settle()
+    written = [condition["type"] for condition in world.store["status"]["conditions"]]
+    assert written == list(CONDITION_TYPES)
