@@ -51,6 +51,7 @@ lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date
 
 # They wait more than they compute: more workers than processors.
 PYTEST_WORKERS ?= 4
+E2E_WORKERS ?= 4
 # In CI what fails is run once more, alone: tests/support/flaky.py.
 PYTEST := $(if $(filter true 1,$(CI)),python -m tests.support.flaky,pytest)
 
@@ -62,7 +63,7 @@ test: $(READY) ## All tests but those on kind; sets up what they need, says whic
 .PHONY: e2e
 e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)
 	@devcluster prepare
-	@$(PYTEST) -m e2e --capture=no $(ARGS)
+	@$(PYTEST) -n $(E2E_WORKERS) --dist worksteal -m e2e -v $(ARGS)
 
 ##-- The whole thing on this machine -------------------------------------------
 

@@ -53,9 +53,9 @@ class Cluster:
         return Kubectl(self.environment, namespace)
 
 
-def cluster_up(name: str, *, metrics: bool = False) -> Cluster:
+def cluster_up(name: str, *, metrics: bool = False, more_ports: int = 0) -> Cluster:
     """Make sure that a kind cluster of this name is up."""
-    return Cluster.of(kindcluster.up(name, metrics=metrics))
+    return Cluster.of(kindcluster.up(name, metrics=metrics, more_ports=more_ports))
 
 
 def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Generator
@@ -23,17 +24,27 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits longest (it has a timeout of its own): others run meanwhile.
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let each worker begin with its share of what waits longest: others run meanwhile.
 
-    Not so in the e2e tier, whose files share what is slow to make.
+    That is what has a longer timeout than the rest, which keeps its order: tests of a module share
+    what is slow to make. xdist's `worksteal` hands each worker a part of the list to begin with.
     """
+    usual = float(config.getini("timeout"))
+    long = sorted((i for i in items if _timeout_of(i) > usual), key=_timeout_of, reverse=True)
+    rest = [item for item in items if _timeout_of(item) <= usual]
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    parts = [long[number::workers] for number in range(workers)]
+    for number, part in enumerate(parts):
+        room = max(0, (len(items) + number) // workers - len(part))
+        part.extend(rest[:room])
+        del rest[:room]
+    items[:] = [*itertools.chain(*parts), *rest]
 
-    def patience(item: pytest.Item) -> float:
-        marker = None if item.get_closest_marker("e2e") else item.get_closest_marker("timeout")
-        return float(marker.args[0]) if marker else 0.0
 
-    items.sort(key=patience, reverse=True)
+def _timeout_of(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker else 0.0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -80,6 +80,15 @@ class KindCluster:
         assert self._record is not None  # noqa: S101  # it has been created
         return _url(self._record)
 
+    def node_port_url(self, node_port: int) -> str:
+        """Return where a published node port is on this machine. Raises CommandFailed if it is not.
+
+        Node ports after 30080 are published if the cluster was brought up with `more_ports`.
+        """
+        node = f"{self.name}-control-plane"
+        published = self._engine.output("port", node, f"{node_port}/tcp")
+        return f"http://{published.split()[0]}"
+
     def environment(self) -> dict[str, str]:
         """Return the variables with which docker, kind, kubectl and builds use this cluster.
 
@@ -184,7 +193,7 @@ class KindCluster:
                 time.sleep(_POLL_SECONDS)
         return False
 
-    def _create(self, port: int | None) -> None:
+    def _create(self, port: int | None, more_ports: int) -> None:
         image = self._images.node()
         _ = self._base_images  # made now, so that the first `env` is quick
         self._link_programs()
@@ -193,7 +202,7 @@ class KindCluster:
         with progress.step(title, expected_seconds=_CREATE_SECONDS) as step:
             configuration = self._folder / "kind.yaml"
             configuration.write_text(
-                kind_configuration(record.port, own_node_image=not record.pulls)
+                kind_configuration(record.port, more_ports, own_node_image=not record.pulls)
             )
             try:
                 self._kind(
@@ -283,12 +292,14 @@ def up(
     name: str = DEFAULT_NAME,
     *,
     port: int | None = None,
+    more_ports: int = 0,
     metrics: bool = False,
     choice: EngineChoice | None = None,
 ) -> KindCluster:
     """Bring a cluster up; one that is up is left as it is, a half-made one is recreated.
 
-    `port` on 127.0.0.1 leads to node port 30080; without it the first free one from 8080.
+    `port` on 127.0.0.1 leads to node port 30080; without it the first free one from 8080. The
+    `more_ports` node ports after that are published, too: `KindCluster.node_port_url`.
     `metrics` adds the metrics server. Raises DevclusterError.
     """
     paths.check_name(name)
@@ -302,7 +313,7 @@ def up(
             images = _choose_images(choice, name)
         cluster = KindCluster(name, images, record)
         if not cluster._is_usable():
-            cluster._create(port)
+            cluster._create(port, more_ports)
         elif record is not None and port is not None and port != record.port:
             progress.warn(f"{name} is up already, on port {record.port}; it keeps that port.")
         if metrics:
@@ -447,12 +458,21 @@ def _images_of(name: str, record: Record) -> ImageSource:
 # Configuration and ports
 
 
-def kind_configuration(port: int, *, own_node_image: bool) -> str:
-    """Return kind's configuration of a cluster: one node, its port published for this machine only.
+def kind_configuration(port: int, more_ports: int = 0, *, own_node_image: bool) -> str:
+    """Return kind's configuration of a cluster: one node, ports published for this machine only.
 
     With our own node image the controller manager, which provisions volumes there, gets the folder
     on the node's disk that they are in.
     """
+    # kind takes any free port for 0.
+    mappings = "".join(
+        f"""\
+  - containerPort: {node_port}
+    hostPort: {host_port}
+    listenAddress: 127.0.0.1
+"""
+        for node_port, host_port in enumerate([port, *[0] * more_ports], NODE_PORT)
+    )
     configuration = f"""\
 kind: Cluster
 apiVersion: kind.x-k8s.io/v1alpha4
@@ -462,10 +482,7 @@ networking:
 nodes:
 - role: control-plane
   extraPortMappings:
-  - containerPort: {NODE_PORT}
-    hostPort: {port}
-    listenAddress: 127.0.0.1
-"""
+{mappings}"""
     return configuration + (_VOLUMES_PATCH if own_node_image else "")
 
 

@@ -13,6 +13,7 @@ from devcluster import kindcluster, offline
 from devcluster.engine import EngineChoice
 from devcluster.images import Role
 from tests.support.containers import Docker
+from tests.support.shared import folder_of_the_run, shared
 
 # Where a run was killed: devcluster down --name container-tests
 ENGINE_USER = "container-tests"
@@ -20,18 +21,27 @@ PARTS = ("api", "operator")
 
 
 @pytest.fixture(scope="session")
-def docker_environment() -> Iterator[dict[str, str]]:
+def docker_environment(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Iterator[dict[str, str]]:
     """Give what makes docker use an engine, with the names of base images there."""
+    folder = folder_of_the_run(tmp_path_factory, worker_id)
+    with shared(ENGINE_USER, folder, start_engine, release_engine) as variables:
+        yield {**os.environ, **variables}
+
+
+def start_engine() -> dict[str, str]:
+    """Start the private engine where there is no other; return the variables to use one."""
     choice = EngineChoice.from_environment()
     own, _ = kindcluster.choose(choice)
     if own is None:
         offline.start_engine(ENGINE_USER)  # no cluster decides when it ends
-    try:
-        roles = [Role.BASE, Role.POSTGRES, Role.VALKEY]
-        yield {**os.environ, **kindcluster.image_environment(roles, choice)}
-    finally:
-        if own is None:
-            offline.release_engine(ENGINE_USER)
+    return kindcluster.image_environment([Role.BASE, Role.POSTGRES, Role.VALKEY], choice)
+
+
+def release_engine() -> None:
+    """Stop the private engine if it was started and no cluster needs it."""
+    offline.release_engine(ENGINE_USER)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from demo.deploy import build_image
 from tests.containers.conftest import PARTS, Images
 from tests.support.containers import Thing, contents
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 # Decimal megabytes, unpacked: 139 and 203 on Debian's Python 3.11; official ones may be larger.
 LIMITS = {"api": 170, "operator": 235}
@@ -99,6 +99,7 @@ def test_scanners_are_told_what_is_there(found: dict[str, Thing], part: str) -> 
     assert any(f"bookstore_{part}-0.1.0.dist-info/METADATA" in path for path in found)
 
 
+@pytest.mark.timeout(600)
 def test_two_builds_have_the_same_content(
     images: Images, part: str, found: dict[str, Thing]
 ) -> None:

@@ -34,6 +34,18 @@ def test_a_cluster_publishes_its_port_on_this_machine_only() -> None:
     assert "kubeadmConfigPatches" not in configuration
 
 
+def test_more_node_ports_are_published_on_any_free_port() -> None:
+    configuration = yaml.safe_load(kind_configuration(8123, 2, own_node_image=False))
+
+    mappings = configuration["nodes"][0]["extraPortMappings"]
+    assert [(m["containerPort"], m["hostPort"]) for m in mappings] == [
+        (30080, 8123),
+        (30081, 0),
+        (30082, 0),
+    ]
+    assert {mapping["listenAddress"] for mapping in mappings} == {"127.0.0.1"}
+
+
 def test_our_own_node_gives_the_provisioner_the_folder_of_the_volumes() -> None:
     configuration = yaml.safe_load(kind_configuration(8123, own_node_image=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
 from collections.abc import Iterator
@@ -12,8 +13,13 @@ import pytest
 from demo.deploy import Cluster, build_image, cluster_up, install_operator, load_images
 from demo.kubectl import Kubectl, KubectlError
 from devcluster import kindcluster
+from tests.support.kube import wait_for
+from tests.support.shared import folder_of_the_run, shared
 
 NAME = "bookstore-e2e"
+# Each worker has a node port of its own, so its tests wait for no other's.
+MORE_PORTS = 5
+NODE_PORT = kindcluster.NODE_PORT + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,31 @@ class Installed:
 
 
 @pytest.fixture(scope="session")
-def installed() -> Iterator[Installed]:
-    """Bring up kind, build and load the images, install the operator; take it all down after."""
-    cluster = cluster_up(NAME, metrics=True)
+def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Installed]:
+    """Bring up kind, build and load the images, install the operator; once for all workers."""
+    folder = folder_of_the_run(tmp_path_factory, worker_id)
+    with shared(NAME, folder, install, take_down) as images:
+        yield Installed(Cluster.of(kindcluster.get(NAME)), *images)
+
+
+def install() -> list[str]:
+    """Bring the cluster up with the operator; return the names of the two images to release."""
     try:
+        cluster = cluster_up(NAME, metrics=True, more_ports=MORE_PORTS)
         images = [build_image(cluster, "api"), build_image(cluster, "api", build="second")]
         operator = build_image(cluster, "operator")
         load_images(cluster, [*images, operator, *cluster.server_images])
         install_operator(cluster, operator)
-        yield Installed(cluster, *images)
-    finally:
-        if not os.environ.get("KEEP"):
-            kindcluster.down(NAME)
+    except BaseException:
+        take_down()
+        raise
+    return images
+
+
+def take_down() -> None:
+    """Take the cluster down, unless it is to be kept."""
+    if not os.environ.get("KEEP"):
+        kindcluster.down(NAME)
 
 
 @pytest.fixture
@@ -55,6 +74,20 @@ def kubectl(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Ku
         print(dump(installed.cluster, kubectl))
     if not os.environ.get("KEEP"):
         kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture
+def url(installed: Installed, kubectl: Kubectl) -> str:
+    """Where the worker's node port leads to, once the test before has freed it."""
+
+    def taken() -> bool:
+        services = json.loads(kubectl("get", "services", "--all-namespaces", "-o", "json"))["items"]
+        ports = [each for service in services for each in service["spec"].get("ports", [])]
+        return NODE_PORT in {each.get("nodePort") for each in ports}
+
+    wait_for(lambda: not taken(), 120, "the node port to be free")
+    assert installed.cluster.kind is not None
+    return installed.cluster.kind.node_port_url(NODE_PORT)
 
 
 def dump(cluster: Cluster, kubectl: Kubectl) -> str:

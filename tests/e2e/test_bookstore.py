@@ -11,7 +11,7 @@ from demo.deploy import ROOT, load_manifest
 from demo.follow import follow
 from demo.kubectl import Kubectl
 from demo.traffic import traffic, wait_until_answering
-from tests.e2e.conftest import Installed
+from tests.e2e.conftest import NODE_PORT, Installed
 from tests.support.kube import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -35,6 +35,7 @@ OTHER_BOOK = {
 def bookstore(image: str, **spec: Any) -> dict[str, Any]:
     """The demo's sample with this image, and with what a test wants otherwise."""
     store = load_manifest(ROOT / "manifests" / "samples" / "demo.yaml")
+    store["spec"]["service"]["nodePort"] = NODE_PORT
     store["spec"] |= {"image": image, **spec}
     return store
 
@@ -74,9 +75,8 @@ def serving_images(kubectl: Kubectl) -> set[str]:
 
 
 @pytest.mark.invariant
-def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl) -> None:
+def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl, url: str) -> None:
     """Create, write, release under traffic, read and write again, delete, adopt, delete all."""
-    url = installed.cluster.url
     backup = {"schedule": "0 3 1 1 *", "keep": 2}
     first = bookstore(installed.first_image, deletionPolicy="Retain", backup=backup)
     release(kubectl, first)

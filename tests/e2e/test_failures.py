@@ -75,12 +75,12 @@ def changes_within(kubectl: Kubectl, seconds: float) -> int:
 
 
 @pytest.mark.invariant
-def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl) -> None:
+def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl, url: str) -> None:
     """The kubelet can't pull it: told, nobody notices, few writes, and it passes by itself."""
-    url = f"{installed.cluster.url}/api/v1/books"
+    books = f"{url}/api/v1/books"
     release(kubectl, bookstore(installed.first_image))
-    wait_until_answering(url)
-    with traffic(url) as requests:
+    wait_until_answering(books)
+    with traffic(books) as requests:
         kubectl.apply(bookstore(MISSING))
         told(kubectl, STORE, "ImageUnpullable", f"Image {MISSING} of Pod {STORE}-r2-expand")
         # The kubelet pulls, fails and waits by turns.
@@ -92,7 +92,7 @@ def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl) ->
         load_images(installed.cluster, [MISSING])
         wait_for(lambda: ready_with(kubectl, STORE, MISSING), 180, "the release to go on")
     assert requests.failed == 0, requests.answers
-    assert httpx.get(url, timeout=10).status_code == 200
+    assert httpx.get(books, timeout=10).status_code == 200
 
 
 def test_a_database_that_does_not_answer_then_refuses_the_password(
@@ -214,14 +214,14 @@ def sql(kubectl: Kubectl, *statements: str) -> str:
 
 
 def test_a_volume_that_is_really_full(
-    installed: Installed, kubectl: Kubectl, small_volume: SmallVolume
+    installed: Installed, kubectl: Kubectl, small_volume: SmallVolume, url: str
 ) -> None:
     """SQL fills it, the server can't start again on it, and does by itself once there is room."""
-    url = f"{installed.cluster.url}/api/v1/books"
+    books = f"{url}/api/v1/books"
     storage = {"size": "96Mi", "storageClassName": small_volume.name}
     release(kubectl, bookstore(installed.first_image, database={"embedded": {"storage": storage}}))
-    wait_until_answering(url)
-    write(kubectl, installed.cluster.url, BOOK)
+    wait_until_answering(books)
+    write(kubectl, url, BOOK)
 
     sql(
         kubectl,
@@ -247,10 +247,10 @@ def test_a_volume_that_is_really_full(
     begin = time.monotonic()
     wait_for(lambda: ready_with(kubectl, STORE, installed.first_image), 300, "it to pass by itself")
     print(f"ready {time.monotonic() - begin:.0f} s after there was room")
-    wait_until_answering(url)
-    assert titles(installed.cluster.url) == [BOOK["title"]]
+    wait_until_answering(books)
+    assert titles(url) == [BOOK["title"]]
     assert int(sql(kubectl, "SELECT count(*) FROM ballast")) >= 10, "what was committed is there"
-    write(kubectl, installed.cluster.url, OTHER_BOOK)
+    write(kubectl, url, OTHER_BOOK)
 
 
 def crowded_out(kubectl: Kubectl, volume: SmallVolume) -> bool:

@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 API = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
 CACHE = f"bookstore.dev/store={STORE},app.kubernetes.io/component=cache"
-NODE_PORT = 30080
 LIMIT = 20
 FETCH = """
 import sys, urllib.error, urllib.request
@@ -44,16 +43,9 @@ class Write(NamedTuple):
 
 
 @pytest.fixture
-def url(installed: Installed, kubectl: Kubectl) -> str:
-    """Where the node port leads to, once it is free: another BookStore may be about to go."""
-
-    def taken() -> bool:
-        services = json.loads(kubectl("get", "services", "--all-namespaces", "-o", "json"))["items"]
-        ports = [each for service in services for each in service["spec"].get("ports", [])]
-        return NODE_PORT in {each.get("nodePort") for each in ports}
-
-    wait_for(lambda: not taken(), 120, "the node port to be free")
-    return f"{installed.cluster.url}/api/v1/books"
+def books(url: str) -> str:
+    """Where the books are."""
+    return f"{url}/api/v1/books"
 
 
 def pods(kubectl: Kubectl, colour: str) -> list[dict[str, Any]]:
@@ -139,7 +131,7 @@ def assert_lines_are_of_the_schema(lines: list[dict[str, Any]]) -> None:
 
 @pytest.mark.invariant
 def test_the_platform_holds_through_a_release(
-    installed: Installed, kubectl: Kubectl, url: str
+    installed: Installed, kubectl: Kubectl, books: str
 ) -> None:
     """Logs, metrics, health and limits of blue; a release under traffic; the same of green."""
     spec = {
@@ -147,7 +139,7 @@ def test_the_platform_holds_through_a_release(
         "rollout": {"scaleDownDelaySeconds": 60},  # the time to read the old colour's logs
     }
     release(kubectl, bookstore(installed.first_image, **spec))
-    wait_until_answering(url)
+    wait_until_answering(books)
     wait_for(
         lambda: condition(kubectl.find("bookstore", STORE), "CacheHealthy").get("status") == "True",
         60,
@@ -160,7 +152,7 @@ def test_the_platform_holds_through_a_release(
     )
 
     clerk = staff(kubectl)
-    writes = write_until_refused(url, clerk)
+    writes = write_until_refused(books, clerk)
     for before, after in pairwise(writes[:-1]):
         began_anew = after.reset > before.reset
         assert began_anew or after.remaining == before.remaining - 1, "counted in all Pods together"
@@ -179,14 +171,14 @@ def test_the_platform_holds_through_a_release(
     assert posted == len(writes)
     assert refused == 1
 
-    with traffic(url) as requests:
+    with traffic(books) as requests:
         release(kubectl, bookstore(installed.second_image, **spec))
     told_by_blue = log_lines(kubectl, "blue")
     assert requests.sent > 0
     assert requests.failed == 0, requests.answers
     assert serving_images(kubectl) == {installed.second_image}
 
-    again = write(url, clerk)
+    again = write(books, clerk)
     assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colours"
     for pod in pods(kubectl, "green"):
         # A slow answer on a busy machine is told, too, and passes.
@@ -208,11 +200,11 @@ def test_the_platform_holds_through_a_release(
 
 @pytest.mark.invariant
 def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
-    installed: Installed, kubectl: Kubectl, url: str
+    installed: Installed, kubectl: Kubectl, books: str
 ) -> None:
     """Its Pod is deleted under traffic, then its password is made anew: it comes back by itself."""
     release(kubectl, bookstore(installed.first_image))
-    wait_until_answering(url)
+    wait_until_answering(books)
 
     def healthy() -> bool:
         told = condition(kubectl.find("bookstore", STORE), "CacheHealthy")
@@ -221,7 +213,7 @@ def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
 
     wait_for(healthy, 90, "the cache to be reached")
     before = kubectl.secret(f"{STORE}-cache")
-    with traffic(url) as requests:
+    with traffic(books) as requests:
         kubectl("delete", "pod", "-l", CACHE, "--wait=true")
         wait_for(healthy, 120, "a new cache to be reached")
         # The server goes on with the old password until its probe has failed with the new one.
