@@ -25,10 +25,11 @@ from tests.support.dependencies import (
     World,
     running_world,
 )
+from tests.support.examples import FACTOR, scaled
 from tests.support.postgres import OwnPostgres
 from tests.support.valkey import Valkey
 
-EXAMPLES = 6
+EXAMPLES = scaled(6)
 BY_NAME = {change.name: change for change in CHANGES}
 
 
@@ -55,7 +56,8 @@ def draw_change(draw: st.DrawFn, among: Sequence[Change], truth: Truth) -> Chang
     return draw(st.sampled_from([change for change in among if change.possible(truth)]))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.hypothesis
+@pytest.mark.timeout(240 * FACTOR)
 def test_what_is_said_of_dependencies_is_true(
     start: StartProcess, private_postgres: OwnPostgres, private_valkey: Valkey, tmp_path: Path
 ) -> None:

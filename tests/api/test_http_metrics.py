@@ -28,6 +28,7 @@ from bookstore_api.middleware.exchange import METHODS
 from bookstore_api.middleware.http_metrics import HttpMetrics
 from bookstore_api.settings import Settings
 from tests.support.bookstore import served, wait_for
+from tests.support.examples import scaled
 
 BOOKS = "/api/v1/books"
 BOOK = BOOKS + "/{book_id}"
@@ -282,7 +283,7 @@ _paths = st.one_of(
 _methods = st.sampled_from([*sorted(METHODS), "TRACE", "PROPFIND", "MKCOL", "PURGE", "SEARCH"])
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=scaled(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_methods, _paths), min_size=1, max_size=8))
 def test_no_client_makes_a_label(client: httpx.Client, asked: list[tuple[str, str]]) -> None:
     counting = Counting()

@@ -24,6 +24,7 @@ from tests.support.bookstore import (
     run_command,
     wait_for,
 )
+from tests.support.examples import scaled
 from tests.support.log_lines import access_lines, validated
 from tests.support.postgres import OwnPostgres
 from tests.support.raw_http import RawAnswer, RawRequest, ask
@@ -248,6 +249,7 @@ def process(database: str, tmp_path: Path) -> Iterator[Process]:
         process.close()
 
 
+@pytest.mark.hypothesis
 def test_any_traffic_gives_lines_by_the_schema_that_tell_nothing(
     process: Process, private_postgres: OwnPostgres
 ) -> None:
@@ -255,10 +257,10 @@ def test_any_traffic_gives_lines_by_the_schema_that_tell_nothing(
     world = World(process, read=len(process.raw_lines()))
     for name in faults_api.NAMES:
         world.send([fault(name, " ".join(CANARIES))])
-    send_anything(world, examples=150)
+    send_anything(world, examples=scaled(150))
     private_postgres.stop()
     world.send([RawRequest(b"GET", f"{BOOKS}?isbn={ISBN}".encode())])
-    send_anything(world, examples=30)
+    send_anything(world, examples=scaled(30))
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
     world.more()

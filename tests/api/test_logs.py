@@ -33,6 +33,7 @@ from bookstore_api.logs.tracebacks import MAX_CHARACTERS, describe_exception
 from bookstore_api.request_context import RequestContext, working_for
 from bookstore_api.settings import Settings
 from tests.support.bookstore import environment, run_command
+from tests.support.examples import scaled
 from tests.support.log_lines import SCHEMA, VALIDATOR, logging_to, validated
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "logs.md"
@@ -100,7 +101,7 @@ FIELDS = {name: {"$defs": SCHEMA["$defs"], **part} for name, part in SCHEMA["pro
 VALIDATORS = {name: Draft202012Validator(part) for name, part in FIELDS.items()}
 
 
-@settings(max_examples=500)
+@settings(max_examples=scaled(500))
 @given(name=st.sampled_from(sorted(FIELDS)), value=VALUES)
 def test_what_the_checks_let_out_is_what_the_schema_allows(name: str, value: Any) -> None:
     valid = VALIDATORS[name].is_valid(value)

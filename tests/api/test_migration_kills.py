@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from bookstore_api.schema.migrate import Migration
 from bookstore_api.schema.tree import Branch, load_tree
 from tests.support.bookstore import apply_schema, environment, execute, wait_for
+from tests.support.examples import scaled
 from tests.support.migrations import Script, carry_out
 from tests.support.migrators import Migrator, Migrators, NewerCode, migrators_of, newer_package
 from tests.support.postgres import OwnPostgres, Postgres, Session, session
@@ -307,7 +308,7 @@ FAULTS = st.lists(
 
 
 @settings(
-    max_examples=3,
+    max_examples=scaled(3),
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -423,7 +424,7 @@ def sqlite_migrators(
 
 
 @settings(
-    max_examples=4,
+    max_examples=scaled(4),
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -20,6 +20,7 @@ from bookstore_api.schema import operations
 from bookstore_api.schema.migrate import Migration, Reversal
 from bookstore_api.schema.tree import BASE, SCRIPTS, Branch, Tree, load_tree
 from tests.support.bookstore import execute
+from tests.support.examples import scaled
 from tests.support.migrations import YEARS_OF_RELEASES, carry_out, newer_code, only
 from tests.support.postgres import Postgres
 from tests.support.schema_dump import Schema, schema_of
@@ -182,7 +183,7 @@ def test_from_each_revision_of_this_code_to_each(real: World) -> None:
                     walk.up(place)
 
 
-@settings(max_examples=5, phases=[Phase.generate])  # short enough as they are
+@settings(max_examples=scaled(5), phases=[Phase.generate])  # short enough as they are
 @given(data=st.data())
 def test_any_walk_ends_where_the_direct_way_does(made_up: World, data: st.DataObject) -> None:
     walk = Walk(made_up)

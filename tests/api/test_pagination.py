@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bookstore_api.catalog.values import make_isbn, to_sort_title
 from tests.support.bookstore import Served, execute
+from tests.support.examples import scaled
 
 BOOKS = "/api/v1/books"
 # Few letters, so that titles collide, differ in case, accent and width only, or contain SQL's own.
@@ -49,7 +50,9 @@ def walk(client: httpx.Client, limit: int) -> list[dict[str, str]]:
 
 @pytest.mark.invariant
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=scaled(15),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(TITLES.filter(str.strip), max_size=12), st.integers(1, 5))
 def test_a_walk_meets_every_book_once_in_the_same_order_on_both(

@@ -27,6 +27,7 @@ from bookstore_api.middleware.exchange import READS
 from bookstore_api.middleware.security_headers import SECURITY_HEADERS
 from bookstore_api.settings import Settings
 from tests.support.bookstore import served
+from tests.support.examples import scaled
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "security.md"
 BOOKS, BOOK = "/api/v1/books", "/api/v1/books/{book_id}"
@@ -264,7 +265,7 @@ def test_the_cases_are_all_that_the_issue_names() -> None:
 
 
 @given(data=st.data())
-@hypothesis_settings(max_examples=500)
+@hypothesis_settings(max_examples=scaled(500))
 def test_every_answer_carries_exactly_the_documented_headers(
     world: World, data: st.DataObject
 ) -> None:

@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from bookstore_api.cli import app
 from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_api.settings.refusals import OF_THE_DATABASE
+from tests.support.examples import scaled
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - a container's own network
 # In every secret, and in every value that is malformed. It is in nothing that may be shown.
@@ -363,7 +364,7 @@ def test_the_rules_are_those_of_every_setting() -> None:
     assert {*RULES, "environment", "secrets_dir"} == set(Settings.model_fields)
 
 
-@settings(max_examples=200)
+@settings(max_examples=scaled(200))
 @given(drawn=drawings())
 def test_settings_are_the_documented_ones_or_exactly_the_wrong_are_named(drawn: Drawn) -> None:
     with sources(drawn) as folder:
@@ -409,7 +410,7 @@ def assert_as_documented(
     assert outcome.staff_token_now() == found["staff_token"].given.value
 
 
-@settings(max_examples=100)
+@settings(max_examples=scaled(100))
 @given(drawn=drawings())
 def test_no_secret_is_ever_shown(drawn: Drawn) -> None:
     logged: list[str] = []

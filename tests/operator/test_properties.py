@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.decide import decide
+from tests.support.examples import scaled
 from tests.support.world import MIGRATED, VALKEY, World
 
 pytestmark = pytest.mark.scenario
@@ -127,7 +128,7 @@ STEPS = st.one_of(
 
 
 @pytest.mark.invariant
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scaled(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEPS, max_size=25))
 def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
     world = World()
@@ -163,7 +164,7 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
 
 
 @pytest.mark.invariant
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=scaled(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kills=st.lists(st.integers(0, 16), max_size=30))
 def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int]) -> None:
     undisturbed = World(spec=copy.deepcopy(CACHED)).settle()

@@ -23,6 +23,7 @@ from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import Colour
 from bookstore_operator.crd.schema import crds
+from tests.support.examples import scaled
 
 pytestmark = pytest.mark.scenario
 
@@ -88,7 +89,7 @@ def loaded(environment: Mapping[str, str], mounted: Path) -> Settings:
 
 
 @pytest.mark.parametrize("environment", ["production", "staging", "development"])
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=scaled(50), deadline=None)
 @given(config=config_of(CONFIG))
 def test_what_the_api_server_takes_the_api_starts_with(
     mounted: Path, environment: str, config: dict[str, Any]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bookstore_operator.core import history
 from bookstore_operator.crd.quantities import SUFFIXES
 from bookstore_operator.crd.quantities import amount as amount_of
+from tests.support.examples import scaled
 from tests.support.world import World
 
 pytestmark = pytest.mark.scenario
@@ -49,7 +50,7 @@ def released_by(before: str, after: str, name: str) -> bool:
     return not history.wants(snapshot, snapshot.releases[0])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=scaled(80), deadline=None)
 @given(
     quantities(),
     st.sampled_from(sorted(SUFFIXES)),
@@ -64,7 +65,7 @@ def test_the_same_amount_in_other_words_never_releases(
     assert not released_by(quantity, other, name), other
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=scaled(80), deadline=None)
 @given(quantities(), quantities(), st.sampled_from(["cpu", "memory"]))
 def test_another_amount_always_releases(one: str, other: str, name: str) -> None:
     assert released_by(one, other, name) is (amount_of(one) != amount_of(other))
