@@ -14,7 +14,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 
 .PHONY: help
 help: ## What can be made here
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 ##-- Work on the code --------------------------------------------------------
 
@@ -64,6 +64,17 @@ test: $(READY) ## All tests but those on kind; sets up what they need, says whic
 e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)
 	@devcluster prepare
 	@$(PYTEST) -n $(E2E_WORKERS) --dist worksteal -m e2e -v $(ARGS)
+
+##-- At night: up to 40 minutes each; the result goes to docs/results/ --------------
+
+nightly-fuzz: $(READY) ## Fuzz the API with many requests, on both databases
+nightly-kills: $(READY) ## Loss, order and counts: kill, migrate, release on many more examples
+nightly-properties: $(READY) ## Every other property on many more examples
+nightly-pythons: $(READY) ## make test on every Python that is supported
+nightly-faults: $(READY) ## What goes wrong with clusters: kills, reboots, full disks
+nightly-cold: $(READY) ## From empty caches to a BookStore on a kind cluster
+nightly-%:
+	@python -m tests.support.nightly $*
 
 ##-- The whole thing on this machine -------------------------------------------
 

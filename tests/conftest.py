@@ -10,14 +10,19 @@ from collections.abc import Generator
 import pytest
 
 TIERS = ("golden", "scenario", "api", "devcluster", "cluster", "e2e")
-IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+SKIPS_FAIL = any(os.environ.get(name, "").lower() in {"1", "true"} for name in ("CI", "NIGHTLY"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that `make nightly-faults` takes."""
+    parser.addoption("--nightly", action="store_true", help="Also run the tests marked `nightly`.")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skip for a missing part is a failure: a tier must not vanish unseen."""
     report = yield
-    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+    if SKIPS_FAIL and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
         report.outcome = "failed"
         report.longrepr = f"skipped, which is a failure in CI: {reason}"
@@ -30,6 +35,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     That is what has a longer timeout than the rest, which keeps its order: tests of a module share
     what is slow to make. xdist's `worksteal` hands each worker a part of the list to begin with.
     """
+    if not config.getoption("--nightly"):
+        left_out = [item for item in items if item.get_closest_marker("nightly")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     usual = float(config.getini("timeout"))
     long = sorted((i for i in items if _timeout_of(i) > usual), key=_timeout_of, reverse=True)
     rest = [item for item in items if _timeout_of(item) <= usual]

@@ -15,12 +15,13 @@ import pytest
 import uvloop
 
 from tests.support.bookstore import Process, wait_for
+from tests.support.examples import FACTOR, scaled
 from tests.support.raw import answers, connect, has_read, read_to_end, send
 
 BOOKS = "/api/v1/books"
 # One in four asks the database: so the number of requests is reached on a busy machine too.
 PATHS = itertools.cycle((f"{BOOKS}?limit=1", "/docs", "/docs", "/docs"))
-REQUESTS = 20_000
+REQUESTS = scaled(8_000)
 BUSY_CLIENTS, PAUSING_CLIENTS, FRESH_CLIENTS = 10, 4, 4
 PAUSE_SECONDS = 0.3
 ANSWER_SECONDS = 30
@@ -103,7 +104,7 @@ class Service:
 
 async def until(holds: Callable[[], bool], what: str) -> None:
     """Wait until something holds, while the event loop goes on."""
-    await asyncio.to_thread(wait_for, lambda: holds() or None, what, seconds=240)
+    await asyncio.to_thread(wait_for, lambda: holds() or None, what, seconds=240 * FACTOR)
 
 
 @dataclass
@@ -164,7 +165,7 @@ class Load:
 def test_stopping_one_of_two_under_load_costs_no_request(
     start: StartProcess, migrated_postgres: str
 ) -> None:
-    """20,000 requests over two stops, each followed by the start of a successor."""
+    """8,000 requests over two stops, each followed by the start of a successor; more at night."""
 
     def start_one() -> Process:
         return start(

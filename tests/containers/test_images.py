@@ -99,6 +99,9 @@ def test_scanners_are_told_what_is_there(found: dict[str, Thing], part: str) -> 
     assert any(f"bookstore_{part}-0.1.0.dist-info/METADATA" in path for path in found)
 
 
+@pytest.mark.parametrize(
+    "part", ["api", pytest.param("operator", marks=pytest.mark.nightly)], indirect=True
+)
 @pytest.mark.timeout(600)
 def test_two_builds_have_the_same_content(
     images: Images, part: str, found: dict[str, Thing]

@@ -330,6 +330,7 @@ def _reboot(machine: Machine) -> None:
     machine.run(sys.executable, "-c", CLEAR_NETWORK)
 
 
+@pytest.mark.nightly
 def test_a_kill_in_the_middle_and_a_reboot_in_between(private_machine: Machine) -> None:
     machine = private_machine
     up = [*machine.prefix, sys.executable, "-m", "devcluster.cli", "up", "--name", NAME]
