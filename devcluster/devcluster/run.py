@@ -14,7 +14,7 @@ from typing import TextIO
 
 from devcluster import paths
 from devcluster.errors import CommandFailed
-from devcluster.locking import inherited
+from devcluster.locking import inherited_locks
 
 Argument = str | os.PathLike[str]
 
@@ -104,7 +104,7 @@ def output(  # noqa: PLR0913  # the ways in which programs differ
             env={**os.environ, **(env or {})},
             cwd=cwd,
             check=False,
-            pass_fds=inherited(),
+            pass_fds=inherited_locks(),
         )
     except subprocess.TimeoutExpired:
         raise CommandFailed(
@@ -184,7 +184,7 @@ def _started(
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
                 process_group=0,  # so that what it starts can be ended with it
-                pass_fds=inherited(),
+                pass_fds=inherited_locks(),
             )
         except OSError as error:
             raise _not_started(words, error, hint) from error

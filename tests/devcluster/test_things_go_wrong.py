@@ -166,7 +166,7 @@ def test_a_lock_lasts_as_long_as_what_a_killed_process_started(
 ) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(progress, "console", Console(file=shown, width=200))
-    monkeypatch.setattr(locking, "_TELL_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(locking, "_REPORT_AFTER_SECONDS", 0.0)
     child = tmp_path / "child"
     code = (
         "from devcluster import run\nfrom devcluster.locking import locked\n"
@@ -190,7 +190,7 @@ def test_a_lock_lasts_as_long_as_what_a_killed_process_started(
 
 def test_a_lock_that_is_given_back_is_free_whatever_still_runs() -> None:
     with locking.locked("thing"):
-        child = subprocess.Popen(["sleep", "600"], pass_fds=locking.inherited())
+        child = subprocess.Popen(["sleep", "600"], pass_fds=locking.inherited_locks())
     try:
         with locking.locked("thing", timeout=0):
             pass
