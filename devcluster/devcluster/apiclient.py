@@ -1,6 +1,5 @@
 """The few requests to an API server that this tool makes itself."""
 
-import functools
 import json
 import ssl
 import urllib.error
@@ -24,7 +23,7 @@ class ApiClient:
 
     def __init__(self, server: str, token: str, certificate: Path) -> None:
         self._server = server
-        self._token = token
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._certificate = certificate
 
     def get(self, path: str) -> str:
@@ -34,41 +33,34 @@ class ApiClient:
     def find(self, path: str) -> dict[str, Any] | None:
         """Return the object at a path, None if there is none. Raises ApiError."""
         try:
-            found = json.loads(self._request("GET", path))
+            return dict(json.loads(self._request("GET", path)))
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        return dict(found)
 
     def post(self, path: str, content: dict[str, Any]) -> None:
-        """Create an object; one that is there already stays. Raises ApiError."""
+        """Create an object; one that exists stays as it is. Raises ApiError."""
         try:
-            self._request("POST", path, content)
+            self._request("POST", path, json.dumps(content).encode())
         except ApiError as error:
             if error.status != 409:
                 raise
 
-    def _request(self, method: str, path: str, content: dict[str, Any] | None = None) -> str:
+    def _request(self, method: str, path: str, data: bytes | None = None) -> str:
         request = urllib.request.Request(  # noqa: S310  # https, by its constructor
-            f"{self._server}{path}",
-            method=method,
-            data=None if content is None else json.dumps(content).encode(),
-            headers={"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
+            f"{self._server}{path}", method=method, data=data, headers=self._headers
         )
         try:
-            with self._opener.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-                return str(answer.read().decode())
+            # The certificate is there once the server has made it. No proxy: it is on this machine.
+            trusted = ssl.create_default_context(cafile=str(self._certificate))
+            opener = urllib.request.build_opener(
+                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
+            )
+            with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+                return str(response.read().decode())
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:500]
             raise ApiError(f"{method} {path}: {error.code} {detail}", error.code) from error
         except OSError as error:
             raise ApiError(f"{method} {path}: {error}") from error
-
-    @functools.cached_property
-    def _opener(self) -> urllib.request.OpenerDirector:
-        # No proxy: the server is on this machine.
-        trusted = ssl.create_default_context(cafile=str(self._certificate))
-        return urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted)
-        )

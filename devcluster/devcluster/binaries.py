@@ -15,71 +15,65 @@ from devcluster.releases import Release
 
 
 def ensure(names: Iterable[str], *, build: bool = False) -> dict[str, Path]:
-    """Return where each of the programs `names` is, fetching or building what is missing.
+    """Return the path of each of these programs, fetching or building what is missing.
 
     With `build` (or DEVCLUSTER_BUILD=1) nothing is downloaded as a program, only as Go modules.
     All programs built together are hard links of one file. Raises DevclusterError.
     """
     wanted = list(dict.fromkeys(names))
-    unknown = [name for name in wanted if name not in offline.PROGRAMS]
-    if unknown:
+    if unknown := [name for name in wanted if name not in offline.PROGRAMS]:
         raise ValueError(f"no such program: {', '.join(unknown)}")
     build = build or os.environ.get("DEVCLUSTER_BUILD", "") not in ("", "0")
-    found = {name: path for name in wanted if (path := cached(name, build=build))}
-    missing = [name for name in wanted if name not in found]
-    if missing and not build:
-        found |= _from_releases(missing)
-        missing = [name for name in wanted if name not in found]
-    found |= offline.build_programs(missing)
-    return {name: found[name] for name in wanted}
+    programs = {name: path for name in wanted if (path := cached(name, build=build))}
+    if not build:
+        programs |= _from_releases([name for name in wanted if name not in programs])
+    programs |= offline.build_programs([name for name in wanted if name not in programs])
+    return {name: programs[name] for name in wanted}
 
 
 def cached(name: str, *, build: bool = False) -> Path | None:
-    """Return where a program is if it is there already, in the right version."""
+    """Return the path of a program if it is in the cache in the right version, else None."""
     candidates = [offline.built_program(name)]
-    release = releases.providing(name, releases.system())
-    if release and not build:
-        candidates.append(paths.binaries() / release.name / name)
-    # kubectl comes with the server's release too.
-    server = releases.providing("kube-apiserver", releases.system())
-    if server and name in server.members and not build:
-        candidates.append(paths.binaries() / server.name / name)
+    # kubectl comes with the server's release, too.
+    for program in (name, "kube-apiserver"):
+        release = releases.providing(program, releases.system())
+        if release and name in release.members and not build:
+            candidates.append(paths.binaries() / release.name / name)
     return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
 
 def all_cached() -> dict[str, Path]:
-    """Return where every program is that is there already."""
+    """Return the path of every program that is in the cache."""
     return {name: path for name in offline.PROGRAMS if (path := cached(name))}
 
 
 def current_folders() -> dict[str, str]:
     """Return the folders of today's versions, each with the lock under which it is filled."""
-    found = (releases.providing(name, releases.system()) for name in offline.PROGRAMS)
-    fetched = {each.name: f"program {each.name}" for each in found if each is not None}
-    return offline.current_builds() | fetched
+    fetched = (releases.providing(name, releases.system()) for name in offline.PROGRAMS)
+    return offline.current_builds() | {
+        release.name: f"program {release.name}" for release in fetched if release
+    }
 
 
 def _from_releases(missing: list[str]) -> dict[str, Path]:
     """Fetch what can be fetched. A host that can't be reached is no error: Go builds it then."""
-    found: dict[str, Path] = {}
     pinned: dict[Release, list[str]] = {}
     for name in missing:
-        release = releases.providing(name, releases.system())
-        if release:
+        if release := releases.providing(name, releases.system()):
             pinned.setdefault(release, []).append(name)
+    programs: dict[str, Path] = {}
     for release, names in pinned.items():
-        if not download.reachable(release.url):
-            continue
-        try:
-            folder = _fetched(release)
-        except download.DownloadError as error:
-            progress.warn(f"{error.message} Building instead.")
-            continue
-        found |= {name: folder / name for name in names}
-    return found
+        if download.is_reachable(release.url):
+            try:
+                folder = _fetch(release)
+            except download.DownloadError as error:
+                progress.warn(f"{error.message} Building instead.")
+            else:
+                programs |= {name: folder / name for name in names}
+    return programs
 
 
-def _fetched(release: Release) -> Path:
+def _fetch(release: Release) -> Path:
     folder = paths.binaries() / release.name
     with locked(f"program {release.name}"):
         if not folder.is_dir():

@@ -4,6 +4,7 @@ import json
 import shlex
 import signal
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Annotated
@@ -44,25 +45,12 @@ EngineOption = Annotated[
         "Debian's packages. auto takes the machine's if it answers.",
     ),
 ]
-
-
-class ImageRole(StrEnum):
-    """What an image is for, as people type it."""
-
-    BASE = "base"
-    POSTGRES = "postgres"
-    VALKEY = "valkey"
-
-
-IMAGE_ROLES = {
-    ImageRole.BASE: Role.BASE,
-    ImageRole.POSTGRES: Role.POSTGRES,
-    ImageRole.VALKEY: Role.VALKEY,
-}
+# What an image is for, as people type it: the roles' names in small letters.
+ImageRole = StrEnum("ImageRole", ["BASE", "POSTGRES", "VALKEY"])
 
 
 class Interrupted(BaseException):
-    """Somebody wants this to end: Ctrl-C, `kill`, or a terminal that was closed."""
+    """The process was asked to end: by Ctrl-C, `kill`, or a terminal that was closed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -77,23 +65,24 @@ def app() -> None:
     try:
         commands()
     except (DevclusterError, OSError) as error:
-        progress.console.print(Text.assemble(("Error: ", "bold red"), _told(error)), soft_wrap=True)
+        text = Text.assemble(("Error: ", "bold red"), _error_text(error))
+        progress.console.print(text, soft_wrap=True)
         sys.exit(1)
     except Interrupted as interrupted:
-        progress.warn("Interrupted. What is half made is made anew the next time.")
+        progress.warn("Interrupted. What is half made is recreated the next time.")
         sys.exit(128 + interrupted.number)
 
 
-def _told(error: DevclusterError | OSError) -> str:
-    """Return what people read of a failure; on a full disk that is more than the last lines."""
-    if not disk.full(error):
+def _error_text(error: DevclusterError | OSError) -> str:
+    """Return what people read about a failure; on a full disk it says what to free."""
+    if not disk.is_full(error):
         return str(error)
     failed = error.message if isinstance(error, DevclusterError) else str(error)
     return f"{failed}\n{disk.what_to_free()}"
 
 
 def _interrupt(number: int, _: object) -> None:
-    # Not KeyboardInterrupt, which typer would end without a word.
+    # Not KeyboardInterrupt: typer ends on it and prints nothing.
     raise Interrupted(number)
 
 
@@ -108,7 +97,7 @@ def up(
     metrics: Annotated[bool, typer.Option("--metrics", help="Add the metrics server.")] = False,
     engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
-    """Bring a cluster up. One that is up already is left as it is.
+    """Bring a cluster up. One that is up is left as it is.
 
     By default a kind cluster, on this machine's Docker engine where that can pull images, else on
     a private engine with a node image made here.
@@ -134,11 +123,11 @@ def down(
     every: Annotated[bool, typer.Option("--all", help="Every cluster that is up.")] = False,
 ) -> None:
     """Take a cluster down, with all its processes and data. What was built stays in the cache."""
-    for each in _known_names() if every else [name]:
-        if controlplane.down(each):
-            progress.say(f"The control plane {each} is gone.")
+    for cluster in [row.name for row in _rows()] if every else [name]:
+        if controlplane.down(cluster):
+            progress.say(f"The control plane {cluster} is gone.")
         else:
-            kindcluster.down(each)
+            kindcluster.down(cluster)
     if every:
         offline.stop_unused_engine()
 
@@ -181,7 +170,10 @@ def kubeconfig(name: Name = DEFAULT_NAME) -> None:
 def env(name: Name = DEFAULT_NAME) -> None:
     """Print what makes kubectl, docker and kind use a cluster: eval "$(devcluster env)"."""
     plane = controlplane.find(name)
-    variables = _alive(plane).environment() if plane else kindcluster.get(name).environment()
+    _export(_alive(plane).environment() if plane else kindcluster.get(name).environment())
+
+
+def _export(variables: Mapping[str, str]) -> None:
     for variable, value in variables.items():
         typer.echo(f"export {variable}={shlex.quote(value)}")
 
@@ -207,9 +199,7 @@ def image(
 
     Prints their names, and what makes docker use the engine that they are in.
     """
-    variables = kindcluster.image_environment([IMAGE_ROLES[role] for role in roles], engine)
-    for variable, value in variables.items():
-        typer.echo(f"export {variable}={shlex.quote(value)}")
+    _export(kindcluster.image_environment([Role[role.name] for role in roles], engine))
 
 
 @commands.command()
@@ -221,14 +211,14 @@ def prune(
     What the next cluster needs stays; while a kind cluster is up, what was built for it, too.
     """
     was_running = offline.running_engine() is not None
-    done = "would remove" if dry_run else "removed"
+    verb = "would remove" if dry_run else "removed"
     total = 0
     try:
-        for thing in unused.unused():
+        for item in unused.unused():
             if not dry_run:
-                thing.remove()
-            total += thing.bytes
-            typer.echo(f"{done} {thing.bytes / 1e6:7.0f} MB  {thing.what}")
+                item.remove()
+            total += item.bytes
+            typer.echo(f"{verb} {item.bytes / 1e6:7.0f} MB  {item.what}")
     finally:
         if not was_running:
             offline.stop_unused_engine()
@@ -251,15 +241,15 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def _report(title: str, look: checks.Look) -> bool:
-    """Print how each check went; return whether something is missing."""
+def _report(title: str, look: Callable[[], list[checks.Check]]) -> bool:
+    """Print the outcome of each check; return whether something is missing."""
     typer.echo(title)
-    found = checks.guarded(look)
-    for check in found:
-        typer.echo(f"  {check.outcome.value:<8} {check.what}")
+    results = checks.guarded(look)
+    for check in results:
+        typer.echo(f"  {check.outcome:<8} {check.what}")
         if check.hint:
             typer.echo(f"  {'':<8} → {check.hint}")
-    return any(check.outcome is checks.Outcome.MISSING for check in found)
+    return any(check.outcome is checks.Outcome.MISSING for check in results)
 
 
 @dataclass(frozen=True)
@@ -294,13 +284,13 @@ def _control_plane_row(plane: controlplane.ControlPlane) -> _Row:
     )
 
 
-def _kind_row(found: kindcluster.Status) -> _Row:
+def _kind_row(status: kindcluster.Status) -> _Row:
     return _Row(
-        name=found.name,
-        state="running" if found.running else "stopped",
-        kind=f"kind, in {found.engine}",
-        url=found.url,
-        kubeconfig=str(found.kubeconfig),
+        name=status.name,
+        state="running" if status.running else "stopped",
+        kind=f"kind, in {status.engine}",
+        url=status.url,
+        kubeconfig=str(status.kubeconfig),
     )
 
 
@@ -316,10 +306,6 @@ def _table(rows: list[tuple[str, ...]]) -> str:
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
-
-
-def _known_names() -> list[str]:
-    return [row.name for row in _rows()]
 
 
 def _alive(plane: controlplane.ControlPlane) -> controlplane.ControlPlane:

@@ -47,9 +47,9 @@ class ControlPlane:
     processes: tuple[Process, ...]
     token: str = field(repr=False)
     settings: str
-    """A digest of all that it was started with."""
+    """A digest of everything that it was started with."""
     owner: Process | None = None
-    """It goes when this process goes; None: it stays until `down`."""
+    """It is taken down once this process has ended; None: it stays until `down`."""
 
     @property
     def server(self) -> str:
@@ -89,23 +89,22 @@ def up(
     """Bring a control plane up, or return the one that is up already.
 
     One of the same name that was started with other settings, or is up only in part, is replaced.
-    `messages` are what simulated containers say when they end. Raises DevclusterError.
+    `messages` are the termination messages of simulated containers. Raises DevclusterError.
     """
     paths.check_name(name)
     programs = binaries.ensure(PROGRAMS)
     configuration = stages.render(messages)
-    settings = hashlib.sha256(
-        "\n".join([configuration, *(str(programs[each]) for each in PROGRAMS)]).encode()
-    ).hexdigest()
+    inputs = "\n".join([configuration, *(str(programs[program]) for program in PROGRAMS)])
+    settings = hashlib.sha256(inputs.encode()).hexdigest()
     sweep()
     with locked(f"cluster {name}"):
-        found = find(name)
-        if found and found.alive and found.settings == settings and _answers(found):
-            return found
-        if found:
-            _take_down(found)
+        plane = find(name)
+        if plane and plane.alive and plane.settings == settings and _answers(plane):
+            return plane
+        if plane:
+            _take_down(plane)
         elif paths.cluster(name).exists():
-            _refuse_foreign(name)
+            _reject_other_kind(name)
         with progress.step(f"Starting control plane {name}", 4):
             return _start(name, programs, configuration, settings, owner)
 
@@ -113,11 +112,10 @@ def up(
 def down(name: str) -> bool:
     """End a control plane and remove all of it. Return whether there was one."""
     with locked(f"cluster {name}"):
-        found = find(name)
-        if found is None:
-            return False
-        _take_down(found)
-        return True
+        plane = find(name)
+        if plane is not None:
+            _take_down(plane)
+        return plane is not None
 
 
 def find(name: str) -> ControlPlane | None:
@@ -129,7 +127,7 @@ def find(name: str) -> ControlPlane | None:
             name=name,
             folder=folder,
             port=int(state["port"]),
-            processes=tuple(Process.from_json(each) for each in state["processes"]),
+            processes=tuple(map(Process.from_json, state["processes"])),
             token=str(state["token"]),
             settings=str(state["settings"]),
             owner=Process.from_json(state["owner"]) if state["owner"] else None,
@@ -137,23 +135,23 @@ def find(name: str) -> ControlPlane | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
-        # A file that was cut short: nothing is known but that it was one of ours.
+        # The file was cut short: all that is known is that it is one of ours.
         return ControlPlane(name, folder, 0, (), "", "")
 
 
 def all_known() -> list[ControlPlane]:
     """Return every control plane that is up, or was before a reboot or a crash."""
-    folders = sorted(paths.clusters().glob(f"*/{_STATE}"))
-    return [found for folder in folders if (found := find(folder.parent.name))]
+    files = sorted(paths.clusters().glob(f"*/{_STATE}"))
+    return [plane for file in files if (plane := find(file.parent.name))]
 
 
 @contextlib.contextmanager
 def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[ControlPlane]:
-    """Have a control plane for the block, for tests.
+    """Provide a control plane for the block, for tests.
 
     One that was up before (by `devcluster up --control-plane --name NAME`, or by another process)
-    is used and stays up. One that is started here ends with the block, or, if this process is
-    killed, when the next one starts.
+    is used and stays up. One that is started here is taken down at the end of the block, or, if
+    this process is killed, when the next one starts.
     """
     before = find(name)
     kept = before is not None and before.alive and before.owner is None
@@ -167,16 +165,16 @@ def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[Control
 
 
 def sweep() -> None:
-    """Remove the control planes whose owners are gone."""
+    """Remove the control planes whose owners have ended."""
     for plane in all_known():
         if plane.owner is not None and not plane.owner.alive:
             with locked(f"cluster {plane.name}"):
-                now = find(plane.name)
-                if now is not None and now.owner == plane.owner:
-                    _take_down(now)
+                current = find(plane.name)
+                if current is not None and current.owner == plane.owner:
+                    _take_down(current)
 
 
-def _refuse_foreign(name: str) -> None:
+def _reject_other_kind(name: str) -> None:
     if any(paths.cluster(name).iterdir()):
         raise DevclusterError(
             f"{name} is the name of a cluster of another kind.",
@@ -203,8 +201,8 @@ def _start(
     )
 
 
-# Only for the keys of service accounts. With no word of them kubeadm would ask the internet for its
-# version, and look for an address of this machine: one that is in no network has none.
+# Only for the keys of service accounts. Without version and address kubeadm would ask the internet
+# for its version, and look for an address of this machine: one that is in no network has none.
 _KUBEADM = """\
 apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
@@ -223,7 +221,7 @@ class _PortTakenError(Exception):
 
 
 class _Starting:
-    """A control plane on its way up. What was started is written down before anything else is."""
+    """A control plane on its way up. Each process is recorded before the next is started."""
 
     def __init__(self, plane: ControlPlane, programs: dict[str, Path]) -> None:
         self._plane = plane
@@ -239,13 +237,13 @@ class _Starting:
         """Start everything and wait until Pods can be created. Leaves nothing when it fails."""
         try:
             self._write_files(configuration)
-            self._launch("etcd", *_etcd_flags())
-            self._launch("kube-apiserver", *_apiserver_flags(self._plane.port))
+            self._launch("etcd", *_ETCD_FLAGS)
+            self._launch("kube-apiserver", f"--secure-port={self._plane.port}", *_APISERVER_FLAGS)
             client = self._plane.client()
             self._wait("the API server to be ready", lambda: client.get("/readyz") == "ok")
-            self._launch("kube-controller-manager", *_controller_manager_flags())
-            self._launch("kube-scheduler", *_scheduler_flags())
-            self._launch("kwok", *_kwok_flags())
+            self._launch("kube-controller-manager", *_CONTROLLER_MANAGER_FLAGS)
+            self._launch("kube-scheduler", *_SCHEDULER_FLAGS)
+            self._launch("kwok", *_KWOK_FLAGS)
             client.post("/api/v1/nodes", _node())
             client.post("/apis/storage.k8s.io/v1/storageclasses", _storage_class())
             account = "/api/v1/namespaces/default/serviceaccounts/default"
@@ -261,30 +259,24 @@ class _Starting:
         # Only its owner may look inside: tokens, keys and etcd's socket are there.
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder.chmod(0o700)
-        # First of all, so that the folder is known to be ours whatever happens next.
+        # Before all else, so that the folder is known to be ours whatever happens next.
         self._write_state()
         pki.mkdir(exist_ok=True)
         self._plane.kubectl.parent.mkdir(exist_ok=True)
         self._plane.kubectl.symlink_to(self._programs["kubectl"])
         (self._folder / "kwok.yaml").write_text(configuration)
         (pki / "tokens.csv").write_text(self._token_file())
-        configuration_of_keys = self._folder / "kubeadm.yaml"
-        configuration_of_keys.write_text(_KUBEADM.format(pki=pki, version=versions.KUBERNETES))
-        run.output(
-            [
-                *(self._programs["kubeadm"], "init", "phase", "certs", "sa"),
-                *("--config", configuration_of_keys),
-            ],
-            cwd=self._folder,
-        )
-        server = self._plane.server
-        certificate = pki / "apiserver.crt"
-        write_kubeconfig(
-            self._plane.kubeconfig, self._plane.name, server, certificate, self._plane.token
-        )
-        for user, token in self._tokens.items():
-            target = self._folder / f"{user.removeprefix('system:')}.kubeconfig"
-            write_kubeconfig(target, self._plane.name, server, certificate, token)
+        config = self._folder / "kubeadm.yaml"
+        config.write_text(_KUBEADM.format(pki=pki, version=versions.KUBERNETES))
+        make_keys = ("init", "phase", "certs", "sa", "--config", config)
+        run.output([self._programs["kubeadm"], *make_keys], cwd=self._folder)
+        tokens = {"kubeconfig": self._plane.token} | {
+            f"{user.removeprefix('system:')}.kubeconfig": token
+            for user, token in self._tokens.items()
+        }
+        for file, token in tokens.items():
+            server, certificate = self._plane.server, pki / "apiserver.crt"
+            write_kubeconfig(self._folder / file, self._plane.name, server, certificate, token)
 
     def _token_file(self) -> str:
         rows = [f'{self._plane.token},admin,admin,"system:masters"']
@@ -327,39 +319,36 @@ class _Starting:
                     return
             self._check_processes()
             if time.monotonic() > self._deadline:
-                raise self._too_late(what)
+                raise CommandFailed(
+                    f"Waited {_READY_SECONDS:.0f} s for {what} of control plane "
+                    f"{self._plane.name}.",
+                    argv=(),
+                    tail=processes.tail(self._log("kube-apiserver")),
+                    hint="The machine may be too busy: try again when it is quieter.",
+                )
             time.sleep(_POLL_SECONDS)
 
     def _check_processes(self) -> None:
-        dead = next((each for each in self._plane.processes if not each.alive), None)
-        if dead is None:
-            return
-        end = processes.tail(self._log(dead.name))
-        if dead.name == "kube-apiserver" and "address already in use" in end:
-            raise _PortTakenError
-        raise CommandFailed(
-            f"{dead.name} of control plane {self._plane.name} ended while starting.",
-            argv=(dead.name,),
-            tail=end,
-            hint="Run it again; if it ends the same way, the lines above say why.",
-        )
-
-    def _too_late(self, what: str) -> CommandFailed:
-        return CommandFailed(
-            f"Waited {_READY_SECONDS:.0f} s for {what} of control plane {self._plane.name}.",
-            argv=(),
-            tail=processes.tail(self._log("kube-apiserver")),
-            hint="The machine may be too busy: try again when it is quieter.",
-        )
+        for process in self._plane.processes:
+            if process.alive:
+                continue
+            tail = processes.tail(self._log(process.name))
+            if process.name == "kube-apiserver" and "address already in use" in tail:
+                raise _PortTakenError
+            raise CommandFailed(
+                f"{process.name} of control plane {self._plane.name} ended while starting.",
+                argv=(process.name,),
+                tail=tail,
+                hint="Run it again; if it ends the same way, the lines above say why.",
+            )
 
 
 def _take_down(plane: ControlPlane) -> None:
     """End the processes, and remove every file."""
     volumes = _host_path_volumes(plane)
-    # None of it is kept, so nobody is given long to end well: with its etcd gone, the API server
-    # would take minutes.
+    # None of it is kept, so none gets long to end: without its etcd the API server takes minutes.
     processes.end(reversed(plane.processes), seconds=_END_SECONDS)
-    # One that was started in the very moment in which its starter was killed is written nowhere.
+    # One that was started at the moment when its starter was killed is not recorded.
     processes.end(processes.working_in(plane.folder, paths.binaries()), seconds=_END_SECONDS)
     for volume in volumes:
         shutil.rmtree(volume, ignore_errors=True)
@@ -373,11 +362,11 @@ def _host_path_volumes(plane: ControlPlane) -> list[Path]:
     if not plane.alive:
         return []
     try:
-        found = plane.client().find("/api/v1/persistentvolumes") or {}
+        volumes = plane.client().find("/api/v1/persistentvolumes") or {"items": []}
     except ApiError:
         return []
-    listed = [Path(item["spec"].get("hostPath", {}).get("path", "/")) for item in found["items"]]
-    return [path for path in listed if path.parent == _HOST_PATHS]
+    folders = [Path(item["spec"].get("hostPath", {}).get("path", "/")) for item in volumes["items"]]
+    return [path for path in folders if path.parent == _HOST_PATHS]
 
 
 def _answers(plane: ControlPlane) -> bool:
@@ -396,106 +385,91 @@ def free_port() -> int:
 
 def write_kubeconfig(target: Path, name: str, server: str, certificate: Path, token: str) -> None:
     """Write a kubeconfig file that only its owner can read."""
+    cluster = {"server": server, "certificate-authority": str(certificate)}
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": name,
         "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-        "clusters": [
-            {
-                "name": name,
-                "cluster": {"server": server, "certificate-authority": str(certificate)},
-            }
-        ],
+        "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": {"token": token}}],
     }
     target.touch(mode=0o600)
     target.write_text(json.dumps(content, indent=1))
 
 
-def _etcd_flags() -> tuple[str, ...]:
-    # Sockets named etcd:1 and etcd:2 in its folder: no port to find, nobody else can
-    # connect, and the length of the folder's path does not matter.
-    return (
-        "--data-dir=etcd",
-        "--unsafe-no-fsync",
-        "--listen-client-urls=unix://etcd:1",
-        "--advertise-client-urls=unix://etcd:1",
-        "--listen-peer-urls=unix://etcd:2",
-        "--initial-advertise-peer-urls=unix://etcd:2",
-        "--initial-cluster=default=unix://etcd:2",
-        "--log-level=warn",
-        "--quota-backend-bytes=2147483648",
-    )
+# Sockets named etcd:1 and etcd:2 in its folder: no port to find, nobody else can
+# connect, and the length of the folder's path does not matter.
+_ETCD_FLAGS = (
+    "--data-dir=etcd",
+    "--unsafe-no-fsync",
+    "--listen-client-urls=unix://etcd:1",
+    "--advertise-client-urls=unix://etcd:1",
+    "--listen-peer-urls=unix://etcd:2",
+    "--initial-advertise-peer-urls=unix://etcd:2",
+    "--initial-cluster=default=unix://etcd:2",
+    "--log-level=warn",
+    "--quota-backend-bytes=2147483648",
+)
 
-
-def _apiserver_flags(port: int) -> tuple[str, ...]:
-    return (
-        "--etcd-servers=unix:etcd:1",
-        "--bind-address=127.0.0.1",
-        # It goes nowhere; with no word of it a machine that is in no network has none.
-        "--advertise-address=192.0.2.1",
-        f"--secure-port={port}",
-        "--cert-dir=pki",
-        "--token-auth-file=pki/tokens.csv",
-        "--anonymous-auth=false",
-        "--authorization-mode=Node,RBAC",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        "--service-account-key-file=pki/sa.pub",
-        "--service-account-signing-key-file=pki/sa.key",
-        "--service-cluster-ip-range=10.96.0.0/16",
-        # Its own address is no Pod's: the `kubernetes` Service would point nowhere.
-        "--endpoint-reconciler-type=none",
-        "--allow-privileged=true",
-        "--max-requests-inflight=1000",
-        "--max-mutating-requests-inflight=500",
-        "--shutdown-delay-duration=0s",
-        "--profiling=false",
-    )
-
+_APISERVER_FLAGS = (
+    "--etcd-servers=unix:etcd:1",
+    "--bind-address=127.0.0.1",
+    # It leads nowhere; without it a machine that is in no network has none.
+    "--advertise-address=192.0.2.1",
+    "--cert-dir=pki",
+    "--token-auth-file=pki/tokens.csv",
+    "--anonymous-auth=false",
+    "--authorization-mode=Node,RBAC",
+    "--service-account-issuer=https://kubernetes.default.svc",
+    "--service-account-key-file=pki/sa.pub",
+    "--service-account-signing-key-file=pki/sa.key",
+    "--service-cluster-ip-range=10.96.0.0/16",
+    # Its own address is no Pod's: the `kubernetes` Service would point nowhere.
+    "--endpoint-reconciler-type=none",
+    "--allow-privileged=true",
+    "--max-requests-inflight=1000",
+    "--max-mutating-requests-inflight=500",
+    "--shutdown-delay-duration=0s",
+    "--profiling=false",
+)
 
 _CLIENT_RATE = ("--kube-api-qps=500", "--kube-api-burst=1000")
 
+_CONTROLLER_MANAGER_FLAGS = (
+    "--kubeconfig=kube-controller-manager.kubeconfig",
+    "--secure-port=0",
+    "--leader-elect=false",
+    "--use-service-account-credentials=true",
+    "--service-account-private-key-file=pki/sa.key",
+    "--root-ca-file=pki/apiserver.crt",
+    # A simulated node never misses a heartbeat, however busy the machine is.
+    "--node-monitor-grace-period=3600s",
+    "--enable-hostpath-provisioner=true",
+    "--concurrent-deployment-syncs=20",
+    "--concurrent-replicaset-syncs=20",
+    "--concurrent-job-syncs=20",
+    "--concurrent-gc-syncs=20",
+    "--concurrent-namespace-syncs=20",
+    *_CLIENT_RATE,
+)
 
-def _controller_manager_flags() -> tuple[str, ...]:
-    return (
-        "--kubeconfig=kube-controller-manager.kubeconfig",
-        "--secure-port=0",
-        "--leader-elect=false",
-        "--use-service-account-credentials=true",
-        "--service-account-private-key-file=pki/sa.key",
-        "--root-ca-file=pki/apiserver.crt",
-        # A simulated node never misses a heartbeat, however busy the machine is.
-        "--node-monitor-grace-period=3600s",
-        "--enable-hostpath-provisioner=true",
-        "--concurrent-deployment-syncs=20",
-        "--concurrent-replicaset-syncs=20",
-        "--concurrent-job-syncs=20",
-        "--concurrent-gc-syncs=20",
-        "--concurrent-namespace-syncs=20",
-        *_CLIENT_RATE,
-    )
+_SCHEDULER_FLAGS = (
+    "--kubeconfig=kube-scheduler.kubeconfig",
+    "--secure-port=0",
+    "--leader-elect=false",
+    # It can miss that a claim was bound, and would retry only after 5 minutes.
+    "--pod-max-in-unschedulable-pods-duration=15s",
+    *_CLIENT_RATE,
+)
 
-
-def _scheduler_flags() -> tuple[str, ...]:
-    return (
-        "--kubeconfig=kube-scheduler.kubeconfig",
-        "--secure-port=0",
-        "--leader-elect=false",
-        # It can miss that a claim was bound, and would look again only after 5 minutes.
-        "--pod-max-in-unschedulable-pods-duration=15s",
-        *_CLIENT_RATE,
-    )
-
-
-def _kwok_flags() -> tuple[str, ...]:
-    return (
-        "--kubeconfig=kwok.kubeconfig",
-        "--config=kwok.yaml",
-        "--manage-all-nodes=true",
-        "--node-port=0",
-        "--node-lease-duration-seconds=0",
-    )
+_KWOK_FLAGS = (
+    "--kubeconfig=kwok.kubeconfig",
+    "--config=kwok.yaml",
+    "--manage-all-nodes=true",
+    "--node-port=0",
+    "--node-lease-duration-seconds=0",
+)
 
 
 _NODE_PATH = f"/api/v1/nodes/{NODE}"
@@ -503,12 +477,11 @@ _NODE_PATH = f"/api/v1/nodes/{NODE}"
 
 def _node() -> dict[str, Any]:
     room = {"cpu": "1000", "memory": "10Ti", "pods": "100000", "ephemeral-storage": "10Ti"}
-    good = {
-        "Ready": "True",
-        "MemoryPressure": "False",
-        "DiskPressure": "False",
-        "PIDPressure": "False",
-    }
+    pressures = dict.fromkeys(("MemoryPressure", "DiskPressure", "PIDPressure"), "False")
+    unknown = (
+        *("kubeProxyVersion", "kernelVersion", "osImage", "containerRuntimeVersion"),
+        *("machineID", "systemUUID", "bootID"),
+    )
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -526,19 +499,13 @@ def _node() -> dict[str, Any]:
             "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
             "conditions": [
                 {"type": kind, "status": status, "reason": "Simulated"}
-                for kind, status in good.items()
+                for kind, status in {"Ready": "True", **pressures}.items()
             ],
             "nodeInfo": {
                 "architecture": "amd64",
                 "operatingSystem": "linux",
                 "kubeletVersion": "simulated",
-                "kubeProxyVersion": "",
-                "kernelVersion": "",
-                "osImage": "",
-                "containerRuntimeVersion": "",
-                "machineID": "",
-                "systemUUID": "",
-                "bootID": "",
+                **dict.fromkeys(unknown, ""),
             },
         },
     }

@@ -1,4 +1,4 @@
-"""Room on disks: what is needed, which disk is full, and folders for what is needed only now."""
+"""Room on disks: how much is needed, which disk is full, temporary folders, what can be removed."""
 
 import contextlib
 import errno
@@ -21,21 +21,21 @@ OWN_ENGINE_GIB = 3
 _FULL_BYTES = 16 << 20
 
 
-def full(error: BaseException) -> bool:
-    """Whether something failed for want of room: it says so, or a disk of ours is full."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
+def is_full(error: BaseException) -> bool:
+    """Whether something failed for lack of room: it says so, or a disk of ours is full."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if "no space left on device" in str(seen).lower():
+        if "no space left on device" in str(cause).lower():
             return True
-        seen = seen.__cause__
-    return any(free_bytes(folder) < _FULL_BYTES for folder in _ours())
+        cause = cause.__cause__
+    return any(free_bytes(folder) < _FULL_BYTES for folder in _folders_by_disk())
 
 
 def what_to_free() -> str:
-    """Say how much room there is on each disk that is written to, and how to make some."""
-    room = ", ".join(f"{free_bytes(folder) >> 20} MB for {folder}" for folder in _ours())
+    """Return how much room there is on each disk that is written to, and how to make some."""
+    room = ", ".join(f"{free_bytes(folder) >> 20} MB for {folder}" for folder in _folders_by_disk())
     return (
         f"A disk is full. There are free: {room}.\n"
         "Free some space there (devcluster prune removes what no cluster uses), or set "
@@ -44,77 +44,93 @@ def what_to_free() -> str:
     )
 
 
+def free_bytes(folder: Path) -> int:
+    """Return how much room there is on the disk of a folder, which need not exist yet."""
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _folders_by_disk() -> list[Path]:
+    folders = (paths.cache(), paths.state(), Path(tempfile.gettempdir()))
+    disks = {_existing(folder).stat().st_dev: folder for folder in reversed(folders)}
+    return list(reversed(disks.values()))
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
     """Give a folder for the block, on the disk of the cache: /tmp may be small, or memory.
 
-    What a killed process left of its own is removed.
+    Those of killed processes are removed.
     """
     work = paths.cache() / "work"
     work.mkdir(parents=True, exist_ok=True)
     with locked("work"):
-        remove_stale_scratch()
+        for stale in stale_scratch():
+            remove(stale)
         folder = Path(tempfile.mkdtemp(dir=work))
-        mark = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        fcntl.flock(mark, fcntl.LOCK_EX)
+        mark = _lock_folder(folder)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         os.close(mark)
-
-
-def remove_stale_scratch() -> None:
-    """Remove the folders of `scratch` that nobody uses any more."""
-    for folder in stale_scratch():
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def stale_scratch() -> list[Path]:
-    """Return the folders of `scratch` that nobody uses any more."""
-    return [folder for folder in (paths.cache() / "work").glob("*") if not _in_use(folder)]
+    """Return the folders of `scratch` whose processes were killed."""
+    stale = []
+    for folder in (paths.cache() / "work").glob("*"):
+        try:
+            os.close(_lock_folder(folder))
+        except BlockingIOError:
+            continue  # in use
+        except OSError:
+            pass  # not a folder of ours: gone, or unreadable
+        stale.append(folder)
+    return stale
 
 
-def _in_use(folder: Path) -> bool:
+def _lock_folder(folder: Path) -> int:
+    """Lock a folder until the descriptor is closed. Raises BlockingIOError if it is locked."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        mark = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    finally:
-        os.close(mark)
-    return False
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 @contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to fill, which gets its name `folder` only when the block ends well.
 
-    Called with the lock of `folder`: what an earlier, interrupted attempt left is removed.
+    Called with the lock of `folder`: what an interrupted attempt left is removed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".unfinished-{folder.name}-"
-    for left in folder.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for stale in folder.parent.glob(f"{prefix}*"):
+        remove(stale)
     unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
         yield unfinished
-        keep(unfinished)
+        flush(unfinished)
         unfinished.chmod(0o755)
         unfinished.rename(folder)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        remove(unfinished)
 
 
-def keep(folder: Path) -> None:
-    """Have the files of a finished folder on the disk, before its name says that it is finished.
+def flush(folder: Path) -> None:
+    """Write the files of a finished folder to the disk, before its name says that it is finished.
 
-    Else a power failure could leave the name and empty files.
+    Otherwise a power failure could leave the name and empty files.
     """
-    for file in {each.stat().st_ino: each for each in folder.rglob("*") if each.is_file()}.values():
+    files = (path for path in folder.rglob("*") if path.is_file())
+    for file in {file.stat().st_ino: file for file in files}.values():
         with file.open("rb") as opened:
             os.fsync(opened.fileno())
 
@@ -132,21 +148,6 @@ def write_whole(file: Path, text: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _ours() -> list[Path]:
-    folders = (paths.cache(), paths.state(), Path(tempfile.gettempdir()))
-    disks = {_existing(folder).stat().st_dev: folder for folder in reversed(folders)}
-    return list(reversed(disks.values()))
-
-
-def free_bytes(folder: Path) -> int:
-    """Return how much room there is where a folder is or is to be."""
-    return shutil.disk_usage(_existing(folder)).free
-
-
-def _existing(folder: Path) -> Path:
-    return next(each for each in (folder, *folder.parents) if each.exists())
-
-
 @dataclass(frozen=True)
 class Unused:
     """Something that no cluster uses, how much room it takes, and how to remove it."""
@@ -157,15 +158,15 @@ class Unused:
 
 
 def others(folder: Path, current: Iterable[str]) -> list[Path]:
-    """Return what is in a folder, without what is current; links lead to what is not ours."""
-    keep = set(current)
+    """Return what is in a folder besides what is current; links lead to what is not ours."""
+    names = set(current)
     return sorted(
-        path for path in folder.glob("*") if path.name not in keep and not path.is_symlink()
+        path for path in folder.glob("*") if path.name not in names and not path.is_symlink()
     )
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder."""
+    """Remove a file or a folder, as far as that is possible."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -174,12 +175,9 @@ def remove(path: Path) -> None:
 
 def size_of(path: Path) -> int:
     """Return the bytes that a file or folder takes; hard links of one file count once."""
-    files: dict[int, int] = {}
-    for folder, _, names in os.walk(path):
-        for name in names:
-            with contextlib.suppress(OSError):
-                stat = Path(folder, name).lstat()
-                files[stat.st_ino] = stat.st_blocks * 512
-    if path.is_file():
-        files[0] = path.lstat().st_blocks * 512
-    return sum(files.values())
+    blocks: dict[int, int] = {}
+    for file in (path, *path.rglob("*")):
+        with contextlib.suppress(OSError):
+            stat = file.lstat()
+            blocks[stat.st_ino] = stat.st_blocks
+    return sum(blocks.values()) * 512

@@ -4,7 +4,7 @@ import platform
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from devcluster import binaries, controlplane, disk, download, offline, paths, releases, run
 from devcluster.engine import machine_engine
@@ -14,8 +14,8 @@ _GIB = 1 << 30
 _NEEDED_GO = (1, 21)
 
 
-class Outcome(Enum):
-    """How a check went."""
+class Outcome(StrEnum):
+    """The outcome of a check."""
 
     OK = "ok"
     MISSING = "missing"
@@ -24,27 +24,24 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; `hint` says what to do where it is missing."""
+    """One thing that was checked; `hint` says what to do where it is missing."""
 
     outcome: Outcome
     what: str
     hint: str = ""
 
 
-Look = Callable[[], list[Check]]
-
-
 def control_plane() -> list[Check]:
-    """Look at what `up --control-plane` needs."""
+    """Check what `up --control-plane` needs."""
     return [*_linux(), *_programs(controlplane.PROGRAMS), *_disk(disk.CONTROL_PLANE_GIB)]
 
 
 def kind() -> list[Check]:
-    """Look at what `up` needs: a Docker engine, or what a private one is made from."""
+    """Check what `up` needs: a Docker engine, or what a private one is made from."""
     own = machine_engine()
     if own is not None:
-        found = Check(Outcome.OK, f"Docker engine ({own.docker})")
-        return [found, *_programs(("kind", "kubectl")), *_disk(disk.OWN_ENGINE_GIB)]
+        engine = Check(Outcome.OK, f"Docker engine ({own.docker})")
+        return [engine, *_programs(("kind", "kubectl")), *_disk(disk.OWN_ENGINE_GIB)]
     client = run.which("docker")
     without = "the docker client is there, but no engine answers" if client else "none"
     return [
@@ -53,10 +50,22 @@ def kind() -> list[Check]:
             f"Docker engine: {without}; a private one is made from Debian's packages",
         ),
         *_linux(),
-        *(_found(each.what, each.met, each.hint) for each in offline.engine_requirements()),
+        *(_required(need.what, need.met, need.hint) for need in offline.engine_requirements()),
         *_programs(("kind", "kubectl", "kubelet", "kubeadm")),
         *_disk(disk.PRIVATE_KIND_GIB),
     ]
+
+
+def guarded(checks: Callable[[], list[Check]]) -> list[Check]:
+    """Run checks; a check that fails to run is a missing thing, not the end of the report."""
+    try:
+        return checks()
+    except DevclusterError as error:
+        return [Check(Outcome.MISSING, error.message, error.hint)]
+
+
+def _required(what: str, met: bool, hint: str) -> Check:
+    return Check(Outcome.OK, what) if met else Check(Outcome.MISSING, what, hint)
 
 
 def _linux() -> Iterator[Check]:
@@ -72,49 +81,35 @@ def _programs(names: tuple[str, ...]) -> Iterator[Check]:
         yield Check(Outcome.OK, f"programs in {paths.binaries()}")
         return
     yield Check(Outcome.NOTE, f"to be fetched or built once: {', '.join(missing)}")
-    to_build = [name for name in missing if not _downloadable(name)]
-    if to_build:
-        yield _go(to_build)
+    if to_build := [name for name in missing if not _is_downloadable(name)]:
+        yield _go(f"Go, to build {', '.join(to_build)}")
 
 
-def _downloadable(name: str) -> bool:
+def _is_downloadable(name: str) -> bool:
     release = releases.providing(name, releases.system())
-    return release is not None and download.reachable(release.url)
+    return release is not None and download.is_reachable(release.url)
 
 
-def _go(to_build: list[str]) -> Check:
-    what = f"Go, to build {', '.join(to_build)}"
+def _go(what: str) -> Check:
     go = run.which("go")
     if go is None:
         return Check(Outcome.MISSING, what, offline.GO_HINT)
     try:
-        said = run.output([go, "version"])
+        printed = run.output([go, "version"])
     except CommandFailed as error:
         return Check(Outcome.MISSING, f"{what}: {error.message}", offline.GO_HINT)
-    version = re.search(r"go(\d+)\.(\d+)", said)
+    version = re.search(r"go(\d+)\.(\d+)", printed)
     if version is None or (int(version[1]), int(version[2])) < _NEEDED_GO:
-        return Check(Outcome.MISSING, f"{what}: {said} is too old", offline.GO_HINT)
-    return Check(Outcome.OK, f"Go ({said})")
+        return Check(Outcome.MISSING, f"{what}: {printed} is too old", offline.GO_HINT)
+    return Check(Outcome.OK, f"Go ({printed})")
 
 
 def _disk(gibibytes: int) -> Iterator[Check]:
     for folder in dict.fromkeys((paths.cache(), paths.state())):
         free = disk.free_bytes(folder) / _GIB
-        yield _found(
+        yield _required(
             f"{gibibytes} GiB free for {folder} ({free:.0f} GiB are)",
             free >= gibibytes,
             "Free some space (devcluster prune), or set XDG_CACHE_HOME and XDG_STATE_HOME "
             "to where there is room.",
         )
-
-
-def _found(what: str, there: bool, hint: str) -> Check:
-    return Check(Outcome.OK, what) if there else Check(Outcome.MISSING, what, hint)
-
-
-def guarded(checks: Look) -> list[Check]:
-    """Run checks; one that can't even be made is a missing thing, not the end of the report."""
-    try:
-        return checks()
-    except DevclusterError as error:
-        return [Check(Outcome.MISSING, error.message, error.hint)]

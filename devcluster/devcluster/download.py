@@ -1,4 +1,4 @@
-"""Fetching a published file, and believing nothing but its checksum."""
+"""Fetches published files, and trusts nothing but their checksums."""
 
 import functools
 import hashlib
@@ -24,8 +24,8 @@ class DownloadError(DevclusterError):
     """A published file could not be fetched, or is not the one that was pinned."""
 
 
-def reachable(url: str) -> bool:
-    """Tell within 3 s whether the host of `url` answers. It is asked once in a process."""
+def is_reachable(url: str) -> bool:
+    """Whether the host of `url` answers within 3 s. A process asks each host once."""
     parts = urllib.parse.urlsplit(url)
     return _answers(f"{parts.scheme}://{parts.netloc}/")
 
@@ -39,22 +39,20 @@ def _answers(root: str) -> bool:
             request = urllib.request.Request(root, method="HEAD")  # noqa: S310  # https, from releases.py
             urllib.request.urlopen(request, timeout=_REACH_SECONDS).close()  # noqa: S310
         except urllib.error.HTTPError:
-            answered.set()  # any answer of the host will do
+            pass  # any answer of the host will do
         except (OSError, ValueError):
             return
         answered.set()
 
-    # In a thread, since looking up a name has no time limit of its own.
-    asking = threading.Thread(target=ask, daemon=True)
-    asking.start()
-    asking.join(_REACH_SECONDS)
-    return answered.is_set()
+    # In a thread, because looking up a name has no time limit of its own.
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(_REACH_SECONDS)
 
 
 def fetch(release: Release, folder: Path, update: Callable[[str], None]) -> None:
     """Put the programs of `release` into `folder`.
 
-    `update` is told the progress in words. Raises DownloadError, or OSError if the disk is full.
+    `update` gets the progress in words. Raises DownloadError, or OSError if the disk is full.
     """
     archive = folder / ".archive"
     try:
@@ -63,7 +61,7 @@ def fetch(release: Release, folder: Path, update: Callable[[str], None]) -> None
         for program, member in release.members.items():
             _unpack(archive, member, folder / program)
     except (OSError, tarfile.TarError, KeyError) as error:
-        if disk.full(error):
+        if disk.is_full(error):
             raise  # building needs even more
         raise DownloadError(f"{release.url} could not be fetched: {error}") from error
     finally:
@@ -72,7 +70,6 @@ def fetch(release: Release, folder: Path, update: Callable[[str], None]) -> None
 
 def _copy(release: Release, target: Path, update: Callable[[str], None]) -> None:
     digest = hashlib.new(release.algorithm)
-    done = 0
     with (
         urllib.request.urlopen(release.url, timeout=_STALL_SECONDS) as source,  # noqa: S310
         target.open("wb") as file,
@@ -80,8 +77,7 @@ def _copy(release: Release, target: Path, update: Callable[[str], None]) -> None
         while chunk := source.read(_CHUNK):
             digest.update(chunk)
             file.write(chunk)
-            done += len(chunk)
-            update(f"{done >> 20} of about {release.megabytes} MB")
+            update(f"{file.tell() >> 20} of about {release.megabytes} MB")
     if digest.hexdigest() != release.digest:
         raise DownloadError(
             f"{release.url} is not the file that was pinned "

@@ -270,7 +270,7 @@ class KindCluster:
             [self._programs["kind"], *arguments],
             env=self._kind_environment,
             log=paths.logs() / f"kind-{self.name}.log",
-            on_line=(lambda line: step.update(line.strip(" •✓"))) if step else None,
+            on_line=lambda line: step.update(line.strip(" •✓")) if step else None,
             timeout=900,
         )
 

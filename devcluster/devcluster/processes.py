@@ -1,7 +1,7 @@
 """Programs that go on running after this one has ended, and how to find and end them again.
 
-A process is known by its number and the moment it began, so that a number that was given to
-another program since is never taken for ours.
+A process is known by its number and the moment it began: a number that has been given to another
+program since is not taken for ours.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ class Process:
     @classmethod
     def of(cls, name: str, pid: int) -> "Process":
         """Describe a process. Raises ProcessLookupError if there is none."""
-        found = _stat(pid)
-        if found is None:
+        stat = _stat(pid)
+        if stat is None:
             raise ProcessLookupError(pid)
-        return cls(name, pid, found.began, this_boot())
+        return cls(name, pid, stat.began, this_boot())
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Process":
-        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError if it did not."""
+        """Read what `to_json` returned. Raises KeyError, TypeError or ValueError if it did not."""
         return cls(str(value["name"]), int(value["pid"]), int(value["began"]), str(value["boot"]))
 
     def to_json(self) -> dict[str, Any]:
@@ -49,17 +49,15 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether this very process is running; a zombie is not."""
-        found = _stat(self.pid)
-        return found == _Stat(self.began, zombie=False) and self.boot == this_boot()
+        return _stat(self.pid) == _Stat(self.began, zombie=False) and self.boot == this_boot()
 
     def memory(self) -> int:
         """Return the bytes of memory that it holds, 0 if it has ended."""
-        try:
-            status = Path(f"/proc/{self.pid}/status").read_text()
-        except OSError:
-            return 0
-        line = next((line for line in status.splitlines() if line.startswith("VmRSS:")), "")
-        return int(line.split()[1]) * 1024 if line else 0
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+                if line.startswith("VmRSS:"):
+                    return int(line.split()[1]) * 1024
+        return 0
 
 
 def start(
@@ -95,31 +93,35 @@ def start(
 def end(processes: Iterable[Process], *, seconds: float = 10.0, politely: bool = True) -> None:
     """End processes, in the given order but together, and return when all are gone.
 
-    Those that are still there after `seconds` are killed, all of them at once without `politely`.
-    Others of the same number are left alone.
+    Those that still run after `seconds` are killed; without `politely` all are killed at once.
+    Other processes that have got one of their numbers are left alone.
     """
     signals = (signal.SIGTERM, signal.SIGKILL) if politely else (signal.SIGKILL,)
-    remaining = [(process, handle) for process in processes if (handle := _handle(process))]
+    running = [(process, handle) for process in processes if (handle := _open(process))]
     try:
         for number in signals:
-            for _, handle in remaining:
+            for _, handle in running:
                 with contextlib.suppress(ProcessLookupError):
                     signal.pidfd_send_signal(handle, number)
-            remaining = _not_gone(remaining, seconds)
+            running = [
+                (process, handle)
+                for process, handle in running
+                if not _wait(process, handle, seconds)
+            ]
     finally:
-        for _, handle in remaining:
+        for _, handle in running:
             os.close(handle)
 
 
 def working_in(folder: Path, programs: Path) -> list[Process]:
     """Find the processes that work in a folder and run a program from below `programs`."""
-    found = []
+    processes = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is another user's
             program = (entry / "exe").readlink()
             if program.is_relative_to(programs) and (entry / "cwd").readlink() == folder:
-                found.append(Process.of(program.name, int(entry.name)))
-    return found
+                processes.append(Process.of(program.name, int(entry.name)))
+    return processes
 
 
 def tail(log: Path) -> str:
@@ -131,11 +133,11 @@ def tail(log: Path) -> str:
     return "\n".join(lines[-_TAIL_LINES:])
 
 
-# Children of this very process have to be waited for, else they stay as zombies.
+# This process has to wait for its own children, or they stay as zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def _handle(process: Process) -> int | None:
+def _open(process: Process) -> int | None:
     """Return a file descriptor that stands for the process, whoever gets its number later."""
     try:
         handle = os.pidfd_open(process.pid)
@@ -148,17 +150,15 @@ def _handle(process: Process) -> int | None:
     return None
 
 
-def _not_gone(waited_for: list[tuple[Process, int]], seconds: float) -> list[tuple[Process, int]]:
-    left = []
-    for process, handle in waited_for:
-        poll = select.poll()
-        poll.register(handle, select.POLLIN)  # readable once the process has ended
-        if poll.poll(seconds * 1000):
-            os.close(handle)
-            _reap(process)
-        else:
-            left.append((process, handle))
-    return left
+def _wait(process: Process, handle: int, seconds: float) -> bool:
+    """Wait until a process ends, and close its handle then; return False if it takes too long."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)  # readable once the process has ended
+    if not poll.poll(seconds * 1000):
+        return False
+    os.close(handle)
+    _reap(process)
+    return True
 
 
 def _reap(process: Process) -> None:

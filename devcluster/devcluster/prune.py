@@ -1,6 +1,7 @@
 """What no cluster uses any more: programs and packages of earlier versions, images, leftovers."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,35 +12,35 @@ from devcluster.locking import locked
 
 
 def unused() -> Iterator[Unused]:
-    """Find what no cluster uses. Looking at images starts the private engine, if need be."""
-    yield from _files()
+    """List what no cluster uses. The private engine is started if it has images."""
+    yield from _unused_files()
     yield from offline.unused_images(binaries.all_cached())
 
 
-def _files() -> Iterator[Unused]:
-    used = _in_use()
-    candidates = [
+def _unused_files() -> Iterator[Unused]:
+    in_use = _programs_in_use()
+    for path in (
         *disk.others(paths.binaries(), binaries.current_folders()),
         *offline.unused_files(),
         *disk.stale_scratch(),
-    ]
-    for path in candidates:
-        if not any(each.is_relative_to(path) for each in used) and not _being_made(path):
-            size = disk.size_of(path)
-            yield Unused(str(path), size, lambda path=path: disk.remove(path))  # type: ignore[misc]
+    ):
+        if not any(program.is_relative_to(path) for program in in_use) and not _is_being_filled(
+            path
+        ):
+            yield Unused(str(path), disk.size_of(path), functools.partial(disk.remove, path))
 
 
-def _in_use() -> set[Path]:
+def _programs_in_use() -> set[Path]:
     """Return the programs that run, or that a cluster's `env` puts on PATH."""
-    used = set()
+    programs = set()
     for link in (*Path("/proc").glob("[0-9]*/exe"), *paths.clusters().glob("*/bin/*")):
         with contextlib.suppress(OSError):
-            used.add(link.readlink())
-    return used
+            programs.add(link.readlink())
+    return programs
 
 
-def _being_made(path: Path) -> bool:
-    """Whether a folder of a build or a download is being filled just now."""
+def _is_being_filled(path: Path) -> bool:
+    """Whether this is the folder of a build or a download that is under way."""
     for name, lock in binaries.current_folders().items():
         if path.name.startswith(f".unfinished-{name}-"):
             try:

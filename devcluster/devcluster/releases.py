@@ -1,7 +1,7 @@
-"""Published archives of the programs, each pinned by the checksum its project publishes."""
+"""Published archives of the programs, each pinned by the checksum that its project publishes."""
 
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devcluster import versions
 
@@ -17,11 +17,8 @@ class Release:
     url: str
     algorithm: str
     digest: str
-    members: dict[str, str]
+    members: dict[str, str] = field(hash=False)
     megabytes: int
-
-    def __hash__(self) -> int:
-        return hash(self.url)
 
 
 def system() -> tuple[str, str]:
@@ -33,8 +30,10 @@ def system() -> tuple[str, str]:
 
 def providing(program: str, on: tuple[str, str]) -> Release | None:
     """Return the smallest pinned release that has `program` for a system, if there is one."""
-    found = [release for release in _all(on) if program in release.members]
-    return min(found, key=lambda release: release.megabytes, default=None)
+    releases = [
+        release for release in _releases(on) if release.digest and program in release.members
+    ]
+    return min(releases, key=lambda release: release.megabytes, default=None)
 
 
 # CHANGELOG-1.34.md of kubernetes/kubernetes, "Downloads for v1.34.4"; SHA-512.
@@ -84,53 +83,43 @@ _SERVER_PROGRAMS = (
 )
 
 
-def _all(on: tuple[str, str]) -> list[Release]:
+def _releases(on: tuple[str, str]) -> list[Release]:
+    """Return every release; those that are not published for the system have no digest."""
     suffix = "-".join(on)
-    dl = f"https://dl.k8s.io/{versions.KUBERNETES}"
-    found = []
-    if on in _KUBERNETES_CLIENT:
-        found.append(
-            Release(
-                name=f"kubernetes-client-{versions.KUBERNETES}-{suffix}",
-                url=f"{dl}/kubernetes-client-{suffix}.tar.gz",
-                algorithm="sha512",
-                digest=_KUBERNETES_CLIENT[on],
-                members={"kubectl": "kubernetes/client/bin/kubectl"},
-                megabytes=30,
-            )
-        )
-    if on in _KUBERNETES_SERVER:
-        found.append(
-            Release(
-                name=f"kubernetes-server-{versions.KUBERNETES}-{suffix}",
-                url=f"{dl}/kubernetes-server-{suffix}.tar.gz",
-                algorithm="sha512",
-                digest=_KUBERNETES_SERVER[on],
-                members={name: f"kubernetes/server/bin/{name}" for name in _SERVER_PROGRAMS},
-                megabytes=350,
-            )
-        )
-    if on in _ETCD:
-        folder = f"etcd-{versions.ETCD}-{suffix}"
-        found.append(
-            Release(
-                name=folder,
-                url=f"https://github.com/etcd-io/etcd/releases/download/{versions.ETCD}/{folder}.tar.gz",
-                algorithm="sha256",
-                digest=_ETCD[on],
-                members={"etcd": f"{folder}/etcd"},
-                megabytes=24,
-            )
-        )
-    if on in _KIND:
-        found.append(
-            Release(
-                name=f"kind-{versions.KIND}-{suffix}",
-                url=f"https://github.com/kubernetes-sigs/kind/releases/download/{versions.KIND}/kind-{suffix}",
-                algorithm="sha256",
-                digest=_KIND[on],
-                members={"kind": ""},
-                megabytes=10,
-            )
-        )
-    return found
+    kubernetes = f"https://dl.k8s.io/{versions.KUBERNETES}"
+    etcd = f"etcd-{versions.ETCD}-{suffix}"
+    github = "https://github.com"
+    return [
+        Release(
+            name=f"kubernetes-client-{versions.KUBERNETES}-{suffix}",
+            url=f"{kubernetes}/kubernetes-client-{suffix}.tar.gz",
+            algorithm="sha512",
+            digest=_KUBERNETES_CLIENT.get(on, ""),
+            members={"kubectl": "kubernetes/client/bin/kubectl"},
+            megabytes=30,
+        ),
+        Release(
+            name=f"kubernetes-server-{versions.KUBERNETES}-{suffix}",
+            url=f"{kubernetes}/kubernetes-server-{suffix}.tar.gz",
+            algorithm="sha512",
+            digest=_KUBERNETES_SERVER.get(on, ""),
+            members={name: f"kubernetes/server/bin/{name}" for name in _SERVER_PROGRAMS},
+            megabytes=350,
+        ),
+        Release(
+            name=etcd,
+            url=f"{github}/etcd-io/etcd/releases/download/{versions.ETCD}/{etcd}.tar.gz",
+            algorithm="sha256",
+            digest=_ETCD.get(on, ""),
+            members={"etcd": f"{etcd}/etcd"},
+            megabytes=24,
+        ),
+        Release(
+            name=f"kind-{versions.KIND}-{suffix}",
+            url=f"{github}/kubernetes-sigs/kind/releases/download/{versions.KIND}/kind-{suffix}",
+            algorithm="sha256",
+            digest=_KIND.get(on, ""),
+            members={"kind": ""},
+            megabytes=10,
+        ),
+    ]

@@ -1,7 +1,7 @@
 """How the simulated Pods behave, as stages for kwok.
 
-A Pod's behaviour is, in this order: its annotation `devcluster.dev/pod`, its label of that name,
-or the end of its image's tag: `-job-<behaviour>` for Pods of Jobs, `-pod-<behaviour>` for others.
+A Pod's behavior is, in this order: its annotation `devcluster.dev/pod`, its label of that name,
+or the end of its image's tag: `-job-<behavior>` for Pods of Jobs, `-pod-<behavior>` for others.
 
     (none)      starts and is Ready at once; the Pod of a Job then completes
     unready     runs, and is never Ready
@@ -12,7 +12,7 @@ or the end of its image's tag: `-job-<behaviour>` for Pods of Jobs, `-pod-<behav
     hang        the Pod of a Job runs and never ends
     pending     stays as the scheduler left it
 
-How its containers end is said in a termination message: the annotation
+When its containers end, their termination message is the annotation
 `devcluster.dev/termination-message`, or what `Messages` has for the container's arguments.
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 
 _Stage = dict[str, Any]
 
-_BEHAVIOUR = (
+_BEHAVIOR = (
     '(if any(.metadata.ownerReferences[]?; .kind == "Job") then "job" else "pod" end) as $kind'
     ' | .metadata.annotations["devcluster.dev/pod"]'
     ' // .metadata.labels["devcluster.dev/pod"]'
@@ -63,8 +63,8 @@ def render(messages: Iterable[Messages] = ()) -> str:
 
 
 def _all(messages: Sequence[Messages]) -> list[_Stage]:
-    success = _message([(each.arguments, each.success) for each in messages])
-    failure = _message([(each.arguments, each.failure) for each in messages])
+    success = _message([(one.arguments, one.success) for one in messages])
+    failure = _message([(one.arguments, one.failure) for one in messages])
     return [
         _pod("starts", [_STAYS, _IS_NEW, _not(_NOT_STARTING)], _running(ready=True)),
         _pod("stays-unready", [_STAYS, _IS_NEW, _is("unready")], _running(ready=False)),
@@ -86,7 +86,7 @@ def _all(messages: Sequence[Messages]) -> list[_Stage]:
         ),
         _pod("job-fails", [_STAYS, _IS_RUNNING, _IS_JOB, _is("fail")], _ended(1, failure)),
         _stage("pod-goes", "Pod", [_GOES], {"finalizers": {"empty": True}, "delete": True}),
-        # The one Node is Ready from its beginning. Without a stage here kwok brings its own.
+        # The Node is Ready from the beginning. Without a stage for it kwok adds its own.
         _stage("node-stays", "Node", [_GOES], {}),
     ]
 
@@ -94,12 +94,12 @@ def _all(messages: Sequence[Messages]) -> list[_Stage]:
 _GOES = {"key": ".metadata.deletionTimestamp", "operator": "Exists"}
 
 
-def _is(behaviour: str) -> dict[str, Any]:
-    return {"key": _BEHAVIOUR, "operator": "In", "values": [behaviour]}
+def _is(behavior: str) -> dict[str, Any]:
+    return {"key": _BEHAVIOR, "operator": "In", "values": [behavior]}
 
 
-def _not(behaviours: Sequence[str]) -> dict[str, Any]:
-    return {"key": _BEHAVIOUR, "operator": "NotIn", "values": list(behaviours)}
+def _not(behaviors: Sequence[str]) -> dict[str, Any]:
+    return {"key": _BEHAVIOR, "operator": "NotIn", "values": list(behaviors)}
 
 
 def _pod(
@@ -217,7 +217,7 @@ def _containers(lines: str, message: str = "") -> str:
 
 
 def _init_containers() -> str:
-    """Return their statuses: sidecars run, all others have done their work."""
+    """Return the statuses of init containers: sidecars run, all others have completed."""
     return """initContainerStatuses:
 {{ range .spec.initContainers }}
 - name: {{ .name | Quote }}

@@ -1,73 +1,50 @@
-"""Where the programs come from: the cache, a download with the right checksum, or Go modules."""
+"""Where the programs come from: the cache, or a download with the right checksum."""
 
 import hashlib
 import io
 import socket
 import tarfile
-import threading
 import time
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devcluster import binaries, download, releases, run
 from devcluster.releases import Release
+from tests.devcluster.support import web_server
 
-pytestmark = pytest.mark.devcluster
-
-LINUX = ("linux", "amd64")
-
-
-@pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.delenv("DEVCLUSTER_BUILD", raising=False)
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
+pytestmark = [pytest.mark.devcluster, pytest.mark.usefixtures("own_cache")]
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[str]:
-    """A web server with an archive."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    with tarfile.open(folder / "it.tar.gz", "w:gz") as archive:
+def release(tmp_path: Path) -> Iterator[Release]:
+    """Give a release that a web server has."""
+    archive = tmp_path / "site/it.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as tar:
         content = b"#!/bin/sh\necho hello\n"
         member = tarfile.TarInfo("it/bin/hello")
         member.size = len(content)
-        archive.addfile(member, io.BytesIO(content))
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        tar.addfile(member, io.BytesIO(content))
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    with web_server(archive.parent) as url:
+        yield Release(
+            "it", f"{url}/it.tar.gz", "sha256", digest, {"hello": "it/bin/hello"}, megabytes=1
+        )
 
 
-def _release(site: str, tmp_path: Path, **changes: object) -> Release:
-    archive = (tmp_path / "site" / "it.tar.gz").read_bytes()
-    values: dict[str, object] = {
-        "name": "it",
-        "url": f"{site}/it.tar.gz",
-        "algorithm": "sha256",
-        "digest": hashlib.sha256(archive).hexdigest(),
-        "members": {"hello": "it/bin/hello"},
-        "megabytes": 1,
-    }
-    return Release(**{**values, **changes})  # type: ignore[arg-type]
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
 
 
-def test_a_download_with_the_right_checksum_is_unpacked(site: str, tmp_path: Path) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
-    download.fetch(_release(site, tmp_path), target, lambda _: None)
+def test_a_download_with_the_right_checksum_is_unpacked(release: Release, target: Path) -> None:
+    download.fetch(release, target, lambda _: None)
     assert run.output([target / "hello"]) == "hello"
     assert [file.name for file in target.iterdir()] == ["hello"]
 
@@ -79,44 +56,45 @@ def test_a_download_with_the_right_checksum_is_unpacked(site: str, tmp_path: Pat
         ({"members": {"hello": "no/such/member"}}, "could not be fetched"),
     ],
 )
-def test_anything_else_is_refused_and_nothing_stays(
-    site: str, tmp_path: Path, changes: dict[str, object], message: str
+def test_anything_else_is_rejected_and_nothing_stays(
+    release: Release, target: Path, changes: dict[str, Any], message: str
 ) -> None:
-    target = tmp_path / "target"
-    target.mkdir()
     with pytest.raises(download.DownloadError, match=message):
-        download.fetch(_release(site, tmp_path, **changes), target, lambda _: None)
+        download.fetch(replace(release, **changes), target, lambda _: None)
     assert list(target.iterdir()) == []
 
 
-def test_a_missing_file_is_a_download_error(site: str, tmp_path: Path) -> None:
+def test_a_missing_file_is_a_download_error(release: Release, target: Path) -> None:
+    missing = replace(release, url=release.url.replace("it.tar.gz", "none"))
     with pytest.raises(download.DownloadError, match="404"):
-        download.fetch(_release(site, tmp_path, url=f"{site}/none"), tmp_path, lambda _: None)
+        download.fetch(missing, target, lambda _: None)
 
 
-def test_whether_a_host_answers_is_known_soon(site: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whether_a_host_answers_is_known_soon(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(download, "_REACH_SECONDS", 0.5)
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         began = time.monotonic()
-        assert not download.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}/x")
+        assert not download.is_reachable(f"http://127.0.0.1:{silent.getsockname()[1]}/x")
         assert time.monotonic() - began < 3
-    assert not download.reachable("https://no-such-host.invalid/x")
-    assert download.reachable(f"{site}/anything"), "any answer will do, 404 as well"
+    assert not download.is_reachable("https://no-such-host.invalid/x")
+    assert download.is_reachable(f"{release.url}/anything"), "any answer will do, 404 as well"
 
 
-def test_a_release_is_used_and_then_found_in_the_cache(
-    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_release_is_used_and_is_in_the_cache_after_that(
+    release: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release = _release(site, tmp_path, members={"kubectl": "it/bin/hello"})
+    kubectl = replace(release, members={"kubectl": "it/bin/hello"})
     monkeypatch.setattr(
-        releases, "providing", lambda name, _: release if name == "kubectl" else None
+        releases, "providing", lambda name, _: kubectl if name == "kubectl" else None
     )
-    found = binaries.ensure(["kubectl"])["kubectl"]
-    assert run.output([found]) == "hello"
+    path = binaries.ensure(["kubectl"])["kubectl"]
+    assert run.output([path]) == "hello"
     (tmp_path / "site" / "it.tar.gz").unlink()
-    assert binaries.ensure(["kubectl"]) == {"kubectl": found}
+    assert binaries.ensure(["kubectl"]) == {"kubectl": path}
 
 
 @pytest.mark.parametrize("program", ["kube-apiserver", "kubelet", "kubectl", "etcd", "kind"])
@@ -130,13 +108,13 @@ def test_pins_look_like_what_they_are(program: str, processor: str) -> None:
 
 
 def test_kubectl_alone_comes_from_the_small_archive() -> None:
-    release = releases.providing("kubectl", LINUX)
+    release = releases.providing("kubectl", ("linux", "amd64"))
     assert release is not None
     assert "client" in release.name
-    assert releases.providing("kwok", LINUX) is None
+    assert releases.providing("kwok", ("linux", "amd64")) is None
     assert releases.providing("etcd", ("plan9", "mips")) is None
 
 
-def test_a_program_nobody_knows_is_a_mistake() -> None:
+def test_an_unknown_program_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="no such program: emacs"):
         binaries.ensure(["emacs"])

@@ -10,23 +10,16 @@ from devcluster import cli, doctor, download, offline, paths, run
 from devcluster.engine import Engine
 from devcluster.errors import DevclusterError
 
-pytestmark = pytest.mark.devcluster
+pytestmark = [pytest.mark.devcluster, pytest.mark.usefixtures("own_cache")]
 
-
-@pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+COMMANDS = (
+    *("up", "down", "status", "load", "kubeconfig", "env", "prepare", "image", "doctor", "prune"),
+)
 
 
 def _run(*arguments: str) -> tuple[int, str]:
     result = CliRunner().invoke(cli.commands, list(arguments), catch_exceptions=False)
     return result.exit_code, result.output
-
-
-COMMANDS = (
-    *("up", "down", "status", "load", "kubeconfig", "env", "prepare", "image", "doctor", "prune"),
-)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -58,14 +51,17 @@ def test_a_failure_is_two_sentences_and_no_traceback(
     assert "Traceback" not in shown
 
 
-def test_options_of_kind_are_refused_for_a_control_plane() -> None:
+def test_options_of_kind_are_rejected_for_a_control_plane() -> None:
     code, shown = _run("up", "--control-plane", "--port", "8080")
     assert code == 2
     assert "kind clusters" in shown
 
 
 def test_a_control_plane_takes_no_images_and_has_its_name_to_itself() -> None:
-    _stopped_control_plane("plane")
+    folder = paths.cluster("plane")
+    folder.mkdir(parents=True)
+    state = {"port": 1, "processes": [], "token": "", "settings": "", "owner": None}
+    (folder / "control-plane.json").write_text(json.dumps(state))
     with pytest.raises(DevclusterError, match="simulated"):
         _run("load", "x:1", "--name", "plane")
     with pytest.raises(DevclusterError, match="control plane without nodes"):
@@ -78,17 +74,10 @@ def test_a_control_plane_takes_no_images_and_has_its_name_to_itself() -> None:
     assert not paths.cluster("plane").exists()
 
 
-def _stopped_control_plane(name: str) -> None:
-    folder = paths.cluster(name)
-    folder.mkdir(parents=True)
-    state = {"port": 1, "processes": [], "token": "", "settings": "", "owner": None}
-    (folder / "control-plane.json").write_text(json.dumps(state))
-
-
 def test_the_doctor_names_what_is_missing_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "which", lambda _: None)
     monkeypatch.setattr(doctor, "machine_engine", lambda: None)
-    monkeypatch.setattr(download, "reachable", lambda _: False)
+    monkeypatch.setattr(download, "is_reachable", lambda _: False)
     code, shown = _run("doctor")
     assert code == 1
     assert "missing  Go, to build etcd" in shown
@@ -99,6 +88,6 @@ def test_the_doctor_names_what_is_missing_and_the_command(monkeypatch: pytest.Mo
 def test_the_doctor_is_content_with_a_docker_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     own = Engine(docker=Path("/usr/bin/docker"), private=False)
     monkeypatch.setattr(doctor, "machine_engine", lambda: own)
-    monkeypatch.setattr(download, "reachable", lambda _: True)
+    monkeypatch.setattr(download, "is_reachable", lambda _: True)
     outcomes = {check.outcome for check in doctor.kind()}
     assert doctor.Outcome.MISSING not in outcomes

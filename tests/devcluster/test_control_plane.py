@@ -4,44 +4,25 @@ import contextlib
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from devcluster import binaries, controlplane, paths, run
+from devcluster import controlplane, paths, run
 from devcluster.apiclient import ApiClient, ApiError
 from devcluster.controlplane import ControlPlane
 from devcluster.errors import DevclusterError
 from devcluster.processes import Process
 from devcluster.stages import Messages
+from tests.devcluster.support import needs_programs, taken_port, until, waiting
 
-pytestmark = [
-    pytest.mark.devcluster,
-    pytest.mark.skipif(
-        not all(binaries.cached(name) for name in controlplane.PROGRAMS),
-        reason="the programs are not there yet: devcluster prepare --control-plane",
-    ),
-]
+pytestmark = [pytest.mark.devcluster, needs_programs]
 
 MIGRATED = '{"code": "migrated", "message": "It said \\"done\\" {{ here }}."}'
 FAILED = '{"code": "failed"}'
 MESSAGES = [Messages("migrate --to expand", success=MIGRATED, failure=FAILED)]
-
-
-@pytest.fixture(autouse=True)
-def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Keep clusters of these tests apart from the developer's own."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    yield
-    for plane in controlplane.all_known():
-        controlplane.down(plane.name)
 
 
 def test_two_at_once_and_nothing_is_left() -> None:
@@ -81,42 +62,34 @@ def test_rbac_holds_and_pod_security_is_enforced() -> None:
         _kubectl(plane, "create", "serviceaccount", "-n", "strict", "nobody")
         token = _kubectl(plane, "create", "token", "-n", "strict", "nobody")
         nobody = ApiClient(plane.server, token, plane.folder / "pki" / "apiserver.crt")
-        with pytest.raises(ApiError) as refused:
+        with pytest.raises(ApiError) as denied:
             nobody.get("/api/v1/namespaces/strict/secrets")
-        assert refused.value.status == 403
-        pod = {
-            "containers": [
-                {"name": "main", "image": "x:1", "securityContext": {"privileged": True}}
-            ]
-        }
+        assert denied.value.status == 403
+        container = {"name": "main", "image": "x:1", "securityContext": {"privileged": True}}
+        pod = {"metadata": {"name": "pod"}, "spec": {"containers": [container]}}
         with pytest.raises(ApiError, match="PodSecurity") as forbidden:
-            plane.client().post(
-                "/api/v1/namespaces/strict/pods",
-                {"metadata": {"name": "pod"}, "spec": pod},
-            )
+            plane.client().post("/api/v1/namespaces/strict/pods", pod)
         assert forbidden.value.status == 403
     assert controlplane.find("rbac") is None
 
 
 def test_a_taken_port_a_second_up_and_a_dead_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with taken_port() as port:
         free = controlplane.free_port
-        ports = iter([int(taken.getsockname()[1])])
+        ports = iter([port])
         monkeypatch.setattr(controlplane, "free_port", lambda: next(ports, None) or free())
         plane = controlplane.up("again")
-        assert plane.port != taken.getsockname()[1]
+        assert plane.port != port
 
     assert controlplane.up("again") == plane, "one that is up is used as it is"
-    # A process that was kept up by hand stays up after a test that used it.
+    # One that was brought up by hand stays up after a test that used it.
     with controlplane.running("again") as used:
         assert used == plane
     assert plane.alive
 
-    server = next(each for each in plane.processes if each.name == "kube-apiserver")
+    server = next(process for process in plane.processes if process.name == "kube-apiserver")
     os.kill(server.pid, signal.SIGKILL)
-    _until(lambda: not plane.alive)
+    until(lambda: not plane.alive)
     renewed = controlplane.up("again")
     assert renewed.alive
     assert not any(process.alive for process in plane.processes)
@@ -125,16 +98,11 @@ def test_a_taken_port_a_second_up_and_a_dead_process(monkeypatch: pytest.MonkeyP
 
 def test_what_a_killed_test_left_is_swept_away(tmp_path: Path) -> None:
     code = (
-        "import time\n"
         "from devcluster import controlplane\n"
-        "with controlplane.running('orphan'):\n"
-        "    print('up', flush=True)\n"
-        "    time.sleep(600)\n"
+        "with controlplane.running('orphan'):\n    print('up', flush=True)\n    sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as test_run:
-        assert test_run.stdout is not None
-        assert test_run.stdout.readline() == b"up\n"
-        test_run.kill()
+    with waiting(code) as (_, line):
+        assert line == "up"
     orphan = controlplane.find("orphan")
     assert orphan is not None
     assert orphan.alive
@@ -143,7 +111,7 @@ def test_what_a_killed_test_left_is_swept_away(tmp_path: Path) -> None:
     assert _processes_in(tmp_path) == []
 
 
-def test_the_state_of_before_a_reboot_is_cleaned_up() -> None:
+def test_the_state_from_before_a_reboot_is_cleaned_up() -> None:
     folder = paths.cluster("rebooted")
     folder.mkdir(parents=True)
     (folder / "etcd:1").touch()
@@ -151,21 +119,21 @@ def test_the_state_of_before_a_reboot_is_cleaned_up() -> None:
     old = {**Process.of("etcd", os.getpid()).to_json(), "boot": "of another boot"}
     state = {"port": 1, "processes": [old], "token": "", "settings": "", "owner": None}
     (folder / "control-plane.json").write_text(json.dumps(state))
-    found = controlplane.find("rebooted")
-    assert found is not None
-    assert not found.alive
+    plane = controlplane.find("rebooted")
+    assert plane is not None
+    assert not plane.alive
     assert controlplane.down("rebooted")
     assert not folder.exists()
 
 
-def test_a_process_that_is_written_nowhere_is_ended_too() -> None:
-    plane = controlplane.up("unwritten")
-    state = plane.folder / "control-plane.json"
-    told = json.loads(state.read_text())
-    forgotten = told["processes"].pop()
-    state.write_text(json.dumps(told))
-    assert controlplane.down("unwritten")
-    assert not Process.from_json(forgotten).alive
+def test_a_process_that_is_not_recorded_is_ended_too() -> None:
+    plane = controlplane.up("unrecorded")
+    file = plane.folder / "control-plane.json"
+    state = json.loads(file.read_text())
+    unrecorded = state["processes"].pop()
+    file.write_text(json.dumps(state))
+    assert controlplane.down("unrecorded")
+    assert not Process.from_json(unrecorded).alive
 
 
 def test_an_unreadable_state_is_no_obstacle() -> None:
@@ -193,10 +161,10 @@ def _workload() -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "List",
         "items": [
-            _object("apps/v1", "Deployment", "web", replicas=2, image="x:1"),
-            _object("apps/v1", "Deployment", "unready", image="x:1-pod-unready"),
-            _object("apps/v1", "Deployment", "crash", image="x:1-pod-crash"),
-            _object("apps/v1", "Deployment", "unpullable", image="x:1", behaviour="unpullable"),
+            _workload_of("Deployment", "web", replicas=2, image="x:1"),
+            _workload_of("Deployment", "unready", image="x:1-pod-unready"),
+            _workload_of("Deployment", "crash", image="x:1-pod-crash"),
+            _workload_of("Deployment", "unpullable", image="x:1", behavior="unpullable"),
             _stateful_set("database"),
             _job("works", "x:1-pod-unready", migrate, {}),
             _job("fails", "x:1-job-fail", migrate, {}),
@@ -205,12 +173,12 @@ def _workload() -> dict[str, Any]:
     }
 
 
-def _object(
-    api: str, kind: str, name: str, *, image: str, replicas: int = 1, behaviour: str = ""
+def _workload_of(
+    kind: str, name: str, *, image: str, replicas: int = 1, behavior: str = ""
 ) -> dict[str, Any]:
-    labels = {"app": name, **({"devcluster.dev/pod": behaviour} if behaviour else {})}
+    labels = {"app": name, **({"devcluster.dev/pod": behavior} if behavior else {})}
     return {
-        "apiVersion": api,
+        "apiVersion": "apps/v1",
         "kind": kind,
         "metadata": {"name": name},
         "spec": {
@@ -225,13 +193,13 @@ def _object(
 
 
 def _stateful_set(name: str) -> dict[str, Any]:
-    built = _object("apps/v1", "StatefulSet", name, image="pg:1")
+    stateful_set = _workload_of("StatefulSet", name, image="pg:1")
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    built["spec"] |= {
+    stateful_set["spec"] |= {
         "serviceName": name,
         "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
     }
-    return built
+    return stateful_set
 
 
 def _job(name: str, image: str, args: list[str], annotations: dict[str, str]) -> dict[str, Any]:
@@ -251,13 +219,13 @@ def _job(name: str, image: str, args: list[str], annotations: dict[str, str]) ->
 
 
 def _termination(plane: ControlPlane, name: str) -> tuple[int, str]:
-    _until(lambda: bool(_status(plane, name).get("state", {}).get("terminated")))
-    ended = _status(plane, name)["state"]["terminated"]
-    return ended["exitCode"], ended["message"]
+    until(lambda: _status(plane, name).get("state", {}).get("terminated"))
+    terminated = _status(plane, name)["state"]["terminated"]
+    return terminated["exitCode"], terminated["message"]
 
 
 def _ready(plane: ControlPlane, name: str) -> tuple[bool, str | None]:
-    _until(lambda: bool(_status(plane, name)))
+    until(lambda: _status(plane, name))
     status = _status(plane, name)
     return status["ready"], status["state"].get("waiting", {}).get("reason")
 
@@ -265,26 +233,19 @@ def _ready(plane: ControlPlane, name: str) -> tuple[bool, str | None]:
 def _status(plane: ControlPlane, name: str) -> dict[str, Any]:
     pods = plane.client().find(f"/api/v1/namespaces/default/pods?labelSelector=app%3D{name}")
     assert pods is not None
-    found = [pod["status"].get("containerStatuses", [{}])[0] for pod in pods["items"]]
-    return dict(found[0]) if found else {}
+    statuses = [pod["status"].get("containerStatuses", [{}])[0] for pod in pods["items"]]
+    return dict(statuses[0]) if statuses else {}
 
 
 def _kubectl(plane: ControlPlane, *arguments: str, stdin: str | None = None) -> str:
     return run.output([plane.kubectl, *arguments], env=plane.environment(), input=stdin, timeout=90)
 
 
-def _until(condition: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
 def _processes_in(folder: Path) -> list[str]:
     """Return the processes whose working directory is in a folder, as those of a control plane."""
-    found = []
+    programs = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if (process / "cwd").readlink().is_relative_to(folder):
-                found.append((process / "cmdline").read_bytes().decode().split("\0")[0])
-    return found
+                programs.append((process / "cmdline").read_bytes().decode().split("\0")[0])
+    return programs

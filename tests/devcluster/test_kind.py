@@ -9,10 +9,9 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,23 +19,18 @@ import pytest
 
 from devcluster import binaries, kindcluster, paths
 from devcluster.engine import EngineChoice
+from tests.devcluster.support import UP_LOOPBACK, devcluster, python, until
 
 pytestmark = [pytest.mark.devcluster, pytest.mark.e2e, pytest.mark.timeout(600)]
 
 NAME = "devcluster-test"
-
-UP_LOOPBACK = """
-import fcntl, socket, struct
-with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-    fcntl.ioctl(control, 0x8914, b"lo".ljust(16, b"\\0") + struct.pack("H", 0x49) + bytes(22))
-"""
 
 # What is gone after a reboot: bridges and rules.
 CLEAR_NETWORK = """
 import socket
 from devcluster import run
 from devcluster.offline import hostcleanup, privateengine
-tools = privateengine._tools().environment()
+tools = privateengine.tools_environment()
 run.output(["nft", "flush", "ruleset"], env=tools)
 for _, name in socket.if_nameindex():
     if name.startswith(("br-", "docker")):
@@ -102,14 +96,14 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 8000, nodePort: 3008
 
 @dataclass(frozen=True)
 class Machine:
-    """A place to run devcluster in: what it would leave behind can be told from all else."""
+    """A place to run devcluster in: what it leaves behind can be told from everything else."""
 
     home: Path
     prefix: tuple[str, ...]
 
     def run(self, *argv: str, stdin: str | None = None, **variables: str) -> str:
         """Run a program in there; fails with all that it printed."""
-        done = subprocess.run(
+        result = subprocess.run(
             [*self.prefix, *argv],
             input=stdin,
             capture_output=True,
@@ -118,8 +112,8 @@ class Machine:
             env={**os.environ, **self.variables, **variables},
             check=False,
         )
-        assert done.returncode == 0, f"{argv}: {done.stdout}{done.stderr}"
-        return done.stdout
+        assert result.returncode == 0, f"{argv}: {result.stdout}{result.stderr}"
+        return result.stdout
 
     @property
     def variables(self) -> dict[str, str]:
@@ -129,17 +123,17 @@ class Machine:
         }
 
     def devcluster(self, *arguments: str) -> str:
-        return self.run(sys.executable, "-m", "devcluster.cli", *arguments)
+        return self.run(*devcluster(*arguments))
 
     def environment(self, *arguments: str) -> dict[str, str]:
-        """Read the lines that are meant for a shell."""
+        """Return the variables that a command prints for a shell."""
         words = shlex.split(self.devcluster(*arguments))
         return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 @pytest.fixture
 def machine() -> Iterator[Machine]:
-    """Give this machine where its own engine is used, else `private_machine`."""
+    """Give this machine where its own engine is used, otherwise a private one."""
     own, _ = kindcluster.choose(EngineChoice.from_environment())
     if own is None:
         with _private_machine() as private:
@@ -179,9 +173,9 @@ def _private_machine() -> Iterator[Machine]:
         (cache / folder).symlink_to(paths.cache() / folder)
     with subprocess.Popen(["unshare", "--net", "sleep", "infinity"]) as holder:
         try:
-            _until(lambda: _namespace("self") != _namespace(str(holder.pid)))
+            until(lambda: _namespace("self") != _namespace(str(holder.pid)))
             inside = Machine(home, ("nsenter", f"--target={holder.pid}", "--net", "--"))
-            inside.run(sys.executable, "-c", UP_LOOPBACK)
+            inside.run(*python(UP_LOOPBACK))
             yield inside
             inside.devcluster("down", "--all")
         finally:
@@ -193,15 +187,8 @@ def _namespace(process: str) -> str:
     return str(Path(f"/proc/{process}/ns/net").readlink())
 
 
-def _until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.05)
-
-
-def _said(machine: Machine, *argv: str, **variables: str) -> str:
-    """Return what a program prints, or how it failed."""
+def _output(machine: Machine, *argv: str, **variables: str) -> str:
+    """Return what a program prints, or its failure."""
     try:
         return machine.run(*argv, **variables).strip()
     except AssertionError as error:
@@ -209,15 +196,15 @@ def _said(machine: Machine, *argv: str, **variables: str) -> str:
 
 
 def _left(machine: Machine, containers: list[str]) -> list[str]:
-    """Everything that is there and would not be, had the tool never run."""
+    """Return what is there and would not be, had the tool never run."""
     home = str(machine.home)
-    found = [f"process {line}" for line in _commands() if home in line and "nsenter" not in line]
-    found += [
-        f"mount {line}" for line in Path("/proc/mounts").read_text().splitlines() if home in line
-    ]
+    commands = [" ".join(words) for _, words in _processes()]
+    left = [f"process {line}" for line in commands if home in line and "nsenter" not in line]
+    mounts = Path("/proc/mounts").read_text().splitlines()
+    left += [f"mount {line}" for line in mounts if home in line]
     for folder, _, _ in os.walk("/sys/fs/cgroup"):
-        found += [f"control group {folder}" for container in containers if container in folder]
-    return found + (_left_in_the_network(machine) if machine.prefix else [])
+        left += [f"control group {folder}" for container in containers if container in folder]
+    return left + (_left_in_the_network(machine) if machine.prefix else [])
 
 
 def _left_in_the_network(machine: Machine) -> list[str]:
@@ -227,26 +214,21 @@ def _left_in_the_network(machine: Machine) -> list[str]:
         "LD_LIBRARY_PATH": ":".join(libraries),
         "XTABLES_LIBDIR": ":".join(f"{path}/xtables" for path in libraries),
     }
-    found = []
+    left = []
     for program in ("iptables-save", "ip6tables-save", "nft list ruleset"):
         first, *rest = program.split()
-        found += machine.run(
-            str(tools / "devcluster-bin" / first), *rest, **environment
-        ).splitlines()
+        rules = machine.run(str(tools / "devcluster-bin" / first), *rest, **environment)
+        left += rules.splitlines()
     names = "import socket; print(*(name for _, name in socket.if_nameindex()))"
-    interfaces = machine.run(sys.executable, "-c", names).split()
-    return found + [name for name in interfaces if name not in {"lo", "ifb0", "ifb1"}]
+    interfaces = machine.run(*python(names)).split()
+    return left + [name for name in interfaces if name not in {"lo", "ifb0", "ifb1"}]
 
 
-def _commands() -> list[str]:
-    commands = []
+def _processes() -> Iterator[tuple[Path, list[str]]]:
+    """List the folders in /proc and the command lines of all processes."""
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        commands.append(b" ".join(words).decode(errors="replace"))
-    return commands
+        with contextlib.suppress(OSError):
+            yield folder, (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
 
 
 def _containers(machine: Machine, environment: dict[str, str], *more: str) -> list[str]:
@@ -259,7 +241,7 @@ def test_a_cluster_comes_up_does_what_is_asked_and_leaves_nothing(machine: Machi
 
     began = time.monotonic()
     machine.devcluster("up", "--name", NAME)
-    assert time.monotonic() - began < 10, "a cluster that is up was made anew"
+    assert time.monotonic() - began < 10, "a cluster that is up was recreated"
 
     images = [environment["POSTGRES_IMAGE"], environment["BASE_IMAGE"]]
     machine.devcluster("load", "--name", NAME, *images)
@@ -271,12 +253,12 @@ def test_a_cluster_comes_up_does_what_is_asked_and_leaves_nothing(machine: Machi
     # DNS, a Service, a volume that a user other than root writes, and the published port.
     select = "PGPASSWORD=secret psql --host=db.strict --username=postgres -Atc 'select 6 * 7'"
     in_pod = ("exec", "--namespace=strict", "db", "--", "sh", "-c", select)
-    # kube-proxy learns of a Pod that is Ready up to a second later.
-    _until(lambda: _said(machine, "kubectl", *in_pod, **environment) == "42")
+    # kube-proxy hears of a Pod that is Ready up to a second later.
+    until(lambda: _output(machine, "kubectl", *in_pod, **environment) == "42")
     fetch = (
         f"import urllib.request as r; print(r.urlopen({environment['DEVCLUSTER_URL']!r}).status)"
     )
-    _until(lambda: _said(machine, sys.executable, "-c", fetch) == "200")
+    until(lambda: _output(machine, *python(fetch)) == "200")
 
     containers = _containers(machine, environment, f"--filter=name={NAME}")
     assert containers
@@ -305,39 +287,42 @@ def _engine_processes(machine: Machine) -> list[int]:
     containers = [
         folder.name for folder in (machine.home / "cache/devcluster/engine").glob("containers/*")
     ]
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
+    programs = {"dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy"}
+    pids = []
+    for folder, words in _processes():
         with contextlib.suppress(OSError):
-            words = (folder / "cmdline").read_bytes().decode(errors="replace")
-            program = Path(words.split("\0")[0]).name
             groups = (folder / "cgroup").read_text()
-            ours = program in {"dockerd", "containerd", "containerd-shim-runc-v2", "docker-proxy"}
-            if (ours and home in words) or any(each in groups for each in containers):
-                found.append(int(folder.name))
-    return found
+            is_ours = Path(words[0]).name in programs and home in " ".join(words)
+            if is_ours or any(container in groups for container in containers):
+                pids.append(int(folder.name))
+    return pids
 
 
 def _reboot(machine: Machine) -> None:
-    """Leave of an engine what a power failure leaves: files. Its network is a new one."""
-    while pids := _engine_processes(machine):
+    """Leave what a power failure leaves of an engine: files. Its network is a new one."""
+
+    def kill_all() -> bool:
+        pids = _engine_processes(machine)
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        time.sleep(0.05)
+        return not pids
+
+    until(kill_all)
     record = machine.home / "state/devcluster/engine/before.json"
     before = json.loads(record.read_text())
     record.write_text(json.dumps({**before, "boot": "an earlier one"}))
-    machine.run(sys.executable, "-c", CLEAR_NETWORK)
+    machine.run(*python(CLEAR_NETWORK))
 
 
 @pytest.mark.nightly
 def test_a_kill_in_the_middle_and_a_reboot_in_between(private_machine: Machine) -> None:
     machine = private_machine
-    up = [*machine.prefix, sys.executable, "-m", "devcluster.cli", "up", "--name", NAME]
+    up = [*machine.prefix, *devcluster("up", "--name", NAME)]
     with subprocess.Popen(up, env={**os.environ, **machine.variables}) as first:
-        _until(lambda: len(_engine_processes(machine)) > 3, 120)
+        until(lambda: len(_engine_processes(machine)) > 3, 120)
         first.kill()
-    # The node is half made, and whatever made it may still run.
+    # The node is half made, and what was making it may still run.
     machine.devcluster("up", "--name", NAME)
     environment = machine.environment("env", "--name", NAME)
     machine.run("kubectl", "create", "configmap", "kept", **environment)
@@ -353,7 +338,7 @@ def test_a_kill_in_the_middle_and_a_reboot_in_between(private_machine: Machine) 
     assert _left(machine, containers) == []
 
 
-def test_old_images_go_todays_stay_and_so_does_a_cluster_of_somebody_else(
+def test_old_images_go_todays_stay_and_so_does_a_cluster_of_others(
     private_machine: Machine,
 ) -> None:
     environment = private_machine.environment("image", "base")
@@ -369,11 +354,8 @@ def test_old_images_go_todays_stay_and_so_does_a_cluster_of_somebody_else(
     private_machine.run("docker", "commit", container, "localhost/mine:1", **environment)
     private_machine.run("docker", "rm", container, **environment)
 
-    would = private_machine.devcluster("prune", "--dry-run")
-    removed = private_machine.devcluster("prune")
-
-    assert "image localhost/mine:1" in would
-    assert "image localhost/mine:1" in removed
+    for prune in (("prune", "--dry-run"), ("prune",)):
+        assert "image localhost/mine:1" in private_machine.devcluster(*prune)
     listed = ("image", "ls", "--format", "{{.Repository}}:{{.Tag}}")
     assert private_machine.run("docker", *listed, **environment).split() == [base]
 
@@ -394,7 +376,7 @@ def test_a_full_disk_says_so_and_what_to_free(private_machine: Machine) -> None:
     data.mkdir()
     script = f'mount -t tmpfs -o size=40m none {data} && exec "$@"'
     small = ("unshare", "--mount", "sh", "-c", script, "sh")
-    shown = _said(private_machine, *small, sys.executable, "-m", "devcluster.cli", "image", "base")
+    shown = _output(private_machine, *small, *devcluster("image", "base"))
     assert "A disk is full." in shown
     assert "devcluster prune" in shown
     assert "Traceback" not in shown

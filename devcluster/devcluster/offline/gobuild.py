@@ -6,6 +6,7 @@ all of the time goes into what they share.
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -108,30 +109,25 @@ PROGRAMS = tuple(name for recipe in RECIPES for name in recipe.programs)
 
 
 def built_program(name: str) -> Path:
-    """Return where a program is once it is built."""
+    """Return the path of a program, once it is built."""
     return build_folder(recipe_of(name)) / name
 
 
 def build_programs(names: Iterable[str]) -> dict[str, Path]:
     """Build programs, with those that are built together with them. Raises DevclusterError."""
-    wanted = set(names)
+    programs = {name: built_program(name) for name in names}
     for recipe in RECIPES:
-        if wanted & set(recipe.programs):
-            _built(recipe)
-    return {name: built_program(name) for name in wanted}
+        if programs.keys() & set(recipe.programs):
+            folder = build_folder(recipe)
+            with locked(f"program {recipe.folder}"):
+                if not folder.is_dir():
+                    _build(recipe, folder)
+    return programs
 
 
 def current_builds() -> dict[str, str]:
     """Return the folders of today's versions, each with the lock under which it is filled."""
-    return {build_folder(each).name: f"program {each.folder}" for each in RECIPES}
-
-
-def _built(recipe: Recipe) -> Path:
-    folder = build_folder(recipe)
-    with locked(f"program {recipe.folder}"):
-        if not folder.is_dir():
-            _build(recipe, folder)
-    return folder
+    return {build_folder(recipe).name: f"program {recipe.folder}" for recipe in RECIPES}
 
 
 def _build(recipe: Recipe, folder: Path) -> None:
@@ -152,7 +148,7 @@ def _build(recipe: Recipe, folder: Path) -> None:
                 cwd=source,
                 env=_go_environment(),
                 log=log,
-                on_line=lambda line: step.update(counter.told(line)),
+                on_line=lambda line: step.update(counter.count(line)),
             )
         except CommandFailed as error:
             error.hint = build_hint(error.tail)
@@ -164,13 +160,13 @@ def _build(recipe: Recipe, folder: Path) -> None:
 
 def _command(go: Path, recipe: Recipe, target: Path) -> list[str | Path]:
     ldflags = f"-s -w {recipe.ldflags}".rstrip()
-    # nice: whoever waits for this still wants to use the machine.
+    # nice: the machine should stay usable meanwhile.
     build: list[str | Path] = ["nice", "-n", "5", go, "build", *_BUILD_FLAGS, "-ldflags", ldflags]
     return [*build, "-o", target, recipe.package]
 
 
 def _go_environment() -> dict[str, str]:
-    """Return what makes the build the same for everybody. Proxy settings stay the user's."""
+    """Return the variables that make builds reproducible. Proxy settings stay the user's."""
     return {
         "CGO_ENABLED": "0",
         "GO111MODULE": "on",
@@ -180,7 +176,7 @@ def _go_environment() -> dict[str, str]:
 
 
 class BuildProgress:
-    """What `go build -v` is at, from its lines."""
+    """The progress of `go build -v`, from the lines that it prints."""
 
     def __init__(self, packages: int, package: str) -> None:
         self._expected = packages
@@ -188,8 +184,8 @@ class BuildProgress:
         self._modules = 0
         self._packages = 0
 
-    def told(self, line: str) -> str:
-        """Take in one line of output and return a few words."""
+    def count(self, line: str) -> str:
+        """Count one line of output and return the progress in a few words."""
         if line.startswith("go: downloading "):
             self._modules += 1
             return f"{self._modules} modules fetched"
@@ -201,20 +197,18 @@ class BuildProgress:
 
 
 def build_hint(output: str) -> str:
-    """Say what to do about a build that failed, from the end of its output."""
-    said = output.lower()
-    if "no space left" in said:
+    """Return what to do about a build that failed, from the end of its output."""
+    text = output.lower()
+    if "no space left" in text:
         return (
             f"The disk is full: about {_NEEDED_GIGABYTES} GB are needed for Go's caches "
             f"(`go env GOCACHE GOMODCACHE`) and {paths.cache()}."
         )
-    if any(
-        word in said for word in ("dial tcp", "no such host", "timeout", "proxyconnect", "goproxy")
-    ):
+    if re.search("dial tcp|no such host|timeout|proxyconnect|goproxy", text):
         return "The Go module proxy could not be reached: see `go env GOPROXY`, then try again."
-    if "requires go >=" in said or "toolchain not available" in said:
+    if "requires go >=" in text or "toolchain not available" in text:
         return GO_HINT
-    if "killed" in said:
+    if "killed" in text:
         return "Compiling needs about 3 GB of memory: close something, then try again."
     return "Try again: what is compiled already is not compiled twice."
 

@@ -1,8 +1,8 @@
-"""What a Docker engine leaves on a machine after it ended, and taking exactly that away.
+"""Removes exactly what a Docker engine leaves on a machine after it has ended.
 
 An engine makes bridges, iptables chains and rules, control groups and folders outside its own,
-and changes settings of the kernel. What is there is recorded before the engine starts
-(`Footprint.now`); afterwards `clean` takes away what is new *and* bears the marks of an engine.
+and changes settings of the kernel. The host's state is recorded before the engine starts
+(`HostState.now`); afterwards `clean` removes what is new *and* bears the marks of an engine.
 """
 
 import contextlib
@@ -57,8 +57,8 @@ _EMPTY_TABLE = re.compile(
 
 
 @dataclass(frozen=True)
-class Footprint:
-    """What there is on a machine of the kinds of things that an engine makes."""
+class HostState:
+    """What a machine has of the kinds of things that an engine makes."""
 
     interfaces: frozenset[str]
     rules: Mapping[str, tuple[str, ...]]  # "iptables" or "ip6tables": the lines of -save
@@ -69,8 +69,8 @@ class Footprint:
     boot: str = ""
 
     @classmethod
-    def now(cls, tools: Mapping[str, str]) -> "Footprint":
-        """Look at the machine. `tools` is the environment in which iptables and nft are found."""
+    def now(cls, tools: Mapping[str, str]) -> "HostState":
+        """Read the machine's state. `tools` are the variables with which iptables and nft run."""
         return cls(
             interfaces=frozenset(name for _, name in socket.if_nameindex()),
             rules={
@@ -88,12 +88,12 @@ class Footprint:
         )
 
     def to_json(self) -> str:
-        """Write it down."""
+        """Return the text that `from_json` reads."""
         return json.dumps(asdict(self), default=sorted, indent=1)
 
     @classmethod
-    def from_json(cls, text: str) -> "Footprint":
-        """Read what `to_json` wrote."""
+    def from_json(cls, text: str) -> "HostState":
+        """Read what `to_json` returned. Raises ValueError or KeyError if it did not."""
         data = json.loads(text)
         return cls(
             interfaces=frozenset(data["interfaces"]),
@@ -105,16 +105,16 @@ class Footprint:
             boot=data.get("boot", ""),
         )
 
-    def after_boot(self, now: "Footprint") -> "Footprint":
-        """Return how the machine was before the engine, which ran before a reboot, too.
+    def after_boot(self, now: "HostState") -> "HostState":
+        """Return the state before the engine, even if the machine was rebooted since.
 
-        A reboot takes all away but files: the rest is as it is found now.
+        A reboot removes everything but files: the rest is as in `now`.
         """
         return self if self.boot in ("", now.boot) else replace(now, folders=self.folders)
 
 
 def rule_lines(saved: str) -> Iterable[str]:
-    """Turn the output of iptables-save into one line a rule or chain, each with its table."""
+    """Turn the output of iptables-save into one line per rule or chain, with its table."""
     table = ""
     for line in saved.splitlines():
         if line.startswith("*"):
@@ -129,7 +129,7 @@ def rule_lines(saved: str) -> Iterable[str]:
 def removals(before: Iterable[str], now: Iterable[str]) -> list[list[str]]:
     """Return the arguments of the iptables calls that undo what an engine added, in order.
 
-    Rules before the chains that they jump to; policies as they were; nothing without a mark.
+    Rules go before the chains that they jump to; policies are restored; what has no mark stays.
     """
     known = set(before)
     policies = dict(
@@ -155,47 +155,49 @@ def removals(before: Iterable[str], now: Iterable[str]) -> list[list[str]]:
 
 
 def _words(rule: str) -> list[str]:
-    """Split a rule as iptables-save prints it; its comments are in double quotes."""
+    """Split a rule as iptables-save prints it: its comments are in double quotes."""
     return [word.strip('"') for word in re.findall(r'"[^"]*"|\S+', rule)]
 
 
-def clean(before: Footprint, tools: Mapping[str, str]) -> list[str]:
-    """Take away what an engine left, and return what that was, in words.
+def clean(before: HostState, tools: Mapping[str, str]) -> list[str]:
+    """Remove what an engine left, and return what that was, in words.
 
     Call it when the engine and all its containers have ended.
     """
-    now = Footprint.now(tools)
-    done = [*_clean_rules(before, now, tools), *_clean_interfaces(before, now)]
-    done += _clean_tables(before, tools)
-    done += _clean_cgroups(before)
+    now = HostState.now(tools)
+    removed = [*_clean_rules(before, now, tools), *_clean_interfaces(before, now)]
+    removed += _clean_tables(before, tools)
+    removed += _clean_cgroups(before)
     for path in _FOLDERS:
         if path in now.folders - before.folders and _remove(Path(path)):
-            done.append(path)
+            removed.append(path)
     for name, value in before.settings.items():
-        if now.settings.get(name) != value and _set(name, value):
-            done.append(f"{name.replace('/', '.')} = {value}")
-    return done
+        if now.settings.get(name) != value:
+            with contextlib.suppress(OSError):
+                Path("/proc/sys", name).write_text(value)
+                removed.append(f"{name.replace('/', '.')} = {value}")
+    return removed
 
 
-def leftovers(before: Footprint, tools: Mapping[str, str]) -> list[str]:
+def leftovers(before: HostState, tools: Mapping[str, str]) -> list[str]:
     """Return in words what is on the machine that was not there before."""
-    now = Footprint.now(tools)
-    found = [f"interface {name}" for name in sorted(now.interfaces - before.interfaces)]
+    now = HostState.now(tools)
+    new = [f"interface {name}" for name in sorted(now.interfaces - before.interfaces)]
     for program, lines in now.rules.items():
         known = set(before.rules.get(program, ()))
-        found += [f"{program}: {line}" for line in lines if line not in known]
-    found += [f"nftables table {name}" for name in sorted(now.tables - before.tables)]
-    found += [f"control group {name}" for name in sorted(now.cgroups - before.cgroups)]
-    found += sorted(now.folders - before.folders)
-    found += [
+        new += [f"{program}: {line}" for line in lines if line not in known]
+    new += [f"nftables table {name}" for name in sorted(now.tables - before.tables)]
+    new += [f"control group {name}" for name in sorted(now.cgroups - before.cgroups)]
+    new += sorted(now.folders - before.folders)
+    new += [
         f"{name} is {now.settings.get(name)}, was {value}"
         for name, value in before.settings.items()
         if now.settings.get(name) != value
     ]
-    return found
+    return new
 
 
-def _clean_rules(before: Footprint, now: Footprint, tools: Mapping[str, str]) -> list[str]:
+def _clean_rules(before: HostState, now: HostState, tools: Mapping[str, str]) -> list[str]:
     count = 0
     for program, lines in now.rules.items():
         for arguments in removals(before.rules.get(program, ()), lines):
@@ -204,19 +206,19 @@ def _clean_rules(before: Footprint, now: Footprint, tools: Mapping[str, str]) ->
     return [f"{count} iptables rules and chains"] if count else []
 
 
-def _clean_tables(before: Footprint, tools: Mapping[str, str]) -> list[str]:
-    """Delete the tables that iptables made and that hold nothing any more."""
-    done = []
+def _clean_tables(before: HostState, tools: Mapping[str, str]) -> list[str]:
+    """Delete the tables that iptables made and that are empty now."""
+    deleted = []
     for match in _EMPTY_TABLE.finditer(_tool(["nft", "list", "ruleset"], tools)):
         name = match["name"]
         if name not in before.tables and table_is_empty(match["body"]):
             _tool(["nft", "delete", "table", *name.split(" ")], tools)
-            done.append(f"table {name}")
-    return done
+            deleted.append(f"table {name}")
+    return deleted
 
 
 def table_is_empty(body: str) -> bool:
-    """Whether a table holds nothing but chains with no rule that let everything pass."""
+    """Whether a table has only chains without rules that accept everything."""
     lines = [line.strip() for line in body.splitlines()]
     return all(
         not line
@@ -227,19 +229,19 @@ def table_is_empty(body: str) -> bool:
     )
 
 
-def _clean_interfaces(before: Footprint, now: Footprint) -> list[str]:
+def _clean_interfaces(before: HostState, now: HostState) -> list[str]:
     new = sorted(filter(_BRIDGE.fullmatch, now.interfaces - before.interfaces))
     return [f"bridge {name}" for name in new if delete_bridge(name)]
 
 
 def delete_bridge(name: str) -> bool:
-    """Delete a bridge by the kernel's own call, as `ip` may not be installed."""
+    """Delete a bridge by system calls, because `ip` may not be installed."""
     get_flags, set_flags, delete, up = 0x8913, 0x8914, 0x89A1, 1
     request = name.encode().ljust(16, b"\0")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         try:
-            answer = fcntl.ioctl(control, get_flags, request + bytes(24))
-            flags = struct.unpack_from("H", answer, 16)[0] & ~up
+            response = fcntl.ioctl(control, get_flags, request + bytes(24))
+            flags = struct.unpack_from("H", response, 16)[0] & ~up
             fcntl.ioctl(control, set_flags, request + struct.pack("H", flags) + bytes(22))
             fcntl.ioctl(control, delete, request)
         except OSError:
@@ -247,9 +249,9 @@ def delete_bridge(name: str) -> bool:
     return True
 
 
-def _clean_cgroups(before: Footprint) -> list[str]:
+def _clean_cgroups(before: HostState) -> list[str]:
     count = 0
-    # The deepest first: a group with groups in it can't be removed.
+    # The deepest first: a group that has groups in it can't be removed.
     for name in sorted(set(_cgroups()) - before.cgroups, key=len, reverse=True):
         with contextlib.suppress(OSError):
             (_CGROUPS / name).rmdir()
@@ -258,7 +260,7 @@ def _clean_cgroups(before: Footprint) -> list[str]:
 
 
 def _cgroups() -> Iterable[str]:
-    """Find the control groups that engines make, `docker`, `moby` and what is in them, if idle."""
+    """List the control groups that engines make, `docker`, `moby` and what is in them, if idle."""
     patterns = ("docker", "*/docker", "moby", "*/moby", "system.slice/docker-*.scope")
     for top in (path for pattern in patterns for path in _CGROUPS.glob(pattern)):
         containers = [top]
@@ -286,14 +288,6 @@ def _setting(name: str) -> str | None:
         return None
 
 
-def _set(name: str, value: str) -> bool:
-    try:
-        Path("/proc/sys", name).write_text(value)
-    except OSError:
-        return False
-    return True
-
-
 def _remove(path: Path) -> bool:
     """Remove a file, or a folder that has only empty folders in it."""
     try:
@@ -309,7 +303,7 @@ def _remove(path: Path) -> bool:
 
 
 def _tool(argv: list[str], tools: Mapping[str, str]) -> str:
-    """Run one of the network tools; one that can't run on this kernel found nothing."""
+    """Run one of the network tools; one that can't run on this kernel has nothing to list."""
     try:
         return run.output(argv, env=tools)
     except CommandFailed:

@@ -84,7 +84,7 @@ class Image:
 
 
 def write_archive(images: Sequence[Image], archive: Path, *, machine: str) -> None:
-    """Write images into one archive, each layer once. `machine` is as `uname -m` has it."""
+    """Write images into one archive, each layer once. `machine` is as `uname -m` prints it."""
     manifest = []
     written: set[str] = set()
     with tarfile.open(archive, "w") as tar:
@@ -120,7 +120,7 @@ def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a layer holds at a path: a file or folder of this machine, a link, or a new folder."""
+    """What a layer has at a path: a file or folder of this machine, a link, or a new folder."""
 
     path: str
     source: Path | None = None
@@ -146,7 +146,7 @@ def write_layer(entries: Iterable[Entry], archive: Path) -> Layer:
 
 
 def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Take out of an archive's member what differs between machines and checkouts."""
+    """Reset what differs between machines and checkouts in a member of an archive."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mtime = 0
@@ -157,11 +157,11 @@ def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def load(docker: Engine, images: list[Image]) -> None:
-    """Put images into the engine."""
+def load_images(docker: Engine, images: list[Image]) -> None:
+    """Put images into the engine, and remove those that they replace."""
     with disk.scratch() as work:
         archive = work / "images.tar"
         write_archive(images, archive, machine=platform.machine())
         docker.output("load", "--quiet", "--input", archive, timeout=600)
-    # What they replace: made by an earlier recipe, without a name now, and used by nothing.
+    # Those were made by an earlier recipe, have no name now, and nothing uses them.
     docker.output("image", "prune", "--force", "--filter", f"label={RECIPE_LABEL}", timeout=120)

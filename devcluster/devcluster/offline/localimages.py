@@ -10,7 +10,7 @@ from devcluster.engine import Engine
 from devcluster.images import Role
 from devcluster.locking import locked
 from devcluster.offline import baseimages, nodeimage, privateengine
-from devcluster.offline.imagearchive import Entry, Image, load, write_layer
+from devcluster.offline.imagearchive import Entry, Image, load_images, write_layer
 
 METRICS_SERVER = f"localhost/bookstore-metrics-server:{versions.METRICS_SERVER}"
 
@@ -48,7 +48,7 @@ class LocalImages:
             image = Image(
                 METRICS_SERVER, (layer,), entrypoint=("/metrics-server",), user="65534:65534"
             )
-            load(self.engine, [image])
+            load_images(self.engine, [image])
 
 
 def missing_parts(cached: Callable[[str], Path | None], *, engine: bool) -> list[str]:

@@ -21,7 +21,7 @@ from devcluster.offline.imagearchive import (
     Entry,
     Image,
     Layer,
-    load,
+    load_images,
     write_archive,
     write_layer,
 )
@@ -63,7 +63,7 @@ def ensure(docker: Engine, programs: Mapping[str, Path]) -> str:
         ):
             image = _image(root, programs, work)
             step.update("into the engine")
-            load(docker, [image])
+            load_images(docker, [image])
     return NAME
 
 
@@ -101,21 +101,14 @@ def _digest(programs: Mapping[str, Path]) -> str:
 
 def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
     kubernetes = write_layer(_program_entries(programs), work / "programs.tar")
-    names = kubeadm_names(
-        run.output(
-            [
-                programs["kubeadm"],
-                "config",
-                "images",
-                "list",
-                "--kubernetes-version",
-                versions.KUBERNETES,
-            ]
-        )
+    list_images = ("config", "images", "list", "--kubernetes-version", versions.KUBERNETES)
+    names = kubeadm_names(run.output([programs["kubeadm"], *list_images]))
+    pause = write_layer(
+        [Entry("/usr/local/bin/pause", source=programs["pause"])], work / "pause.tar"
     )
     control_plane = work / "control-plane.tar"
     write_archive(
-        _control_plane(names, kubernetes, _proxy_layer(root, work), _pause_layer(programs, work)),
+        _control_plane(names, kubernetes, _proxy_layer(root, work), pause),
         control_plane,
         machine=platform.machine(),
     )
@@ -148,7 +141,7 @@ def _image(root: Path, programs: Mapping[str, Path], work: Path) -> Image:
 
 
 def _node_files() -> Iterable[Entry]:
-    """Give the node's own files their places, and have systemd start its units."""
+    """List the node's own files by their places, and the units that systemd starts."""
     folder = paths.DATA / "nodeimage/files"
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         yield Entry(f"/{file.relative_to(folder)}", source=file)
@@ -158,7 +151,7 @@ def _node_files() -> Iterable[Entry]:
 
 
 def _program_entries(programs: Mapping[str, Path]) -> Iterable[Entry]:
-    """Give each program its place; names that are one file become links to the first of them."""
+    """List the programs by their places; names of one file become links to the first of them."""
     first: dict[int, str] = {}
     for name in _ON_NODE:
         inode = programs[name].stat().st_ino
@@ -188,14 +181,8 @@ def _control_plane(
     ]
 
 
-def _pause_layer(programs: Mapping[str, Path], work: Path) -> Layer:
-    return write_layer(
-        [Entry("/usr/local/bin/pause", source=programs["pause"])], work / "pause.tar"
-    )
-
-
 def _proxy_layer(root: Path, work: Path) -> Layer:
-    """Take iptables and its libraries out of the node's root file system."""
+    """Write a layer with iptables and its libraries, from the node's root file system."""
     folder = work / "proxy"
     folder.mkdir()
     entries = []

@@ -8,8 +8,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 from devcluster import disk, paths, processes, progress
@@ -17,7 +16,7 @@ from devcluster.engine import Engine, machine_engine
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
 from devcluster.offline import debian, hostcleanup
-from devcluster.offline.hostcleanup import Footprint
+from devcluster.offline.hostcleanup import HostState
 from devcluster.processes import Process
 
 _PACKAGES = (
@@ -30,43 +29,93 @@ _PACKAGES = (
 # Later releases of Debian have these in packages of their own.
 _OPTIONAL_PACKAGES = ("docker-cli", "docker-buildx")
 
+# Below the packages' root: programs for the engine, and the client alone, which can go first on a
+# user's PATH.
+_BIN = "devcluster-bin"
+_CLIENT = "devcluster-client"
+_RUNTIME = "runc-capfilter"
 _LINKS = {
     **{
-        f"{family}{suffix}": "usr/sbin/xtables-nft-multi"
+        f"{_BIN}/{family}{suffix}": "usr/sbin/xtables-nft-multi"
         for family in ("iptables", "ip6tables")
         for suffix in ("", "-save", "-restore")
     },
-    "nft": "usr/sbin/nft",
+    f"{_BIN}/nft": "usr/sbin/nft",
+    f"{_CLIENT}/docker": "usr/bin/docker",
 }
 
+_KIND_LABEL = "io.x-k8s.kind.cluster"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 60.0
 _END_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
+# The packages
+
+
+def is_unpacked() -> bool:
+    """Whether the private engine's packages are in the cache."""
+    return debian.is_unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
+
+
+def packages_folder() -> Path:
+    """Return the path of the private engine's packages, fetched or not."""
+    return debian.folder_of(_PACKAGES, _OPTIONAL_PACKAGES)
+
+
+def tools_root() -> Path:
+    """Return the folder with the unpacked packages, fetched if they are missing."""
+    root = debian.unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
+    for name, target in _LINKS.items():
+        link = root / name
+        link.parent.mkdir(exist_ok=True)
+        if not link.is_symlink():
+            with contextlib.suppress(FileExistsError):  # made by another process just now
+                link.symlink_to(root / target)
+    runtime = root / _BIN / _RUNTIME
+    script = (paths.DATA / "host" / _RUNTIME).read_text()
+    if not runtime.exists() or runtime.read_text() != script:
+        runtime.write_text(script)
+        runtime.chmod(0o755)
+    return root
+
+
+def tools_environment() -> dict[str, str]:
+    """Return the variables with which the engine's programs and network tools run."""
+    root = tools_root()
+    libraries = [*root.glob("usr/lib/*-linux-gnu*"), *root.glob("lib/*-linux-gnu*")]
+    programs = (root / _BIN, root / "usr/bin", root / "usr/sbin")
+
+    def joined(folders: Iterable[Path]) -> str:
+        return os.pathsep.join(str(folder) for folder in folders if folder.is_dir())
+
+    return {
+        "PATH": os.pathsep.join(
+            [*map(str, programs), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
+        ),
+        "LD_LIBRARY_PATH": joined(libraries),
+        "XTABLES_LIBDIR": joined(folder / "xtables" for folder in libraries),
+        "RUNC": str(root / "usr/sbin/runc"),
+    }
+
+
+# Start and stop
+
+
 def running_engine() -> Engine | None:
     """Return the private engine if it runs."""
-    if not _processes() or not paths.engine_socket().is_socket():
+    if not _dockerd() or not paths.engine_socket().is_socket():
         return None
-    engine = _private_engine(_tools())
+    engine = _client()
     return engine if engine.answers() else None
 
 
 def start_engine(cluster: str = "") -> Engine:
     """Start the private engine, or return it if it runs. Raises DevclusterError.
 
-    With `cluster`, note that this cluster needs it, so that no other's `down` stops it.
+    With `cluster`, note that this cluster uses it, so that no other's `down` stops it.
     """
-    _check_machine()
-    with locked("engine"):
-        if cluster:
-            _users().mkdir(parents=True, exist_ok=True)
-            (_users() / cluster).touch()
-        return _started()
-
-
-def _check_machine() -> None:
     if os.uname().sysname != "Linux":
         raise DevclusterError(
             "No Docker engine answers.", "Install Docker (Docker Desktop, Colima, …) and start it."
@@ -76,73 +125,37 @@ def _check_machine() -> None:
             "No Docker engine answers, and a private one can only be started by root.",
             "Start Docker, or add yourself to the group docker, or run this with sudo.",
         )
+    with locked("engine"):
+        if cluster:
+            _users().mkdir(parents=True, exist_ok=True)
+            (_users() / cluster).touch()
+        return _start()
 
 
-@dataclass(frozen=True)
-class _Tools:
-    """The unpacked engine."""
-
-    root: Path
-    bin: Path
-    runtime: Path
-
-    def environment(self) -> dict[str, str]:
-        libraries = [*self.root.glob("usr/lib/*-linux-gnu*"), *self.root.glob("lib/*-linux-gnu*")]
-        programs = [self.bin, self.root / "usr/bin", self.root / "usr/sbin"]
-        return {
-            "PATH": os.pathsep.join(
-                [*map(str, programs), os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"]
-            ),
-            "LD_LIBRARY_PATH": os.pathsep.join(str(path) for path in libraries if path.is_dir()),
-            "XTABLES_LIBDIR": os.pathsep.join(
-                str(path / "xtables") for path in libraries if (path / "xtables").is_dir()
-            ),
-            "RUNC": str(self.root / "usr/sbin/runc"),
-        }
+def release_engine(cluster: str) -> None:
+    """Note that a cluster no longer uses the private engine, and stop it if none does."""
+    with locked("engine"):
+        (_users() / cluster).unlink(missing_ok=True)
+        if not engine_users():
+            _stop()
 
 
-def _tools() -> _Tools:
-    unpacked = debian.unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
-    bin_folder = unpacked.root / "devcluster-bin"
-    bin_folder.mkdir(exist_ok=True)
-    for name, target in _LINKS.items():
-        _link(bin_folder / name, unpacked.root / target)
-    # A folder with nothing but the client in it can go first on a user's PATH.
-    client = unpacked.root / "devcluster-client"
-    client.mkdir(exist_ok=True)
-    _link(client / "docker", unpacked.root / "usr/bin/docker")
-    runtime = bin_folder / "runc-capfilter"
-    wanted = (paths.DATA / "host/runc-capfilter").read_text()
-    if not runtime.exists() or runtime.read_text() != wanted:
-        runtime.write_text(wanted)
-        runtime.chmod(0o755)
-    return _Tools(unpacked.root, bin_folder, runtime)
+def stop_unused_engine() -> None:
+    """Stop the private engine if no cluster uses it."""
+    with locked("engine"):
+        if not engine_users():
+            _stop()
 
 
-def _link(link: Path, target: Path) -> None:
-    if not link.is_symlink():
-        with contextlib.suppress(FileExistsError):  # made by another process just now
-            link.symlink_to(target)
+def engine_users() -> list[str]:
+    """Return the clusters that use the private engine."""
+    return sorted(path.name for path in _users().glob("*"))
 
 
-def is_unpacked() -> bool:
-    """Whether the private engine's packages are in the cache."""
-    return debian.is_unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
-
-
-def packages_folder() -> Path:
-    """Return where the private engine's packages are, or are to be."""
-    return debian.folder_of(_PACKAGES, _OPTIONAL_PACKAGES)
-
-
-def tools_root() -> Path:
-    """Return the folder with the unpacked packages, fetching them if need be."""
-    return _tools().root
-
-
-def _private_engine(tools: _Tools) -> Engine:
+def _client() -> Engine:
+    root = tools_root()
     return Engine(
-        docker=tools.root / "usr/bin/docker",
+        docker=root / "usr/bin/docker",
         private=True,
         environment={
             "DOCKER_HOST": f"unix://{paths.engine_socket()}",
@@ -151,14 +164,13 @@ def _private_engine(tools: _Tools) -> Engine:
             "DOCKER_CONTEXT": "",
             "DOCKER_CONFIG": str(paths.engine() / "client"),
         },
-        path=(tools.root / "devcluster-client",),
+        path=(root / _CLIENT,),
     )
 
 
-def _started() -> Engine:
-    tools = _tools()
-    engine = _private_engine(tools)
-    if _processes() and engine.answers():
+def _start() -> Engine:
+    engine = _client()
+    if _dockerd() and engine.answers():
         return engine
     if machine_engine() is not None:
         raise DevclusterError(
@@ -167,8 +179,8 @@ def _started() -> Engine:
         )
     with progress.step("Starting a private Docker engine", expected_seconds=2):
         _end_crashed()
-        _record_footprint(tools)
-        process = _spawn(tools)
+        _record_host_state()
+        process = _spawn()
         deadline = time.monotonic() + _START_SECONDS
         while not engine.answers():
             if not process.alive or time.monotonic() > deadline:
@@ -182,13 +194,11 @@ def _started() -> Engine:
     return engine
 
 
-def _spawn(tools: _Tools) -> Process:
+def _spawn() -> Process:
     state = paths.engine()
-    state.mkdir(parents=True, exist_ok=True)
-    (state / "client").mkdir(exist_ok=True)
-    for stale in (paths.engine_socket(), _pid_file()):
-        stale.unlink(missing_ok=True)
-    # It has nothing that outlives an engine, but the process ids of one that crashed.
+    (state / "client").mkdir(parents=True, exist_ok=True)
+    _remove_stale(paths.engine_socket(), _pid_file())
+    # Nothing in it outlives an engine but the process ids of one that crashed.
     shutil.rmtree(_exec_root(), ignore_errors=True)
     return processes.start(
         "dockerd",
@@ -197,127 +207,111 @@ def _spawn(tools: _Tools) -> Process:
             *("dockerd", "--config-file", ""),
             *("--host", f"unix://{paths.engine_socket()}", "--pidfile", _pid_file()),
             *("--data-root", data_root(), "--exec-root", _exec_root()),
-            *("--add-runtime", f"capfilter={tools.runtime}", "--default-runtime", "capfilter"),
+            *("--add-runtime", f"capfilter={tools_root() / _BIN / _RUNTIME}"),
+            *("--default-runtime", "capfilter"),
         ],
-        env=tools.environment(),
+        env=tools_environment(),
         cwd=Path("/"),
         log=_log(),
     )
 
 
-def _record_footprint(tools: _Tools) -> None:
-    """Write down how the machine was; what an engine that crashed left counts as not there."""
-    record = _footprint_file()
-    record.parent.mkdir(parents=True, exist_ok=True)
-    now = Footprint.now(tools.environment())
-    before = _footprint()
-    disk.write_whole(record, (before.after_boot(now) if before else now).to_json())
-
-
-def _footprint() -> Footprint | None:
-    """Read how the machine was before the engine; None where that is not known."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        return Footprint.from_json(_footprint_file().read_text())
-    return None
-
-
-def release_engine(cluster: str) -> None:
-    """Note that a cluster needs the private engine no more, and stop it if none does."""
-    with locked("engine"):
-        (_users() / cluster).unlink(missing_ok=True)
-        if not engine_users():
-            _stop()
-
-
-def stop_unused_engine() -> None:
-    """Stop the private engine if no cluster needs it."""
-    with locked("engine"):
-        if not engine_users():
-            _stop()
-
-
-def engine_users() -> list[str]:
-    """Return the clusters that need the private engine."""
-    return sorted(path.name for path in _users().glob("*"))
-
-
 def _stop() -> None:
-    """End the engine and its containers; take away what it made outside its folders."""
-    if not _footprint_file().exists():
+    """End the engine and its containers; remove what it made outside its folders."""
+    if not _host_state_file().exists():
         return
-    tools = _tools()
-    engine = _private_engine(tools)
+    engine = _client()
     with progress.step("Stopping the private Docker engine", expected_seconds=3) as step:
         if not engine.answers() and _containers():
-            # It crashed. Only an engine can take its containers away for good.
-            _started()
+            # It crashed. Only an engine can remove its containers for good.
+            _start()
         if engine.answers():
             if foreign := _kind_clusters(engine):
-                _say_why_it_goes_on(foreign)
+                _warn_that_it_keeps_running(foreign)
                 return
             if containers := engine.output("ps", "--all", "--quiet").split():
                 engine.output("rm", "--force", "--volumes", *containers, timeout=_STOP_SECONDS)
-            # A bridge of kind's; the next cluster makes it anew.
+            # A bridge of kind's; the next cluster recreates it.
             with contextlib.suppress(CommandFailed):
                 engine.output("network", "rm", "kind")
-        processes.end(_processes(), seconds=_END_SECONDS)
+        processes.end(_dockerd(), seconds=_END_SECONDS)
         _end_crashed()
         step.update("cleaning up")
-        environment = tools.environment()
-        now = Footprint.now(environment)
-        before = (_footprint() or now).after_boot(now)
-        done = hostcleanup.clean(before, environment)
-        left = hostcleanup.leftovers(before, environment)
-    for stale in (paths.engine_socket(), _pid_file(), _footprint_file()):
-        stale.unlink(missing_ok=True)
-    if done:
-        progress.say(f"Removed what the engine left: {', '.join(done)}")
-    for thing in left:
-        progress.warn(
-            f"New since the engine was started, and not known to be the engine's: {thing}"
-        )
+        tools = tools_environment()
+        now = HostState.now(tools)
+        before = (_host_state() or now).after_boot(now)
+        removed = hostcleanup.clean(before, tools)
+        left = hostcleanup.leftovers(before, tools)
+    _remove_stale(paths.engine_socket(), _pid_file(), _host_state_file())
+    if removed:
+        progress.say(f"Removed what the engine left: {', '.join(removed)}")
+    for item in left:
+        progress.warn(f"New since the engine was started, and not known to be the engine's: {item}")
 
 
 def _kind_clusters(engine: Engine) -> list[str]:
-    """List the kind clusters in the engine."""
-    label = "io.x-k8s.kind.cluster"
-    template = '{{.Label "' + label + '"}}'
-    listed = engine.output("ps", "--all", "--filter", f"label={label}", "--format", template)
-    return sorted(set(listed.split()))
+    template = '{{.Label "' + _KIND_LABEL + '"}}'
+    labels = engine.output("ps", "--all", "--filter", f"label={_KIND_LABEL}", "--format", template)
+    return sorted(set(labels.split()))
 
 
-def _say_why_it_goes_on(clusters: Sequence[str]) -> None:
-    names = ", ".join(clusters)
+def _warn_that_it_keeps_running(clusters: list[str]) -> None:
     progress.warn(
-        "The private Docker engine goes on: it has kind clusters that were not made here: "
-        f"{names}. To delete one, then the engine: DOCKER_HOST=unix://{paths.engine_socket()} "
+        "The private Docker engine keeps running: it has kind clusters that were not made here: "
+        f"{', '.join(clusters)}. To delete one, then the engine: "
+        f"DOCKER_HOST=unix://{paths.engine_socket()} "
         f"kind delete cluster --name {clusters[0]}; devcluster down --all"
     )
 
 
-def _processes() -> list[Process]:
+def _remove_stale(*files: Path) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+# The host's state before the engine
+
+
+def _record_host_state() -> None:
+    """Record the host's state; what a crashed engine left counts as not there."""
+    record = _host_state_file()
+    record.parent.mkdir(parents=True, exist_ok=True)
+    now = HostState.now(tools_environment())
+    before = _host_state()
+    disk.write_whole(record, (before.after_boot(now) if before else now).to_json())
+
+
+def _host_state() -> HostState | None:
+    """Read the host's state before the engine; None where that is not known."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return HostState.from_json(_host_state_file().read_text())
+    return None
+
+
+# Its processes
+
+
+def _dockerd() -> list[Process]:
     """Find the private engine's own process."""
-    return _find(f"unix://{paths.engine_socket()}", "dockerd")
+    return _find_processes("dockerd", f"unix://{paths.engine_socket()}")
 
 
-def _orphans() -> list[Process]:
-    """Find what works for the private engine: its containerd and the containers' keepers."""
-    return _find(str(_exec_root()), "containerd")
-
-
-def _find(argument: str, program: str) -> list[Process]:
-    found = []
+def _find_processes(program: str, argument: str) -> list[Process]:
+    """Find the processes of a program that has `argument` in one of its arguments."""
+    matching = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended
             words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
             if program in Path(words[0]).name and any(argument in word for word in words[1:]):
-                found.append(Process.of(program, int(folder.name)))
-    return [process for process in found if process.alive]
+                matching.append(Process.of(program, int(folder.name)))
+    return [process for process in matching if process.alive]
 
 
 def _end_crashed() -> None:
-    """End what an engine that crashed left running: a new one can't take it over."""
-    processes.end([*_processes(), *_orphans()], seconds=_END_SECONDS, politely=False)
+    """End what a crashed engine left running: a new one can't take it over."""
+    # Its containerd, and the shims of its containers.
+    helpers = _find_processes("containerd", str(_exec_root()))
+    processes.end([*_dockerd(), *helpers], seconds=_END_SECONDS, politely=False)
     if containers := _containers():
         left = _in_control_groups(containers)
         processes.end(left, seconds=_END_SECONDS, politely=False)
@@ -328,19 +322,22 @@ def _containers() -> list[str]:
     return [folder.name for folder in (data_root() / "containers").glob("*")]
 
 
-def _in_control_groups(containers: Sequence[str]) -> list[Process]:
+def _in_control_groups(containers: list[str]) -> list[Process]:
     """Find the processes of containers by the control groups that they are in."""
-    found = []
+    matching = []
     for file in Path("/proc").glob("[0-9]*/cgroup"):
         with contextlib.suppress(OSError):
             groups = file.read_text()
             if any(container in groups for container in containers):
-                found.append(Process.of("container", int(file.parent.name)))
-    return found
+                matching.append(Process.of("container", int(file.parent.name)))
+    return matching
+
+
+# Its files
 
 
 def data_root() -> Path:
-    """Where the private engine keeps images: in the cache, so that they outlive it."""
+    """Return the folder of the private engine's images: in the cache, so that they outlive it."""
     return paths.cache() / "engine"
 
 
@@ -356,7 +353,7 @@ def _log() -> Path:
     return paths.engine() / "dockerd.log"
 
 
-def _footprint_file() -> Path:
+def _host_state_file() -> Path:
     return paths.engine() / "before.json"
 
 

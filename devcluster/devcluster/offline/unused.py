@@ -1,6 +1,7 @@
 """What no cluster uses any more of what was made here: packages, root file systems, images."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ def unused_files() -> list[Path]:
 
 
 def unused_images(programs: Mapping[str, Path]) -> Iterator[Unused]:
-    """Find images of the private engine: those of earlier recipes; without clusters all others too.
+    """List images of the private engine: those of earlier recipes; without clusters all others too.
 
     While a cluster is up, an image that was built may be about to be loaded. `programs` are those
     in the cache. Starts the private engine if it has images.
@@ -34,24 +35,21 @@ def unused_images(programs: Mapping[str, Path]) -> Iterator[Unused]:
     docker = _private_engine()
     if docker is None:
         return
-    keep = _needed_images(docker, programs)
+    needed = _needed_images(docker, programs)
     clusters = privateengine.engine_users()
-    ours = _labelled(docker)
-    for image, name, size in _listed(docker):
-        if image not in keep and (image in ours or name == "<none>:<none>" or not clusters):
-            yield Unused(f"image {name}", size, lambda image=image: _remove_image(docker, image))  # type: ignore[misc]
-    if not clusters:
-        cache = _build_cache(docker)
-        if cache:
-            yield Unused(
-                "what docker build keeps",
-                cache,
-                lambda: docker.output("builder", "prune", "--all", "--force", timeout=300),
-            )
+    ours = _labeled(docker)
+    for image, name, size in _images(docker):
+        if image not in needed and (image in ours or name == "<none>:<none>" or not clusters):
+            yield Unused(f"image {name}", size, functools.partial(_remove_image, docker, image))
+    if not clusters and (size := _build_cache(docker)):
+        prune = functools.partial(
+            docker.output, "builder", "prune", "--all", "--force", timeout=300
+        )
+        yield Unused("the build cache of docker", size, prune)
 
 
 def _private_engine() -> Engine | None:
-    """Return the private engine, started if it has images; None where there is nothing to see."""
+    """Return the private engine, started if it has images; None if it has none."""
     if not (privateengine.data_root() / "image").exists():
         return None
     try:
@@ -67,27 +65,26 @@ def _needed_images(docker: Engine, programs: Mapping[str, Path]) -> set[str]:
     ids: list[str] = []
     if containers:
         ids += docker.output("inspect", "--format", "{{.Image}}", *containers).split()
-    names = [baseimages.present(docker, role) for role in Role]
+    names = [name for role in Role if (name := baseimages.present(docker, role))]
     if nodeimage.present(docker, programs):
         names.append(nodeimage.NAME)
     if docker.has_image(localimages.METRICS_SERVER):
         names.append(localimages.METRICS_SERVER)
-    wanted = [name for name in names if name]
-    if wanted:
-        ids += docker.output("image", "inspect", "--format", "{{.Id}}", *wanted).split()
+    if names:
+        ids += docker.output("image", "inspect", "--format", "{{.Id}}", *names).split()
     return set(ids)
 
 
-def _labelled(docker: Engine) -> set[str]:
+def _labeled(docker: Engine) -> set[str]:
     label = f"label={RECIPE_LABEL}"
     return set(docker.output("image", "ls", "--quiet", "--no-trunc", "--filter", label).split())
 
 
-def _listed(docker: Engine) -> Iterator[tuple[str, str, int]]:
-    """Return the id of each image, its names, and the size of what no other image has."""
-    listed = json.loads(docker.output("system", "df", "--verbose", "--format", "{{json .Images}}"))
-    for image in dict.fromkeys(row["ID"] for row in listed):
-        rows = [row for row in listed if row["ID"] == image]
+def _images(docker: Engine) -> Iterator[tuple[str, str, int]]:
+    """List the id of each image, its names, and the size of what no other image has."""
+    table = json.loads(docker.output("system", "df", "--verbose", "--format", "{{json .Images}}"))
+    for image in dict.fromkeys(row["ID"] for row in table):
+        rows = [row for row in table if row["ID"] == image]
         names = sorted(f"{row['Repository']}:{row['Tag']}" for row in rows)
         yield image, ", ".join(names), byte_count(rows[0]["UniqueSize"])
 
@@ -101,13 +98,13 @@ def _build_cache(docker: Engine) -> int:
     return 0
 
 
-def byte_count(said: str) -> int:
+def byte_count(size: str) -> int:
     """Return the bytes that Docker means by `12.3MB`."""
-    number = said.rstrip("BkMGT")
-    return int(float(number or 0) * _UNITS.get(said[len(number) :], 1))
+    number = size.rstrip("BkMGT")
+    return int(float(number or 0) * _UNITS.get(size[len(number) :], 1))
 
 
 def _remove_image(docker: Engine, image: str) -> None:
-    # One that a running container or another image needs says so, and stays.
+    # It fails for one that a running container or another image needs, which stays.
     with contextlib.suppress(CommandFailed):
         docker.output("image", "rm", "--force", image, timeout=120)

@@ -1,9 +1,6 @@
 """Programs built from Go modules."""
 
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,44 +9,61 @@ from devcluster import binaries, paths, run
 from devcluster.errors import DevclusterError
 from devcluster.offline import gobuild
 from devcluster.offline.gobuild import BuildProgress
+from tests.devcluster.support import needs_go, python, start, until, write_program
 
-pytestmark = pytest.mark.devcluster
+pytestmark = [pytest.mark.devcluster, pytest.mark.usefixtures("own_cache")]
 
-needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
-# Where Go keeps what it compiled follows XDG_CACHE_HOME: these tests use the real one.
-GO_CACHE = run.output(["go", "env", "GOCACHE"]) if shutil.which("go") else ""
-
-
-@pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("GOCACHE", GO_CACHE)
-    monkeypatch.delenv("DEVCLUSTER_BUILD", raising=False)
+BUILD = python(
+    "from devcluster import binaries; print(binaries.ensure(['pause'], build=True)['pause'])"
+)
+GO = """#!/bin/sh
+while [ "$1" != -o ]; do shift; done
+printf '#!/bin/sh\\necho whole\\n' > "$2"
+chmod +x "$2"
+"""
+GO_THAT_HALTS = """#!/bin/sh
+while [ "$1" != -o ]; do shift; done
+echo half > "$2"
+touch {halted}
+while [ ! -e {go_on} ]; do sleep 0.05; done
+echo 'the end of a build that nobody waits for'
+"""
 
 
 @needs_go
 def test_two_at_once_build_once_and_what_was_interrupted_is_cleaned_up() -> None:
-    interrupted = paths.binaries() / f".unfinished-{_folder_name('pause')}-left"
+    folder = gobuild.built_program("pause").parent
+    interrupted = paths.binaries() / f".unfinished-{folder.name}-left"
     interrupted.mkdir(parents=True)
     (interrupted / "pause").write_text("half a program")
-    code = "from devcluster import binaries; print(binaries.ensure(['pause'], build=True)['pause'])"
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    results = [each.communicate(timeout=120) for each in both]
-    assert [each.returncode for each in both] == [0, 0], results
-    assert results[0][0] == results[1][0]
-    assert sum("Building pause" in shown for _, shown in results) == 1, results
-    assert [entry.name for entry in paths.binaries().iterdir()] == [_folder_name("pause")]
-    assert os.access(results[0][0].strip(), os.X_OK)
+    both = [start(BUILD) for _ in range(2)]
+    printed = [build.communicate(timeout=120)[0] for build in both]
+    assert [build.returncode for build in both] == [0, 0], printed
+    programs = {lines.splitlines()[-1] for lines in printed}
+    assert programs == {str(folder / "pause")}
+    assert sum("Building pause" in lines for lines in printed) == 1, printed
+    assert list(paths.binaries().iterdir()) == [folder]
+    assert os.access(folder / "pause", os.X_OK)
 
 
-def _folder_name(program: str) -> str:
-    return gobuild.build_folder(gobuild.recipe_of(program)).name
+def test_half_a_build_is_never_used(tmp_path: Path) -> None:
+    halted, go_on = tmp_path / "halted", tmp_path / "go-on"
+    write_program(tmp_path / "first/go", GO_THAT_HALTS.format(halted=halted, go_on=go_on))
+    write_program(tmp_path / "second/go", GO)
+    with start(BUILD, PATH=f"{tmp_path / 'first'}:{os.environ['PATH']}") as first:
+        until(halted.exists)
+        first.kill()
+
+    with start(BUILD, PATH=f"{tmp_path / 'second'}:{os.environ['PATH']}") as second:
+        assert second.stdout is not None
+        assert "left running" in second.stdout.readline(), "the first build is still writing"
+        go_on.touch()
+        printed, _ = second.communicate(timeout=60)
+
+    assert second.returncode == 0, printed
+    program = Path(printed.splitlines()[-1])
+    assert run.output([program]) == "whole"
+    assert list(paths.binaries().iterdir()) == [program.parent]
 
 
 @needs_go
@@ -73,11 +87,11 @@ def test_without_go_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_progress_of_a_build() -> None:
-    told = BuildProgress(packages=3, package="example.org/it/cmd/it").told
-    assert told("go: downloading example.org/x v1.0.0") == "1 modules fetched"
-    assert told("internal/cpu") == "1 of at most 3 packages"
-    assert told("# example.org/x") == "1 of at most 3 packages"
-    assert told("example.org/it/cmd/it") == "linking"
+    count = BuildProgress(packages=3, package="example.org/it/cmd/it").count
+    assert count("go: downloading example.org/x v1.0.0") == "1 modules fetched"
+    assert count("internal/cpu") == "1 of at most 3 packages"
+    assert count("# example.org/x") == "1 of at most 3 packages"
+    assert count("example.org/it/cmd/it") == "linking"
 
 
 @pytest.mark.parametrize(

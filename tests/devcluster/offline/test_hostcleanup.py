@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from devcluster.offline import hostcleanup
-from devcluster.offline.hostcleanup import Footprint, removals, rule_lines, table_is_empty
+from devcluster.offline.hostcleanup import HostState, removals, rule_lines, table_is_empty
 
 pytestmark = pytest.mark.devcluster
 
@@ -101,7 +102,7 @@ def test_control_groups_of_another_engines_containers_are_not_ours(
         (tmp_path / group).mkdir(parents=True)
         (tmp_path / group / "cgroup.procs").write_text(processes)
 
-    assert sorted(Footprint.now({"PATH": "/none"}).cgroups) == [
+    assert sorted(HostState.now({"PATH": "/none"}).cgroups) == [
         "memory/docker",
         "memory/docker/ended",
         "memory/docker/ended/kubelet",
@@ -126,8 +127,8 @@ def test_only_a_table_without_rules_is_empty(body: str, empty: bool) -> None:
     assert table_is_empty(body) is empty
 
 
-def test_a_footprint_is_read_as_it_was_written() -> None:
-    footprint = Footprint(
+def test_a_host_state_is_read_as_it_was_written() -> None:
+    state = HostState(
         interfaces=frozenset({"lo", "eth0"}),
         rules={"iptables": tuple(rule_lines(BEFORE)), "ip6tables": ()},
         tables=frozenset({"ip filter"}),
@@ -136,4 +137,35 @@ def test_a_footprint_is_read_as_it_was_written() -> None:
         settings={"net/ipv4/ip_forward": "0"},
     )
 
-    assert Footprint.from_json(footprint.to_json()) == footprint
+    assert HostState.from_json(state.to_json()) == state
+
+
+def test_the_state_before_the_engine_is_read_again_after_a_reboot() -> None:
+    nothing = HostState(
+        interfaces=frozenset(),
+        rules={},
+        tables=frozenset(),
+        cgroups=frozenset(),
+        folders=frozenset(),
+        settings={},
+    )
+    before = replace(
+        nothing,
+        interfaces=frozenset({"lo", "gone"}),
+        rules={"iptables": ("filter -A INPUT -j ACCEPT",)},
+        folders=frozenset({"/opt/containerd"}),
+        settings={"net/ipv4/ip_forward": "0"},
+        boot="one",
+    )
+    now = replace(
+        nothing,
+        interfaces=frozenset({"lo", "new"}),
+        folders=frozenset({"/opt/containerd", "/etc/docker"}),
+        settings={"net/ipv4/ip_forward": "1"},
+        boot="two",
+    )
+    state = before.after_boot(now)
+    assert state.settings == {"net/ipv4/ip_forward": "1"}, "set by the user since, and to stay"
+    assert state.interfaces == now.interfaces
+    assert state.folders == before.folders, "files outlast a reboot: the engine's are to go"
+    assert before.after_boot(HostState.from_json(before.to_json())) == before

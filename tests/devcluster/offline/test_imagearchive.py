@@ -107,4 +107,4 @@ def test_the_configuration_names_the_layers_by_their_content(layer: Layer, tmp_p
     assert config["config"]["StopSignal"] == "SIGINT"
     assert config["config"]["Volumes"] == {"/data": {}}
     assert "PGDATA=/data/18" in config["config"]["Env"]
-    assert any(each.startswith("PATH=") for each in config["config"]["Env"])
+    assert any(entry.startswith("PATH=") for entry in config["config"]["Env"])

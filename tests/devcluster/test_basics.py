@@ -1,13 +1,11 @@
-"""What all of devcluster stands on: places, locks, progress, programs that are run and ended."""
+"""What all of devcluster is built on: paths, locks, progress, programs that are run and ended."""
 
-import contextlib
 import io
 import os
 import re
+import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,28 +14,22 @@ from rich.console import Console
 from devcluster import locking, paths, processes, progress, run
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.processes import Process
+from tests.devcluster.support import python, until, waiting
 
-pytestmark = pytest.mark.devcluster
+pytestmark = [pytest.mark.devcluster, pytest.mark.usefixtures("own_cache")]
 
-
-@pytest.fixture(autouse=True)
-def own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture
-def printed(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What people see, as in a log file."""
-    shown = io.StringIO()
-    monkeypatch.setattr(progress, "console", Console(file=shown, width=100))
-    return shown
+HOLD = """
+from devcluster.locking import locked
+with locked("thing"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
-# Places
+# Paths
 
 
-def test_places_follow_the_xdg_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_follow_the_xdg_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths.cache() == tmp_path / "cache" / "devcluster"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/to/be/ignored")
     monkeypatch.setenv("XDG_STATE_HOME", "")
@@ -47,21 +39,33 @@ def test_places_follow_the_xdg_variables(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("name", ["", "-a", "a-", "A", "a_b", "../a", "a/b", "a" * 41])
-def test_a_bad_name_is_refused(name: str) -> None:
+def test_a_bad_name_is_rejected(name: str) -> None:
     with pytest.raises(DevclusterError, match="can't be the name"):
         paths.cluster(name)
 
 
 @pytest.mark.parametrize("name", ["a", "a-1", "a" * 40])
-def test_a_good_name_is_taken(name: str) -> None:
+def test_a_good_name_is_accepted(name: str) -> None:
     assert paths.cluster(name).name == name
+
+
+def test_path_does_not_grow_when_env_is_evaluated_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    ours = paths.cluster("one") / "bin"
+    once = run.path_with([ours])
+    monkeypatch.setenv("PATH", once)
+    assert once == f"{ours}:/usr/bin:/bin"
+    assert run.path_with([ours]) == once
+    other = paths.cluster("two") / "bin"
+    assert run.path_with([other]) == f"{other}:/usr/bin:/bin", "that of another cluster goes"
 
 
 # Locks
 
 
-def test_a_lock_is_held_by_one_and_names_the_holder(printed: io.StringIO) -> None:
-    with _holding("thing") as holder:
+def test_a_lock_is_held_by_one_process_and_names_it(printed: io.StringIO) -> None:
+    with waiting(HOLD) as (holder, line):
+        assert line == "held"
         with (
             pytest.raises(DevclusterError, match=f"process {holder.pid}"),
             locking.locked("thing", timeout=1.5),
@@ -73,25 +77,47 @@ def test_a_lock_is_held_by_one_and_names_the_holder(printed: io.StringIO) -> Non
 
 
 def test_the_lock_of_a_killed_process_is_free() -> None:
-    with _holding("thing") as holder:
+    with waiting(HOLD) as (holder, line):
+        assert line == "held"
         holder.kill()
         with locking.locked("thing", timeout=10):
             pass
 
 
-@contextlib.contextmanager
-def _holding(resource: str) -> Iterator["subprocess.Popen[bytes]"]:
+@pytest.mark.usefixtures("printed")
+def test_a_lock_lasts_as_long_as_what_a_killed_process_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "_REPORT_AFTER_SECONDS", 0.0)
+    child = tmp_path / "child"
+    script = f"echo $$ > {child}.new; mv {child}.new {child}; exec sleep 600"
     code = (
-        "import sys\nfrom devcluster.locking import locked\n"
-        f"with locked({resource!r}):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "from devcluster import run\nfrom devcluster.locking import locked\n"
+        f"with locked('thing'):\n    run.run(['sh', '-c', {script!r}])"
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        yield holder
+    with subprocess.Popen(python(code)) as holder:
+        until(child.exists)
         holder.kill()
+    pid = int(child.read_text())
+    with (
+        pytest.raises(DevclusterError, match="left running"),
+        locking.locked("thing", timeout=0.3),
+    ):
+        pass
+    os.kill(pid, signal.SIGKILL)
+    with locking.locked("thing", timeout=10):
+        pass
+
+
+def test_a_released_lock_is_free_whatever_still_runs() -> None:
+    with locking.locked("thing"):
+        child = subprocess.Popen(["sleep", "600"], pass_fds=locking.inherited_locks())
+    try:
+        with locking.locked("thing", timeout=0):
+            pass
+    finally:
+        child.kill()
+        child.wait()
 
 
 # Progress
@@ -106,13 +132,13 @@ def test_a_step_in_a_log_is_a_line_at_each_end(printed: io.StringIO) -> None:
     assert re.fullmatch(r"✓ Doing it  \d\.\d s", last)
 
 
-def test_a_long_step_in_a_log_says_now_and_then_that_it_goes_on(
+def test_a_long_step_in_a_log_reports_at_intervals(
     printed: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "_PLAIN_INTERVAL_SECONDS", 0.01)
     with progress.step("Doing it") as step:
         step.update("[12] of 30")
-        _until(lambda: "[12] of 30" in printed.getvalue())
+        until(lambda: "[12] of 30" in printed.getvalue())
 
 
 def test_a_step_that_fails_says_so(printed: io.StringIO) -> None:
@@ -121,13 +147,13 @@ def test_a_step_that_fails_says_so(printed: io.StringIO) -> None:
     assert printed.getvalue().splitlines()[-1].startswith("✗ Doing it")
 
 
-def test_steps_inside_each_other_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nested_steps_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(progress, "console", Console(file=shown, force_terminal=True, width=100))
     with progress.step("Outer") as outer, progress.step("Inner", 5) as inner:
         outer.update("waiting")
         inner.update("working")
-        _until(lambda: "working" in shown.getvalue() and "Outer" in shown.getvalue())
+        until(lambda: "working" in shown.getvalue() and "Outer" in shown.getvalue())
     assert shown.getvalue().index("✓ ") < shown.getvalue().rindex("Outer")
     assert "of about 5.0 s" in shown.getvalue()
 
@@ -155,34 +181,35 @@ def test_a_program_that_fails_shows_its_last_lines_and_its_log(tmp_path: Path) -
     script = "for i in $(seq 50); do echo line $i; done; echo the reason >&2; exit 3"
     with pytest.raises(CommandFailed) as caught:
         run.run(["sh", "-c", script], log=log, hint="Do that.")
-    told = str(caught.value)
-    assert "`sh` failed with exit code 3" in told
-    assert "the reason" in told
-    assert "line 50" in told
-    assert "line 9\n" not in told, "no wall of logs"
-    assert str(log) in told
-    assert told.endswith("Do that.")
+    message = str(caught.value)
+    assert "`sh` failed with exit code 3" in message
+    assert "the reason" in message
+    assert "line 50" in message
+    assert "line 9\n" not in message, "no wall of logs"
+    assert str(log) in message
+    assert message.endswith("Do that.")
     assert log.read_text().startswith("line 1\n")
 
 
-def test_lines_are_told_as_they_come_and_check_can_be_left_out() -> None:
-    told: list[str] = []
-    result = run.run(
-        ["sh", "-c", "echo $GREETING; exit 4"],
-        env={"GREETING": "hello"},
-        on_line=told.append,
-        check=False,
-    )
-    assert told == ["hello"]
-    assert (result.returncode, result.output) == (4, "hello\n")
+def test_lines_are_reported_as_they_come_even_if_the_program_fails_later() -> None:
+    lines: list[str] = []
+    with pytest.raises(CommandFailed) as caught:
+        run.run(
+            ["sh", "-c", "echo $GREETING; exit 4"],
+            env={"GREETING": "hello"},
+            on_line=lines.append,
+        )
+    assert lines == ["hello"]
+    assert (caught.value.returncode, caught.value.tail) == (4, "hello")
 
 
 def test_a_program_that_takes_too_long_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    child = tmp_path / "child"
-    with pytest.raises(CommandFailed, match=r"took more than 0\.5 s") as caught:
-        run.run(["sh", "-c", f"sleep 600 & echo $! > {child}; wait"], timeout=0.5)
-    assert caught.value.returncode is None
-    _until(lambda: _is_gone(int(child.read_text())))
+    for name, start in (("run", run.run), ("output", run.output)):
+        child = tmp_path / name
+        with pytest.raises(CommandFailed, match=r"took more than 0\.5 s") as caught:
+            start(["sh", "-c", f"sleep 600 & echo $! > {child}; wait"], timeout=0.5)
+        assert caught.value.returncode is None
+        until(lambda child=child: _is_gone(int(child.read_text())))  # type: ignore[misc]
 
 
 def test_a_missing_program_is_named() -> None:
@@ -203,7 +230,7 @@ def test_output_is_standard_output_only() -> None:
 # Processes that go on
 
 
-def test_a_number_given_to_another_process_is_not_ours() -> None:
+def test_a_number_that_another_process_has_got_is_not_ours() -> None:
     with subprocess.Popen(["sleep", "600"]) as other:
         theirs = Process.of("other", other.pid)
         assert theirs.alive
@@ -217,11 +244,11 @@ def test_a_number_given_to_another_process_is_not_ours() -> None:
         other.kill()
 
 
-def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+def test_a_process_that_ignores_signals_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     script = "trap '' TERM; echo ready; while :; do sleep 0.1; done"
     deaf = processes.start("deaf", ["sh", "-c", script], cwd=tmp_path, log=log)
-    _until(lambda: processes.tail(log) == "ready")
+    until(lambda: processes.tail(log) == "ready")
     began = time.monotonic()
     processes.end([deaf], seconds=0.3)
     assert time.monotonic() - began < 5
@@ -232,7 +259,7 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
 
 def test_a_zombie_is_not_alive(tmp_path: Path) -> None:
     short = processes.start("short", ["true"], cwd=tmp_path, log=tmp_path / "log")
-    _until(lambda: not short.alive)
+    until(lambda: not short.alive)
     processes.end([short])
     with pytest.raises(CommandFailed, match="can't be started"):
         processes.start("none", ["/no/such/program"], cwd=tmp_path, log=tmp_path / "log")
@@ -251,10 +278,3 @@ def _is_gone(pid: int) -> bool:
     except ProcessLookupError:
         return True
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def _until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
