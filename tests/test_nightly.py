@@ -1,4 +1,4 @@
-"""What takes too long for CI runs at night, part by part, and leaves a result to rely on."""
+"""P2, CI/CD reliability: what takes too long for CI runs at night, and leaves a result."""
 
 from __future__ import annotations
 
