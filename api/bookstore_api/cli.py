@@ -13,14 +13,14 @@ import structlog
 import typer
 
 from bookstore_api import __version__, signals
-from bookstore_api.database import Database, open_database
-from bookstore_api.database_uri import SqliteFile, parse_database_uri
+from bookstore_api.database import Database, open_database, read_address
 from bookstore_api.logs import capture_strays, configure_logging, schema_text
 from bookstore_api.outcome import Outcome, report
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
 from bookstore_api.settings.refusals import OF_THE_DATABASE
 from bookstore_api.settings.unknown import unknown_variables
+from bookstore_api.uris.database import SqliteFile
 
 app = typer.Typer(
     name="bookstore-api",
@@ -279,7 +279,7 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 
 def _migrate_development_database(settings: Settings) -> None:
     """Make and update the SQLite file of a laptop; `serve` migrates no other database."""
-    address = parse_database_uri(settings.database_uri())
+    address = read_address(settings.database_uri)
     if settings.production or not isinstance(address, SqliteFile):
         return
     from bookstore_api.schema.migrate import Migration  # noqa: PLC0415 - production does without

@@ -21,13 +21,13 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from bookstore_api.database_uri import (
+from bookstore_api.settings import Settings, SettingsError
+from bookstore_api.uris.database import (
     COMMAND_SECONDS,
     PostgresServer,
     SqliteFile,
     parse_database_uri,
 )
-from bookstore_api.settings import Settings
 
 POOL_WAIT_SECONDS = 5.0
 SQLITE_BUSY_SECONDS = 5.0
@@ -105,7 +105,7 @@ class Database:
 
     def __init__(self, uri: Callable[[], str], *, pool_size: int) -> None:
         """Open nothing yet; `uri` is called again for each new connection."""
-        address = parse_database_uri(uri())
+        address = read_address(uri)
         self.file = address.path if isinstance(address, SqliteFile) else None
         self.engine = _create_engine(uri, pool_size=pool_size, command_seconds=COMMAND_SECONDS)
         # Health is told over a connection of its own: a busy pool is no sick database.
@@ -196,6 +196,14 @@ def open_database(
     )
 
 
+def read_address(uri: Callable[[], str]) -> SqliteFile | PostgresServer:
+    """Return where the database is at this moment; raises SettingsError."""
+    try:
+        return parse_database_uri(uri())
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
 def _write_sessions(engine: AsyncEngine) -> async_sessionmaker[WriteSession]:
     return async_sessionmaker(
         engine.execution_options(sqlite_begin="BEGIN IMMEDIATE"),
@@ -211,7 +219,7 @@ def _create_engine(
     busy_seconds: float = SQLITE_BUSY_SECONDS,
     command_seconds: float | None,
 ) -> AsyncEngine:
-    address = parse_database_uri(uri())
+    address = read_address(uri)
     common: dict[str, Any] = {
         "hide_parameters": True,
         "poolclass": CountingPool,
@@ -230,7 +238,7 @@ def _create_engine(
     @event.listens_for(engine.sync_engine, "do_connect")
     def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
         """Fill in the address and the password as they are now."""
-        now = parse_database_uri(uri())
+        now = read_address(uri)
         if isinstance(now, PostgresServer):
             parameters.clear()
             parameters.update(now.arguments, command_timeout=command_seconds)

@@ -3,18 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
-from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, parse_url
+from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
 from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bookstore_api.settings import Settings, SettingsError
+from bookstore_api.uris.redis import RedisServer, parse_redis_uri
 
 T = TypeVar("T")
 FailureCode = Literal["unreachable", "refused-credentials", "timeout", "failed"]
@@ -22,19 +21,6 @@ FailureCode = Literal["unreachable", "refused-credentials", "timeout", "failed"]
 MAX_CONNECTIONS = 16
 # After a failure nobody waits for Redis again for this long.
 BREAKER_SECONDS = 1.0
-SCHEMES = frozenset({"redis", "rediss"})
-# What a URI may say besides the address: nothing that would undo our timeouts and retries.
-PARAMETERS = frozenset(
-    {
-        "db",
-        "ssl_ca_certs",
-        "ssl_ca_path",
-        "ssl_cert_reqs",
-        "ssl_certfile",
-        "ssl_check_hostname",
-        "ssl_keyfile",
-    }
-)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,48 +31,6 @@ class RedisUnavailableError(Exception):
     def __init__(self, code: FailureCode, message: str) -> None:
         super().__init__(message)
         self.code: FailureCode = code
-
-
-@dataclass(frozen=True, repr=False)
-class RedisServer:
-    """Where Redis is and who we are there; holds the password, so no repr."""
-
-    host: str
-    port: int
-    username: str | None
-    password: str | None
-    database: int
-    tls: bool
-    tls_arguments: dict[str, Any]
-
-
-def parse_redis_uri(uri: str) -> RedisServer:
-    """Understand a URI of Redis; raises SettingsError, never with the URI in it."""
-    uri = uri.strip()
-    try:
-        parts = urlsplit(uri)
-        arguments: dict[str, Any] = {**parse_url(uri)}
-        database = int(arguments.get("db") or parts.path.strip("/") or 0)
-    except (ValueError, TypeError):
-        parts, arguments, database = urlsplit(""), {}, 0
-    if parts.scheme not in SCHEMES or not arguments.get("host") or database < 0:
-        msg = (
-            "The Redis URI must be like redis://:password@host:6379/0, or rediss:// for TLS: "
-            "percent-encode special characters in its password."
-        )
-        raise SettingsError(msg)
-    if {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} - PARAMETERS:
-        msg = f"The Redis URI may have these parameters only: {', '.join(sorted(PARAMETERS))}."
-        raise SettingsError(msg)
-    return RedisServer(
-        host=arguments["host"],
-        port=arguments.get("port", 6379),
-        username=arguments.get("username"),
-        password=arguments.get("password"),
-        database=database,
-        tls=parts.scheme == "rediss",
-        tls_arguments={key: arguments[key] for key in arguments if key.startswith("ssl_")},
-    )
 
 
 class _Live(AbstractConnection):
@@ -231,7 +175,10 @@ class RedisClient:
         if uri is None:
             msg = "The Redis URI is gone: mount its secret again, or restart without one."
             raise SettingsError(msg)
-        server = parse_redis_uri(uri)
+        try:
+            server = parse_redis_uri(uri)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
         if self._tls not in {None, server.tls}:
             msg = "The Redis URI changed between redis:// and rediss://: restart to use it."
             raise SettingsError(msg)

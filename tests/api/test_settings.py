@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bookstore_api.database_uri import PostgresServer, SqliteFile, parse_database_uri
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
 from bookstore_api.settings.describing import Row, masked, to_table
 from bookstore_api.settings.model import variable_of
@@ -17,6 +16,7 @@ from bookstore_api.settings.mounted import FILES
 from bookstore_api.settings.refusals import is_well_known, refusals
 from bookstore_api.settings.sources import file_of
 from bookstore_api.settings.unknown import Unknown, unknown_variables
+from bookstore_api.uris.database import PostgresServer, SqliteFile, parse_database_uri
 from tests.support.bookstore import environment, run_command
 
 ROOT = Path(__file__).parents[2]
@@ -419,6 +419,6 @@ def test_sqlite_is_a_file() -> None:
     ],
 )
 def test_a_wrong_uri_is_refused_without_being_shown(uri: str) -> None:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(ValueError, match=r"URI|SQLite|PostgreSQL") as caught:
         parse_database_uri(uri)
     assert SECRET not in str(caught.value)

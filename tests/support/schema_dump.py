@@ -6,7 +6,7 @@ The order of a table's columns does not: one that was dropped and comes back is 
 import sqlite3
 from contextlib import closing
 
-from bookstore_api.database_uri import SqliteFile, parse_database_uri
+from bookstore_api.uris.database import SqliteFile, parse_database_uri
 from tests.support.postgres import query
 
 POSTGRESQL = """

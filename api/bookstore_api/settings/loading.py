@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_settings import EnvSettingsSource, InitSettingsSource, PydanticBaseSettingsSource
 
+from bookstore_api.settings.errors import SettingsError
 from bookstore_api.settings.model import Settings, variable_of
 from bookstore_api.settings.refusals import refusals
 from bookstore_api.settings.sources import EnvironmentFile, MountedSecrets, layers
-from bookstore_api.settings_error import SettingsError
 
 
 @dataclass(frozen=True)

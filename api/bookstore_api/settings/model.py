@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bookstore_api.settings.errors import SettingsError
 from bookstore_api.settings.mounted import FILES, read_mounted
 from bookstore_api.settings.sources import layers
 from bookstore_api.settings.values import (
@@ -24,7 +25,6 @@ from bookstore_api.settings.values import (
     Text,
     Word,
 )
-from bookstore_api.settings_error import SettingsError
 
 PREFIX = "BOOKSTORE_"
 

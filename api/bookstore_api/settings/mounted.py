@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from bookstore_api.settings_error import SettingsError
+from bookstore_api.settings.errors import SettingsError
 
 # Of each setting that may be mounted, the file below BOOKSTORE_SECRETS_DIR.
 FILES = MappingProxyType(

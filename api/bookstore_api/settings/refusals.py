@@ -6,10 +6,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from bookstore_api.database_uri import SQLITE_SCHEMES
 from bookstore_api.settings.model import Settings, variable_of
 from bookstore_api.settings.mounted import FILES
 from bookstore_api.settings.values import ANY_ORIGIN, Environment
+from bookstore_api.uris.database import SQLITE_SCHEMES
 
 TOKEN_LENGTH = 32
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from bookstore_api.database_uri import parse_database_uri
 from bookstore_api.settings.mounted import Unreadable
-from bookstore_api.settings_error import SettingsError
+from bookstore_api.uris.database import parse_database_uri
+from bookstore_api.uris.redis import parse_redis_uri
 
 ANY_ORIGIN = "*"
 
@@ -113,21 +113,13 @@ def _text(value: object) -> str:
 
 def _database_uri(value: object) -> str:
     uri = _text(value)
-    try:
-        parse_database_uri(uri)
-    except SettingsError as error:
-        raise ValueError(str(error)) from None
+    parse_database_uri(uri)
     return uri
 
 
 def _redis_uri(value: object) -> str:
-    from bookstore_api.redis_client import parse_redis_uri  # noqa: PLC0415 - takes time to load
-
     uri = _text(value)
-    try:
-        parse_redis_uri(uri)
-    except SettingsError as error:
-        raise ValueError(str(error)) from None
+    parse_redis_uri(uri)
     return uri
 
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.redis_client import parse_redis_uri
-from bookstore_api.settings import Settings, SettingsError, load_settings
+from bookstore_api.settings import Settings, load_settings
+from bookstore_api.uris.redis import parse_redis_uri
 from bookstore_operator.components.serving.pod_template import pod_template
 from bookstore_operator.core.secret_values import SHORTEST_TOKEN, Content, fault_of
 from bookstore_operator.crd.bookstore import BookStoreSpec
@@ -156,7 +156,7 @@ def test_operator_and_api_think_the_same_of_a_uri_of_redis(uri: str) -> None:
     """What would keep the API from starting keeps the release from beginning."""
     try:
         parse_redis_uri(uri)
-    except SettingsError:
+    except ValueError:
         taken = False
     else:
         taken = True

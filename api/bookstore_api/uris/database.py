@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from bookstore_api.settings_error import SettingsError
-
 POSTGRES_SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+aiosqlite"})
 
@@ -86,19 +84,19 @@ class PostgresServer:
 
 
 def parse_database_uri(uri: str) -> SqliteFile | PostgresServer:
-    """Understand a database URI; raises SettingsError, never with the URI in it."""
+    """Understand a database URI; raises ValueError, never with the URI in it."""
     try:
         parts = urlsplit(uri.strip())
         _check_ports(parts.netloc)
     except ValueError:
         msg = "The database URI can't be parsed: percent-encode special characters in its password."
-        raise SettingsError(msg) from None
+        raise ValueError(msg) from None
     if parts.scheme in SQLITE_SCHEMES:
         return _parse_sqlite(parts)
     if parts.scheme in POSTGRES_SCHEMES:
         return _parse_postgres(parts)
     msg = "The database URI must start with postgresql:// or sqlite:///."
-    raise SettingsError(msg)
+    raise ValueError(msg)
 
 
 def _check_ports(netloc: str) -> None:
@@ -116,7 +114,7 @@ def _parse_sqlite(parts: SplitResult) -> SqliteFile:
             "A SQLite database is a file: sqlite:///relative/path or sqlite:////absolute/path, "
             "without a host or parameters."
         )
-        raise SettingsError(msg)
+        raise ValueError(msg)
     return SqliteFile(Path(path))
 
 
@@ -127,10 +125,10 @@ def _parse_postgres(parts: SplitResult) -> PostgresServer:
         # Told by its place: what looks like a name may be the rest of a password with a & in it.
         if name not in known:
             msg = f"PostgreSQL does not know parameter {number} after the ? of the database URI."
-            raise SettingsError(msg)
+            raise ValueError(msg)
     if not parts.username and not query.get("user"):
         msg = "The database URI names no user: postgresql://user:password@host:5432/database."
-        raise SettingsError(msg)
+        raise ValueError(msg)
     kept = {name: value for name, value in query.items() if name in DRIVER_PARAMETERS and value}
     session = {name: value for name, value in query.items() if name in SESSION_PARAMETERS and value}
     dsn = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(kept), ""))
@@ -149,5 +147,5 @@ def _connect_seconds(value: str) -> float:
         seconds = int(value or 0)
     except ValueError:
         msg = "The database URI's connect_timeout must be a whole number of seconds."
-        raise SettingsError(msg) from None
+        raise ValueError(msg) from None
     return min(float(seconds), CONNECT_SECONDS) if seconds > 0 else CONNECT_SECONDS

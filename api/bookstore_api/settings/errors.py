@@ -1,4 +1,4 @@
-"""What wrong settings are answered with; on its own because what reads them raises it, too."""
+"""What wrong settings are answered with; a file of its own, as all others of the folder raise it."""
 
 
 class SettingsError(Exception):
