@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_api.settings.loading import assess, read
+from bookstore_api.settings.load import assess, read
 from bookstore_api.settings.unknown import unknown_variables
 from devcluster.images import OFFICIAL, Role
 from devcluster.versions import GO

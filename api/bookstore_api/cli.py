@@ -13,12 +13,13 @@ import structlog
 import typer
 
 from bookstore_api import __version__, signals
+from bookstore_api import outcome as outcomes
 from bookstore_api.database import Database, open_database, read_address
 from bookstore_api.logs import capture_strays, configure_logging, schema_text
-from bookstore_api.outcome import Outcome, report
+from bookstore_api.outcome import Outcome
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
-from bookstore_api.settings.refusals import OF_THE_DATABASE
+from bookstore_api.settings.policy import OF_THE_DATABASE
 from bookstore_api.settings.unknown import unknown_variables
 from bookstore_api.uris.database import SqliteFile
 
@@ -142,7 +143,7 @@ def migrate(
     if (to is None) == (down_to is None):
         msg = "say either --to expand, --to contract or --down-to REVISION"
         raise typer.BadParameter(msg)
-    _run("migrate", lambda settings: asyncio.run(work(settings)), judged=OF_THE_DATABASE)
+    _run("migrate", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE)
 
 
 @app.command()
@@ -159,7 +160,7 @@ def check_schema() -> None:
         async with _database(settings) as database:
             return await run(database)
 
-    _run("check-schema", lambda settings: asyncio.run(work(settings)), judged=OF_THE_DATABASE)
+    _run("check-schema", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE)
 
 
 @app.command()
@@ -174,7 +175,7 @@ def smoke(
     """
     from bookstore_api.smoke import smoke as run  # noqa: PLC0415 - the others do without httpx
 
-    _run("smoke", lambda settings: run(url, settings.staff_token_now()), judged=())
+    _run("smoke", lambda settings: run(url, settings.staff_token_now()), enforced=())
 
 
 class Form(StrEnum):
@@ -197,23 +198,23 @@ def config(
 
     Exit codes: 0 `serve` takes these settings, 1 it refuses them.
     """
-    from bookstore_api.settings import describing, loading  # noqa: PLC0415 - others do without
+    from bookstore_api.settings import load, report  # noqa: PLC0415 - others do without
 
-    reading = loading.read()
-    assessment = loading.assess(reading)
-    rows = list(describing.rows_of(reading, assessment))
+    reading = load.read()
+    assessment = load.assess(reading)
+    rows = list(report.rows_of(reading, assessment))
     unknown = unknown_variables(os.environ)
     if form is Form.JSON:
-        typer.echo(describing.to_json(rows, assessment.wrong, unknown))
+        typer.echo(report.to_json(rows, assessment.wrong, unknown))
     else:
-        heads, *lines = describing.to_table(rows)
+        heads, *lines = report.to_table(rows)
         typer.echo(typer.style(heads, bold=True))  # plain where this is no terminal
         for line in lines:
             typer.echo(line)
     for each in unknown:
         typer.echo(f"bookstore-api: {each}", err=True)
     if assessment.wrong:
-        typer.echo(f"bookstore-api: {loading.told(assessment)}", err=True)
+        typer.echo(f"bookstore-api: {load.format_errors(assessment)}", err=True)
         raise typer.Exit(1)
 
 
@@ -244,14 +245,16 @@ def _stop(error: SettingsError) -> NoReturn:
     raise typer.Exit(1) from None
 
 
-def _run(command: str, work: Callable[[Settings], Outcome], *, judged: Collection[str]) -> NoReturn:
+def _run(
+    command: str, work: Callable[[Settings], Outcome], *, enforced: Collection[str]
+) -> NoReturn:
     """Run a command and tell how it ended, wrong settings included.
 
-    Of what the environment refuses only the settings `judged` count.
+    Of what the environment refuses only the settings `enforced` count.
     """
     try:
         with signals.interruptible():
-            settings = load_settings(judged=judged)
+            settings = load_settings(enforced=enforced)
             configure_logging(settings, stream=sys.stderr)
             capture_strays()
             _warn_of_unknown_variables()
@@ -264,7 +267,7 @@ def _run(command: str, work: Callable[[Settings], Outcome], *, judged: Collectio
     except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
         structlog.stdlib.get_logger(__name__).exception("command failed")
         outcome = Outcome(command, "failed", f"A fault of ours: {type(error).__name__}.")
-    raise typer.Exit(report(outcome))
+    raise typer.Exit(outcomes.report(outcome))
 
 
 @asynccontextmanager

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
-from bookstore_api.settings.describing import Row, masked, to_table
 from bookstore_api.settings.model import variable_of
 from bookstore_api.settings.mounted import FILES
-from bookstore_api.settings.refusals import is_well_known, refusals
+from bookstore_api.settings.policy import is_well_known, violations
+from bookstore_api.settings.report import Row, masked, to_table
 from bookstore_api.settings.sources import file_of
 from bookstore_api.settings.unknown import Unknown, unknown_variables
 from bookstore_api.uris.database import PostgresServer, SqliteFile, parse_database_uri
@@ -54,7 +54,7 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     assert settings.database_uri() == "sqlite:///bookstore.db"
     assert settings.public_host == settings.private_host == "127.0.0.1"
     assert not settings.production
-    assert refusals(settings) == []
+    assert violations(settings) == []
 
 
 @pytest.mark.parametrize(("name", "full"), [("dev", "development"), ("Prod", "production")])
@@ -174,7 +174,7 @@ def test_every_wrong_setting_is_named_and_none_is_shown(
 
 def refused(folder: Path, **settings: object) -> set[str]:
     sound = {"database_url": DATABASE, "staff_token": TOKEN}
-    return {each.setting for each in refusals(production(folder, **sound | settings))}
+    return {each.setting for each in violations(production(folder, **sound | settings))}
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])

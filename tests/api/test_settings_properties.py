@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from bookstore_api.cli import app
 from bookstore_api.settings import Settings, SettingsError, load_settings
-from bookstore_api.settings.refusals import OF_THE_DATABASE
+from bookstore_api.settings.policy import OF_THE_DATABASE
 from tests.support.examples import scaled
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - a container's own network
@@ -350,7 +350,7 @@ def named(error: SettingsError) -> dict[str, Path | None]:
 
 def loaded(judged: frozenset[str] | None = None) -> Settings | SettingsError:
     try:
-        return load_settings(judged=judged)
+        return load_settings(enforced=judged)
     except SettingsError as error:
         return error
 

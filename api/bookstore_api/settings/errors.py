@@ -1,4 +1,4 @@
-"""What wrong settings are answered with; a file of its own, as all others of the folder raise it."""
+"""What wrong settings are answered with; a file of its own, as all the others raise it."""
 
 
 class SettingsError(Exception):

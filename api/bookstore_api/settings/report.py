@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from bookstore_api.settings.loading import Assessment, Reading, Wrong
+from bookstore_api.settings.load import Assessment, InvalidSetting, Reading
 from bookstore_api.settings.model import Settings, variable_of
 from bookstore_api.settings.mounted import FILES
 from bookstore_api.settings.unknown import Unknown
@@ -45,7 +45,9 @@ def rows_of(reading: Reading, assessment: Assessment) -> Iterator[Row]:
         yield Row(variable_of(setting), value, reading.origin(setting))
 
 
-def to_json(rows: Iterable[Row], wrong: Iterable[Wrong], unknown: Iterable[Unknown]) -> str:
+def to_json(
+    rows: Iterable[Row], wrong: Iterable[InvalidSetting], unknown: Iterable[Unknown]
+) -> str:
     """Return all of it as one JSON object."""
     document = {
         "settings": [asdict(row) for row in rows],

@@ -45,7 +45,7 @@ WELL_KNOWN = frozenset(
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Violation:
     """A setting that is well formed and yet refused, why, and what to do. It holds no value."""
 
     setting: str
@@ -58,11 +58,11 @@ class Refusal:
         return variable_of(self.setting)
 
 
-def refusals(settings: Settings) -> list[Refusal]:
+def violations(settings: Settings) -> list[Violation]:
     """Return all that these settings' environment refuses of them; development refuses nothing."""
     if settings.environment is Environment.DEVELOPMENT:
         return []
-    return [refusal for rule in RULES for refusal in rule(settings)]
+    return [violation for rule in RULES for violation in rule(settings)]
 
 
 def is_well_known(secret: str) -> bool:
@@ -76,9 +76,9 @@ def _is_repeated(text: str) -> bool:
     return any(text[size:] == text[:-size] for size in range(1, len(text) // 2 + 1))
 
 
-def _database(settings: Settings) -> Iterator[Refusal]:
+def _database(settings: Settings) -> Iterator[Violation]:
     if settings.database_url is None:
-        yield Refusal(
+        yield Violation(
             "database_url",
             "No database is set.",
             f"Mount a secret with the file {_file(settings, 'database_url')}, or set the variable, "
@@ -90,15 +90,15 @@ def _database(settings: Settings) -> Iterator[Refusal]:
             yield from _database_uri(setting, secret.get_secret_value())
 
 
-def _database_uri(setting: str, uri: str) -> Iterator[Refusal]:
+def _database_uri(setting: str, uri: str) -> Iterator[Violation]:
     if urlsplit(uri).scheme in SQLITE_SCHEMES:
-        yield Refusal(
+        yield Violation(
             setting,
             "SQLite is for development only.",
             f"Name a PostgreSQL server: {_EXAMPLE}.",
         )
     elif _has_well_known_password(uri):
-        yield Refusal(
+        yield Violation(
             setting,
             "The password in it is a well-known one.",
             "Give the database's user another, such as `openssl rand -hex 24` prints.",
@@ -114,9 +114,9 @@ def _has_well_known_password(uri: str) -> bool:
     return bool(passwords & users) or any(map(is_well_known, passwords))
 
 
-def _staff_token(settings: Settings) -> Iterator[Refusal]:
+def _staff_token(settings: Settings) -> Iterator[Violation]:
     if settings.staff_token is None:
-        yield Refusal(
+        yield Violation(
             "staff_token",
             "No staff token is set, and nobody may write without one.",
             f"Mount a secret with the file {_file(settings, 'staff_token')}, or set the variable, "
@@ -130,17 +130,17 @@ def _staff_token(settings: Settings) -> Iterator[Refusal]:
         problem = "It is a well-known one."
     else:
         return
-    yield Refusal("staff_token", problem, "Take what `openssl rand -hex 32` prints.")
+    yield Violation("staff_token", problem, "Take what `openssl rand -hex 32` prints.")
 
 
-def _debug(settings: Settings) -> Iterator[Refusal]:
+def _debug(settings: Settings) -> Iterator[Violation]:
     if settings.debug and settings.environment is Environment.PRODUCTION:
-        yield Refusal("debug", "Debug mode may show the values of variables.", "Set it to false.")
+        yield Violation("debug", "Debug mode may show the values of variables.", "Set it to false.")
 
 
-def _cors(settings: Settings) -> Iterator[Refusal]:
+def _cors(settings: Settings) -> Iterator[Violation]:
     if ANY_ORIGIN in settings.cors_origins:
-        yield Refusal(
+        yield Violation(
             "cors_origins",
             f"{ANY_ORIGIN} lets the pages of any site in.",
             "List the origins that may call the API, such as https://shop.example.com.",
@@ -152,7 +152,7 @@ def _file(settings: Settings, setting: str) -> str:
 
 
 _EXAMPLE = "a URI like postgresql://user:password@host:5432/bookstore"
-RULES: tuple[Callable[[Settings], Iterator[Refusal]], ...] = (
+RULES: tuple[Callable[[Settings], Iterator[Violation]], ...] = (
     _debug,
     _database,
     _staff_token,

@@ -11,12 +11,12 @@ from pydantic_settings import EnvSettingsSource, InitSettingsSource, PydanticBas
 
 from bookstore_api.settings.errors import SettingsError
 from bookstore_api.settings.model import Settings, variable_of
-from bookstore_api.settings.refusals import refusals
+from bookstore_api.settings.policy import violations
 from bookstore_api.settings.sources import EnvironmentFile, MountedSecrets, layers
 
 
 @dataclass(frozen=True)
-class Wrong:
+class InvalidSetting:
     """A setting that can't be used, and what to do. It holds no value.
 
     `file` is the mounted secret that the value is from, if it is from one.
@@ -80,28 +80,28 @@ class Assessment:
     """Settings, with the default in the place of what is malformed, and all that is wrong."""
 
     settings: Settings
-    malformed: tuple[Wrong, ...]
-    refused: tuple[Wrong, ...]
+    malformed: tuple[InvalidSetting, ...]
+    refused: tuple[InvalidSetting, ...]
 
     @property
-    def wrong(self) -> tuple[Wrong, ...]:
+    def wrong(self) -> tuple[InvalidSetting, ...]:
         """All that keeps `serve` from starting."""
         return self.malformed + self.refused
 
 
-def load_settings(*, judged: Collection[str] | None = None) -> Settings:
+def load_settings(*, enforced: Collection[str] | None = None) -> Settings:
     """Read the settings of this process.
 
-    Of what the environment refuses only `judged` counts, for a command that uses nothing else.
+    Of what the environment refuses only `enforced` counts, for a command that uses nothing else.
 
     Raises SettingsError that names every wrong setting, one a line.
     """
     assessment = assess(read())
-    if judged is not None:
-        counting = tuple(each for each in assessment.refused if each.setting in judged)
+    if enforced is not None:
+        counting = tuple(each for each in assessment.refused if each.setting in enforced)
         assessment = replace(assessment, refused=counting)
     if assessment.wrong:
-        raise SettingsError(told(assessment))
+        raise SettingsError(format_errors(assessment))
     return assessment.settings
 
 
@@ -120,10 +120,12 @@ def assess(reading: Reading) -> Assessment:
         problems = _problems(error)
         rest = InitSettingsSource(Settings, reading.values(without=problems))
         settings = _understand((rest,))
-    malformed = (Wrong(name, problem, reading.file(name)) for name, problem in problems.items())
+    malformed = (
+        InvalidSetting(name, problem, reading.file(name)) for name, problem in problems.items()
+    )
     refused = (
-        Wrong(each.setting, f"{each.problem} {each.remedy}", reading.file(each.setting))
-        for each in refusals(settings)
+        InvalidSetting(each.setting, f"{each.problem} {each.remedy}", reading.file(each.setting))
+        for each in violations(settings)
         if each.setting not in problems
     )
     return Assessment(settings, tuple(malformed), tuple(refused))
@@ -143,7 +145,7 @@ def _problems(error: ValidationError) -> dict[str, str]:
     return problems
 
 
-def told(assessment: Assessment) -> str:
+def format_errors(assessment: Assessment) -> str:
     """Tell people what is wrong, a line for each setting, and what helps."""
     wrong = assessment.wrong
     count = "A setting is wrong" if len(wrong) == 1 else f"{len(wrong)} settings are wrong"
