@@ -1,6 +1,6 @@
 """The entry point: listens to signals before it loads what takes time."""
 
-from bookstore_api import signals
+from bookstore_api.process import signals
 
 
 def main() -> None:

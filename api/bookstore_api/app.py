@@ -16,13 +16,14 @@ from bookstore_api.docs_page import docs_page
 from bookstore_api.health import Health
 from bookstore_api.middleware.body_limit import BodyLimit, BodyLimits
 from bookstore_api.middleware.boundary import Boundary
-from bookstore_api.middleware.connections import Connections, Drain
+from bookstore_api.middleware.connections import Connections
 from bookstore_api.middleware.cors import Cors
 from bookstore_api.middleware.http_metrics import HttpMetrics
 from bookstore_api.middleware.last_resort import LastResort
 from bookstore_api.middleware.rate_limit import RateLimit, RateLimits
 from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.problems import Problem, install_problem_handlers
+from bookstore_api.process.drain import Drain
 from bookstore_api.redis_client import RedisClient, open_redis
 from bookstore_api.settings import Settings
 from bookstore_api.staff import SCHEME, SCHEME_NAME, Staff, install_staff

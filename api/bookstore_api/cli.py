@@ -12,11 +12,12 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from bookstore_api import __version__, signals
-from bookstore_api import outcome as outcomes
+from bookstore_api import __version__
 from bookstore_api.database import Database, open_database, read_address
 from bookstore_api.logs import capture_strays, configure_logging, schema_text
-from bookstore_api.outcome import Outcome
+from bookstore_api.process import result as outcomes
+from bookstore_api.process import signals
+from bookstore_api.process.result import Outcome
 from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
 from bookstore_api.settings.policy import OF_THE_DATABASE
@@ -76,7 +77,7 @@ def serve(
     capture_strays()
     _warn_of_unknown_variables()
     if reload is not None:
-        from bookstore_api.reload import serve_reloading  # noqa: PLC0415 - only development needs it
+        from bookstore_api.process.reload import serve_reloading  # noqa: PLC0415 - only development needs it
 
         serve_reloading(reload)
         return

@@ -14,10 +14,11 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
-from bookstore_api import __version__, signals
+from bookstore_api import __version__
 from bookstore_api.app import Resources, create_app, open_resources
 from bookstore_api.internal import create_internal_app
 from bookstore_api.middleware.connections import Connections
+from bookstore_api.process import signals
 from bookstore_api.protocol import LimitedProtocol, Limits
 from bookstore_api.settings import Settings, SettingsError
 

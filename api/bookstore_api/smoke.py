@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from bookstore_api.catalog.values import make_isbn
-from bookstore_api.outcome import Outcome
+from bookstore_api.process.result import Outcome
 from bookstore_api.request_context import (
     RequestContext,
     new_request_id,

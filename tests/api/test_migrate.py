@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from bookstore_api.database import Database, open_database
-from bookstore_api.outcome import MAX_BYTES, Outcome
+from bookstore_api.process.result import MAX_BYTES, Outcome
 from bookstore_api.schema import steps
 from bookstore_api.schema.check import check_schema
 from bookstore_api.schema.lock import migration_lock

@@ -17,8 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http import httptools_impl
 
 from bookstore_api.metrics import REGISTRY
-from bookstore_api.middleware.connections import Connections, Drain
+from bookstore_api.middleware.connections import Connections
 from bookstore_api.middleware.security_headers import security_headers
+from bookstore_api.process.drain import Drain
 from bookstore_api.protocol import LimitedProtocol, expiry
 from bookstore_api.refusals import MAX_PIPELINED
 from bookstore_api.settings import Settings

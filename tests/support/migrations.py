@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bookstore_api.database import open_database
-from bookstore_api.outcome import Outcome
+from bookstore_api.process.result import Outcome
 from bookstore_api.schema.migrate import Migration, Reversal, migrate
 from bookstore_api.schema.tree import SCRIPTS
 from bookstore_api.settings import Settings

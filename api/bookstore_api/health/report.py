@@ -22,7 +22,7 @@ from bookstore_api.health.checks import (
 )
 from bookstore_api.health.finding import Finding, State
 from bookstore_api.health.probe import Observed, Probe
-from bookstore_api.middleware.connections import Drain
+from bookstore_api.process.drain import Drain
 from bookstore_api.redis_client import RedisClient
 from bookstore_api.schema.check import known_revisions
 from bookstore_api.schema.tree import load_tree

@@ -6,18 +6,9 @@ from typing import cast
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bookstore_api.process.drain import Drain
+
 _KEY = "bookstore.connection"
-
-
-class Drain:
-    """Whether this process is about to stop."""
-
-    def __init__(self) -> None:
-        self.started = False
-
-    def start(self) -> None:
-        """From now on, ask clients to go elsewhere."""
-        self.started = True
 
 
 @dataclass(frozen=True, slots=True)

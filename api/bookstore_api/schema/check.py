@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api.catalog.rehearsal import rehearse
 from bookstore_api.database import Database, explain
-from bookstore_api.outcome import Outcome
+from bookstore_api.process.result import Outcome
 from bookstore_api.schema.state import applied, read_tips
 from bookstore_api.schema.tree import SCRIPTS, Branch, Tree, load_tree
 

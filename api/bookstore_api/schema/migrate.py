@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bookstore_api.database import Database, explain
-from bookstore_api.outcome import Outcome
+from bookstore_api.process.result import Outcome
 from bookstore_api.schema.check import assess
 from bookstore_api.schema.lock import LockedError, exclusive
 from bookstore_api.schema.state import applied, read_tips

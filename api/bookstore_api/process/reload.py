@@ -15,7 +15,7 @@ from pathlib import Path
 import structlog
 
 import bookstore_api
-from bookstore_api import signals
+from bookstore_api.process import signals
 
 VARIABLE = "BOOKSTORE_RELOAD"
 POLL_SECONDS = 0.25
