@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from bookstore_api import __version__
 from bookstore_api.catalog import routes as catalog
 from bookstore_api.client_address import ClientAddresses
-from bookstore_api.database import Database, open_database
+from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.docs_page import docs_page
 from bookstore_api.health import Health
 from bookstore_api.middleware.body_limit import BodyLimit, BodyLimits

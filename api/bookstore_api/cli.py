@@ -13,12 +13,13 @@ import structlog
 import typer
 
 from bookstore_api import __version__
-from bookstore_api.database import Database, open_database, read_address
+from bookstore_api.db.engine import read_address
+from bookstore_api.db.schema.tree import Branch
+from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.logs import capture_strays, configure_logging, schema_text
 from bookstore_api.process import result as outcomes
 from bookstore_api.process import signals
 from bookstore_api.process.result import Outcome
-from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
 from bookstore_api.settings.policy import OF_THE_DATABASE
 from bookstore_api.settings.unknown import unknown_variables
@@ -116,9 +117,9 @@ def migrate(
 
     Exit codes: 0 done or nothing to do, 1 failed, 75 others hold a lock, try again.
     """
-    from bookstore_api.schema.migrate import Migration, Reversal  # noqa: PLC0415 - not for serve
-    from bookstore_api.schema.migrate import migrate as run  # noqa: PLC0415
-    from bookstore_api.schema.migrate import plan as make_plan  # noqa: PLC0415
+    from bookstore_api.db.schema.migrate import Migration, Reversal  # noqa: PLC0415 - not for serve
+    from bookstore_api.db.schema.migrate import migrate as run  # noqa: PLC0415
+    from bookstore_api.db.schema.migrate import plan as make_plan  # noqa: PLC0415
 
     def request(settings: Settings) -> Migration | Reversal:
         if to is not None:
@@ -155,7 +156,7 @@ def check_schema() -> None:
 
     Exit codes: 0 current, or ahead but compatible; 3 behind; 4 incompatible; 1 could not tell.
     """
-    from bookstore_api.schema.check import check_schema as run  # noqa: PLC0415 - serve does without
+    from bookstore_api.db.schema.check import check_schema as run  # noqa: PLC0415 - serve does without
 
     async def work(settings: Settings) -> Outcome:
         async with _database(settings) as database:
@@ -286,8 +287,8 @@ def _migrate_development_database(settings: Settings) -> None:
     address = read_address(settings.database_uri)
     if settings.production or not isinstance(address, SqliteFile):
         return
-    from bookstore_api.schema.migrate import Migration  # noqa: PLC0415 - production does without
-    from bookstore_api.schema.migrate import migrate as run  # noqa: PLC0415
+    from bookstore_api.db.schema.migrate import Migration  # noqa: PLC0415 - production does without
+    from bookstore_api.db.schema.migrate import migrate as run  # noqa: PLC0415
 
     async def work() -> Outcome:
         async with _database(settings) as database:

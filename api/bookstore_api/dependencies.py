@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from bookstore_api.database import Database, ReadSession, WriteSession
+from bookstore_api.db.sessions import Database, ReadSession, WriteSession
 
 
 def _database(request: Request) -> Database:

@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
-from bookstore_api.database import PoolState
+from bookstore_api.db.pool import PoolState
 from bookstore_api.middleware.exchange import ABANDONED, METHODS, route_of
 
 # The objectives in docs/reference/metrics.md are told exactly by edges at 50, 100, 250 and 500 ms;

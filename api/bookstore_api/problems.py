@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from bookstore_api.database import DatabaseUnavailableError
+from bookstore_api.db.errors import DatabaseUnavailableError
 from bookstore_api.middleware.exchange import exchange_of
 
 MEDIA_TYPE = "application/problem+json"

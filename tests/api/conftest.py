@@ -10,8 +10,8 @@ import httpx
 import hypothesis
 import pytest
 
+from bookstore_api.db.schema.tree import Branch
 from bookstore_api.logs import configure_logging
-from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Settings
 from tests.support.bookstore import (
     UNLIMITED,

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families as text_metr
 from starlette.types import Message
 
 from bookstore_api.app import open_resources
-from bookstore_api.database import open_database
+from bookstore_api.db.sessions import open_database
 from bookstore_api.health import probe
 from bookstore_api.health.checks import DatabaseCheck, DiskCheck, disk_in_vain, judge_room
 from bookstore_api.health.finding import Finding, Findings, State

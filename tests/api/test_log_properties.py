@@ -314,7 +314,7 @@ def test_every_command_logs_by_the_schema(empty_url: str, tmp_path: Path) -> Non
         assert ended.code == 0, ended
         return {line["logger"] for line in validated(ended.errors.splitlines())}
 
-    migrating = {"bookstore_api.schema.steps", "alembic.runtime.migration"}
+    migrating = {"bookstore_api.db.schema.steps", "alembic.runtime.migration"}
     assert migrating <= run("migrate", "--to", "contract")
     run("check-schema")
     process = Process(env, tmp_path).wait_until_ready()

@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import pytest
 
-from bookstore_api.database import Database, open_database
+from bookstore_api.db.schema import steps
+from bookstore_api.db.schema.check import check_schema
+from bookstore_api.db.schema.lock import migration_lock
+from bookstore_api.db.schema.migrate import Migration, Reversal, migrate, plan
+from bookstore_api.db.schema.steps import TABLE_LOCK_SECONDS
+from bookstore_api.db.schema.tree import SCRIPTS, Branch, load_tree
+from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.process.result import MAX_BYTES, Outcome
-from bookstore_api.schema import steps
-from bookstore_api.schema.check import check_schema
-from bookstore_api.schema.lock import migration_lock
-from bookstore_api.schema.migrate import Migration, Reversal, migrate, plan
-from bookstore_api.schema.steps import TABLE_LOCK_SECONDS
-from bookstore_api.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.settings import Settings
 from bookstore_api.smoke import walk
 from tests.support.bookstore import (
@@ -255,13 +255,13 @@ def test_a_statement_that_stops_the_shop_for_too_long_is_ended(
     slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(600)")')
     outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
     assert (outcome.code, outcome.schema_after) == ("failed", ALL)
-    assert "bookstore_api.schema.operations" in outcome.message
+    assert "bookstore_api.db.schema.operations" in outcome.message
 
 
 def test_a_migration_may_take_longer_than_a_request(
     migrated_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bookstore_api.database.COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr("bookstore_api.db.sessions.COMMAND_SECONDS", 0.5)
     slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(1)")')
     outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
     assert outcome.code == "migrated", outcome

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.schema.migrate import Migration
-from bookstore_api.schema.tree import Branch, load_tree
+from bookstore_api.db.schema.migrate import Migration
+from bookstore_api.db.schema.tree import Branch, load_tree
 from tests.support.bookstore import apply_schema, environment, execute, wait_for
 from tests.support.examples import scaled
 from tests.support.migrations import Script, carry_out

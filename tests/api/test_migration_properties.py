@@ -16,9 +16,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.schema import operations
-from bookstore_api.schema.migrate import Migration, Reversal
-from bookstore_api.schema.tree import BASE, SCRIPTS, Branch, Tree, load_tree
+from bookstore_api.db.schema import operations
+from bookstore_api.db.schema.migrate import Migration, Reversal
+from bookstore_api.db.schema.tree import BASE, SCRIPTS, Branch, Tree, load_tree
 from tests.support.bookstore import execute
 from tests.support.examples import scaled
 from tests.support.migrations import YEARS_OF_RELEASES, carry_out, newer_code, only

@@ -10,14 +10,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from bookstore_api.database import open_database
-from bookstore_api.orm import Base
-from bookstore_api.schema.lint import SquawkError, broken_rules
-from bookstore_api.schema.tree import SCRIPTS, Branch, load_tree
+from bookstore_api.db.orm import Base
+from bookstore_api.db.schema.tree import SCRIPTS, Branch, load_tree
+from bookstore_api.db.sessions import open_database
 from bookstore_api.settings import Settings
+from migration_lint.lint import SquawkError, broken_rules
 from tests.support.migrations import YEARS_OF_RELEASES, Script, newer_code
-
-SQUAWK = Path(__file__).parents[2] / "api" / "squawk"
 
 EXPAND = Script("0001_e", labels=("expand",))
 CONTRACT = Script("0001_c", labels=("contract",), depends_on=("0001_e",), branch="contract")
@@ -33,11 +31,11 @@ def contract(id_: str, body: str = "pass") -> Script:
 
 
 def broken(folder: Path, *scripts: Script) -> list[str]:
-    return broken_rules(newer_code(folder, *scripts, known=False), SQUAWK)
+    return broken_rules(newer_code(folder, *scripts, known=False))
 
 
 def test_the_migrations_keep_the_rules() -> None:
-    assert broken_rules(SCRIPTS, SQUAWK) == []
+    assert broken_rules(SCRIPTS) == []
 
 
 def test_good_migrations_break_no_rule(tmp_path: Path) -> None:
@@ -49,7 +47,7 @@ def test_good_migrations_break_no_rule(tmp_path: Path) -> None:
         Script(**{**vars(script), "body": needed}) if script.id == "0002_pages_needed" else script
         for script in YEARS_OF_RELEASES
     ]
-    assert broken_rules(newer_code(tmp_path, *good), SQUAWK) == []
+    assert broken_rules(newer_code(tmp_path, *good)) == []
 
 
 @pytest.mark.parametrize(
@@ -134,15 +132,15 @@ def test_good_migrations_break_no_rule(tmp_path: Path) -> None:
                 CONTRACT,
                 expand("0002_e", 'op.create_index("i", "t", ["c"], postgresql_concurrently=True)'),
             ],
-            "outside of a transaction use bookstore_api.schema.operations",
+            "outside of a transaction use bookstore_api.db.schema.operations",
         ),
         (
             [EXPAND, CONTRACT, expand("0002_e", 'op.execute("create index concurrently i on t")')],
-            "outside of a transaction use bookstore_api.schema.operations",
+            "outside of a transaction use bookstore_api.db.schema.operations",
         ),
         (
             [EXPAND, CONTRACT, expand("0002_e", "with op.get_context().autocommit_block(): pass")],
-            "outside of a transaction use bookstore_api.schema.operations",
+            "outside of a transaction use bookstore_api.db.schema.operations",
         ),
         (
             [
@@ -169,7 +167,7 @@ def test_each_broken_rule_is_found(tmp_path: Path, scripts: list[Script], compla
 def test_a_script_that_is_no_python_is_found(tmp_path: Path) -> None:
     scripts = newer_code(tmp_path)
     (scripts / "versions" / "expand_0002_e.py").write_text("revision =", encoding="utf-8")
-    (sentence,) = broken_rules(scripts, SQUAWK)
+    (sentence,) = broken_rules(scripts)
     assert sentence.startswith("expand_0002_e.py is no Python")
 
 
@@ -180,7 +178,7 @@ def test_a_script_has_its_two_functions_and_no_other(tmp_path: Path) -> None:
     for wrong in (text + "\n\ndef helper(): ...\n", text.partition("def downgrade")[0]):
         path.write_text(wrong, encoding="utf-8")
         load_tree.cache_clear()
-        assert any("and no other function" in line for line in broken_rules(scripts, SQUAWK))
+        assert any("and no other function" in line for line in broken_rules(scripts))
 
 
 REFUSED_EVERYWHERE = [
@@ -241,10 +239,7 @@ def test_a_tree_that_squawk_can_not_be_asked_about_passes_not(tmp_path: Path) ->
 def test_the_command_prints_each_broken_rule_and_fails(tmp_path: Path) -> None:
     def lint(scripts: Path) -> tuple[int, str]:
         done = subprocess.run(
-            [
-                *(sys.executable, "-m", "bookstore_api.schema.lint"),
-                *("--scripts", scripts, "--squawk", SQUAWK),
-            ],
+            [sys.executable, "-m", "migration_lint", "--scripts", scripts],
             check=False,
             capture_output=True,
             text=True,

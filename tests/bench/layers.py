@@ -28,9 +28,9 @@ from starlette.types import ASGIApp, Message
 
 from bookstore_api.app import Resources, create_app, open_resources
 from bookstore_api.catalog.values import make_isbn
+from bookstore_api.db.schema.tree import Branch
 from bookstore_api.logs import configure_logging
 from bookstore_api.middleware.exchange import Exchange, begin
-from bookstore_api.schema.tree import Branch
 from bookstore_api.settings import Settings
 from bookstore_api.staff import Staff
 from tests.support.bookstore import apply_schema

@@ -19,9 +19,9 @@ import httpx
 from starlette.types import ASGIApp
 
 from bookstore_api.app import create_app
-from bookstore_api.database import open_database
-from bookstore_api.schema.migrate import Migration, migrate
-from bookstore_api.schema.tree import SCRIPTS, Branch
+from bookstore_api.db.schema.migrate import Migration, migrate
+from bookstore_api.db.schema.tree import SCRIPTS, Branch
+from bookstore_api.db.sessions import open_database
 from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
 from bookstore_api.uris.database import SqliteFile, parse_database_uri

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bookstore_api.schema.tree import Branch
+from bookstore_api.db.schema.tree import Branch
 from tests.support.bookstore import Process, apply_schema, environment, execute
 from tests.support.postgres import own_postgres
 

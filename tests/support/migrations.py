@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bookstore_api.database import open_database
+from bookstore_api.db.schema.migrate import Migration, Reversal, migrate
+from bookstore_api.db.schema.tree import SCRIPTS
+from bookstore_api.db.sessions import open_database
 from bookstore_api.process.result import Outcome
-from bookstore_api.schema.migrate import Migration, Reversal, migrate
-from bookstore_api.schema.tree import SCRIPTS
 from bookstore_api.settings import Settings
 
 TEMPLATE = '''"""{id}."""
@@ -17,7 +17,7 @@ TEMPLATE = '''"""{id}."""
 import sqlalchemy as sa
 from alembic import op
 
-from bookstore_api.schema import operations
+from bookstore_api.db.schema import operations
 
 revision = {id!r}
 down_revision = {follows!r}

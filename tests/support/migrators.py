@@ -29,7 +29,7 @@ class NewerCode:
     @property
     def scripts(self) -> Path:
         """The folder of its migrations."""
-        return self.root / "bookstore_api" / "migrations"
+        return self.root / "bookstore_api" / "db" / "migrations"
 
 
 def newer_package(root: Path, *scripts: Script) -> NewerCode:
@@ -39,7 +39,7 @@ def newer_package(root: Path, *scripts: Script) -> NewerCode:
         source, root / "bookstore_api", ignore=shutil.ignore_patterns("__pycache__", ".*")
     )
     for script in scripts:
-        script.write(root / "bookstore_api" / "migrations" / "versions")
+        script.write(root / "bookstore_api" / "db" / "migrations" / "versions")
     return NewerCode(root)
 
 

@@ -12,7 +12,7 @@ import sys
 from typing import Any, NoReturn
 
 from bookstore_api import __main__, cli
-from bookstore_api.schema import check, migrate
+from bookstore_api.db.schema import check, migrate
 
 LOADED = (cli, check, migrate)  # what the commands would load by themselves
 

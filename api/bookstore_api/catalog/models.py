@@ -15,7 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bookstore_api.catalog.values import SORT_TITLE_LENGTH
-from bookstore_api.orm import Base, UtcDateTime, document, sort_key
+from bookstore_api.db.orm import Base, UtcDateTime, document, sort_key
 
 TITLE_LENGTH = 300
 

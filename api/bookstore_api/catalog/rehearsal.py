@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from bookstore_api.catalog import repository
 from bookstore_api.catalog.models import Book
 from bookstore_api.catalog.values import make_isbn, new_id
-from bookstore_api.database import WriteSession
+from bookstore_api.db.sessions import WriteSession
 from bookstore_api.pagination import SortKey
 
 

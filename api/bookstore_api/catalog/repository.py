@@ -7,7 +7,7 @@ from sqlalchemy import literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from bookstore_api.catalog.models import Book
-from bookstore_api.database import ReadSession, WriteSession
+from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.pagination import SortKey
 
 

@@ -7,7 +7,7 @@ from bookstore_api.catalog import repository
 from bookstore_api.catalog.models import Book
 from bookstore_api.catalog.schemas import BookCreate, BookRead, BookUpdate, price_columns, to_read
 from bookstore_api.catalog.values import new_id, to_sort_title
-from bookstore_api.database import ReadSession, WriteSession
+from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.etags import Precondition
 from bookstore_api.pagination import Page, SortKey, decode_cursor, encode_cursor
 from bookstore_api.problems import ConflictError, NotFoundError, PreconditionFailedError

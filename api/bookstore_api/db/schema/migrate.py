@@ -8,13 +8,14 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bookstore_api.database import Database, explain
+from bookstore_api.db.errors import explain
+from bookstore_api.db.schema.check import assess
+from bookstore_api.db.schema.lock import LockedError, exclusive
+from bookstore_api.db.schema.state import applied, read_tips
+from bookstore_api.db.schema.steps import Direction, TableLockedError, advice, run
+from bookstore_api.db.schema.tree import BASE, SCRIPTS, Branch, Revision, Tree, load_tree
+from bookstore_api.db.sessions import Database
 from bookstore_api.process.result import Outcome
-from bookstore_api.schema.check import assess
-from bookstore_api.schema.lock import LockedError, exclusive
-from bookstore_api.schema.state import applied, read_tips
-from bookstore_api.schema.steps import Direction, TableLockedError, advice, run
-from bookstore_api.schema.tree import BASE, SCRIPTS, Branch, Revision, Tree, load_tree
 
 log = structlog.stdlib.get_logger(__name__)
 

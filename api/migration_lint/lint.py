@@ -1,10 +1,9 @@
-"""Lint the migrations: `python -m bookstore_api.schema.lint --squawk FOLDER`.
+"""What is wrong with a folder of migrations: by our rules, and by squawk.
 
-A tool of those who write them: its rules are in `rules.py`, and squawk reads the SQL that each
-revision runs on PostgreSQL, by one list of what is refused for each branch.
+squawk reads the SQL that each revision runs on PostgreSQL, by one list of what is refused for each
+branch.
 """
 
-import argparse
 import io
 import json
 import re
@@ -21,14 +20,15 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from bookstore_api.schema.rules import broken_by_sources, broken_by_tree, read_sources
-from bookstore_api.schema.steps import LIMITS
-from bookstore_api.schema.tree import SCRIPTS, Branch, alembic_config, load_tree
+from bookstore_api.db.schema.steps import LIMITS
+from bookstore_api.db.schema.tree import Branch, alembic_config, load_tree
+from migration_lint.rules import broken_by_sources, broken_by_tree, read_sources
 
 ALLOWED = re.compile(r"^ *# squawk: allow (?P<rule>[a-z-]+): (?P<reason>\S.*)$", re.MULTILINE)
+SQUAWK = Path(__file__).parent
 
 
-def broken_rules(scripts: Path, squawk: Path) -> list[str]:
+def broken_rules(scripts: Path, squawk: Path = SQUAWK) -> list[str]:
     """Every rule that a folder of migrations breaks, a sentence each.
 
     `squawk` is a folder with a configuration for each branch. Raises SquawkError.
@@ -113,24 +113,3 @@ def _run_squawk(paths: Iterable[Path], config: Path) -> list[dict[str, str]]:
         msg = f"squawk failed: {done.stderr.strip()}"
         raise SquawkError(msg) from None
     return found
-
-
-def main() -> int:
-    """Print each broken rule; the exit code, 1 where there is one."""
-    parser = argparse.ArgumentParser(description="Lint the migrations.")
-    parser.add_argument("--scripts", type=Path, default=SCRIPTS, help="the folder of migrations")
-    parser.add_argument(
-        "--squawk", type=Path, required=True, help="the folder with expand.toml and contract.toml"
-    )
-    arguments = parser.parse_args()
-    try:
-        broken = broken_rules(arguments.scripts, arguments.squawk)
-    except SquawkError as error:
-        broken = [str(error)]
-    for sentence in broken:
-        sys.stdout.write(f"{sentence.rstrip()}\n")
-    return 1 if broken else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,10 @@
-"""Alembic's entry: run the migrations on the connection that bookstore_api.schema hands over."""
+"""Alembic's entry: run the migrations on the connection that bookstore_api.db.schema hands over."""
 
 from alembic import context
 from sqlalchemy import Connection
 
 from bookstore_api.catalog import models
-from bookstore_api.orm import Base
+from bookstore_api.db.orm import Base
 
 assert models.Book.metadata is Base.metadata  # noqa: S101 - the import fills the metadata
 

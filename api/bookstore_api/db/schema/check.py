@@ -7,10 +7,11 @@ from typing import Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api.catalog.rehearsal import rehearse
-from bookstore_api.database import Database, explain
+from bookstore_api.db.errors import explain
+from bookstore_api.db.schema.state import applied, read_tips
+from bookstore_api.db.schema.tree import SCRIPTS, Branch, Tree, load_tree
+from bookstore_api.db.sessions import Database
 from bookstore_api.process.result import Outcome
-from bookstore_api.schema.state import applied, read_tips
-from bookstore_api.schema.tree import SCRIPTS, Branch, Tree, load_tree
 
 Verdict = Literal["current", "ahead", "behind", "incompatible"]
 

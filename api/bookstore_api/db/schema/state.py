@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-from bookstore_api.schema.tree import Tree
+from bookstore_api.db.schema.tree import Tree
 
 VERSIONS = table("alembic_version", column("version_num"))
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bookstore_api.schema.tree import Revision, alembic_config
+from bookstore_api.db.schema.tree import Revision, alembic_config
 
 # DDL queues for its table's lock, and every query queues behind it: so it gives up soon and tries
 # again, after ever longer pauses, rather than stopping the shop while some long query ends.
@@ -125,5 +125,5 @@ def advice(error: BaseException) -> str:
         return ""
     return (
         f" While a statement changes a table, it may take {STATEMENT_SECONDS} s: use "
-        "bookstore_api.schema.operations for what takes longer."
+        "bookstore_api.db.schema.operations for what takes longer."
     )

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bookstore_api.schema.tree import Branch, Revision, Tree
+from bookstore_api.db.schema.tree import Branch, Revision, Tree
 
 MAX_ID_LENGTH = 32  # of the column that Alembic keeps them in
 ID = re.compile(r"(?P<number>\d{4})_[a-z][a-z0-9_]*")
 FIRST = "0001"
 IMPORTS = frozenset({"alembic", "sqlalchemy", *sys.stdlib_module_names})
-OPERATIONS = "bookstore_api.schema.operations"
+OPERATIONS = "bookstore_api.db.schema.operations"
 # Alembic's ways out of the transaction.
 UNMENDED = frozenset({"postgresql_concurrently", "autocommit_block"})
 HARMLESS = frozenset({"f", "get_context"})  # of Alembic's `op`

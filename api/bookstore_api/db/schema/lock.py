@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bookstore_api.database import Database
+from bookstore_api.db.sessions import Database
 
 # The number of our advisory lock: any that is the same in all versions of this code.
 LOCK_ID = 0x626F6F6B73746F72  # "bookstor"

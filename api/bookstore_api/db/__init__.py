@@ -1,0 +1,1 @@
+"""The database: its engines and pools, sessions on them, the schema and its migrations."""

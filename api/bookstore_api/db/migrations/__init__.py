@@ -1,0 +1,1 @@
+"""The migration scripts, run by bookstore_api.db.schema."""

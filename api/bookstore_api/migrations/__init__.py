@@ -1,1 +1,0 @@
-"""The migration scripts, run by bookstore_api.schema."""
