@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from bookstore_api import __version__
+from bookstore_api.cache.client import RedisClient, open_redis
 from bookstore_api.catalog import routes as catalog
 from bookstore_api.client_address import ClientAddresses
 from bookstore_api.db.sessions import Database, open_database
@@ -24,7 +25,6 @@ from bookstore_api.middleware.rate_limit import RateLimit, RateLimits
 from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.problems import Problem, install_problem_handlers
 from bookstore_api.process.drain import Drain
-from bookstore_api.redis_client import RedisClient, open_redis
 from bookstore_api.settings import Settings
 from bookstore_api.staff import SCHEME, SCHEME_NAME, Staff, install_staff
 

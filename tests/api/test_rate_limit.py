@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookstore_api.app import create_app
+from bookstore_api.cache.client import RedisClient
 from bookstore_api.metrics import REGISTRY
 from bookstore_api.middleware import rate_limit
 from bookstore_api.middleware.rate_limit import Limit, LocalCounter, SharedCounter, parse_limit
-from bookstore_api.redis_client import RedisClient
 from bookstore_api.settings import Settings
 from tests.support.bookstore import Process, served
 from tests.support.valkey import Valkey

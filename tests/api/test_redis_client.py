@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bookstore_api.app import open_resources
-from bookstore_api.redis_client import (
-    Breaker,
+from bookstore_api.cache.breaker import Breaker
+from bookstore_api.cache.client import (
     RedisClient,
     RedisUnavailableError,
     open_redis,

@@ -13,12 +13,12 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.db.errors import explain
 from bookstore_api.db.schema.check import Assessment, assess
 from bookstore_api.db.sessions import Database
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import CHECK_SECONDS
-from bookstore_api.redis_client import RedisClient, RedisUnavailableError
 from bookstore_api.settings import SettingsError
 
 T = TypeVar("T")

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from bookstore_api import __version__
+from bookstore_api.cache.client import RedisClient
 from bookstore_api.db.schema.check import known_revisions
 from bookstore_api.db.schema.tree import load_tree
 from bookstore_api.db.sessions import Database
@@ -25,7 +26,6 @@ from bookstore_api.health.checks import (
 from bookstore_api.health.finding import Finding, State
 from bookstore_api.health.probe import Observed, Probe
 from bookstore_api.process.drain import Drain
-from bookstore_api.redis_client import RedisClient
 from bookstore_api.settings import Settings
 
 log = structlog.stdlib.get_logger(__name__)

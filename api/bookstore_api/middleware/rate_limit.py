@@ -11,11 +11,11 @@ from zlib import crc32
 from limits.aio.storage import RedisStorage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.client_address import counted_as
 from bookstore_api.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
 from bookstore_api.middleware.exchange import READS, exchange_of
 from bookstore_api.problems import problem_response
-from bookstore_api.redis_client import RedisClient, RedisUnavailableError
 from bookstore_api.settings import Settings
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
