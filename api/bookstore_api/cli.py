@@ -16,13 +16,13 @@ from bookstore_api import __version__
 from bookstore_api.db.engine import read_address
 from bookstore_api.db.schema.tree import Branch
 from bookstore_api.db.sessions import Database, open_database
-from bookstore_api.logs import capture_strays, configure_logging, schema_text
 from bookstore_api.process import result as outcomes
 from bookstore_api.process import signals
 from bookstore_api.process.result import Outcome
 from bookstore_api.settings import Environment, Settings, SettingsError, load_settings
 from bookstore_api.settings.policy import OF_THE_DATABASE
 from bookstore_api.settings.unknown import unknown_variables
+from bookstore_api.telemetry.logging import configure_logging, install_excepthooks, schema_text
 from bookstore_api.uris.database import SqliteFile
 
 app = typer.Typer(
@@ -75,7 +75,7 @@ def serve(
     """
     settings = _settings()
     configure_logging(settings, stream=sys.stdout)
-    capture_strays()
+    install_excepthooks()
     _warn_of_unknown_variables()
     if reload is not None:
         from bookstore_api.process.reload import serve_reloading  # noqa: PLC0415 - only development needs it
@@ -258,7 +258,7 @@ def _run(
         with signals.interruptible():
             settings = load_settings(enforced=enforced)
             configure_logging(settings, stream=sys.stderr)
-            capture_strays()
+            install_excepthooks()
             _warn_of_unknown_variables()
             outcome = work(settings)
     except SettingsError as error:

@@ -14,8 +14,13 @@ from bookstore_api.app import Resources
 from bookstore_api.health.checks import REDIS
 from bookstore_api.health.finding import State
 from bookstore_api.health.report import Dependency
-from bookstore_api.metrics import DependencyState, ProcessState, RedisState, StateCollector
 from bookstore_api.middleware.security_headers import SecurityHeaders
+from bookstore_api.telemetry.metrics import (
+    DependencyState,
+    ProcessState,
+    RedisState,
+    StateCollector,
+)
 
 
 def create_internal_app(resources: Resources) -> Starlette:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bookstore_api.db.errors import DatabaseUnavailableError
-from bookstore_api.middleware.exchange import exchange_of
+from bookstore_api.telemetry.request_state import request_state
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -202,7 +202,7 @@ def _is_json(content_type: str) -> bool:
 
 
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:
-    exchange_of(request.scope).error = "database_unavailable"
+    request_state(request.scope).error = "database_unavailable"
     log.warning("database unavailable", reason=str(error))
     return problem_response(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -17,7 +17,6 @@ import structlog
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from bookstore_api.metrics import REFUSED_REQUESTS
 from bookstore_api.middleware.connections import Connection, put_connection
 from bookstore_api.refusals import (
     MALFORMED,
@@ -31,6 +30,7 @@ from bookstore_api.refusals import (
     too_large,
 )
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.metrics import REFUSED_REQUESTS
 
 # So long a client that still sends may take to read why it should not have.
 LINGER_SECONDS = 2.0

@@ -10,7 +10,7 @@ import httpx
 
 from bookstore_api.catalog.values import make_isbn
 from bookstore_api.process.result import Outcome
-from bookstore_api.request_context import (
+from bookstore_api.telemetry.trace_context import (
     RequestContext,
     new_request_id,
     outgoing_headers,

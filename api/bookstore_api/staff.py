@@ -12,11 +12,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
-from bookstore_api.metrics import STAFF_ATTEMPTS
-from bookstore_api.middleware.exchange import READS
 from bookstore_api.problems import ProblemError, describe
-from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.settings import Environment, Settings, SettingsError
+from bookstore_api.telemetry.metrics import STAFF_ATTEMPTS
+from bookstore_api.telemetry.pseudonyms import pseudonym
+from bookstore_api.telemetry.request_state import READS
 
 SCHEME_NAME = "staffToken"
 SCHEME = {

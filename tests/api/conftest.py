@@ -11,8 +11,8 @@ import hypothesis
 import pytest
 
 from bookstore_api.db.schema.tree import Branch
-from bookstore_api.logs import configure_logging
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.logging import configure_logging
 from tests.support.bookstore import (
     UNLIMITED,
     Process,

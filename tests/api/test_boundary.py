@@ -20,9 +20,9 @@ from starlette.types import Message, Receive, Scope, Send
 from bookstore_api.app import create_app
 from bookstore_api.client_address import ClientAddresses
 from bookstore_api.middleware.boundary import Boundary
-from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.pseudonyms import pseudonym
 from tests.support.bookstore import served, wait_for
 from tests.support.log_lines import access_lines, logging_to, validated
 
@@ -305,7 +305,7 @@ def test_a_request_that_is_cut_off_is_told_too(stream: io.StringIO) -> None:
 
 def test_a_client_behind_a_proxy_is_told_by_its_own_address(stream: io.StringIO) -> None:
     async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        scope["bookstore.exchange"].client = "192.0.2.1"
+        scope["bookstore.request_state"].client = "192.0.2.1"
         await send({"type": "http.response.start", "status": 204, "headers": []})
 
     asyncio.run(ask(app, {"path": "/", "client": ("198.51.100.1", 1)}))

@@ -22,11 +22,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.app import create_app
 from bookstore_api.client_address import ClientAddresses
-from bookstore_api.metrics import DURATION_BUCKETS, ERROR_TYPES, REGISTRY
 from bookstore_api.middleware.boundary import Boundary
-from bookstore_api.middleware.exchange import METHODS
 from bookstore_api.middleware.http_metrics import HttpMetrics
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.metrics import DURATION_BUCKETS, ERROR_TYPES, REGISTRY
+from bookstore_api.telemetry.request_state import METHODS
 from tests.support.bookstore import served, wait_for
 from tests.support.examples import scaled
 

@@ -25,13 +25,13 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError
 
 import bookstore_api
-from bookstore_api import pseudonyms
-from bookstore_api.logs import lines as logs
-from bookstore_api.logs import schema_text
-from bookstore_api.logs.fields import load_checks
-from bookstore_api.logs.tracebacks import MAX_CHARACTERS, describe_exception
-from bookstore_api.request_context import RequestContext, working_for
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry import pseudonyms
+from bookstore_api.telemetry.logging import lines as logs
+from bookstore_api.telemetry.logging import schema_text
+from bookstore_api.telemetry.logging.fields import load_checks
+from bookstore_api.telemetry.logging.tracebacks import MAX_CHARACTERS, describe_exception
+from bookstore_api.telemetry.trace_context import RequestContext, working_for
 from tests.support.bookstore import environment, run_command
 from tests.support.examples import scaled
 from tests.support.log_lines import SCHEMA, VALIDATOR, logging_to, validated
@@ -391,13 +391,13 @@ def test_who_debugs_on_a_terminal_sees_the_whole_exception(
 
 STRAYS = f"""
 import asyncio, gc, logging, sys, threading, warnings
-from bookstore_api.logs import capture_strays, configure_logging
+from bookstore_api.telemetry.logging import install_excepthooks, configure_logging
 from bookstore_api.settings import Settings
 import uvloop
 
 VALUE = {VALUE!r}
 configure_logging(Settings.model_validate({{"log_format": "json"}}), stream=sys.stderr)
-capture_strays()
+install_excepthooks()
 
 def fail(text):
     raise ValueError(text)

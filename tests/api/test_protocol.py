@@ -16,13 +16,13 @@ from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http import httptools_impl
 
-from bookstore_api.metrics import REGISTRY
 from bookstore_api.middleware.connections import Connections
 from bookstore_api.middleware.security_headers import security_headers
 from bookstore_api.process.drain import Drain
 from bookstore_api.protocol import LimitedProtocol, expiry
 from bookstore_api.refusals import MAX_PIPELINED
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.metrics import REGISTRY
 from tests.support.bookstore import served, wait_for
 from tests.support.log_lines import logging_to, validated
 from tests.support.raw import Answer, answers, connect, exchange, read_to_end

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_api import pseudonyms
-from bookstore_api.pseudonyms import derive_key, pseudonym
+from bookstore_api.telemetry import pseudonyms
+from bookstore_api.telemetry.pseudonyms import derive_key, pseudonym
 
 
 @pytest.fixture(autouse=True)

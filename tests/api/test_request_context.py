@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_api.request_context import (
+from bookstore_api.telemetry.trace_context import (
     RequestContext,
     Trace,
     current,

@@ -12,10 +12,10 @@ import pytest
 
 from bookstore_api.app import create_app
 from bookstore_api.catalog.values import make_isbn
-from bookstore_api.metrics import REGISTRY
-from bookstore_api.pseudonyms import pseudonym
 from bookstore_api.settings import Environment, Settings
 from bookstore_api.staff import Outcome
+from bookstore_api.telemetry.metrics import REGISTRY
+from bookstore_api.telemetry.pseudonyms import pseudonym
 from tests.support.bookstore import Process, environment, run_command, served
 from tests.support.log_lines import logging_to, validated
 

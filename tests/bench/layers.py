@@ -29,10 +29,10 @@ from starlette.types import ASGIApp, Message
 from bookstore_api.app import Resources, create_app, open_resources
 from bookstore_api.catalog.values import make_isbn
 from bookstore_api.db.schema.tree import Branch
-from bookstore_api.logs import configure_logging
-from bookstore_api.middleware.exchange import Exchange, begin
 from bookstore_api.settings import Settings
 from bookstore_api.staff import Staff
+from bookstore_api.telemetry.logging import configure_logging
+from bookstore_api.telemetry.request_state import RequestState, begin
 from tests.support.bookstore import apply_schema
 from tests.support.valkey import own_valkey
 
@@ -112,7 +112,7 @@ def make_call(app: ASGIApp, request: Request, state: Mapping[str, Any]) -> Call:
             "server": ("127.0.0.1", 8000),
             "state": dict(state),
         }
-        begin(scope, Exchange("0123456789abcdef0123456789abcdef", "198.51.100.1"))
+        begin(scope, RequestState("0123456789abcdef0123456789abcdef", "198.51.100.1"))
         await app(scope, receive, send)
 
     return call

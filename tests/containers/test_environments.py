@@ -101,7 +101,9 @@ def options(environment: str, **settings: str) -> list[str]:
 
 def lines(container: Container) -> list[dict[str, Any]]:
     """Return its log, every line of which is as the published schema says."""
-    schema = json.loads(files("bookstore_api").joinpath("log_schema.json").read_text())
+    schema = json.loads(
+        files("bookstore_api.telemetry.logging").joinpath("log_schema.json").read_text()
+    )
     validator = jsonschema.Draft202012Validator(
         schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     )

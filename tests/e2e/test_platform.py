@@ -123,7 +123,9 @@ def log_lines(kubectl: Kubectl, colour: str) -> list[dict[str, Any]]:
 
 
 def assert_lines_are_of_the_schema(lines: list[dict[str, Any]]) -> None:
-    schema = json.loads(files("bookstore_api").joinpath("log_schema.json").read_text("utf-8"))
+    schema = json.loads(
+        files("bookstore_api.telemetry.logging").joinpath("log_schema.json").read_text("utf-8")
+    )
     validator = Draft202012Validator(schema)
     wrong = [(line, error.message) for line in lines for error in validator.iter_errors(line)]
     assert not wrong, wrong[:3]

@@ -9,8 +9,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from bookstore_api.logs import configure_logging, lines, schema_text
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.logging import configure_logging, lines, schema_text
 
 SCHEMA: dict[str, Any] = json.loads(schema_text())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER)

@@ -4,9 +4,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.client_address import ClientAddresses
-from bookstore_api.middleware.exchange import METHODS, Exchange, begin, route_of
-from bookstore_api.pseudonyms import pseudonym
-from bookstore_api.request_context import (
+from bookstore_api.telemetry.pseudonyms import pseudonym
+from bookstore_api.telemetry.request_state import METHODS, RequestState, begin, route_of
+from bookstore_api.telemetry.trace_context import (
     REQUEST_ID_HEADER,
     TRACEPARENT_HEADER,
     RequestContext,
@@ -38,19 +38,19 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         context = _context_of(scope)
-        exchange = Exchange(context.request_id, self._clients.of(scope))
-        begin(scope, exchange)
+        state = RequestState(context.request_id, self._clients.of(scope))
+        begin(scope, state)
         header = (_REQUEST_ID, context.request_id.encode())
 
         async def receive_watching() -> Message:
             message = await receive()
-            if message["type"] == "http.disconnect" and not exchange.answered:
-                exchange.abandoned = True
+            if message["type"] == "http.disconnect" and not state.answered:
+                state.abandoned = True
             return message
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                exchange.status = message["status"]
+                state.status = message["status"]
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
@@ -66,9 +66,9 @@ class Boundary:
                 "request",
                 method=scope["method"] if scope["method"] in METHODS else OTHER_METHOD,
                 route=route_of(scope),
-                status=exchange.outcome,
-                duration_ms=round(exchange.seconds * 1000, 2),
-                client=pseudonym(exchange.client) if exchange.client else None,
+                status=state.outcome,
+                duration_ms=round(state.seconds * 1000, 2),
+                client=pseudonym(state.client) if state.client else None,
                 error=error,
             )
             leave(context, token)

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bookstore_api.metrics import IN_PROGRESS, count_error, count_request, error_type
-from bookstore_api.middleware.exchange import exchange_of, route_of
+from bookstore_api.telemetry.metrics import IN_PROGRESS, count_error, count_request, error_type
+from bookstore_api.telemetry.request_state import request_state, route_of
 
 
 class HttpMetrics:
@@ -19,7 +19,7 @@ class HttpMetrics:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange, broke_off = exchange_of(scope), False
+        state, broke_off = request_state(scope), False
         IN_PROGRESS.scopes[id(scope)] = scope
         try:
             await self._app(scope, receive, send)
@@ -28,9 +28,9 @@ class HttpMetrics:
             raise
         finally:
             del IN_PROGRESS.scopes[id(scope)]
-            status = exchange.outcome
-            count_request(scope["method"], route_of(scope), status, exchange.seconds)
+            status = state.outcome
+            count_request(scope["method"], route_of(scope), status, state.seconds)
             if status >= HTTPStatus.BAD_REQUEST:
-                count_error(exchange.error or error_type(status))
+                count_error(state.error or error_type(status))
             elif broke_off:
                 count_error(error_type(HTTPStatus.INTERNAL_SERVER_ERROR))

@@ -6,8 +6,8 @@ from http import HTTPStatus
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bookstore_api.middleware.exchange import exchange_of, route_of
 from bookstore_api.problems import RETRY_AFTER_SECONDS, problem_response
+from bookstore_api.telemetry.request_state import request_state, route_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -29,7 +29,7 @@ class LastResort:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:  # its time is up: the process ends
             log.warning("request given up", route=route_of(scope))
-            if exchange_of(scope).answered:
+            if request_state(scope).answered:
                 raise
             answer = problem_response(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -39,7 +39,7 @@ class LastResort:
             await answer(scope, receive, send)
         except Exception as error:
             log.exception("unhandled exception", route=route_of(scope))
-            if exchange_of(scope).answered:
+            if request_state(scope).answered:
                 raise  # too late for another answer: the server cuts the connection
             kind = f" ({type(error).__name__})" if self._debug else ""
             answer = problem_response(

@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.client_address import counted_as
-from bookstore_api.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
-from bookstore_api.middleware.exchange import READS, exchange_of
 from bookstore_api.problems import problem_response
 from bookstore_api.settings import Settings
+from bookstore_api.telemetry.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
+from bookstore_api.telemetry.request_state import READS, request_state
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 # More clients than this in a window share counters, so that nobody can fill the memory.
@@ -185,7 +185,7 @@ class RateLimit:
         if counted is None:
             await self._app(scope, receive, send)
             return
-        verdict = await counted.hit(counted_as(exchange_of(scope).client))
+        verdict = await counted.hit(counted_as(request_state(scope).client))
         headers = counted.headers(verdict)
 
         async def send_with_headers(message: Message) -> None:

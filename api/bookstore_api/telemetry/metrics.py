@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from bookstore_api.db.pool import PoolState
-from bookstore_api.middleware.exchange import ABANDONED, METHODS, route_of
+from bookstore_api.telemetry.request_state import ABANDONED, METHODS, route_of
 
 # The objectives in docs/reference/metrics.md are told exactly by edges at 50, 100, 250 and 500 ms;
 # the rest shows how far off an answer is, up to what clients wait for at most.

@@ -12,11 +12,11 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 READS = frozenset({"GET", "HEAD", "OPTIONS"})  # methods that change nothing
 UNMATCHED = "(unmatched)"  # scanners ask for anything: their paths stay out of logs and metrics
 ABANDONED = 499  # as nginx calls it; no standard has a number for what nobody receives
-_KEY = "bookstore.exchange"
+_KEY = "bookstore.request_state"
 
 
 @dataclass(slots=True)
-class Exchange:
+class RequestState:
     """One request and its answer.
 
     `client` is the address that limits are counted by, found past the trusted proxies; `status` is
@@ -54,14 +54,14 @@ class Exchange:
         return time.perf_counter() - self.started
 
 
-def begin(scope: Scope, exchange: Exchange) -> None:
-    """Put the exchange where the layers further in find it."""
-    scope[_KEY] = exchange
+def begin(scope: Scope, state: RequestState) -> None:
+    """Put the state where the layers further in find it."""
+    scope[_KEY] = state
 
 
-def exchange_of(scope: Scope) -> Exchange:
-    """Return the exchange of a request that passed the outermost layer."""
-    return cast("Exchange", scope[_KEY])
+def request_state(scope: Scope) -> RequestState:
+    """Return the state of a request that passed the outermost layer."""
+    return cast("RequestState", scope[_KEY])
 
 
 def route_of(scope: Scope) -> str:

@@ -8,12 +8,12 @@ from typing import TextIO
 
 import structlog
 
-from bookstore_api.logs.tracebacks import short_path
+from bookstore_api.telemetry.logging.tracebacks import short_path
 
 log = structlog.stdlib.get_logger("bookstore_api.strays")
 
 
-def capture_strays() -> None:
+def install_excepthooks() -> None:
     """Log them from now on. asyncio's go through `logging` anyway."""
     sys.excepthook = _on_uncaught
     threading.excepthook = _on_uncaught_in_thread

@@ -14,7 +14,11 @@ Check = Callable[[Any], bool]
 @cache
 def schema_text() -> str:
     """Return the JSON Schema (draft 2020-12) of every line."""
-    return files("bookstore_api").joinpath("log_schema.json").read_text(encoding="utf-8")
+    return (
+        files("bookstore_api.telemetry.logging")
+        .joinpath("log_schema.json")
+        .read_text(encoding="utf-8")
+    )
 
 
 @cache

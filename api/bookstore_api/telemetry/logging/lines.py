@@ -16,11 +16,11 @@ from typing import Any, TextIO
 
 import structlog
 
-from bookstore_api import pseudonyms, request_context
-from bookstore_api.logs.fields import load_checks
-from bookstore_api.logs.libraries import LEFT_OUT, library_event
-from bookstore_api.logs.tracebacks import describe_exception, name_of, short_path
 from bookstore_api.settings import Environment, Settings
+from bookstore_api.telemetry import pseudonyms, trace_context
+from bookstore_api.telemetry.logging.fields import load_checks
+from bookstore_api.telemetry.logging.libraries import LEFT_OUT, library_event
+from bookstore_api.telemetry.logging.tracebacks import describe_exception, name_of, short_path
 
 # Loggers whose lines below warning say nothing that ours do not.
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
@@ -97,7 +97,7 @@ class _Lines:
             "event": _one_line(event) if isinstance(event, str) else f"({type(event).__name__})",
             "logger": _logger_name(logger),
         }
-        if (context := request_context.current()) is not None:
+        if (context := trace_context.current()) is not None:
             line.update(context.fields)
         line.update(self._identity)
         dropped = 0
