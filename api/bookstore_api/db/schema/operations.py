@@ -3,7 +3,7 @@
 PostgreSQL builds an index without stopping writers only outside of a transaction, and a table is
 filled row by row only in many short ones. What such an operation has done so far stays when its
 process is killed, and the revision runs again. So each of these first looks at what is there,
-and a revision that uses one does nothing else (`schema/rules.py` holds it).
+and a revision that uses one does nothing else (`migration_lint` holds it).
 
 On SQLite, which has one writer anyway, they are plain statements in the migration's transaction.
 """
