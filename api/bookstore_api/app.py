@@ -10,11 +10,11 @@ from fastapi.openapi.utils import get_openapi
 
 from bookstore_api import __version__
 from bookstore_api.cache.client import RedisClient, open_redis
-from bookstore_api.catalog import routes as catalog
 from bookstore_api.client_address import ClientAddresses
 from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.docs_page import docs_page
 from bookstore_api.health import Health
+from bookstore_api.kit.problems import Problem, install_problem_handlers
 from bookstore_api.middleware.body_limit import BodyLimit, BodyLimits
 from bookstore_api.middleware.boundary import Boundary
 from bookstore_api.middleware.connections import Connections
@@ -23,9 +23,9 @@ from bookstore_api.middleware.http_metrics import HttpMetrics
 from bookstore_api.middleware.last_resort import LastResort
 from bookstore_api.middleware.rate_limit import RateLimit, RateLimits
 from bookstore_api.middleware.security_headers import SecurityHeaders
-from bookstore_api.problems import Problem, install_problem_handlers
 from bookstore_api.process.drain import Drain
 from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import DOMAINS, self_test
 from bookstore_api.staff import SCHEME, SCHEME_NAME, Staff, install_staff
 
 
@@ -50,7 +50,7 @@ class State(TypedDict):
 async def open_resources(settings: Settings) -> AsyncIterator[Resources]:
     """Open what the apps share, and close it; raises SettingsError."""
     database, redis, drain = open_database(settings), open_redis(settings), Drain()
-    health = Health(settings, database, redis, drain)
+    health = Health(settings, database, redis, drain, self_test)
     try:
         yield Resources(settings, database, redis, drain, health)
     finally:
@@ -83,7 +83,8 @@ def create_app(settings: Settings, resources: Resources | None = None) -> FastAP
     if settings.docs:
         app.add_route("/docs", docs_page, include_in_schema=False)
     install_problem_handlers(app)
-    app.include_router(catalog.router)
+    for domain in DOMAINS:
+        app.include_router(domain.router)
     install_staff(app, Staff(settings))
     _wrap(app, settings, resources)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -120,6 +120,7 @@ def migrate(
     from bookstore_api.db.schema.migrate import Migration, Reversal  # noqa: PLC0415 - not for serve
     from bookstore_api.db.schema.migrate import migrate as run  # noqa: PLC0415
     from bookstore_api.db.schema.migrate import plan as make_plan  # noqa: PLC0415
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415
 
     def request(settings: Settings) -> Migration | Reversal:
         if to is not None:
@@ -136,7 +137,7 @@ def migrate(
         asked = request(settings)
         async with _database(settings) as database:
             if not plan:
-                return await run(database, asked)
+                return await run(database, asked, self_test)
             outcome, steps = await make_plan(database, asked)
             for revision in steps:
                 typer.echo(f"{revision.id}: {revision.summary}")
@@ -157,10 +158,11 @@ def check_schema() -> None:
     Exit codes: 0 current, or ahead but compatible; 3 behind; 4 incompatible; 1 could not tell.
     """
     from bookstore_api.db.schema.check import check_schema as run  # noqa: PLC0415 - serve does without
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415
 
     async def work(settings: Settings) -> Outcome:
         async with _database(settings) as database:
-            return await run(database)
+            return await run(database, self_test)
 
     _run("check-schema", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE)
 
@@ -289,10 +291,12 @@ def _migrate_development_database(settings: Settings) -> None:
         return
     from bookstore_api.db.schema.migrate import Migration  # noqa: PLC0415 - production does without
     from bookstore_api.db.schema.migrate import migrate as run  # noqa: PLC0415
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415
 
     async def work() -> Outcome:
+        migration = Migration(Branch.EXPAND, settings.migration_lock_seconds)
         async with _database(settings) as database:
-            return await run(database, Migration(Branch.EXPAND, settings.migration_lock_seconds))
+            return await run(database, migration, self_test)
 
     outcome = asyncio.run(work())
     if outcome.exit_code != 0:

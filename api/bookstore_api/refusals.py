@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import httptools
 
+from bookstore_api.kit.problems import InvalidField, problem_response
 from bookstore_api.middleware.security_headers import security_headers
-from bookstore_api.problems import InvalidField, problem_response
 
 MAX_TARGET_BYTES = 65_535  # the parser of request targets counts in 16 bits
 MAX_PIPELINED = 16

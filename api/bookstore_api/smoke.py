@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from bookstore_api.catalog.values import make_isbn
 from bookstore_api.process.result import Outcome
+from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.trace_context import (
     RequestContext,
     new_request_id,

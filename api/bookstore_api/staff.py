@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
-from bookstore_api.problems import ProblemError, describe
+from bookstore_api.kit.problems import ProblemError, describe
 from bookstore_api.settings import Environment, Settings, SettingsError
 from bookstore_api.telemetry.metrics import STAFF_ATTEMPTS
 from bookstore_api.telemetry.pseudonyms import pseudonym

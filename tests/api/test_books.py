@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from bookstore_api.catalog.values import make_isbn
+from bookstore_api.shop.catalog.isbn import make_isbn
 from tests.support.bookstore import Served, execute
 
 BOOKS = "/api/v1/books"

@@ -27,6 +27,7 @@ from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import Probe
 from bookstore_api.internal import create_internal_app
 from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import self_test
 from tests.support.bookstore import Process, apply_schema, wait_for
 from tests.support.proxy import running_proxy
 from tests.support.valkey import Valkey
@@ -207,7 +208,7 @@ def test_a_check_lets_go_of_a_connection_that_went_silent(
         async def run() -> None:
             given = {"database_url": url, "secrets_dir": tmp_path / "none"}
             database = open_database(Settings.model_validate(given))
-            check = DatabaseCheck(database)
+            check = DatabaseCheck(database, self_test)
             assert (await check()).of[0].state is not State.FAILED
             getattr(way, how)()
             began = time.monotonic()

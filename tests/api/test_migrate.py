@@ -20,6 +20,7 @@ from bookstore_api.db.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.process.result import MAX_BYTES, Outcome
 from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import self_test
 from bookstore_api.smoke import walk
 from tests.support.bookstore import (
     apply_schema,
@@ -70,7 +71,7 @@ def migrating(
 
 
 def checking(url: str, scripts: Path = SCRIPTS) -> Outcome:
-    return on(url, lambda database: check_schema(database, scripts=scripts))
+    return on(url, lambda database: check_schema(database, self_test, scripts=scripts))
 
 
 def test_the_commands_bring_a_database_up_to_date(empty_url: str, tmp_path: Path) -> None:
@@ -119,7 +120,7 @@ def test_of_eight_migrations_at_once_one_works(empty_url: str) -> None:
         settings = Settings.model_validate({"database_url": empty_url})
         database = open_database(settings, pool_size=2)
         try:
-            return await migrate(database, Migration(Branch.CONTRACT, 60))
+            return await migrate(database, Migration(Branch.CONTRACT, 60), self_test)
         finally:
             await database.close()
 
@@ -154,7 +155,7 @@ def test_who_waits_too_long_for_a_sqlite_file_is_told_so(tmp_path: Path) -> None
             await session.connection()
             other = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
             try:
-                return await migrate(other, Migration(Branch.EXPAND, 0))
+                return await migrate(other, Migration(Branch.EXPAND, 0), self_test)
             finally:
                 await other.close()
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.catalog.values import make_isbn, to_sort_title
+from bookstore_api.kit.text import to_sort_text
+from bookstore_api.shop.catalog.isbn import make_isbn
 from tests.support.bookstore import Served, execute
 from tests.support.examples import scaled
 
@@ -63,7 +64,7 @@ def test_a_walk_meets_every_book_once_in_the_same_order_on_both(
         fill(server, titles)
         books = walk(server.client, limit)
         assert sorted(book["title"] for book in books) == sorted(map(str.strip, titles))
-        places = [(to_sort_title(book["title"]).encode(), book["id"]) for book in books]
+        places = [(to_sort_text(book["title"]).encode(), book["id"]) for book in books]
         assert places == sorted(places)
         orders.append([place for place, _ in places])
     assert orders[0] == orders[1]

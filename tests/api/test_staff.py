@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from bookstore_api.app import create_app
-from bookstore_api.catalog.values import make_isbn
 from bookstore_api.settings import Environment, Settings
+from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.staff import Outcome
 from bookstore_api.telemetry.metrics import REGISTRY
 from bookstore_api.telemetry.pseudonyms import pseudonym

@@ -8,18 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_api.catalog.values import (
-    DECIMALS,
-    SORT_TITLE_LENGTH,
-    from_minor_units,
-    make_isbn,
-    new_id,
-    normalise_isbn,
-    to_minor_units,
-    to_sort_title,
-)
-from bookstore_api.pagination import SortKey, decode_cursor, encode_cursor
-from bookstore_api.problems import InvalidRequestError
+from bookstore_api.kit.ids import new_id
+from bookstore_api.kit.money import DECIMALS, from_minor_units, to_minor_units
+from bookstore_api.kit.pagination import SortKey, decode_cursor, encode_cursor
+from bookstore_api.kit.problems import InvalidRequestError
+from bookstore_api.kit.text import SORT_TEXT_LENGTH, to_sort_text
+from bookstore_api.shop.catalog.isbn import make_isbn, normalise_isbn
 
 
 @pytest.mark.parametrize(
@@ -79,12 +73,12 @@ def test_money_that_does_not_exist_is_refused(amount: str, currency: str) -> Non
 
 def test_titles_sort_without_case_and_accents() -> None:
     titles = ["Zola", "émile", "Emil", "eMILE ZOLA"]
-    assert sorted(titles, key=to_sort_title) == ["Emil", "émile", "eMILE ZOLA", "Zola"]
+    assert sorted(titles, key=to_sort_text) == ["Emil", "émile", "eMILE ZOLA", "Zola"]
 
 
 @given(st.text(max_size=300))
 def test_a_sort_title_fits_into_its_column(title: str) -> None:
-    assert len(to_sort_title(title)) <= SORT_TITLE_LENGTH
+    assert len(to_sort_text(title)) <= SORT_TEXT_LENGTH
 
 
 def test_new_ids_are_uuids_of_version_7_in_order_of_time() -> None:

@@ -27,9 +27,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
 from bookstore_api.app import Resources, create_app, open_resources
-from bookstore_api.catalog.values import make_isbn
 from bookstore_api.db.schema.tree import Branch
 from bookstore_api.settings import Settings
+from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.staff import Staff
 from bookstore_api.telemetry.logging import configure_logging
 from bookstore_api.telemetry.request_state import RequestState, begin

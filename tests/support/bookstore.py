@@ -24,6 +24,7 @@ from bookstore_api.db.schema.tree import SCRIPTS, Branch
 from bookstore_api.db.sessions import open_database
 from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import self_test
 from bookstore_api.uris.database import SqliteFile, parse_database_uri
 from tests.support.postgres import query
 
@@ -97,7 +98,7 @@ def apply_schema(url: str, branch: Branch = Branch.EXPAND, *, scripts: Path = SC
     async def run() -> None:
         database = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
         try:
-            outcome = await migrate(database, Migration(branch, 60, scripts))
+            outcome = await migrate(database, Migration(branch, 60, scripts), self_test)
         finally:
             await database.close()
         assert outcome.exit_code == 0, outcome

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 
 from bookstore_api import cli, server
 from bookstore_api.app import create_app
-from bookstore_api.dependencies import Reading
+from bookstore_api.kit.sessions import Reading
 
 PATH = "/api/v1/faults"
 log = structlog.stdlib.get_logger("bookstore_api.faults")

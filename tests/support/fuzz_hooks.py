@@ -6,7 +6,8 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from bookstore_api.catalog.values import DECIMALS, make_isbn
+from bookstore_api.kit.money import DECIMALS
+from bookstore_api.shop.catalog.isbn import make_isbn
 
 schemathesis.openapi.format("isbn", st.integers(0, 10**9 - 1).map(make_isbn))
 schemathesis.openapi.format("currency", st.sampled_from(sorted(DECIMALS)))

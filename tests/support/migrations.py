@@ -11,6 +11,7 @@ from bookstore_api.db.schema.tree import SCRIPTS
 from bookstore_api.db.sessions import open_database
 from bookstore_api.process.result import Outcome
 from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import self_test
 
 TEMPLATE = '''"""{id}."""
 
@@ -68,7 +69,7 @@ def carry_out(url: str, request: Migration | Reversal) -> Outcome:
     async def run() -> Outcome:
         database = open_database(Settings.model_validate({"database_url": url}))
         try:
-            return await migrate(database, request)
+            return await migrate(database, request, self_test)
         finally:
             await database.close()
 

@@ -69,7 +69,7 @@ class Database:
                 yield session
 
     @asynccontextmanager
-    async def rehearse(self) -> AsyncIterator[WriteSession]:
+    async def rolled_back(self) -> AsyncIterator[WriteSession]:
         """Open a transaction on the health connection that is always rolled back."""
         async with self._health() as session:
             try:

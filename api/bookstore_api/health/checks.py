@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.db.errors import explain
-from bookstore_api.db.schema.check import Assessment, assess
+from bookstore_api.db.schema.check import Assessment, SelfTest, assess
 from bookstore_api.db.sessions import Database
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import CHECK_SECONDS
@@ -42,9 +42,10 @@ _UNKNOWN_SCHEMA = Finding(
 class DatabaseCheck:
     """Whether the database answers, and whether this code works on its schema."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, self_test: SelfTest) -> None:
         self._database = database
-        self._rehearsed: set[tuple[str, ...]] = set()
+        self._self_test = self_test
+        self._tested: set[tuple[str, ...]] = set()
 
     async def __call__(self) -> Findings:
         """Ask over the connection kept for it, which is cut where it hangs."""
@@ -52,7 +53,7 @@ class DatabaseCheck:
         cut = loop.call_later(PATIENCE_SECONDS, self._database.cut_health_connection)
         try:
             latency = await self._ask()
-            assessment = await assess(self._database, rehearsed=self._rehearsed)
+            assessment = await assess(self._database, self._self_test, tested=self._tested)
         except (SQLAlchemyError, OSError) as error:
             if loop.time() >= cut.when():
                 return database_in_vain("timeout", f"No answer within {PATIENCE_SECONDS:g} s.")

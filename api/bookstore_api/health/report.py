@@ -11,7 +11,7 @@ import structlog
 
 from bookstore_api import __version__
 from bookstore_api.cache.client import RedisClient
-from bookstore_api.db.schema.check import known_revisions
+from bookstore_api.db.schema.check import SelfTest, known_revisions
 from bookstore_api.db.schema.tree import load_tree
 from bookstore_api.db.sessions import Database
 from bookstore_api.health.checks import (
@@ -59,11 +59,17 @@ class Health:
     """
 
     def __init__(
-        self, settings: Settings, database: Database, redis: RedisClient | None, drain: Drain
+        self,
+        settings: Settings,
+        database: Database,
+        redis: RedisClient | None,
+        drain: Drain,
+        self_test: SelfTest,
     ) -> None:
+        """Ask nothing yet; the self-test is the code's own reads and writes."""
         self._settings = settings
         self._drain = drain
-        self._database = Probe(DatabaseCheck(database), database_in_vain)
+        self._database = Probe(DatabaseCheck(database, self_test), database_in_vain)
         disk = DiskCheck(database.file, minimum_bytes=settings.disk_min_free_bytes)
         self._others = [Probe(disk, disk_in_vain)]
         if redis is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bookstore_api.problems import ContentTooLargeError, RequestTimeoutError, problem_response
+from bookstore_api.kit.problems import ContentTooLargeError, RequestTimeoutError, problem_response
 
 STALL_SECONDS = 10.0
 # What follows of such a body is no request.

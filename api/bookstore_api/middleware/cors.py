@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bookstore_api.problems import problem_response
+from bookstore_api.kit.problems import problem_response
 
 ANY = "*"
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"

@@ -6,7 +6,7 @@ from http import HTTPStatus
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bookstore_api.problems import RETRY_AFTER_SECONDS, problem_response
+from bookstore_api.kit.problems import RETRY_AFTER_SECONDS, problem_response
 from bookstore_api.telemetry.request_state import request_state, route_of
 
 log = structlog.stdlib.get_logger(__name__)

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.client_address import counted_as
-from bookstore_api.problems import problem_response
+from bookstore_api.kit.problems import problem_response
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
 from bookstore_api.telemetry.request_state import READS, request_state

@@ -3,16 +3,11 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from bookstore_api.catalog import models
-from bookstore_api.db.orm import Base
-
-assert models.Book.metadata is Base.metadata  # noqa: S101 - the import fills the metadata
-
 connection = context.config.attributes["connection"]
 assert isinstance(connection, Connection)  # noqa: S101 - there is no other caller
 context.configure(
     connection=connection,
-    target_metadata=Base.metadata,
+    target_metadata=context.config.attributes["metadata"],  # it names constraints
     # So that a revision that fails leaves those before it, and one can run outside of any
     # transaction. SQLite's are all in the one transaction that holds its lock.
     transaction_per_migration=connection.dialect.name != "sqlite",

@@ -1,19 +1,21 @@
 """Whether this code works on the schema as it is."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bookstore_api.catalog.rehearsal import rehearse
 from bookstore_api.db.errors import explain
 from bookstore_api.db.schema.state import applied, read_tips
 from bookstore_api.db.schema.tree import SCRIPTS, Branch, Tree, load_tree
-from bookstore_api.db.sessions import Database
+from bookstore_api.db.sessions import Database, WriteSession
 from bookstore_api.process.result import Outcome
 
 Verdict = Literal["current", "ahead", "behind", "incompatible"]
+# The code's own reads and writes, in a session that is rolled back; raises what the database says.
+SelfTest = Callable[[WriteSession], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,16 @@ class Assessment:
 
 
 async def assess(
-    database: Database, *, scripts: Path = SCRIPTS, rehearsed: set[tuple[str, ...]] | None = None
+    database: Database,
+    self_test: SelfTest,
+    *,
+    scripts: Path = SCRIPTS,
+    tested: set[tuple[str, ...]] | None = None,
 ) -> Assessment:
-    """Compare the schema with the code, and rehearse the code's reads and writes on it.
+    """Compare the schema with the code, and run the code's reads and writes on it.
 
-    Revisions that this code does not know tell nothing of what they did: only the rehearsal does.
-    A schema in `rehearsed` has passed before and is not rehearsed again; one that passes is added.
+    Revisions that this code does not know tell nothing of what they did: only the self-test does.
+    A schema in `tested` has passed before and is not tested again; one that passes is added.
     Raises what the driver raises where the database can't be asked.
     """
     tree = load_tree(scripts)
@@ -48,21 +54,23 @@ async def assess(
         names = ", ".join(revision.id for revision in missing)
         message = f"The schema lacks {names}: run `bookstore-api migrate --to expand`."
         return Assessment("behind", message, ids)
-    if rehearsed is None or ids not in rehearsed:
-        if reason := await _rehearse(database):
+    if tested is None or ids not in tested:
+        if reason := await _run(self_test, database):
             return Assessment("incompatible", _why(unknown, reason), ids)
-        if rehearsed is not None:
-            rehearsed.add(ids)
+        if tested is not None:
+            tested.add(ids)
     if unknown:
         message = f"Newer code has applied {unknown}; this code's reads and writes work on it."
         return Assessment("ahead", message, ids)
     return Assessment("current", "The schema is what this code expects.", ids)
 
 
-async def check_schema(database: Database, *, scripts: Path = SCRIPTS) -> Outcome:
+async def check_schema(
+    database: Database, self_test: SelfTest, *, scripts: Path = SCRIPTS
+) -> Outcome:
     """`assess` as a command."""
     try:
-        result = await assess(database, scripts=scripts)
+        result = await assess(database, self_test, scripts=scripts)
     except (SQLAlchemyError, OSError) as error:
         failure = explain(error)
         return Outcome("check-schema", failure.code, failure.message)
@@ -80,11 +88,11 @@ def known_revisions(tree: Tree) -> tuple[str, ...]:
     return tuple(sorted(tree.revisions))
 
 
-async def _rehearse(database: Database) -> str | None:
+async def _run(self_test: SelfTest, database: Database) -> str | None:
     """Why this code does not work on the schema; None where it does."""
     try:
-        async with database.rehearse() as session:
-            await rehearse(session)
+        async with database.rolled_back() as session:
+            await self_test(session)
     except (SQLAlchemyError, OSError) as error:
         failure = explain(error)
         if failure.code != "failed":

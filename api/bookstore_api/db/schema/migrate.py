@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bookstore_api.db.errors import explain
-from bookstore_api.db.schema.check import assess
+from bookstore_api.db.schema.check import SelfTest, assess
 from bookstore_api.db.schema.lock import LockedError, exclusive
 from bookstore_api.db.schema.state import applied, read_tips
 from bookstore_api.db.schema.steps import Direction, TableLockedError, advice, run
@@ -103,10 +103,15 @@ async def plan(
     return Outcome("migrate", "planned", message, before, before), steps
 
 
-async def migrate(database: Database, request: Migration | Reversal) -> Outcome:
-    """Carry out what is asked for, one migration of a database at a time."""
+async def migrate(
+    database: Database, request: Migration | Reversal, self_test: SelfTest
+) -> Outcome:
+    """Carry out what is asked for, one migration of a database at a time.
+
+    The self-test tells whether this code works on a schema that newer code has migrated.
+    """
     try:
-        return await _migrate(database, request)
+        return await _migrate(database, request, self_test)
     except LockedError:
         seconds = f"{request.lock_seconds:g}"
         message = f"Another migration still held the lock after {seconds} s. Try again."
@@ -122,7 +127,9 @@ async def migrate(database: Database, request: Migration | Reversal) -> Outcome:
         return Outcome("migrate", failure.code, message, *await _state_after(database, request))
 
 
-async def _migrate(database: Database, request: Migration | Reversal) -> Outcome:
+async def _migrate(
+    database: Database, request: Migration | Reversal, self_test: SelfTest
+) -> Outcome:
     async with exclusive(database, request.lock_seconds) as connection:
         tips = await _read_tips(connection)
         steps = request.steps(tips)
@@ -136,16 +143,18 @@ async def _migrate(database: Database, request: Migration | Reversal) -> Outcome
             )
         after = applied(request.tree, await _read_tips(connection))
     if isinstance(request, Migration) and request.tree.unknown(tips):
-        return await _leave_newer_schema(database, request)
+        return await _leave_newer_schema(database, request, self_test)
     if not steps:
         return Outcome("migrate", "nothing-to-do", request.nothing_to_do, after, after)
     before = applied(request.tree, tips)
     return Outcome("migrate", "migrated", f"{request.done} {_named(steps)}.", before, after)
 
 
-async def _leave_newer_schema(database: Database, migration: Migration) -> Outcome:
+async def _leave_newer_schema(
+    database: Database, migration: Migration, self_test: SelfTest
+) -> Outcome:
     """Newer code has migrated this database: older code never changes it, it may only fit."""
-    result = await assess(database, scripts=migration.scripts)
+    result = await assess(database, self_test, scripts=migration.scripts)
     code = "nothing-to-do" if result.compatible else "failed"
     return Outcome("migrate", code, result.message, result.applied, result.applied)
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bookstore_api.db.orm import Base
 from bookstore_api.db.schema.tree import Revision, alembic_config
 
 # DDL queues for its table's lock, and every query queues behind it: so it gives up soon and tries
@@ -95,6 +96,7 @@ def _run(connection: Connection, revision: str, direction: Direction, scripts: P
     """Run this one revision, and have Alembic record it, in one transaction where it can be."""
     config = alembic_config(scripts)
     config.attributes["connection"] = connection
+    config.attributes["metadata"] = Base.metadata
     directory = ScriptDirectory.from_config(config)
 
     def only_this(_tips: Any, _context: Any) -> Iterable[MigrationStep]:

@@ -3,14 +3,21 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from bookstore_api.catalog import repository
-from bookstore_api.catalog.models import Book
-from bookstore_api.catalog.schemas import BookCreate, BookRead, BookUpdate, price_columns, to_read
-from bookstore_api.catalog.values import new_id, to_sort_title
 from bookstore_api.db.sessions import ReadSession, WriteSession
-from bookstore_api.etags import Precondition
-from bookstore_api.pagination import Page, SortKey, decode_cursor, encode_cursor
-from bookstore_api.problems import ConflictError, NotFoundError, PreconditionFailedError
+from bookstore_api.kit.etags import Precondition
+from bookstore_api.kit.ids import new_id
+from bookstore_api.kit.pagination import Page, SortKey, decode_cursor, encode_cursor
+from bookstore_api.kit.problems import ConflictError, NotFoundError, PreconditionFailedError
+from bookstore_api.kit.text import to_sort_text
+from bookstore_api.shop.catalog import repository
+from bookstore_api.shop.catalog.models import Book
+from bookstore_api.shop.catalog.schemas import (
+    BookCreate,
+    BookRead,
+    BookUpdate,
+    price_columns,
+    to_read,
+)
 
 
 async def create_book(session: WriteSession, body: BookCreate) -> Book:
@@ -20,7 +27,7 @@ async def create_book(session: WriteSession, body: BookCreate) -> Book:
         id=new_id(),
         isbn=body.isbn,
         title=body.title,
-        sort_title=to_sort_title(body.title),
+        sort_title=to_sort_text(body.title),
         authors=body.authors,
         published_on=body.published_on,
         version=1,
@@ -55,7 +62,7 @@ async def update_book(
     book = await _for_change(session, id_, precondition)
     changes = body.changes()
     if "title" in changes:
-        changes["sort_title"] = to_sort_title(changes["title"])
+        changes["sort_title"] = to_sort_text(changes["title"])
     if all(getattr(book, name) == value for name, value in changes.items()):
         return book
     for name, value in changes.items():

@@ -1,9 +1,8 @@
 """What the catalogue's clients send and get."""
 
 import re
-import unicodedata
 from datetime import date, datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
@@ -13,23 +12,17 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
 )
 
-from bookstore_api.catalog.models import TITLE_LENGTH, Book
-from bookstore_api.catalog.values import from_minor_units, normalise_isbn, to_minor_units
+from bookstore_api.kit.money import Money, from_minor_units
+from bookstore_api.kit.schemas import Strict
+from bookstore_api.kit.text import one_line
+from bookstore_api.shop.catalog.isbn import normalise_isbn
+from bookstore_api.shop.catalog.models import TITLE_LENGTH, Book
 
 AUTHOR_LENGTH = 300
 MAX_AUTHORS = 50
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _one_line(text: str) -> str:
-    """Text without control characters: NUL, which PostgreSQL can't store, is one of them."""
-    if any(unicodedata.category(char) == "Cc" for char in text):
-        msg = "No control characters are allowed"
-        raise ValueError(msg)
-    return text
 
 
 Isbn = Annotated[
@@ -40,12 +33,12 @@ Isbn = Annotated[
 Title = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
 ]
 Author = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=AUTHOR_LENGTH),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
 ]
 Authors = Annotated[list[Author], Field(min_length=1, max_length=MAX_AUTHORS)]
 
@@ -61,34 +54,6 @@ def _iso_date(value: Any) -> Any:
 
 
 Published = Annotated[date | None, BeforeValidator(_iso_date)]
-
-
-class Strict(BaseModel):
-    """A body in which a field with a typing mistake is an error."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Money(Strict):
-    """An amount of money; a string, as floating-point numbers can't hold cents."""
-
-    amount: str = Field(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$", examples=["39.90"])
-    currency: str = Field(
-        pattern=r"^[A-Z]{3}$",
-        description="ISO 4217, in use",
-        examples=["EUR"],
-        json_schema_extra={"format": "currency"},
-    )
-
-    @model_validator(mode="after")
-    def _check_amount(self) -> Self:
-        to_minor_units(self.amount, self.currency)
-        return self
-
-    @property
-    def minor(self) -> int:
-        """The amount in the currency's smallest unit."""
-        return to_minor_units(self.amount, self.currency)
 
 
 class BookCreate(Strict):
@@ -114,7 +79,7 @@ class BookUpdate(Strict):
 
     isbn: Isbn = ""
     title: Title = ""
-    authors: Authors = []
+    authors: Authors = []  # noqa: RUF012 - pydantic copies it
     published_on: Published = None
     price: Money = Money(amount="0", currency="EUR")
 

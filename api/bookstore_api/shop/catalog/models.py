@@ -14,8 +14,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bookstore_api.catalog.values import SORT_TITLE_LENGTH
 from bookstore_api.db.orm import Base, UtcDateTime, document, sort_key
+from bookstore_api.kit.text import SORT_TEXT_LENGTH
 
 TITLE_LENGTH = 300
 
@@ -33,7 +33,7 @@ class Book(Base):
     id: Mapped[UUID] = mapped_column(Uuid(), primary_key=True)
     isbn: Mapped[str] = mapped_column(String(13))
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
-    sort_title: Mapped[str] = mapped_column(sort_key(SORT_TITLE_LENGTH))
+    sort_title: Mapped[str] = mapped_column(sort_key(SORT_TEXT_LENGTH))
     authors: Mapped[list[str]] = mapped_column(document())
     published_on: Mapped[date | None] = mapped_column(Date())
     price_minor: Mapped[int] = mapped_column(BigInteger())

@@ -3,14 +3,15 @@
 import secrets
 from datetime import UTC, date, datetime
 
-from bookstore_api.catalog import repository
-from bookstore_api.catalog.models import Book
-from bookstore_api.catalog.values import make_isbn, new_id
 from bookstore_api.db.sessions import WriteSession
-from bookstore_api.pagination import SortKey
+from bookstore_api.kit.ids import new_id
+from bookstore_api.kit.pagination import SortKey
+from bookstore_api.shop.catalog import repository
+from bookstore_api.shop.catalog.isbn import make_isbn
+from bookstore_api.shop.catalog.models import Book
 
 
-async def rehearse(session: WriteSession) -> None:
+async def self_test(session: WriteSession) -> None:
     """Create, list, read, change and delete a book; whatever the database says is raised."""
     now, id_ = datetime.now(UTC), new_id()
     book = Book(

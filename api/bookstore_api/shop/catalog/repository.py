@@ -6,9 +6,9 @@ from uuid import UUID
 from sqlalchemy import literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
-from bookstore_api.catalog.models import Book
 from bookstore_api.db.sessions import ReadSession, WriteSession
-from bookstore_api.pagination import SortKey
+from bookstore_api.kit.pagination import SortKey
+from bookstore_api.shop.catalog.models import Book
 
 
 class DuplicateIsbnError(Exception):

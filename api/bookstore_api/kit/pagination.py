@@ -13,7 +13,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from bookstore_api.problems import InvalidRequestError
+from bookstore_api.kit.problems import InvalidRequestError
 
 Item = TypeVar("Item")
 

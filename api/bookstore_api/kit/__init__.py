@@ -1,0 +1,1 @@
+"""What the domains of the shop share; it knows none of them."""

@@ -1,0 +1,1 @@
+"""What a bookstore does: a folder a domain, all of them listed in domains.py."""
