@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from bookstore_api.app import create_app
-from bookstore_api.middleware import body_limit
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
+from bookstore_api.web.middleware import body_limit
 from tests.support.bookstore import served
 
 BOOKS = "/api/v1/books"

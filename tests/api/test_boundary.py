@@ -18,11 +18,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from bookstore_api.app import create_app
-from bookstore_api.client_address import ClientAddresses
-from bookstore_api.middleware.boundary import Boundary
-from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.pseudonyms import pseudonym
+from bookstore_api.web.client_address import ClientAddresses
+from bookstore_api.web.middleware.request_log import RequestLogMiddleware
+from bookstore_api.web.server.serve import make_server
 from tests.support.bookstore import served, wait_for
 from tests.support.log_lines import access_lines, logging_to, validated
 
@@ -245,7 +245,7 @@ def test_requests_in_one_pipeline_keep_to_their_own_ids(
 
     async def outside(scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await Boundary(app, ClientAddresses(()))(scope, receive, send)
+            await RequestLogMiddleware(app, ClientAddresses(()))(scope, receive, send)
         finally:
             if scope.get("path") == "/second":
                 log.warning("past our layers")
@@ -283,7 +283,7 @@ async def ask(app: Any, scope: dict[str, Any]) -> list[Message]:
         sent.append(message)
 
     whole = {"type": "http", "method": "GET", "headers": [], "client": None, **scope}
-    await Boundary(app, ClientAddresses(()))(whole, receive, send)
+    await RequestLogMiddleware(app, ClientAddresses(()))(whole, receive, send)
     return sent
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_api.client_address import ClientAddresses, counted_as, parse_address
+from bookstore_api.web.client_address import ClientAddresses, counted_as, parse_address
 
 PROXIES = ("10.0.0.0/8", "192.0.2.7/32", "2001:db8:ffff::/48")
 

@@ -4,8 +4,8 @@ import httpx
 import pytest
 
 from bookstore_api.app import create_app
-from bookstore_api.middleware.cors import ALLOWED_HEADERS, ALLOWED_METHODS, EXPOSED_HEADERS
 from bookstore_api.settings import Settings
+from bookstore_api.web.middleware.cors import ALLOWED_HEADERS, ALLOWED_METHODS, EXPOSED_HEADERS
 from tests.support.bookstore import served
 
 SHOP, FOREIGN = "https://shop.example.com", "https://evil.example.com"

@@ -19,15 +19,15 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as text_metrics
 from starlette.types import Message
 
-from bookstore_api.app import open_resources
 from bookstore_api.db.sessions import open_database
 from bookstore_api.health import probe
 from bookstore_api.health.checks import DatabaseCheck, DiskCheck, disk_in_vain, judge_room
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import Probe
-from bookstore_api.internal import create_internal_app
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
+from bookstore_api.web.internal_app import create_internal_app
+from bookstore_api.web.resources import open_resources
 from tests.support.bookstore import Process, apply_schema, wait_for
 from tests.support.proxy import running_proxy
 from tests.support.valkey import Valkey
@@ -67,7 +67,7 @@ def test_liveness_waits_for_nothing(settings: Settings) -> None:
         sent.append(message)
 
     async def make() -> Any:
-        async with open_resources(settings) as resources:
+        async with open_resources(settings, self_test) as resources:
             return create_internal_app(resources)
 
     app = asyncio.run(make())

@@ -21,12 +21,12 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.app import create_app
-from bookstore_api.client_address import ClientAddresses
-from bookstore_api.middleware.boundary import Boundary
-from bookstore_api.middleware.http_metrics import HttpMetrics
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import DURATION_BUCKETS, ERROR_TYPES, REGISTRY
 from bookstore_api.telemetry.request_state import METHODS
+from bookstore_api.web.client_address import ClientAddresses
+from bookstore_api.web.middleware.http_metrics import HttpMetricsMiddleware
+from bookstore_api.web.middleware.request_log import RequestLogMiddleware
 from tests.support.bookstore import served, wait_for
 from tests.support.examples import scaled
 
@@ -227,7 +227,7 @@ def test_what_escapes_unanswered_is_counted_as_a_fault(ending: type[BaseExceptio
     async def send(_message: Message) -> None:
         raise AssertionError
 
-    app: ASGIApp = Boundary(HttpMetrics(inner), clients=ClientAddresses(()))
+    app: ASGIApp = RequestLogMiddleware(HttpMetricsMiddleware(inner), clients=ClientAddresses(()))
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
     counting = Counting()
     with pytest.raises(ending):

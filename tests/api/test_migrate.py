@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from bookstore_api.cli.walk import walk
 from bookstore_api.db.schema import steps
 from bookstore_api.db.schema.check import check_schema
 from bookstore_api.db.schema.lock import migration_lock
@@ -21,7 +22,6 @@ from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.process.result import MAX_BYTES, Outcome
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
-from bookstore_api.smoke import walk
 from tests.support.bookstore import (
     apply_schema,
     command_line,

@@ -16,13 +16,13 @@ from prometheus_client import generate_latest
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http import httptools_impl
 
-from bookstore_api.middleware.connections import Connections
-from bookstore_api.middleware.security_headers import security_headers
 from bookstore_api.process.drain import Drain
-from bookstore_api.protocol import LimitedProtocol, expiry
-from bookstore_api.refusals import MAX_PIPELINED
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import REGISTRY
+from bookstore_api.web.middleware.connection_close import ConnectionCloseMiddleware
+from bookstore_api.web.middleware.security_headers import security_headers
+from bookstore_api.web.server.protocol import LimitedProtocol, expiry
+from bookstore_api.web.server.request_head import MAX_PIPELINED
 from tests.support.bookstore import served, wait_for
 from tests.support.log_lines import logging_to, validated
 from tests.support.raw import Answer, answers, connect, exchange, read_to_end
@@ -385,7 +385,7 @@ def test_an_old_connection_is_ended() -> None:
         return answer.header("connection")
 
     with (
-        serving(Connections(echo, Drain()), connection_max_age_seconds=1) as url,
+        serving(ConnectionCloseMiddleware(echo, Drain()), connection_max_age_seconds=1) as url,
         connect(url) as connection,
     ):
         began = time.monotonic()
@@ -406,7 +406,7 @@ def test_ages_are_spread() -> None:
 
 def test_draining_ends_connections() -> None:
     drain = Drain()
-    with serving(Connections(echo, drain)) as url, connect(url) as connection:
+    with serving(ConnectionCloseMiddleware(echo, drain)) as url, connect(url) as connection:
         send_all(connection, [GET])
         assert answers(connection.recv(1000))[0].header("connection") is None
         drain.start()
@@ -461,5 +461,5 @@ def test_uvicorn_is_the_one_that_was_read() -> None:
     digest = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
     assert digest == KNOWN, (
         "uvicorn's HTTP protocol has changed. Compare it with the version before, see whether "
-        f"bookstore_api/protocol.py still does what it says, and write {digest!r} here."
+        f"bookstore_api/web/server/protocol.py still does what it says, and write {digest!r} here."
     )

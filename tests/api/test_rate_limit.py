@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from bookstore_api.app import create_app
 from bookstore_api.cache.client import RedisClient
-from bookstore_api.middleware import rate_limit
-from bookstore_api.middleware.rate_limit import Limit, LocalCounter, SharedCounter, parse_limit
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import REGISTRY
+from bookstore_api.web.middleware import rate_limit
+from bookstore_api.web.middleware.rate_limit import Limit, LocalCounter, SharedCounter, parse_limit
 from tests.support.bookstore import Process, served
 from tests.support.valkey import Valkey
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bookstore_api.app import open_resources
 from bookstore_api.cache.breaker import Breaker
 from bookstore_api.cache.client import (
     RedisClient,
@@ -17,7 +16,9 @@ from bookstore_api.cache.client import (
     open_redis,
 )
 from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import self_test
 from bookstore_api.uris.redis import parse_redis_uri
+from bookstore_api.web.resources import open_resources
 from tests.support.valkey import Valkey
 
 SECRET = "hunter2-canary"
@@ -228,12 +229,12 @@ def test_a_uri_says_it_all() -> None:
 
 def test_the_process_opens_one_where_a_uri_is_set(valkey: Valkey, settings: Settings) -> None:
     async def run() -> None:
-        async with open_resources(settings) as resources:
+        async with open_resources(settings, self_test) as resources:
             assert resources.redis is None
         with_redis = settings.model_copy(
             update={"redis_url": Settings.model_validate({"redis_url": valkey.url}).redis_url}
         )
-        async with open_resources(with_redis) as resources:
+        async with open_resources(with_redis, self_test) as resources:
             assert resources.redis is not None
             await resources.redis.ping()
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from bookstore_api.app import create_app
-from bookstore_api.docs_page import DOCS_CONTENT_POLICY, FOLDER
-from bookstore_api.middleware.security_headers import SECURITY_HEADERS, security_headers
 from bookstore_api.settings import Settings
+from bookstore_api.web.docs_page import DOCS_CONTENT_POLICY, FOLDER
+from bookstore_api.web.middleware.security_headers import SECURITY_HEADERS, security_headers
 from tests.support.bookstore import Process, served
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference"

@@ -21,11 +21,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from bookstore_api.app import create_app
-from bookstore_api.docs_page import DOCS_CONTENT_POLICY
-from bookstore_api.middleware.security_headers import SECURITY_HEADERS
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.request_state import READS
+from bookstore_api.web.docs_page import DOCS_CONTENT_POLICY
+from bookstore_api.web.middleware.security_headers import SECURITY_HEADERS
 from tests.support.bookstore import served
 from tests.support.examples import scaled
 

@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from bookstore_api.app import create_app
+from bookstore_api.auth.staff import Attempt
 from bookstore_api.settings import Environment, Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
-from bookstore_api.staff import Outcome
 from bookstore_api.telemetry.metrics import REGISTRY
 from bookstore_api.telemetry.pseudonyms import pseudonym
 from tests.support.bookstore import Process, environment, run_command, served
@@ -52,7 +52,7 @@ def bearer(token: str) -> dict[str, str]:
 def attempts() -> dict[str, float]:
     """How often each outcome was counted."""
     name = "bookstore_staff_attempts_total"
-    return {each: REGISTRY.get_sample_value(name, {"outcome": each}) or 0.0 for each in Outcome}
+    return {each: REGISTRY.get_sample_value(name, {"outcome": each}) or 0.0 for each in Attempt}
 
 
 def assert_refused(answer: httpx.Response, challenge: str = CHALLENGE) -> None:
@@ -178,11 +178,11 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
     sqlite_settings: Settings, tmp_path: Path
 ) -> None:
     mount(tmp_path, TOKEN)
-    tried: list[tuple[dict[str, str], Outcome]] = [
-        (bearer(TOKEN), Outcome.ACCEPTED),
-        (bearer(WRONG), Outcome.REFUSED),
-        ({}, Outcome.MISSING),
-        ({"authorization": f"Basic {WRONG}"}, Outcome.MALFORMED),
+    tried: list[tuple[dict[str, str], Attempt]] = [
+        (bearer(TOKEN), Attempt.ACCEPTED),
+        (bearer(WRONG), Attempt.REFUSED),
+        ({}, Attempt.MISSING),
+        ({"authorization": f"Basic {WRONG}"}, Attempt.MALFORMED),
     ]
     before = attempts()
     with (
@@ -193,7 +193,7 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
             client.delete(f"{BOOKS}/no-id", headers=headers)
     after = attempts()
     expected = {outcome for _, outcome in tried}
-    assert {each for each in Outcome if after[each] == before[each] + 1} == expected
+    assert {each for each in Attempt if after[each] == before[each] + 1} == expected
     lines = validated(stream.getvalue().splitlines())
     told = [line for line in lines if line["event"] == "staff token"]
     assert [(line["outcome"], line.get("token"), line["level"]) for line in told] == [

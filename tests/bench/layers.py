@@ -26,13 +26,15 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
 
-from bookstore_api.app import Resources, create_app, open_resources
+from bookstore_api.app import create_app
+from bookstore_api.auth.staff import Staff
 from bookstore_api.db.schema.tree import Branch
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
-from bookstore_api.staff import Staff
+from bookstore_api.shop.domains import self_test
 from bookstore_api.telemetry.logging import configure_logging
 from bookstore_api.telemetry.request_state import RequestState, begin
+from bookstore_api.web.resources import Resources, open_resources
 from tests.support.bookstore import apply_schema
 from tests.support.valkey import own_valkey
 
@@ -181,7 +183,7 @@ async def world(folder: Path, redis_url: str) -> AsyncIterator[tuple[Settings, R
     )
     (folder / "staff").mkdir()
     (folder / "staff" / "token").write_text(TOKEN, encoding="utf-8")
-    async with open_resources(settings) as resources:
+    async with open_resources(settings, self_test) as resources:
         yield settings, resources
 
 
@@ -212,7 +214,7 @@ async def run(rounds: int, n: int, folder: Path, redis_url: str) -> None:
             assert state is not None
             await create_books(whole, state)
             ends = [stacks[0], Stack("all layers", stacks[-1].app)]
-            counting = next(stack for stack in stacks if stack.name == "RateLimit")
+            counting = next(stack for stack in stacks if stack.name == "RateLimitMiddleware")
             plan = [(READ, stacks, n), (WRITE, [stacks[0], counting, ends[1]], n)]
             plan += [(request, ends, max(n // 10, 1)) for request in WITH_DATABASE]
             for request, compared, size in plan:

@@ -22,10 +22,10 @@ from bookstore_api.app import create_app
 from bookstore_api.db.schema.migrate import Migration, migrate
 from bookstore_api.db.schema.tree import SCRIPTS, Branch
 from bookstore_api.db.sessions import open_database
-from bookstore_api.server import make_server
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 from bookstore_api.uris.database import SqliteFile, parse_database_uri
+from bookstore_api.web.server.serve import make_server
 from tests.support.postgres import query
 
 T = TypeVar("T")

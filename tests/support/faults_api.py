@@ -19,7 +19,8 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from bookstore_api import cli, server
+from bookstore_api import app as composition
+from bookstore_api import cli
 from bookstore_api.app import create_app
 from bookstore_api.kit.sessions import Reading
 
@@ -192,5 +193,5 @@ def add_faults(app: FastAPI) -> FastAPI:
 
 
 if __name__ == "__main__":
-    with patch.object(server, "create_app", lambda *given: add_faults(create_app(*given))):
+    with patch.object(composition, "create_app", lambda *given: add_faults(create_app(*given))):
         cli.app()

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
+from bookstore_api.auth.staff import StaffRoute
 from bookstore_api.kit.etags import IfMatch, etag_of
 from bookstore_api.kit.pagination import After, Limit, Page
 from bookstore_api.kit.problems import describe
 from bookstore_api.kit.sessions import Reading, Writing
 from bookstore_api.shop.catalog import service
 from bookstore_api.shop.catalog.schemas import BookCreate, BookRead, BookUpdate, Isbn, to_read
-from bookstore_api.staff import StaffRoute
 
 # The whole prefix here: one given to include_router is missing from the route's template in logs.
 router = APIRouter(

@@ -25,13 +25,13 @@ class SmokeError(Exception):
     """A step did not end as it should; the message says which and how."""
 
 
-def smoke(url: str, staff_token: str | None = None) -> Outcome:
+def walk_at(url: str, staff_token: str | None = None) -> Outcome:
     """Create, read, list, change and delete a book of its own at `url`, with the token if any."""
     with working_for(RequestContext(new_request_id())) as context:
-        return _smoke(url, staff_token, context.request_id)
+        return _call(url, staff_token, context.request_id)
 
 
-def _smoke(url: str, staff_token: str | None, request_id: str) -> Outcome:
+def _call(url: str, staff_token: str | None, request_id: str) -> Outcome:
     authorization = {"Authorization": f"Bearer {staff_token}"} if staff_token else {}
     try:
         with httpx.Client(

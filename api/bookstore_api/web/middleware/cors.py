@@ -31,7 +31,7 @@ _PREFLIGHT: Headers = [
 ]
 
 
-class Cors:
+class CorsMiddleware:
     """Lets pages of some origins in. No cookies: whoever writes brings a token of its own."""
 
     def __init__(self, app: ASGIApp, origins: Collection[str]) -> None:

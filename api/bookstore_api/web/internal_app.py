@@ -10,17 +10,18 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from bookstore_api import __version__
-from bookstore_api.app import Resources
 from bookstore_api.health.checks import REDIS
 from bookstore_api.health.finding import State
 from bookstore_api.health.report import Dependency
-from bookstore_api.middleware.security_headers import SecurityHeaders
 from bookstore_api.telemetry.metrics import (
     DependencyState,
     ProcessState,
     RedisState,
     StateCollector,
 )
+from bookstore_api.web.middleware.connection_close import ConnectionCloseMiddleware
+from bookstore_api.web.middleware.security_headers import SecurityHeadersMiddleware
+from bookstore_api.web.resources import Resources
 
 
 def create_internal_app(resources: Resources) -> Starlette:
@@ -56,7 +57,10 @@ def create_internal_app(resources: Resources) -> Starlette:
             Route("/version", version),
             Route("/metrics", metrics),
         ],
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[
+            Middleware(ConnectionCloseMiddleware, drain=resources.drain),
+            Middleware(SecurityHeadersMiddleware),
+        ],
     )
 
 

@@ -3,7 +3,6 @@
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bookstore_api.client_address import ClientAddresses
 from bookstore_api.telemetry.pseudonyms import pseudonym
 from bookstore_api.telemetry.request_state import METHODS, RequestState, begin, route_of
 from bookstore_api.telemetry.trace_context import (
@@ -16,6 +15,7 @@ from bookstore_api.telemetry.trace_context import (
     parse_traceparent,
     sane_request_id,
 )
+from bookstore_api.web.client_address import ClientAddresses
 
 OTHER_METHOD = "(other)"  # there are dozens, and whoever sends one made it up
 
@@ -25,7 +25,7 @@ _TRACEPARENT = TRACEPARENT_HEADER.encode()
 log = structlog.stdlib.get_logger("bookstore_api.access")
 
 
-class Boundary:
+class RequestLogMiddleware:
     """Takes or makes the request's id, returns it in the answer, and logs how it went."""
 
     def __init__(self, app: ASGIApp, clients: ClientAddresses) -> None:

@@ -17,8 +17,10 @@ import structlog
 from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from bookstore_api.middleware.connections import Connection, put_connection
-from bookstore_api.refusals import (
+from bookstore_api.settings import Settings
+from bookstore_api.telemetry.metrics import REFUSED_REQUESTS
+from bookstore_api.web.middleware.connection_close import Connection, put_connection
+from bookstore_api.web.server.request_head import (
     MALFORMED,
     MAX_PIPELINED,
     TOO_MANY,
@@ -29,8 +31,6 @@ from bookstore_api.refusals import (
     check_head,
     too_large,
 )
-from bookstore_api.settings import Settings
-from bookstore_api.telemetry.metrics import REFUSED_REQUESTS
 
 # So long a client that still sends may take to read why it should not have.
 LINGER_SECONDS = 2.0

@@ -8,7 +8,7 @@ from bookstore_api.telemetry.metrics import IN_PROGRESS, count_error, count_requ
 from bookstore_api.telemetry.request_state import request_state, route_of
 
 
-class HttpMetrics:
+class HttpMetricsMiddleware:
     """Counts what was answered, how long it took, and what is in progress."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -28,7 +28,7 @@ def put_connection(scope: Scope, connection: Connection) -> None:
     scope[_KEY] = connection
 
 
-class Connections:
+class ConnectionCloseMiddleware:
     """Ends a connection with the next answer when it is old, or the process about to stop.
 
     So clients that keep connections open leave a process that they would not leave otherwise: one

@@ -12,11 +12,11 @@ from limits.aio.storage import RedisStorage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
-from bookstore_api.client_address import counted_as
 from bookstore_api.kit.problems import problem_response
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
 from bookstore_api.telemetry.request_state import READS, request_state
+from bookstore_api.web.client_address import counted_as
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 # More clients than this in a window share counters, so that nobody can fill the memory.
@@ -169,7 +169,7 @@ class _Scope:
         return [self._policy, (b"ratelimit", now.encode())]
 
 
-class RateLimit:
+class RateLimitMiddleware:
     """Answers 429 to a client that asks too often, and tells each how much is left."""
 
     def __init__(self, app: ASGIApp, limits: RateLimits) -> None:

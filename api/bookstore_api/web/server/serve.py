@@ -15,12 +15,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bookstore_api import __version__
-from bookstore_api.app import Resources, create_app, open_resources
-from bookstore_api.internal import create_internal_app
-from bookstore_api.middleware.connections import Connections
-from bookstore_api.process import signals
-from bookstore_api.protocol import LimitedProtocol, Limits
+from bookstore_api.process.drain import Drain
 from bookstore_api.settings import Settings, SettingsError
+from bookstore_api.web.server.protocol import LimitedProtocol, Limits
 
 BACKLOG = 2048
 # Longer than usual pools of clients keep an idle connection: who closes first should be they.
@@ -64,40 +61,36 @@ class StopRequests:
         self.stop.set()
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until told to stop; raises SettingsError where a port can't be had."""
-    requests = StopRequests()
-    requests.listen(patient=settings.production)
-    if signals.kept():
-        log.info("stopped before it served")
-        return
-    async with open_resources(settings) as resources:
-        with (
-            _listen(settings.public_host, settings.port, "PORT") as public_socket,
-            _listen(settings.private_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
-        ):
-            public = make_server(create_app(settings, resources), settings)
-            internal_app = Connections(create_internal_app(resources), resources.drain)
-            internal = make_server(
-                internal_app, settings, shutdown_seconds=INTERNAL_SHUTDOWN_SECONDS
-            )
-            tasks = (
-                asyncio.create_task(public.serve(sockets=[public_socket])),
-                asyncio.create_task(internal.serve(sockets=[own_socket])),
-            )
-            _announce(settings, public_socket, own_socket)
-            asked = asyncio.create_task(requests.stop.wait())
-            # A server that ends unasked takes the process with it.
-            await asyncio.wait({*tasks, asked}, return_when=asyncio.FIRST_COMPLETED)
-            asked.cancel()
-            await _drain(resources, public, requests)
-            await _finish((public, internal), tasks, requests)
+async def serve_both(
+    public_app: ASGIApp,
+    internal_app: ASGIApp,
+    settings: Settings,
+    drain: Drain,
+    requests: StopRequests,
+) -> None:
+    """Serve both apps until told to stop; raises SettingsError where a port can't be had."""
+    with (
+        _listen(settings.public_host, settings.port, "PORT") as public_socket,
+        _listen(settings.private_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
+    ):
+        public = make_server(public_app, settings)
+        internal = make_server(internal_app, settings, shutdown_seconds=INTERNAL_SHUTDOWN_SECONDS)
+        tasks = (
+            asyncio.create_task(public.serve(sockets=[public_socket])),
+            asyncio.create_task(internal.serve(sockets=[own_socket])),
+        )
+        _announce(settings, public_socket, own_socket)
+        asked = asyncio.create_task(requests.stop.wait())
+        # A server that ends unasked takes the process with it.
+        await asyncio.wait({*tasks, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        drain.start()
+        await _drain(settings.drain_seconds, public, requests)
+        await _finish((public, internal), tasks, requests)
 
 
-async def _drain(resources: Resources, public: uvicorn.Server, requests: StopRequests) -> None:
+async def _drain(seconds: float, public: uvicorn.Server, requests: StopRequests) -> None:
     """Answer on, while the cluster stops sending requests here and clients leave."""
-    resources.drain.start()
-    seconds = resources.settings.drain_seconds
     log.info("draining", seconds=seconds, connections=len(public.server_state.connections))
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(requests.hurry.wait(), seconds)

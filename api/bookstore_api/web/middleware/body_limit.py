@@ -23,7 +23,7 @@ class BodyLimits:
     seconds: float
 
 
-class BodyLimit:
+class BodyLimitMiddleware:
     """Refuses bodies that are too large (413) or too slow (408), before they are kept anywhere."""
 
     def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:

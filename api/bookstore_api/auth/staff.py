@@ -30,7 +30,7 @@ CHALLENGE = 'Bearer realm="bookstore"'
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Outcome(StrEnum):
+class Attempt(StrEnum):
     """How an attempt to write went."""
 
     ACCEPTED = "accepted"
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
     UNAVAILABLE = "unavailable"  # the secret can't be read at the moment
 
 
-_COUNTERS = {outcome: STAFF_ATTEMPTS.labels(outcome) for outcome in Outcome}
+_COUNTERS = {outcome: STAFF_ATTEMPTS.labels(outcome) for outcome in Attempt}
 
 
 class StaffTokenError(ProblemError):
@@ -68,37 +68,37 @@ class Staff:
         given = _given_token(scope)
         outcome = self._judge(given)
         _COUNTERS[outcome].inc()
-        refused = outcome not in {Outcome.ACCEPTED, Outcome.OPEN}
+        refused = outcome not in {Attempt.ACCEPTED, Attempt.OPEN}
         tried = pseudonym(given) if given else None
         if refused:
             log.warning("staff token", outcome=outcome.value, token=tried)
         else:
             log.info("staff token", outcome=outcome.value, token=tried)
-        if outcome is Outcome.UNAVAILABLE:
+        if outcome is Attempt.UNAVAILABLE:
             msg = "The staff token can't be checked at the moment. Try again."
             raise StaffUnavailableError(msg, headers={"Retry-After": "2"})
         if refused:
-            wrong = ', error="invalid_token"' if outcome is Outcome.REFUSED else ""
+            wrong = ', error="invalid_token"' if outcome is Attempt.REFUSED else ""
             raise StaffTokenError(
                 "Writing takes the staff token: send it as `Authorization: Bearer …`.",
                 headers={"WWW-Authenticate": CHALLENGE + wrong},
             )
 
-    def _judge(self, given: str | None) -> Outcome:
+    def _judge(self, given: str | None) -> Attempt:
         try:
             expected = self._settings.staff_token_now()
         except SettingsError:
-            return Outcome.UNAVAILABLE
+            return Attempt.UNAVAILABLE
         if expected is None and self._is_development:
-            return Outcome.OPEN
+            return Attempt.OPEN
         if given is None:
-            return Outcome.MISSING
+            return Attempt.MISSING
         if not given:
-            return Outcome.MALFORMED
+            return Attempt.MALFORMED
         # Digests are of one length, so that the time tells nothing of the token's, and of a right
         # beginning neither. Without a token to expect, nobody is let in.
         same = hmac.compare_digest(_digest(given, "latin-1"), _digest(expected or "", "utf-8"))
-        return Outcome.ACCEPTED if same and expected else Outcome.REFUSED
+        return Attempt.ACCEPTED if same and expected else Attempt.REFUSED
 
 
 def _given_token(scope: Scope) -> str | None:

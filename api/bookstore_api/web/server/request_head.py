@@ -12,7 +12,7 @@ from uuid import uuid4
 import httptools
 
 from bookstore_api.kit.problems import InvalidField, problem_response
-from bookstore_api.middleware.security_headers import security_headers
+from bookstore_api.web.middleware.security_headers import security_headers
 
 MAX_TARGET_BYTES = 65_535  # the parser of request targets counts in 16 bits
 MAX_PIPELINED = 16

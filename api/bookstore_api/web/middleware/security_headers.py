@@ -70,7 +70,7 @@ def security_headers() -> list[tuple[bytes, bytes]]:
     return _PREPARED.copy()
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """Adds them to every answer; one that the app has set itself stays as it is."""
 
     def __init__(self, app: ASGIApp) -> None:

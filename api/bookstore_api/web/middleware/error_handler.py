@@ -12,7 +12,7 @@ from bookstore_api.telemetry.request_state import request_state, route_of
 log = structlog.stdlib.get_logger(__name__)
 
 
-class LastResort:
+class ErrorHandlerMiddleware:
     """Answers a fault of ours with a problem, and logs it."""
 
     def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:

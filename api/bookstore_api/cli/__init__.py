@@ -1,0 +1,47 @@
+"""The commands of the image, and of a laptop: a file each."""
+
+from typing import Annotated
+
+import typer
+
+from bookstore_api import __version__
+from bookstore_api.cli import check_schema, config, log_schema, migrate, serve, smoke
+
+app = typer.Typer(
+    name="bookstore-api",
+    help="The BookStore API: serve it, bring its database up to date, check that it works.\n\n"
+    "On a laptop `bookstore-api serve` needs no settings. In production it is told its database "
+    "and its staff token by mounted secrets or variables; `bookstore-api config` shows every "
+    "setting, and docs/reference/contract.md explains them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bookstore-api {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Serve the BookStore API and look after its database."""
+
+
+for command in (
+    serve.serve,
+    migrate.migrate,
+    check_schema.check_schema,
+    smoke.smoke,
+    config.config,
+    log_schema.log_schema,
+):
+    app.command()(command)

@@ -1,0 +1,27 @@
+"""`bookstore-api check-schema`."""
+
+import asyncio
+
+from bookstore_api.cli.command import open_direct_database, run_command
+from bookstore_api.db.schema import check
+from bookstore_api.process.result import Outcome
+from bookstore_api.settings import Settings
+from bookstore_api.settings.policy import OF_THE_DATABASE
+
+
+def check_schema() -> None:
+    """Tell whether this code works on the database's schema as it is.
+
+    The code's own reads and writes are run in a transaction that is rolled back.
+
+    Exit codes: 0 current, or ahead but compatible; 3 behind; 4 incompatible; 1 could not tell.
+    """
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
+
+    async def work(settings: Settings) -> Outcome:
+        async with open_direct_database(settings) as database:
+            return await check.check_schema(database, self_test)
+
+    run_command(
+        "check-schema", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE
+    )

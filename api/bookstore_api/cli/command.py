@@ -1,0 +1,59 @@
+"""What commands share: settings, logging, and an outcome whatever happens."""
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+import structlog
+import typer
+
+from bookstore_api.db.sessions import Database, open_database
+from bookstore_api.process import signals
+from bookstore_api.process.result import Outcome, report
+from bookstore_api.settings import Settings, SettingsError, load_settings
+from bookstore_api.settings.unknown import unknown_variables
+from bookstore_api.telemetry.logging import configure_logging, install_excepthooks
+
+
+def run_command(
+    command: str, work: Callable[[Settings], Outcome], *, enforced: Collection[str]
+) -> NoReturn:
+    """Run a command and tell how it ended, wrong settings included.
+
+    Of what the environment refuses only the settings `enforced` count.
+    """
+    try:
+        with signals.interruptible():
+            settings = load_settings(enforced=enforced)
+            configure_logging(settings, stream=sys.stderr)
+            install_excepthooks()
+            warn_of_unknown_variables()
+            outcome = work(settings)
+    except SettingsError as error:
+        typer.echo(f"bookstore-api: {error}", err=True)
+        outcome = Outcome(command, "failed", " ".join(map(str.strip, str(error).splitlines())))
+    except KeyboardInterrupt:
+        outcome = Outcome(command, "failed", "Told to stop before the end. Run it again.")
+    except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
+        structlog.stdlib.get_logger(__name__).exception("command failed")
+        outcome = Outcome(command, "failed", f"A fault of ours: {type(error).__name__}.")
+    raise typer.Exit(report(outcome))
+
+
+def warn_of_unknown_variables() -> None:
+    """Log each variable that looks like a setting and is none."""
+    log = structlog.stdlib.get_logger(__name__)
+    for each in unknown_variables(os.environ):
+        log.warning("unknown setting", variable=each.variable, closest=each.closest)
+
+
+@asynccontextmanager
+async def open_direct_database(settings: Settings) -> AsyncIterator[Database]:
+    """Open the database past any pooler, with a connection for the lock and one to work with."""
+    database = open_database(settings, direct=True, pool_size=2)
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -1,0 +1,77 @@
+"""`bookstore-api migrate`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from bookstore_api.cli.command import open_direct_database, run_command
+from bookstore_api.db.schema import migrate as schema
+from bookstore_api.db.schema.migrate import Migration, Reversal
+from bookstore_api.db.schema.tree import Branch
+from bookstore_api.process.result import Outcome
+from bookstore_api.settings import Environment, Settings, SettingsError
+from bookstore_api.settings.policy import OF_THE_DATABASE
+
+
+def migrate(
+    to: Annotated[Branch | None, typer.Option(help="The branch whose head to reach.")] = None,
+    down_to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REVISION",
+            help="In development: revert all but this revision and what it requires (base: all).",
+        ),
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Print what would run, run nothing.")
+    ] = False,
+) -> None:
+    """Bring the database's schema to the head of a branch.
+
+    `expand` adds what the code running now tolerates: run it before new code. `contract` removes
+    what only the code before needed: run it when none of that runs any more. Many may be started
+    at once: one works, the others wait for it and then find nothing to do.
+
+    To take back an image that has expanded, release the older one: it works on the newer schema.
+    `--down-to` loses data, and is for writing revisions: in development only.
+
+    Exit codes: 0 done or nothing to do, 1 failed, 75 others hold a lock, try again.
+    """
+
+    async def work(settings: Settings) -> Outcome:
+        request = _request(settings, to, down_to)
+        return await (_plan(settings, request) if plan else _migrate(settings, request))
+
+    if (to is None) == (down_to is None):
+        msg = "say either --to expand, --to contract or --down-to REVISION"
+        raise typer.BadParameter(msg)
+    run_command("migrate", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE)
+
+
+def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migration | Reversal:
+    """Make a request of the options; raises SettingsError for one that the environment refuses."""
+    if to is not None:
+        return Migration(to, settings.migration_lock_seconds)
+    if settings.environment is not Environment.DEVELOPMENT:
+        msg = (
+            "--down-to loses data and is for development only: to take a release back, "
+            "release the older image, which works on the newer schema."
+        )
+        raise SettingsError(msg)
+    return Reversal(str(down_to), settings.migration_lock_seconds)
+
+
+async def _migrate(settings: Settings, request: Migration | Reversal) -> Outcome:
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
+
+    async with open_direct_database(settings) as database:
+        return await schema.migrate(database, request, self_test)
+
+
+async def _plan(settings: Settings, request: Migration | Reversal) -> Outcome:
+    async with open_direct_database(settings) as database:
+        outcome, steps = await schema.plan(database, request)
+    for revision in steps:
+        typer.echo(f"{revision.id}: {revision.summary}")
+    return outcome

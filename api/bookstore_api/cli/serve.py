@@ -1,0 +1,115 @@
+"""`bookstore-api serve`: puts the two apps and the server together."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+
+from bookstore_api.cli.command import open_direct_database, warn_of_unknown_variables
+from bookstore_api.db.engine import read_address
+from bookstore_api.db.schema.migrate import Migration, migrate
+from bookstore_api.db.schema.tree import Branch
+from bookstore_api.process import signals
+from bookstore_api.process.reload import serve_reloading
+from bookstore_api.process.result import Outcome
+from bookstore_api.settings import Settings, SettingsError, load_settings
+from bookstore_api.telemetry.logging import configure_logging, install_excepthooks
+from bookstore_api.uris.database import SqliteFile
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def serve(
+    reload: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="BOOKSTORE_RELOAD",
+            file_okay=False,
+            help="For development: serve a copy of the code in this folder, anew when it changes.",
+        ),
+    ] = None,
+) -> None:
+    """Serve the API and, on a port of its own, its health.
+
+    In development the database is a SQLite file in the current folder, made and migrated by
+    itself. In production nothing is migrated here: run `bookstore-api migrate` before.
+
+    SIGTERM drains: answers ask clients to leave, then requests in flight are finished, then the
+    process ends with 0. A second signal hurries. Ctrl-C in development ends at once.
+    """
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        _stop(error)
+    configure_logging(settings, stream=sys.stdout)
+    install_excepthooks()
+    warn_of_unknown_variables()
+    if reload is not None:
+        serve_reloading(reload)
+        return
+    try:
+        with signals.interruptible():
+            _migrate_development_database(settings)
+        _run_server(settings)
+    except SettingsError as error:
+        _stop(error)
+    except KeyboardInterrupt:
+        return  # told to stop before anybody was served
+
+
+def _migrate_development_database(settings: Settings) -> None:
+    """Make and update the SQLite file of a laptop; `serve` migrates no other database."""
+    address = read_address(settings.database_uri)
+    if settings.production or not isinstance(address, SqliteFile):
+        return
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
+
+    async def work() -> Outcome:
+        migration = Migration(Branch.EXPAND, settings.migration_lock_seconds)
+        async with open_direct_database(settings) as database:
+            return await migrate(database, migration, self_test)
+
+    outcome = asyncio.run(work())
+    if outcome.exit_code != 0:
+        msg = f"The database {address.path} can't be brought up to date. {outcome.message}"
+        raise SettingsError(msg)
+
+
+def _run_server(settings: Settings) -> None:
+    import uvloop  # noqa: PLC0415 - the other commands do without
+
+    from bookstore_api.auth.staff import warn_if_open  # noqa: PLC0415
+
+    warn_if_open(settings)
+    uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    """Open what the apps share, and serve both until told to stop; raises SettingsError."""
+    from bookstore_api.app import create_app  # noqa: PLC0415 - the other commands do without
+    from bookstore_api.shop.domains import self_test  # noqa: PLC0415
+    from bookstore_api.web.internal_app import create_internal_app  # noqa: PLC0415
+    from bookstore_api.web.resources import open_resources  # noqa: PLC0415
+    from bookstore_api.web.server.serve import StopRequests, serve_both  # noqa: PLC0415
+
+    requests = StopRequests()
+    requests.listen(patient=settings.production)
+    if signals.kept():
+        log.info("stopped before it served")
+        return
+    async with open_resources(settings, self_test) as resources:
+        await serve_both(
+            create_app(settings, resources),
+            create_internal_app(resources),
+            settings,
+            resources.drain,
+            requests,
+        )
+
+
+def _stop(error: SettingsError) -> NoReturn:
+    typer.echo(f"bookstore-api: {error}", err=True)
+    raise typer.Exit(1) from None

@@ -1,0 +1,1 @@
+"""HTTP from the socket to the router, in the order of the way."""

@@ -1,0 +1,1 @@
+"""The server: both ports, one connection, what is refused before any app sees it."""
