@@ -36,7 +36,7 @@ from tests.support.bookstore import environment, run_command
 from tests.support.examples import scaled
 from tests.support.log_lines import SCHEMA, VALIDATOR, logging_to, validated
 
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "logs.md"
+REFERENCE = Path(__file__).parents[4] / "docs" / "reference" / "logs.md"
 SOURCES = Path(bookstore_api.__file__).parent
 VALUE = "canary@example.org"
 E = TypeVar("E", bound=BaseException)
@@ -187,7 +187,7 @@ def test_of_a_librarys_text_no_value_is_let_out(
     line = only_line(stream)
     assert VALUE not in stream.getvalue()
     assert line.pop("time").endswith("Z")
-    assert line.pop("source").startswith("tests/api/test_logs.py:")
+    assert line.pop("source").startswith("tests/api/telemetry/logging/test_logs.py:")
     assert line == {
         "event": event,
         "level": "error",
@@ -254,7 +254,7 @@ def test_a_traceback_tells_where_and_of_which_type() -> None:
             raise ConnectionRefusedError(111, VALUE)
         except ConnectionRefusedError as error:
             text = re.sub(r"line \d+", "line N", describe_exception(error))
-    frame = '  File "tests/api/test_logs.py", line N, '
+    frame = '  File "tests/api/telemetry/logging/test_logs.py", line N, '
     here = frame + "in test_a_traceback_tells_where_and_of_which_type"
     assert text.splitlines() == [
         "Traceback (most recent call last):",

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bookstore_api.cache.breaker import Breaker
 from bookstore_api.cache.client import (
     RedisClient,
     RedisUnavailableError,
@@ -17,7 +16,6 @@ from bookstore_api.cache.client import (
 )
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
-from bookstore_api.uris.redis import parse_redis_uri
 from bookstore_api.web.resources import open_resources
 from tests.support.valkey import Valkey
 
@@ -174,57 +172,6 @@ def test_a_call_that_is_cancelled_spoils_nothing(private_valkey: Valkey) -> None
             assert await client.guarded(lambda redis: redis.echo("mine")) == b"mine"
 
     asyncio.run(run())
-
-
-def test_the_breaker_lets_one_caller_ask_when_its_time_is_over() -> None:
-    now = 100.0
-    breaker = Breaker(1, clock=lambda: now)
-    assert breaker.admits()
-    breaker.failed()
-    now = 100.9
-    assert not breaker.admits()
-    now = 101.0
-    assert breaker.admits()
-    assert not breaker.admits()
-    breaker.failed()
-    now = 101.9
-    assert not breaker.admits()
-    now = 102.0
-    assert breaker.admits()
-    breaker.gave_up()
-    assert breaker.admits()
-    breaker.succeeded()
-    assert [breaker.admits() for _ in range(3)] == [True] * 3
-
-
-@pytest.mark.parametrize(
-    "uri",
-    [
-        "",
-        "redis://",
-        f"http://:{SECRET}@host",
-        f"redis://:{SECRET}@host:{SECRET}/0",
-        f"redis://:{SECRET}@host:99999/0",
-        f"redis://:{SECRET}@host/{SECRET}",
-        f"redis://:{SECRET}@host/-1",
-        f"redis://:{SECRET}@host/0?socket_timeout=60",
-        f"redis://:{SECRET}@host/0?{SECRET}=1",
-        f"redis://:{SECRET}[@host/0",
-    ],
-)
-def test_a_wrong_uri_is_refused_without_being_shown(uri: str) -> None:
-    with pytest.raises(ValueError, match="URI") as caught:
-        parse_redis_uri(uri)
-    assert SECRET not in str(caught.value)
-
-
-def test_a_uri_says_it_all() -> None:
-    server = parse_redis_uri("rediss://user:p%40ss@host:7000/3?ssl_ca_certs=/ca.pem\n")
-    assert (server.host, server.port, server.database, server.tls) == ("host", 7000, 3, True)
-    assert (server.username, server.password) == ("user", "p@ss")
-    assert server.tls_arguments == {"ssl_ca_certs": "/ca.pem"}
-    assert "p@ss" not in repr(server)
-    assert parse_redis_uri("redis://host").port == 6379
 
 
 def test_the_process_opens_one_where_a_uri_is_set(valkey: Valkey, settings: Settings) -> None:

@@ -15,7 +15,7 @@ from bookstore_api.web.docs_page import DOCS_CONTENT_POLICY, FOLDER
 from bookstore_api.web.middleware.security_headers import SECURITY_HEADERS, security_headers
 from tests.support.bookstore import Process, served
 
-DOCS = Path(__file__).parents[2] / "docs" / "reference"
+DOCS = Path(__file__).parents[4] / "docs" / "reference"
 TELLING = {"server", "x-powered-by", "via"}
 
 

@@ -176,7 +176,7 @@ def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_pa
     )
     victim = subprocess.Popen(
         [sys.executable, "-c", program, empty_postgres, str(scripts)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[4],
         stderr=subprocess.DEVNULL,
     )
     sleeping = (

@@ -240,7 +240,7 @@ def process(database: str, tmp_path: Path) -> Iterator[Process]:
         rate_limit_reads="off",
         rate_limit_writes="off",
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[4])
     env |= {"PYTHONWARNINGS": "always", "PYTHONPATH": root}
     process = Process(env, tmp_path, module="tests.support.faults_api")
     try:

@@ -33,7 +33,7 @@ from tests.support.proxy import running_proxy
 from tests.support.valkey import Valkey
 
 BOOKS = "/api/v1/books"
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MIB = 1024 * 1024
 StartProcess = Callable[..., Process]
 

@@ -1,0 +1,37 @@
+"""URIs of Redis: all that they say, and nothing shown of a wrong one."""
+
+import pytest
+
+from bookstore_api.uris.redis import parse_redis_uri
+
+SECRET = "hunter2-canary"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "redis://",
+        f"http://:{SECRET}@host",
+        f"redis://:{SECRET}@host:{SECRET}/0",
+        f"redis://:{SECRET}@host:99999/0",
+        f"redis://:{SECRET}@host/{SECRET}",
+        f"redis://:{SECRET}@host/-1",
+        f"redis://:{SECRET}@host/0?socket_timeout=60",
+        f"redis://:{SECRET}@host/0?{SECRET}=1",
+        f"redis://:{SECRET}[@host/0",
+    ],
+)
+def test_a_wrong_uri_is_refused_without_being_shown(uri: str) -> None:
+    with pytest.raises(ValueError, match="URI") as caught:
+        parse_redis_uri(uri)
+    assert SECRET not in str(caught.value)
+
+
+def test_a_uri_says_it_all() -> None:
+    server = parse_redis_uri("rediss://user:p%40ss@host:7000/3?ssl_ca_certs=/ca.pem\n")
+    assert (server.host, server.port, server.database, server.tls) == ("host", 7000, 3, True)
+    assert (server.username, server.password) == ("user", "p@ss")
+    assert server.tls_arguments == {"ssl_ca_certs": "/ca.pem"}
+    assert "p@ss" not in repr(server)
+    assert parse_redis_uri("redis://host").port == 6379
