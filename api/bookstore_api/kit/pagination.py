@@ -7,6 +7,7 @@ list somewhere else, which anybody may do. So it is checked for its form and not
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from typing import Annotated, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, Field
 from bookstore_api.kit.problems import InvalidRequestError
 
 Item = TypeVar("Item")
+Row = TypeVar("Row")
 
 MAX_LIMIT = 100
 MAX_CURSOR_LENGTH = 2000
@@ -41,10 +43,28 @@ class SortKey(NamedTuple):
     id: UUID
 
 
+def page_of(
+    rows: Sequence[Row],
+    limit: int,
+    *,
+    key: Callable[[Row], SortKey],
+    show: Callable[[Row], Item],
+) -> Page[Item]:
+    """Make a page of at most `limit` rows: one row more than that tells that there is a next."""
+    shown, rest = rows[:limit], rows[limit:]
+    following = encode_cursor(key(shown[-1])) if rest else None
+    return Page(items=[show(row) for row in shown], next=following)
+
+
 def encode_cursor(key: SortKey) -> str:
     """Make the cursor of a place in a list."""
     raw = json.dumps([key.text, key.id.hex], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(raw.encode()).rstrip(b"=").decode()
+
+
+def read_after(after: After) -> SortKey | None:
+    """Return the place that a page begins after, None for the first; raises InvalidRequestError."""
+    return None if after is None else decode_cursor(after)
 
 
 def decode_cursor(cursor: str) -> SortKey:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -14,6 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from bookstore_api.db.errors import DatabaseUnavailableError
+from bookstore_api.kit.errors import (
+    ConflictError,
+    NotFoundError,
+    PreconditionFailedError,
+    ShopError,
+)
 from bookstore_api.telemetry.request_state import request_state
 
 MEDIA_TYPE = "application/problem+json"
@@ -28,6 +35,15 @@ DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this path.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path takes the methods in the Allow header only.",
 }
+
+# How HTTP answers what the shop raises.
+STATUSES: Mapping[type[ShopError], HTTPStatus] = MappingProxyType(
+    {
+        NotFoundError: HTTPStatus.NOT_FOUND,
+        ConflictError: HTTPStatus.CONFLICT,
+        PreconditionFailedError: HTTPStatus.PRECONDITION_FAILED,
+    }
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -61,7 +77,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(HTTPException):
-    """Raised anywhere below the layers to answer with a problem.
+    """Raised by what knows HTTP to answer with a problem; the shop raises a ShopError.
 
     An HTTPException, as FastAPI makes any other that comes out of reading a body a 400.
     """
@@ -70,24 +86,6 @@ class ProblemError(HTTPException):
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(self.status, detail, headers)
-
-
-class NotFoundError(ProblemError):
-    """There is no such thing."""
-
-    status = HTTPStatus.NOT_FOUND
-
-
-class ConflictError(ProblemError):
-    """Something else is in the way."""
-
-    status = HTTPStatus.CONFLICT
-
-
-class PreconditionFailedError(ProblemError):
-    """It was changed since the client read it."""
-
-    status = HTTPStatus.PRECONDITION_FAILED
 
 
 class ContentTooLargeError(ProblemError):
@@ -152,10 +150,16 @@ def _title(status: int) -> str:
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Make the app answer every error with a problem."""
+    app.add_exception_handler(ShopError, _on_shop_error)
     app.add_exception_handler(ProblemError, _on_problem)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(DatabaseUnavailableError, _on_database_unavailable)
+
+
+async def _on_shop_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ShopError)  # noqa: S101 - registered for it
+    return problem_response(STATUSES[type(error)], str(error))
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from bookstore_api.auth.staff import StaffRoute
 from bookstore_api.kit.etags import IfMatch, etag_of
-from bookstore_api.kit.pagination import After, Limit, Page
+from bookstore_api.kit.pagination import After, Limit, Page, read_after
 from bookstore_api.kit.problems import describe
 from bookstore_api.kit.sessions import Reading, Writing
 from bookstore_api.shop.catalog import service
@@ -31,7 +31,7 @@ async def list_books(
     isbn: Annotated[Isbn | None, Query(description="Only the book with this ISBN")] = None,
 ) -> Page[BookRead]:
     """List books by title, page by page."""
-    return await service.list_books(session, after=after, limit=limit, isbn=isbn)
+    return await service.list_books(session, after=read_after(after), limit=limit, isbn=isbn)
 
 
 @router.post("", status_code=HTTPStatus.CREATED, responses=describe(409))

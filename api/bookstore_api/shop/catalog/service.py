@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from bookstore_api.db.sessions import ReadSession, WriteSession
+from bookstore_api.kit.errors import ConflictError, NotFoundError, PreconditionFailedError
 from bookstore_api.kit.etags import Precondition
 from bookstore_api.kit.ids import new_id
-from bookstore_api.kit.pagination import Page, SortKey, decode_cursor, encode_cursor
-from bookstore_api.kit.problems import ConflictError, NotFoundError, PreconditionFailedError
+from bookstore_api.kit.pagination import Page, SortKey, page_of
 from bookstore_api.kit.text import to_sort_text
 from bookstore_api.shop.catalog import repository
 from bookstore_api.shop.catalog.models import Book
@@ -44,15 +44,11 @@ async def read_book(session: ReadSession, id_: UUID) -> Book:
 
 
 async def list_books(
-    session: ReadSession, *, after: str | None, limit: int, isbn: str | None = None
+    session: ReadSession, *, after: SortKey | None, limit: int, isbn: str | None = None
 ) -> Page[BookRead]:
-    """List a page of books by title; raises InvalidRequestError for a cursor that is none."""
-    place = decode_cursor(after) if after is not None else None
-    # One more than asked for tells whether there is a next page.
-    books = await repository.page(session, after=place, limit=limit + 1, isbn=isbn)
-    shown, rest = books[:limit], books[limit:]
-    following = encode_cursor(SortKey(shown[-1].sort_title, shown[-1].id)) if rest else None
-    return Page(items=[to_read(book) for book in shown], next=following)
+    """List a page of books by title."""
+    books = await repository.page(session, after=after, limit=limit + 1, isbn=isbn)
+    return page_of(books, limit, key=lambda book: SortKey(book.sort_title, book.id), show=to_read)
 
 
 async def update_book(
