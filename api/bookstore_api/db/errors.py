@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 REFUSED_SQLSTATES = frozenset({"28000", "28P01"})
@@ -47,6 +48,20 @@ def explain(error: BaseException) -> Failure:
             "failed", "The server has no database of the name in the URI: create it first."
         )
     return Failure("failed", f"The database answered with an error: {_summary(causes)}.")
+
+
+def violates(error: IntegrityError, constraint: UniqueConstraint) -> bool:
+    """Whether the database refused a write for this constraint.
+
+    PostgreSQL gives the constraint's name, SQLite no more than its columns.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, asyncpg.UniqueViolationError):
+            return bool(cause.constraint_name == constraint.name)
+        if isinstance(cause, sqlite3.IntegrityError):
+            columns = ", ".join(f"{column.table}.{column.name}" for column in constraint.columns)
+            return str(cause) == f"UNIQUE constraint failed: {columns}"
+    return False
 
 
 @contextmanager

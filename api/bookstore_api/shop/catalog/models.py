@@ -20,12 +20,15 @@ from bookstore_api.kit.text import SORT_TEXT_LENGTH
 TITLE_LENGTH = 300
 
 
+UNIQUE_ISBN = UniqueConstraint("isbn")
+
+
 class Book(Base):
     """A book that is for sale."""
 
     __tablename__ = "books"
     __table_args__ = (
-        UniqueConstraint("isbn"),
+        UNIQUE_ISBN,
         CheckConstraint("price_minor >= 0", name="price_minor"),
         Index(None, "sort_title", "id"),
     )

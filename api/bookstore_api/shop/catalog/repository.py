@@ -6,9 +6,10 @@ from uuid import UUID
 from sqlalchemy import literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
+from bookstore_api.db.errors import violates
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.kit.pagination import SortKey
-from bookstore_api.shop.catalog.models import Book
+from bookstore_api.shop.catalog.models import UNIQUE_ISBN, Book
 
 
 class DuplicateIsbnError(Exception):
@@ -44,7 +45,7 @@ async def save(session: WriteSession, book: Book) -> None:
     try:
         await session.flush()
     except IntegrityError as error:
-        if "isbn" in str(error.orig):  # both drivers name the constraint or its column
+        if violates(error, UNIQUE_ISBN):
             raise DuplicateIsbnError from error
         raise
 
