@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.core.kinds import STORE_LABEL, bookstore_key, key_of
+from bookstore_operator.core.kinds import BOOKSTORES, key_of
+from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import (
     GENERATED,
     Action,
@@ -323,7 +324,7 @@ def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) 
 
 def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
     status = {"stage": "Expand", "replicas": 3}
-    regarding = bookstore_key("demo")
+    regarding = BOOKSTORES.ref("demo")
 
     async def scenario(applier: Executor, key: StoreKey) -> None:
         write = WriteStatus(regarding, status, *WHY)
@@ -363,7 +364,7 @@ def test_a_bookstore_that_is_gone_has_no_snapshot(shop: Shop) -> None:
     async def scenario(applier: Executor, key: StoreKey) -> None:
         assert await applier.observer.snapshot(key) is not None
         shop.kubectl("delete", "bookstore", "demo")
-        await applier.observer.refresh(key.namespace, bookstore_key("demo"))
+        await applier.observer.refresh(key.namespace, BOOKSTORES.ref("demo"))
         assert await applier.observer.snapshot(key) is None
 
     run(shop, scenario)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,22 @@ import yaml
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    EVENTS,
+    KINDS,
+    LEASES,
+    PODS,
     SECRETS,
-    STORE_LABEL,
     WATCHED,
     Resource,
 )
+from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.kube import watch
-from bookstore_operator.kube.events import EVENTS
-from bookstore_operator.kube.leader import LEASES
 
 pytestmark = pytest.mark.scenario
 
 ROOT = Path(__file__).parents[2]
-READ_ONLY = {"bookstores", "pods", "endpointslices"}
+READ_ONLY = {BOOKSTORES, PODS, ENDPOINT_SLICES}
 
 
 def manifests(path: str) -> list[dict[str, Any]]:
@@ -40,36 +44,53 @@ def rules(kind: str, name: str) -> list[dict[str, Any]]:
     return listed
 
 
-def verbs(resource: Resource, subresource: str = "") -> set[str]:
-    """The verbs that the operator's ClusterRole has for a resource."""
-    plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
-    return {
-        verb
-        for rule in rules("ClusterRole", "bookstore-operator")
-        if resource.group in rule["apiGroups"] and plural in rule["resources"]
-        for verb in rule["verbs"]
-    }
+def granted(rules: list[dict[str, Any]]) -> dict[tuple[str, str], set[str]]:
+    """The verbs by group and resource (or resource/subresource)."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for rule in rules:
+        for group in rule["apiGroups"]:
+            for plural in rule["resources"]:
+                found.setdefault((group, plural), set()).update(rule["verbs"])
+    return found
+
+
+def wanted(resources: Iterable[Resource]) -> dict[tuple[str, str], set[str]]:
+    """The same by the table of kinds."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for resource in resources:
+        found.setdefault((resource.group, resource.plural), set()).update(resource.verbs)
+        for subresource, verbs in resource.subresources:
+            found[resource.group, f"{resource.plural}/{subresource}"] = set(verbs)
+    return found
+
+
+def test_the_operator_may_do_what_the_table_of_kinds_says_and_no_more() -> None:
+    in_cluster = [resource for resource in KINDS if resource is not LEASES]
+    assert granted(rules("ClusterRole", "bookstore-operator")) == wanted(in_cluster)
+    assert granted(rules("Role", "bookstore-operator-lease")) == wanted([LEASES])
 
 
 @pytest.mark.parametrize("resource", WATCHED, ids=lambda resource: resource.kind)
-def test_the_operator_may_do_what_it_does_and_no_more(resource: Resource) -> None:
-    reads = {"get", "list", "watch"}
-    writes = set() if resource.plural in READ_ONLY else {"create", "patch", "delete"}
-    assert verbs(resource) == reads | writes
+def test_what_is_watched_is_listed_and_what_is_made_can_be_deleted(resource: Resource) -> None:
+    writes = set() if resource in READ_ONLY else {"create", "patch", "delete"}
+    assert set(resource.verbs) == {"get", "list", "watch"} | writes
 
 
 def test_secrets_are_read_by_name_only() -> None:
-    assert verbs(SECRETS) == {"get", "create", "patch"}
+    assert set(SECRETS.verbs) == {"get", "create", "patch"}
     assert SECRETS not in WATCHED
 
 
 def test_the_rest_is_as_small() -> None:
-    assert verbs(BOOKSTORES, "status") == {"patch"}
-    assert verbs(DEPLOYMENTS, "scale") == {"patch"}
-    assert verbs(EVENTS) == {"create", "patch"}
+    assert dict(BOOKSTORES.subresources)["status"] == ("patch",)
+    assert DEPLOYMENTS.subresources == (("scale", ("patch",)),)
+    assert EVENTS.verbs == ("create", "patch")
+
+
+def test_only_the_operators_own_lease_is_changed() -> None:
     lease = rules("Role", "bookstore-operator-lease")
-    assert [rule["resources"] for rule in lease] == [[LEASES.plural], [LEASES.plural]]
-    assert lease[1]["resourceNames"] == ["bookstore-operator"]
+    assert [rule.get("resourceNames") for rule in lease] == [None, ["bookstore-operator"]]
+    assert lease[0]["verbs"] == ["create"]
 
 
 def test_there_is_no_wildcard() -> None:

@@ -15,7 +15,12 @@ from bookstore_operator.components.serving.availability import all_available
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import key_of
-from bookstore_operator.core.labels import COLOUR_LABEL, COMPONENT_LABEL, release_selector
+from bookstore_operator.core.labels import (
+    COLOUR_LABEL,
+    COMPONENT_LABEL,
+    SERVICE_NAME_LABEL,
+    release_selector,
+)
 from bookstore_operator.core.lookup import condition
 from bookstore_operator.core.plan import (
     Action,
@@ -33,7 +38,6 @@ from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapsh
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
-from bookstore_operator.workloads.endpoints import SERVICE_LABEL
 from bookstore_operator.workloads.unexplained import find_unexplained
 
 Object = dict[str, Any]
@@ -459,7 +463,7 @@ class World:
 
     def _send_users(self, service: Object) -> None:
         """Keep a Service's EndpointSlice up to date."""
-        labels = {**service["metadata"]["labels"], SERVICE_LABEL: service["metadata"]["name"]}
+        labels = {**service["metadata"]["labels"], SERVICE_NAME_LABEL: service["metadata"]["name"]}
         selector = service["spec"]["selector"].items()
         chosen = [pod for pod in self.all("Pod") if selector <= pod["metadata"]["labels"].items()]
         manifest = {

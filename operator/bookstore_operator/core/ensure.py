@@ -9,11 +9,9 @@ from typing import Any
 
 from bookstore_operator.core.drift import differs
 from bookstore_operator.core.kinds import key_of
+from bookstore_operator.core.labels import APPLIED_ANNOTATION
 from bookstore_operator.core.plan import Action, Apply, Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
-
-APPLIED = "bookstore.dev/applied"
-"""An annotation with the hash of what was applied: a field that is no longer desired shows."""
 
 
 def ensure(snapshot: Snapshot, manifest: dict[str, Any], fenced: bool = False) -> Iterator[Apply]:
@@ -43,5 +41,5 @@ def _marked(manifest: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(manifest, sort_keys=True)
     mark = hashlib.sha256(text.encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
-    annotations = {**metadata.get("annotations", {}), APPLIED: mark}
+    annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: mark}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}

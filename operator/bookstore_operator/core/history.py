@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import SERVICES
 from bookstore_operator.core.labels import COLOUR_LABEL
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.snapshot import Snapshot
@@ -42,7 +43,7 @@ def serving_colour(snapshot: Snapshot) -> Colour | None:
     """
     if recorded_active := active(snapshot):
         return recorded_active.spec.colour
-    service = find(snapshot, "Service", names.service(snapshot.store.name)) or {"spec": {}}
+    service = find(snapshot, SERVICES, names.service(snapshot.store.name)) or {"spec": {}}
     told = (service["spec"].get("selector") or {}).get(COLOUR_LABEL)
     return Colour(told) if told in set(Colour) else None
 

@@ -1,4 +1,7 @@
-"""The kinds of object the operator reads and writes, and where the API serves them."""
+"""The one table of kinds: what the operator reads and writes, where it is served, by what right.
+
+A test holds the ClusterRole in manifests/base/rbac.yaml to it.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.crd import bookstore, release
+from bookstore_operator.crd.base import API_VERSION
 
-GROUP = "bookstore.dev"
-API_VERSION = f"{GROUP}/v1alpha1"
-STORE_LABEL = f"{GROUP}/store"
-BOOKSTORE = "BookStore"
-RELEASE = "BookStoreRelease"
+_WATCH = ("get", "list", "watch")
+_OWN = (*_WATCH, "create", "patch", "delete")
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind as the API names it. All kinds here are namespaced."""
+    """A kind as the API names it, with the operator's rights. All kinds here are namespaced."""
 
     api_version: str
     kind: str
     plural: str
+    verbs: tuple[str, ...]
+    subresources: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The verbs by subresource."""
 
     @property
     def group(self) -> str:
@@ -32,6 +38,25 @@ class Resource:
     def version(self) -> str:
         """The version within the group."""
         return self.api_version.rpartition("/")[2]
+
+    @property
+    def watched(self) -> bool:
+        """Whether every change of such objects is seen."""
+        return "watch" in self.verbs
+
+    @property
+    def selector(self) -> str | None:
+        """The label selector that keeps everybody else's objects out, on the server's side."""
+        return None if self.kind == bookstore.KIND else STORE_LABEL
+
+    @property
+    def type_meta(self) -> dict[str, str]:
+        """What every manifest of the kind begins with."""
+        return {"apiVersion": self.api_version, "kind": self.kind}
+
+    def ref(self, name: str) -> ObjectRef:
+        """Name an object of the kind within its namespace."""
+        return ObjectRef(self.api_version, self.kind, name)
 
     def path(
         self,
@@ -51,33 +76,41 @@ class Resource:
         return "/" + "/".join(parts)
 
 
-BOOKSTORES = Resource(API_VERSION, BOOKSTORE, "bookstores")
-RELEASES = Resource(API_VERSION, RELEASE, "bookstorereleases")
-DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
-STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets")
-CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
-SECRETS = Resource("v1", "Secret", "secrets")
+_RECORD = (("status", ("patch",)), ("finalizers", ("update",)))
+"""Clusters that check owner references ask for the right to finalizers before one may be set."""
 
-OWNED: tuple[Resource, ...] = (
-    DEPLOYMENTS,
-    STATEFUL_SETS,
-    Resource("batch/v1", "Job", "jobs"),
-    Resource("batch/v1", "CronJob", "cronjobs"),
-    Resource("v1", "Pod", "pods"),
-    Resource("v1", "Service", "services"),
-    CLAIMS,
-    Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices"),
-    Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
-    Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
-    Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies"),
+BOOKSTORES = Resource(API_VERSION, bookstore.KIND, bookstore.PLURAL, _WATCH, _RECORD)
+RELEASES = Resource(API_VERSION, release.KIND, release.PLURAL, _OWN, _RECORD)
+DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments", _OWN, (("scale", ("patch",)),))
+STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets", _OWN)
+JOBS = Resource("batch/v1", "Job", "jobs", _OWN)
+CRON_JOBS = Resource("batch/v1", "CronJob", "cronjobs", _OWN)
+PODS = Resource("v1", "Pod", "pods", _WATCH)
+SERVICES = Resource("v1", "Service", "services", _OWN)
+CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims", _OWN)
+ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", _WATCH)
+AUTOSCALERS = Resource(
+    "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", _OWN
 )
-"""What carries the label of its BookStore and is watched by it."""
+DISRUPTION_BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", _OWN)
+NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _OWN)
+SECRETS = Resource("v1", "Secret", "secrets", ("get", "create", "patch"))
+"""Never listed nor watched: they are read one by one, by name."""
+EVENTS = Resource("events.k8s.io/v1", "Event", "events", ("create", "patch"))
+CORE_EVENTS = Resource("v1", "Event", "events", ("list",))
+"""The same events, where their field selector knows the object that they are about."""
+LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases", ("create", "get", "update"))
+"""In the operator's own namespace only, by a Role."""
 
-WATCHED: tuple[Resource, ...] = (BOOKSTORES, RELEASES, *OWNED)
-"""All that is watched; Secrets never are: they are read one by one, by name."""
+KINDS = (
+    *(BOOKSTORES, RELEASES, DEPLOYMENTS, STATEFUL_SETS, JOBS, CRON_JOBS, PODS, SERVICES, CLAIMS),
+    *(ENDPOINT_SLICES, AUTOSCALERS, DISRUPTION_BUDGETS, NETWORK_POLICIES),
+    *(SECRETS, EVENTS, CORE_EVENTS, LEASES),
+)
+WATCHED = tuple(resource for resource in KINDS if resource.watched)
 
-_BY_KIND: Mapping[tuple[str, str], Resource] = {
-    (resource.api_version, resource.kind): resource for resource in (*WATCHED, SECRETS)
+_BY_TYPE: Mapping[tuple[str, str], Resource] = {
+    (resource.api_version, resource.kind): resource for resource in KINDS
 }
 
 
@@ -89,15 +122,10 @@ def resource_of(api_version: str, kind: str) -> Resource:
 
     """
     try:
-        return _BY_KIND[api_version, kind]
+        return _BY_TYPE[api_version, kind]
     except KeyError:
         message = f"{kind} ({api_version}) is not in the operator's table of resources"
         raise LookupError(message) from None
-
-
-def selector_of(resource: Resource) -> str | None:
-    """Make the label selector that keeps everybody else's objects out, on the server's side."""
-    return None if resource is BOOKSTORES else STORE_LABEL
 
 
 def key_of(manifest: Manifest) -> ObjectRef:
@@ -105,14 +133,9 @@ def key_of(manifest: Manifest) -> ObjectRef:
     return ObjectRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
 
 
-def bookstore_key(name: str) -> ObjectRef:
-    """Name a BookStore within its namespace."""
-    return ObjectRef(API_VERSION, BOOKSTORE, name)
-
-
 def store_name_of(manifest: Manifest) -> str | None:
     """Name the BookStore that an object belongs to; a BookStore belongs to itself."""
-    if manifest.get("kind") == BOOKSTORE:
+    if manifest.get("kind") == BOOKSTORES.kind:
         name = manifest["metadata"].get("name")
     else:
         name = (manifest["metadata"].get("labels") or {}).get(STORE_LABEL)

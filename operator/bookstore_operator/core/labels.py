@@ -5,14 +5,24 @@ from __future__ import annotations
 from enum import StrEnum
 
 from bookstore_operator.crd import release
+from bookstore_operator.crd.base import GROUP
 from bookstore_operator.crd.release import BookStoreRelease
 
-STORE_LABEL = "bookstore.dev/store"
-COLOUR_LABEL = "bookstore.dev/colour"
-REVISION_LABEL = "bookstore.dev/revision"
-RELEASE_LABEL = "bookstore.dev/release"
-ATTEMPT_LABEL = "bookstore.dev/attempt"
+STORE_LABEL = f"{GROUP}/store"
+COLOUR_LABEL = f"{GROUP}/colour"
+REVISION_LABEL = f"{GROUP}/revision"
+RELEASE_LABEL = f"{GROUP}/release"
+ATTEMPT_LABEL = f"{GROUP}/attempt"
+APPLIED_ANNOTATION = f"{GROUP}/applied"
+"""The hash of what was applied: a field that is no longer desired shows."""
+
+# Kubernetes' own: what tools show, and what its controllers write.
+NAME_LABEL = "app.kubernetes.io/name"
+INSTANCE_LABEL = "app.kubernetes.io/instance"
 COMPONENT_LABEL = "app.kubernetes.io/component"
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 
 class Component(StrEnum):
@@ -29,22 +39,22 @@ def labels(store: str, component: Component | None = None, **more: str) -> dict[
     """Return the labels of an object of a BookStore."""
     own = {COMPONENT_LABEL: component.value} if component else {}
     return {
-        "app.kubernetes.io/name": "bookstore",
-        "app.kubernetes.io/instance": store,
-        "app.kubernetes.io/managed-by": "bookstore-operator",
+        **instance_selector(store),
+        MANAGED_BY_LABEL: "bookstore-operator",
         STORE_LABEL: store,
         **own,
         **more,
     }
 
 
+def instance_selector(store: str) -> dict[str, str]:
+    """Return what selects all Pods of a BookStore."""
+    return {NAME_LABEL: "bookstore", INSTANCE_LABEL: store}
+
+
 def selector(store: str, component: Component) -> dict[str, str]:
     """Return what selects the Pods of one component of a BookStore."""
-    return {
-        "app.kubernetes.io/name": "bookstore",
-        "app.kubernetes.io/instance": store,
-        COMPONENT_LABEL: component.value,
-    }
+    return {**instance_selector(store), COMPONENT_LABEL: component.value}
 
 
 def colour_selector(store: str, colour: release.Colour) -> dict[str, str]:

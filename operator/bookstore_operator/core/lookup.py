@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from bookstore_operator.core import names
-from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.kinds import BOOKSTORES, STATEFUL_SETS, Resource
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.bookstore import KIND
-
-API_VERSIONS: Mapping[str, str] = {
-    "CronJob": "batch/v1",
-    "Deployment": "apps/v1",
-    "HorizontalPodAutoscaler": "autoscaling/v2",
-    "Job": "batch/v1",
-    "NetworkPolicy": "networking.k8s.io/v1",
-    "PersistentVolumeClaim": "v1",
-    "Pod": "v1",
-    "PodDisruptionBudget": "policy/v1",
-    "Service": "v1",
-    "StatefulSet": "apps/v1",
-}
 
 
-def find(snapshot: Snapshot, kind: str, name: str) -> Manifest | None:
+def find(snapshot: Snapshot, resource: Resource, name: str) -> Manifest | None:
     """Return an observed object, or None."""
-    return snapshot.objects.get(ObjectRef(API_VERSIONS[kind], kind, name))
+    return snapshot.objects.get(resource.ref(name))
 
 
-def all_of(snapshot: Snapshot, kind: str) -> Iterator[Manifest]:
+def all_of(snapshot: Snapshot, resource: Resource) -> Iterator[Manifest]:
     """Yield the observed objects of a kind, by name."""
     for key in sorted(snapshot.objects, key=lambda key: key.name):
-        if key.kind == kind:
+        if key.kind == resource.kind:
             yield snapshot.objects[key]
 
 
@@ -49,7 +36,7 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
 
 def controlled_by_another(manifest: Manifest, store: str) -> bool:
     """Whether an object is neither the BookStore's nor its database's, whatever its labels say."""
-    ours = {(KIND, store), ("StatefulSet", names.database(store))}
+    ours = {(BOOKSTORES.kind, store), (STATEFUL_SETS.kind, names.database(store))}
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(
         owner.get("controller") and (owner["kind"], owner["name"]) not in ours for owner in owners

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, Resource
 from bookstore_operator.core.labels import Component, labels
-from bookstore_operator.crd import base, bookstore, release
 from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
 from bookstore_operator.crd.release import BookStoreRelease
 
@@ -32,19 +32,18 @@ def keeps_data(store: BookStore) -> bool:
 
 def owned_by_store(store: BookStore) -> Object:
     """Return the owner reference to a BookStore."""
-    return _owner(bookstore.KIND, store.name, store.metadata.uid)
+    return _owner(BOOKSTORES, store.name, store.metadata.uid)
 
 
 def owned_by_release(made: BookStoreRelease) -> Object:
     """Return the owner reference to a BookStoreRelease."""
-    return _owner(release.KIND, made.name, made.metadata.uid)
+    return _owner(RELEASES, made.name, made.metadata.uid)
 
 
-def _owner(kind: str, name: str, uid: str) -> Object:
+def _owner(resource: Resource, name: str, uid: str) -> Object:
     # blockOwnerDeletion would need the right to set finalizers, and nothing here waits for it.
     return {
-        "apiVersion": base.API_VERSION,
-        "kind": kind,
+        **resource.type_meta,
         "name": name,
         "uid": uid,
         "controller": True,

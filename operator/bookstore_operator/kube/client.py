@@ -18,11 +18,10 @@ from kubernetes.aio import config as kube_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from bookstore_operator import __version__
-from bookstore_operator.core.kinds import DEPLOYMENTS, Resource, resource_of, selector_of
+from bookstore_operator.core.kinds import CORE_EVENTS, DEPLOYMENTS, Resource, resource_of
 from bookstore_operator.core.plan import Manifest, ObjectRef
 
 FIELD_MANAGER = "bookstore-operator"
-EVENTS = Resource("v1", "Event", "events")
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
@@ -107,8 +106,8 @@ class Api:
     ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
         """List the operator's objects of a kind, page by page, with the list's resourceVersion."""
         query = {"limit": str(_PAGE)}
-        if (selector := selector_of(resource)) is not None:
-            query["labelSelector"] = selector
+        if resource.selector is not None:
+            query["labelSelector"] = resource.selector
         while True:
             page = await self._request("GET", resource.path(namespace), query=query)
             items: list[dict[str, Any]] = page.get("items") or []
@@ -131,7 +130,7 @@ class Api:
             "fieldSelector": ",".join(f"{field}={value}" for field, value in chosen.items()),
             "limit": str(_PAGE),
         }
-        found = await self._request("GET", EVENTS.path(namespace), query=query)
+        found = await self._request("GET", CORE_EVENTS.path(namespace), query=query)
         events = sorted(found.get("items") or (), key=_told_at)
         return str(events[-1].get("message") or "") if events else None
 

@@ -9,14 +9,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from bookstore_operator.core.kinds import STORE_LABEL, Resource
+from bookstore_operator.core.kinds import EVENTS
+from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import Event, Manifest
 from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 
 logger = logging.getLogger(__name__)
 
-EVENTS = Resource("events.k8s.io/v1", "Event", "events")
 _NOTE_BYTES = 1024
 _REMEMBERED = 2000
 _REPEAT_AFTER = timedelta(minutes=5)
@@ -86,8 +86,7 @@ def event_manifest(
     digest = hashlib.sha256(said.encode()).hexdigest()[:16]
     target = event.regarding
     return {
-        "apiVersion": EVENTS.api_version,
-        "kind": EVENTS.kind,
+        **EVENTS.type_meta,
         "metadata": {
             "name": f"{target.name}.{digest}",
             "namespace": key.namespace,

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bookstore_operator.core.kinds import Resource
+from bookstore_operator.core.kinds import LEASES
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.kube.client import Api, ApiError
 
 logger = logging.getLogger(__name__)
 
 _SOON = 0.1
-LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,8 +173,7 @@ def _lease_of(current: Manifest, identity: str, lasts: float, now: str) -> dict[
     spec = current["spec"]
     new_holder = identity != (spec.get("holderIdentity") or "")
     return {
-        "apiVersion": LEASES.api_version,
-        "kind": LEASES.kind,
+        **LEASES.type_meta,
         "metadata": current["metadata"],
         "spec": {
             **spec,

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from bookstore_operator.core.kinds import (
-    BOOKSTORE,
-    RELEASE,
+    BOOKSTORES,
+    RELEASES,
     SECRETS,
     Resource,
-    bookstore_key,
     key_of,
     store_name_of,
 )
@@ -115,14 +114,14 @@ class ObjectCache:
 
     def bookstore(self, store: StoreKey) -> Manifest | None:
         """Return the newest known state of a BookStore."""
-        return self.get(store.namespace, bookstore_key(store.name))
+        return self.get(store.namespace, BOOKSTORES.ref(store.name))
 
     def releases(self, store: StoreKey) -> list[Manifest]:
         """Return a BookStore's releases, in no particular order."""
         return [
             self._objects[store.namespace, key]
             for key in self._by_store.get(store, ())
-            if key.kind == RELEASE
+            if key.kind == RELEASES.kind
         ]
 
     def owned(self, store: StoreKey) -> Mapping[ObjectRef, Manifest]:
@@ -130,7 +129,7 @@ class ObjectCache:
         return {
             key: self._objects[store.namespace, key]
             for key in sorted(self._by_store.get(store, ()), key=_order)
-            if key.kind not in {BOOKSTORE, RELEASE}
+            if key.kind not in {BOOKSTORES.kind, RELEASES.kind}
         }
 
     def stores(self) -> list[StoreKey]:
@@ -138,7 +137,7 @@ class ObjectCache:
         return [
             StoreKey(namespace, key.name)
             for namespace, key in self._objects
-            if key.kind == BOOKSTORE
+            if key.kind == BOOKSTORES.kind
         ]
 
     def __len__(self) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 import kopf
 from kubernetes.aio.client import Configuration
 
-from bookstore_operator.core.kinds import WATCHED, key_of, selector_of, store_name_of
+from bookstore_operator.core.kinds import WATCHED, key_of, store_name_of
 from bookstore_operator.kube.client import bearer_of
 from bookstore_operator.kube.kopf_storage import NoDiffs, NoProgress
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, version_of
@@ -81,9 +81,9 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = NoDiffs()
     chosen.persistence.progress_storage = NoProgress()
     for resource in WATCHED:
-        if (selector := selector_of(resource)) is not None:
+        if resource.selector is not None:
             key = (resource.group, resource.version, resource.plural)
-            chosen.watching.label_selectors[key] = selector
+            chosen.watching.label_selectors[key] = resource.selector
     return chosen
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from bookstore_operator.components.serving.pod_template import pod_template
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import JOBS, RELEASES
 from bookstore_operator.core.labels import (
     ATTEMPT_LABEL,
     COLOUR_LABEL,
@@ -17,9 +18,8 @@ from bookstore_operator.core.labels import (
     Component,
 )
 from bookstore_operator.core.metadata import Object, metadata, owned_by_release
-from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.crd.release import KIND, BookStoreRelease, Colour
+from bookstore_operator.crd.release import BookStoreRelease, Colour
 
 
 def release(
@@ -30,8 +30,7 @@ def release(
     meta = metadata(store, names.release(store.name, revision, attempt))
     meta["labels"] |= {COLOUR_LABEL: colour.value, REVISION_LABEL: str(revision)}
     return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
+        **RELEASES.type_meta,
         "metadata": meta,
         "spec": {
             "storeName": store.name,
@@ -59,8 +58,7 @@ def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Obj
     meta["ownerReferences"] = [owned_by_release(release)]
     meta["labels"] |= {RELEASE_LABEL: release.name, ATTEMPT_LABEL: str(attempt)}
     return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
+        **JOBS.type_meta,
         "metadata": meta,
         "spec": {
             "backoffLimit": 0,

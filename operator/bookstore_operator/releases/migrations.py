@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from bookstore_operator.core.kinds import JOBS
 from bookstore_operator.core.labels import ATTEMPT_LABEL, COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, condition, label, owned_by
 from bookstore_operator.core.plan import Manifest
@@ -59,7 +60,7 @@ def running_migration(snapshot: Snapshot, but: BookStoreRelease | None = None) -
 
 
 def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
-    jobs = all_of(snapshot, "Job")
+    jobs = all_of(snapshot, JOBS)
     return [job for job in jobs if label(job, COMPONENT_LABEL) == Component.MIGRATION.value]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from bookstore_operator.core import history
 from bookstore_operator.core.ensure import ensure_absent
-from bookstore_operator.core.plan import Action, Delete, ObjectRef
+from bookstore_operator.core.kinds import RELEASES
+from bookstore_operator.core.plan import Action, Delete
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.base import API_VERSION
-from bookstore_operator.crd.release import KIND, BookStoreRelease
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.workloads.jobs import Ending
 
@@ -23,7 +23,7 @@ def old_releases(snapshot: Snapshot) -> Iterator[Action]:
         if release not in needed and not _still_warm(snapshot, release)
     ]
     for release in finished[: -snapshot.store.spec.rollout.history_limit]:
-        key = ObjectRef(API_VERSION, KIND, release.name)
+        key = RELEASES.ref(release.name)
         yield Delete(key, release.metadata.uid, "Delete", f"{release.name} is beyond the history.")
 
 

@@ -11,16 +11,16 @@ from typing import Any, assert_never
 
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import (
-    BOOKSTORE,
+    BOOKSTORES,
     CLAIMS,
     DEPLOYMENTS,
     SECRETS,
     STATEFUL_SETS,
-    STORE_LABEL,
     key_of,
     resource_of,
     store_name_of,
 )
+from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.lookup import controlled_by_another
 from bookstore_operator.core.plan import (
     GENERATED,
@@ -201,7 +201,7 @@ class Executor:
 
         A StatefulSet takes any claim that has the name, and a new password would not fit its data.
         """
-        claim = ObjectRef(CLAIMS.api_version, CLAIMS.kind, names.database_claim(key.name))
+        claim = CLAIMS.ref(names.database_claim(key.name))
         await self._ours_or_none(claim, key)
 
     async def _create(self, manifest: Manifest, key: StoreKey) -> bool:
@@ -265,7 +265,7 @@ def target_of(action: Action) -> ObjectRef:
         case Apply() | Create() | CreateSecret():
             return key_of(action.manifest)
         case Scale():
-            return ObjectRef(DEPLOYMENTS.api_version, DEPLOYMENTS.kind, action.deployment)
+            return DEPLOYMENTS.ref(action.deployment)
         case Delete() | WriteStatus():
             return action.key
         case _:
@@ -285,7 +285,7 @@ def _lost_its_label(found: Manifest, key: StoreKey) -> bool:
     owners = metadata.get("ownerReferences") or ()
     return (
         store_name_of(found) is None
-        and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORE)
+        and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
         and any(each["manager"] == FIELD_MANAGER for each in metadata.get("managedFields") or ())
     )
 

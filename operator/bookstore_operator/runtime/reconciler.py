@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bookstore_operator import decide
-from bookstore_operator.core.kinds import BOOKSTORE
+from bookstore_operator.core.kinds import BOOKSTORES
 from bookstore_operator.core.plan import Plan, WriteStatus
 from bookstore_operator.core.snapshot import Rejection, Snapshot
 from bookstore_operator.kube.client import ApiError
@@ -138,11 +138,11 @@ class Reconciler:
             statuses = tuple(
                 action
                 for action in plan.actions
-                if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORE
+                if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORES.kind
             )
             await self._applier.execute(Plan(actions=statuses), key)
             for event in plan.events:
-                if event.regarding.kind == BOOKSTORE:
+                if event.regarding.kind == BOOKSTORES.kind:
                     await self._recorder.post(event, key)
         except (ApiError, RejectedError, StaleSnapshotError) as error:
             logger.info("Could not tell it in the status: %s", error, extra={"store": str(key)})

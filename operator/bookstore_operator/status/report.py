@@ -10,15 +10,14 @@ from bookstore_operator.components import COMPONENTS
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Waiting
+from bookstore_operator.core.kinds import BOOKSTORES, DEPLOYMENTS, RELEASES
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.plan import Action, Event, EventType, ObjectRef, WriteStatus
+from bookstore_operator.core.plan import Action, Event, EventType, WriteStatus
 from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd import bookstore, release
-from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.release import BookStoreRelease, Verdict
 from bookstore_operator.crd.status import (
     AVAILABLE,
@@ -60,7 +59,7 @@ def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> 
     status = _status(snapshot, found)
     if status.manifest() == store.status.manifest():
         return Report()
-    key = ObjectRef(API_VERSION, bookstore.KIND, store.name)
+    key = BOOKSTORES.ref(store.name)
     ready = next(each for each in found if each.type == READY)
     return Report(
         (WriteStatus(key, status.manifest(), ready.reason, ready.message),),
@@ -94,13 +93,13 @@ def _with_what_is_waited_for(progress: Progress) -> Snapshot:
 def _write(made: BookStoreRelease) -> Action:
     status = made.status
     what = status.verdict or status.stage or "Recorded"
-    key = ObjectRef(API_VERSION, release.KIND, made.name)
+    key = RELEASES.ref(made.name)
     return WriteStatus(key, status.manifest(), what, f"{made.name}: {what}. {status.message}")
 
 
 def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> Iterator[Event]:
     """Yield the stages and verdicts of a release that are new, told of the BookStore."""
-    key = ObjectRef(API_VERSION, bookstore.KIND, before.store.name)
+    key = BOOKSTORES.ref(before.store.name)
     stage, verdict = made.status.stage, made.status.verdict
     if stage and stage != known.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{made.name} is at stage {stage}.")
@@ -147,7 +146,7 @@ def _counts(snapshot: Snapshot, active: BookStoreRelease | None) -> dict[str, in
     if active is None:
         return {}
     name = names.deployment(snapshot.store.name, active.spec.colour)
-    deployment = find(snapshot, "Deployment", name) or {}
+    deployment = find(snapshot, DEPLOYMENTS, name) or {}
     return dict(deployment.get("status", {}))
 
 

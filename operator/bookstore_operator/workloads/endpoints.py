@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import ENDPOINT_SLICES
+from bookstore_operator.core.labels import SERVICE_NAME_LABEL
 from bookstore_operator.core.lookup import all_of, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
-
-SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ def endpoints(snapshot: Snapshot) -> Endpoints:
 
 def _of_pods(snapshot: Snapshot) -> Iterator[Manifest]:
     service = names.service(snapshot.store.name)
-    for each in all_of(snapshot, "EndpointSlice"):
-        if label(each, SERVICE_LABEL) == service:
+    for each in all_of(snapshot, ENDPOINT_SLICES):
+        if label(each, SERVICE_NAME_LABEL) == service:
             yield from (
                 endpoint
                 for endpoint in each.get("endpoints") or ()

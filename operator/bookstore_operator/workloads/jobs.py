@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from bookstore_operator.core.kinds import PODS
+from bookstore_operator.core.labels import JOB_NAME_LABELS
 from bookstore_operator.core.lookup import all_of, condition, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.workloads import termination
-
-JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 
 
 class Ending(Enum):
@@ -28,11 +28,16 @@ def ending_of(job: Manifest) -> Ending:
     return Ending.FAILED if condition(job, "Failed") else Ending.RUNNING
 
 
+def job_name(pod: Manifest) -> str | None:
+    """Return the name of the Job that a Pod belongs to, if it belongs to one."""
+    return next((name for key in JOB_NAME_LABELS if (name := label(pod, key))), None)
+
+
 def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
     """Return what a Job's last Pod said in its termination message, by the contract."""
     name = job["metadata"]["name"]
-    for pod in reversed(list(all_of(snapshot, "Pod"))):
-        if all(label(pod, key) != name for key in JOB_NAME_LABELS):
+    for pod in reversed(list(all_of(snapshot, PODS))):
+        if job_name(pod) != name:
             continue
         for container in pod.get("status", {}).get("containerStatuses") or ():
             ended = container.get("state", {}).get("terminated") or {}

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT
-from bookstore_operator.core.labels import COMPONENT_LABEL, Component
-from bookstore_operator.core.lookup import API_VERSIONS, condition, label
+from bookstore_operator.core.kinds import PODS, Resource
+from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
+from bookstore_operator.core.lookup import condition, label
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads.jobs import job_name
 from bookstore_operator.workloads.pods import selected
 from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
 from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
@@ -46,9 +48,9 @@ def problem_of_pods(snapshot: Snapshot, selector: Mapping[str, str]) -> PodProbl
     return next((told for told in found if told.serious), found[0] if found else None)
 
 
-def creation_rejected(snapshot: Snapshot, kind: str, name: str) -> PodProblem | None:
+def creation_rejected(snapshot: Snapshot, resource: Resource, name: str) -> PodProblem | None:
     """Return why a Deployment, StatefulSet or Job gets no Pods, if that is known."""
-    key = ObjectRef(API_VERSIONS[kind], kind, name)
+    key = resource.ref(name)
     manifest = snapshot.objects.get(key)
     failure = condition(manifest, "ReplicaFailure") if manifest else None
     told = (failure or {}).get("message") or snapshot.warnings.get(key)
@@ -60,7 +62,7 @@ def creation_rejected(snapshot: Snapshot, kind: str, name: str) -> PodProblem | 
         if "exceeded quota" in cause
         else "Let the namespace's policies admit them; they meet the restricted Pod Security level."
     )
-    return PodProblem(Reason.PODS_REFUSED, f"{kind} {name} gets no Pod: {cause}. {todo}")
+    return PodProblem(Reason.PODS_REFUSED, f"{resource.kind} {name} gets no Pod: {cause}. {todo}")
 
 
 def append_problem(message: str, told: PodProblem | None) -> str:
@@ -101,7 +103,7 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
         return _crashing(pod, container, {})
     if reason and reason not in ORDINARY:
         return _not_starting(pod, f"{reason} {waiting.get('message', '')}".strip()[:500])
-    if state.get("running") and not container.get("ready") and not _job_name(pod):
+    if state.get("running") and not container.get("ready") and not job_name(pod):
         return _unready(pod)
     return None
 
@@ -172,7 +174,7 @@ def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str
 
 def _room(pod: Manifest) -> str:
     """Say how a full volume gets room."""
-    store = label(pod, "app.kubernetes.io/instance") or ""
+    store = label(pod, INSTANCE_LABEL) or ""
     if label(pod, COMPONENT_LABEL) == Component.DATABASE.value:
         return full_volume_advice(names.database_claim(store))
     return "Give its volume more room."
@@ -203,13 +205,9 @@ def _unready(pod: Manifest) -> PodProblem:
     return PodProblem(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")
 
 
-def _job_name(pod: Manifest) -> str | None:
-    return label(pod, "batch.kubernetes.io/job-name") or label(pod, "job-name")
-
-
 def _name(pod: Manifest) -> str:
     return str(pod["metadata"]["name"])
 
 
 def _key(pod: Manifest) -> ObjectRef:
-    return ObjectRef(API_VERSIONS["Pod"], "Pod", _name(pod))
+    return PODS.ref(_name(pod))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from bookstore_operator.core.kinds import PODS
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import all_of, condition
 from bookstore_operator.core.plan import Manifest
@@ -22,7 +23,7 @@ def of_release(
     return (
         frozenset(
             pod["metadata"]["uid"]
-            for pod in all_of(snapshot, "Pod")
+            for pod in all_of(snapshot, PODS)
             if selector.items() <= (pod["metadata"].get("labels") or {}).items()
         ),
         frozenset(pod["metadata"]["uid"] for pod in ready),
@@ -31,7 +32,7 @@ def of_release(
 
 def selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
     """Yield the Pods that a selector chooses, but for those that end or have ended."""
-    for pod in all_of(snapshot, "Pod"):
+    for pod in all_of(snapshot, PODS):
         metadata = pod["metadata"]
         gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in _OVER
         if selector.items() <= (metadata.get("labels") or {}).items() and not gone:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.core.kinds import API_VERSION, DEPLOYMENTS, STORE_LABEL
+from bookstore_operator.core.kinds import DEPLOYMENTS
+from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import ObjectRef
+from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, trimmed
 from bookstore_operator.kube.watch import take_in
 

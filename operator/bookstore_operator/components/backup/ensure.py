@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bookstore_operator.components.backup.manifests import backup_claim, backup_cron_job
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure, ensure_absent
+from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.metadata import Object
 from bookstore_operator.core.plan import Action
@@ -18,7 +19,7 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     store = snapshot.store
     backup = store.spec.backup
     if backup is None:
-        old = find(snapshot, "CronJob", names.backup(store.name))
+        old = find(snapshot, CRON_JOBS, names.backup(store.name))
         yield from ensure_absent(old, "spec.backup is gone.")
         return
     yield from ensure(snapshot, _fitting(snapshot, backup_claim(store, backup)))
@@ -28,7 +29,7 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
 
 def _fitting(snapshot: Snapshot, claim: Object) -> Object:
     """Return a claim with the spec of the one that is there: it can't be changed any more."""
-    there = find(snapshot, "PersistentVolumeClaim", claim["metadata"]["name"])
+    there = find(snapshot, CLAIMS, claim["metadata"]["name"])
     if there is None:
         return claim
     return {**claim, "spec": {key: there["spec"].get(key) for key in claim["spec"]}}

@@ -6,6 +6,7 @@ from importlib import resources
 
 from bookstore_operator.components.database.manifests import POSTGRES_USER
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
 from bookstore_operator.core.labels import Component, labels
 from bookstore_operator.core.metadata import Object, keeps_data, metadata
 from bookstore_operator.crd.bookstore import BookStore
@@ -25,8 +26,7 @@ def backup_claim(store: BookStore, backup: Backup) -> Object:
     """Return the claim of the volume that holds the dumps."""
     storage_class = backup.storage.storage_class_name
     return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
+        **CLAIMS.type_meta,
         "metadata": metadata(
             store, names.backup(store.name), Component.BACKUP, owned=not keeps_data(store)
         ),
@@ -41,8 +41,7 @@ def backup_claim(store: BookStore, backup: Backup) -> Object:
 def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Object:
     """Return the CronJob of the backups. Every run has a deadline, and no two run at once."""
     return {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
+        **CRON_JOBS.type_meta,
         "metadata": metadata(store, names.backup(store.name), Component.BACKUP),
         "spec": {
             "schedule": backup.schedule,

@@ -14,6 +14,7 @@ from cronsim import CronSim, CronSimError
 
 from bookstore_operator.components.backup.manifests import STARTING_DEADLINE
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import CRON_JOBS, JOBS
 from bookstore_operator.core.labels import COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
@@ -81,11 +82,11 @@ def due_after(schedule: str, moment: datetime) -> datetime | None:
 
 
 def _cron_job(snapshot: Snapshot) -> Manifest:
-    return find(snapshot, "CronJob", names.backup(snapshot.store.name)) or {}
+    return find(snapshot, CRON_JOBS, names.backup(snapshot.store.name)) or {}
 
 
 def _jobs(snapshot: Snapshot) -> Iterator[Manifest]:
-    for job in all_of(snapshot, "Job"):
+    for job in all_of(snapshot, JOBS):
         if label(job, COMPONENT_LABEL) == Component.BACKUP.value:
             yield job
 

@@ -8,6 +8,7 @@ from bookstore_operator.components.cache.gate import cache_known, own_cache_know
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.labels import Component, selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Manifest
@@ -44,11 +45,11 @@ def cache_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
 
 def _own_cache_healthy(snapshot: Snapshot) -> Finding:
     name = names.cache(snapshot.store.name)
-    deployment = find(snapshot, "Deployment", name) or {}
+    deployment = find(snapshot, DEPLOYMENTS, name) or {}
     if deployment.get("status", {}).get("availableReplicas"):
         return holds(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) answers.")
     problem = pod_problems.problem_of_pods(snapshot, selector(snapshot.store.name, Component.CACHE))
-    problem = problem or pod_problems.creation_rejected(snapshot, "Deployment", name)
+    problem = problem or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
     told = pod_problems.append_problem(
         f"Valkey (Deployment {name}) is not ready. Meanwhile each API process counts for itself.",
         problem,

@@ -13,6 +13,7 @@ from bookstore_operator.components.cache.manifests import (
 from bookstore_operator.core import history, names
 from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.history import superseded_active
+from bookstore_operator.core.kinds import DEPLOYMENTS, NETWORK_POLICIES, SERVICES
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
@@ -42,7 +43,7 @@ def ensure_cache(snapshot: Snapshot) -> Iterator[Action]:
 def _ended(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the deletion of what there is of it. Its Secret goes with the BookStore."""
     name = names.cache(snapshot.store.name)
-    left = [find(snapshot, kind, name) for kind in ("Deployment", "Service", "NetworkPolicy")]
+    left = [find(snapshot, kind, name) for kind in (DEPLOYMENTS, SERVICES, NETWORK_POLICIES)]
     if any(left) and not any(_uses_it(release) for release in _serving(snapshot)):
         for each in left:
             yield from ensure_absent(each, "spec.cache.embedded is gone.")

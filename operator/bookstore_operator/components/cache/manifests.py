@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import DEPLOYMENTS, SECRETS, SERVICES
 from bookstore_operator.core.labels import Component, labels, selector
 from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.core.plan import GENERATED
@@ -22,8 +23,7 @@ MAXMEMORY_PERCENT = 75
 def cache_secret(store: BookStore) -> Object:
     """Return the cache's Secret but for what has the password in it. It goes with the BookStore."""
     return {
-        "apiVersion": "v1",
-        "kind": "Secret",
+        **SECRETS.type_meta,
         "metadata": metadata(store, names.cache(store.name), Component.CACHE),
         "type": "Opaque",
     }
@@ -42,8 +42,7 @@ def cache_secret_keys(store: BookStore) -> dict[str, str]:
 def cache_service(store: BookStore) -> Object:
     """Return the Service that gives the cache its name."""
     return {
-        "apiVersion": "v1",
-        "kind": "Service",
+        **SERVICES.type_meta,
         "metadata": metadata(store, names.cache(store.name), Component.CACHE),
         "spec": {
             "type": "ClusterIP",
@@ -60,8 +59,7 @@ def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Obje
     an image that could not be pulled. Two servers at once would each know half of what is counted.
     """
     return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        **DEPLOYMENTS.type_meta,
         "metadata": metadata(store, names.cache(store.name), Component.CACHE),
         "spec": {
             "replicas": 1,

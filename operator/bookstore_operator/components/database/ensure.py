@@ -14,6 +14,7 @@ from bookstore_operator.components.database.manifests import (
 from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure
+from bookstore_operator.core.kinds import STATEFUL_SETS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Apply, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
@@ -44,7 +45,7 @@ def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action
     Of Secrets only the keys are observed. So the StatefulSet, which says what becomes of the
     volume, tells what was applied to the Secret just before it.
     """
-    server = find(snapshot, "StatefulSet", names.database(snapshot.store.name))
+    server = find(snapshot, STATEFUL_SETS, names.database(snapshot.store.name))
     if server and server["spec"].get("persistentVolumeClaimRetentionPolicy") == policy:
         return
     yield Apply(

@@ -7,6 +7,7 @@ from datetime import datetime
 from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
 from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.kinds import STATEFUL_SETS
 from bookstore_operator.core.labels import Component, selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.reasons import Reason
@@ -79,11 +80,11 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
             f"volume {names.database_claim(store)}.",
             until=again,
         )
-    server = find(snapshot, "StatefulSet", name)
+    server = find(snapshot, STATEFUL_SETS, name)
     if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
         return Passed()
     problem = pod_problems.problem_of_pods(snapshot, selector(store, Component.DATABASE))
-    problem = problem or pod_problems.creation_rejected(snapshot, "StatefulSet", name)
+    problem = problem or pod_problems.creation_rejected(snapshot, STATEFUL_SETS, name)
     told = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
     return Waiting(
         pod_problems.reason_or(Reason.DATABASE_STARTING, problem),

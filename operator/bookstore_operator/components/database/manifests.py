@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import SECRETS, SERVICES, STATEFUL_SETS
 from bookstore_operator.core.labels import Component, labels, selector
 from bookstore_operator.core.metadata import Object, keeps_data, metadata
 from bookstore_operator.core.plan import GENERATED
@@ -23,8 +24,7 @@ def database_secret(store: BookStore) -> Object:
     It is created without an owner: that is what `database_secret_owner` applies.
     """
     return {
-        "apiVersion": "v1",
-        "kind": "Secret",
+        **SECRETS.type_meta,
         "metadata": metadata(store, names.database(store.name), Component.DATABASE, owned=False),
         "type": "Opaque",
         "stringData": {
@@ -39,8 +39,7 @@ def database_secret(store: BookStore) -> Object:
 def database_secret_owner(store: BookStore) -> Object:
     """Return the part of the Secret that says whether it goes with the BookStore or stays."""
     return {
-        "apiVersion": "v1",
-        "kind": "Secret",
+        **SECRETS.type_meta,
         "metadata": metadata(
             store, names.database(store.name), Component.DATABASE, owned=not keeps_data(store)
         ),
@@ -63,8 +62,7 @@ def _host(store: BookStore) -> str:
 def database_service(store: BookStore) -> Object:
     """Return the headless Service that gives the database its name."""
     return {
-        "apiVersion": "v1",
-        "kind": "Service",
+        **SERVICES.type_meta,
         "metadata": metadata(store, names.database(store.name), Component.DATABASE),
         "spec": {
             "clusterIP": "None",
@@ -81,8 +79,7 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
     # What becomes of the volume is the StatefulSet's to say: it makes the claim.
     kept = "Retain" if keeps_data(store) else "Delete"
     return {
-        "apiVersion": "apps/v1",
-        "kind": "StatefulSet",
+        **STATEFUL_SETS.type_meta,
         "metadata": metadata(store, names.database(store.name), Component.DATABASE),
         "spec": {
             "serviceName": names.database(store.name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.lookup import controlled_by_another, find
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import Wanted
@@ -22,7 +23,7 @@ def database_keys(store: BookStore) -> Wanted:
 def password_lost(snapshot: Snapshot) -> bool:
     """Whether there is a volume of the embedded database whose password is gone."""
     store = snapshot.store.name
-    volume = find(snapshot, "PersistentVolumeClaim", names.database_claim(store))
+    volume = find(snapshot, CLAIMS, names.database_claim(store))
     if volume is None or controlled_by_another(volume, store):
         return False
     return names.database(store) not in snapshot.secrets

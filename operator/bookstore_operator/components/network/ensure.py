@@ -11,6 +11,7 @@ from bookstore_operator.components.network.manifests import (
 )
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure, ensure_absent
+from bookstore_operator.core.kinds import NETWORK_POLICIES
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.snapshot import Snapshot
@@ -32,5 +33,5 @@ def ensure_network_policies(snapshot: Snapshot) -> Iterator[Action]:
         names.cache_network_policy(store.name),
     ):
         yield from ensure_absent(
-            find(snapshot, "NetworkPolicy", name), "spec.networkPolicy.enabled is false."
+            find(snapshot, NETWORK_POLICIES, name), "spec.networkPolicy.enabled is false."
         )

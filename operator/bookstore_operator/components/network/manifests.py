@@ -6,7 +6,8 @@ from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
-from bookstore_operator.core.labels import COMPONENT_LABEL, Component, selector
+from bookstore_operator.core.kinds import NETWORK_POLICIES
+from bookstore_operator.core.labels import COMPONENT_LABEL, Component, instance_selector, selector
 from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.network_policy import Scrapers
@@ -40,10 +41,9 @@ def _internal(scrapers: Scrapers) -> Object:
 def database_network_policy(store: BookStore) -> Object:
     """Return the policy of the embedded database: only this BookStore's own Pods reach it."""
     clients = [Component.API.value, Component.MIGRATION.value, Component.BACKUP.value]
-    own = {"app.kubernetes.io/name": "bookstore", "app.kubernetes.io/instance": store.name}
     only = {
         "podSelector": {
-            "matchLabels": own,
+            "matchLabels": instance_selector(store.name),
             "matchExpressions": [{"key": COMPONENT_LABEL, "operator": "In", "values": clients}],
         }
     }
@@ -68,8 +68,7 @@ def cache_network_policy(store: BookStore) -> Object:
 
 def _policy(store: BookStore, name: str, component: Component, ingress: list[Object]) -> Object:
     return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
+        **NETWORK_POLICIES.type_meta,
         "metadata": metadata(store, name, component),
         "spec": {
             "podSelector": {"matchLabels": selector(store.name, component)},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.labels import REVISION_LABEL, release_selector
 from bookstore_operator.core.lookup import find, label
 from bookstore_operator.core.plan import Manifest
@@ -16,7 +17,7 @@ def problem_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.Po
     name = names.deployment(snapshot.store.name, release.spec.colour)
     return pod_problems.problem_of_pods(
         snapshot, release_selector(release)
-    ) or pod_problems.creation_rejected(snapshot, "Deployment", name)
+    ) or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
 
 
 def all_available(deployment: Manifest, wanted: int) -> bool:
@@ -41,7 +42,7 @@ def runs(deployment: Manifest, release: BookStoreRelease) -> bool:
 def deployment_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest | None:
     """Return the Deployment of a release's colour."""
     name = names.deployment(snapshot.store.name, release.spec.colour)
-    return find(snapshot, "Deployment", name)
+    return find(snapshot, DEPLOYMENTS, name)
 
 
 def status_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest:

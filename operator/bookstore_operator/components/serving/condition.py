@@ -10,6 +10,7 @@ from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed
+from bookstore_operator.core.kinds import AUTOSCALERS
 from bookstore_operator.core.lookup import condition, find
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
@@ -88,4 +89,4 @@ def _scaling_active(snapshot: Snapshot) -> Manifest:
 
 def _autoscaler(snapshot: Snapshot) -> Manifest:
     name = names.service(snapshot.store.name)
-    return find(snapshot, "HorizontalPodAutoscaler", name) or {}
+    return find(snapshot, AUTOSCALERS, name) or {}

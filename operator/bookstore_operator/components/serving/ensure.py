@@ -13,6 +13,7 @@ from bookstore_operator.components.serving.manifests import (
 from bookstore_operator.components.serving.replicas import live_size, size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.ensure import ensure, ensure_absent
+from bookstore_operator.core.kinds import AUTOSCALERS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
@@ -33,7 +34,7 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
     if autoscaling:
         yield from ensure(snapshot, autoscaler(store, autoscaling, colour))
     else:
-        old = find(snapshot, "HorizontalPodAutoscaler", names.service(store.name))
+        old = find(snapshot, AUTOSCALERS, names.service(store.name))
         yield from ensure_absent(old, "spec.autoscaling is gone.")
     yield from ensure(snapshot, deployment(store, active))
     yield from scaled(snapshot, colour, live_size(snapshot), "as asked for")

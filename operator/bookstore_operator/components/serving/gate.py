@@ -8,6 +8,7 @@ from bookstore_operator.components.serving.availability import all_available, pr
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.kinds import DEPLOYMENTS, SERVICES
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.reasons import Reason
@@ -28,7 +29,7 @@ def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
         return Waiting(Reason.STARTING, "There is no release yet.")
     wanted = live_size(snapshot)
     name = names.deployment(snapshot.store.name, release.spec.colour)
-    deployment = find(snapshot, "Deployment", name)
+    deployment = find(snapshot, DEPLOYMENTS, name)
     if deployment and runs(deployment, release) and all_available(deployment, wanted):
         return Passed()
     available = (deployment or {}).get("status", {}).get("availableReplicas", 0)
@@ -61,7 +62,7 @@ def switched(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the active Service is seen to select the recorded promoted release."""
     del now
     active = history.active(snapshot)
-    service = find(snapshot, "Service", names.service(snapshot.store.name))
+    service = find(snapshot, SERVICES, names.service(snapshot.store.name))
     if active and service and service["spec"].get("selector") == release_selector(active):
         return Passed()
     return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new colour.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import AUTOSCALERS, DEPLOYMENTS, DISRUPTION_BUDGETS, SERVICES
 from bookstore_operator.core.labels import (
     COLOUR_LABEL,
     REVISION_LABEL,
@@ -22,8 +23,7 @@ def deployment(store: BookStore, release: BookStoreRelease) -> Object:
     meta = metadata(store, names.deployment(store.name, colour), Component.API)
     meta["labels"] |= {COLOUR_LABEL: colour.value, REVISION_LABEL: str(release.spec.revision)}
     return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
+        **DEPLOYMENTS.type_meta,
         "metadata": meta,
         "spec": {
             "selector": {"matchLabels": colour_selector(store.name, colour)},
@@ -43,8 +43,7 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Object:
     wanted = store.spec.service
     node_port = {"nodePort": wanted.node_port} if wanted.node_port else {}
     return {
-        "apiVersion": "v1",
-        "kind": "Service",
+        **SERVICES.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),
         "spec": {
             "type": wanted.type.value,
@@ -65,13 +64,11 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Object:
 def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Object:
     """Return the one HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
     return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
+        **AUTOSCALERS.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),
         "spec": {
             "scaleTargetRef": {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
+                **DEPLOYMENTS.type_meta,
                 "name": names.deployment(store.name, active),
             },
             "minReplicas": wanted.min_replicas,
@@ -95,8 +92,7 @@ def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Object:
 def disruption_budget(store: BookStore, active: Colour) -> Object:
     """Return the budget that lets drained nodes take one Pod of the active colour at a time."""
     return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
+        **DISRUPTION_BUDGETS.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),
         "spec": {
             "maxUnavailable": 1,

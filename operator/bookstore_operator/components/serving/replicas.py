@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import history, names
+from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import Colour
@@ -27,7 +28,7 @@ def live_size(snapshot: Snapshot) -> int:
 
 def size(snapshot: Snapshot, colour: Colour) -> int | None:
     """Return the replica count that a colour's Deployment asks for; None without Deployment."""
-    deployment = find(snapshot, "Deployment", names.deployment(snapshot.store.name, colour))
+    deployment = find(snapshot, DEPLOYMENTS, names.deployment(snapshot.store.name, colour))
     if deployment is None:
         return None
     replicas: int = deployment["spec"].get("replicas", 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bookstore_operator.core import names
+from bookstore_operator.core.kinds import SECRETS
 from bookstore_operator.core.labels import Component
 from bookstore_operator.core.metadata import Object, metadata
 from bookstore_operator.core.plan import GENERATED
@@ -12,8 +13,7 @@ from bookstore_operator.crd.bookstore import BookStore
 def staff_secret(store: BookStore) -> Object:
     """Return the Secret but for the token. It goes with the BookStore: no data is bound to it."""
     return {
-        "apiVersion": "v1",
-        "kind": "Secret",
+        **SECRETS.type_meta,
         "metadata": metadata(store, names.staff(store.name), Component.API),
         "type": "Opaque",
     }

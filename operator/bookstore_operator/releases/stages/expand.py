@@ -10,6 +10,7 @@ from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.staff.gate import staff_known
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Failed, Gate, Passed, Waiting
+from bookstore_operator.core.kinds import JOBS
 from bookstore_operator.core.labels import RELEASE_LABEL
 from bookstore_operator.core.plan import Action, Create
 from bookstore_operator.core.reasons import Reason
@@ -109,7 +110,7 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
 
 def _running_answer(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
     problem = pod_problems.problem_of_pods(snapshot, {RELEASE_LABEL: release.name})
-    problem = problem or pod_problems.creation_rejected(snapshot, "Job", last.name)
+    problem = problem or pod_problems.creation_rejected(snapshot, JOBS, last.name)
     seconds = last.job["spec"].get("activeDeadlineSeconds")
     told = (
         f"Waiting for the migration Job {last.name}, which may take {seconds} s "
