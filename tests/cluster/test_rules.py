@@ -73,7 +73,7 @@ def test_a_release_is_a_record_that_only_decisions_change(shop: Shop) -> None:
         {"intent": {**made["spec"]["intent"], "config": {"logLevel": "debug"}}},
         {"intent": {**made["spec"]["intent"], "scheduling": {"nodeSelector": {"a": "b"}}}},
     ):
-        changed = copy.deepcopy(made)
+        changed = copy.deepcopy(dict(made))
         changed["spec"] |= change
         with pytest.raises(KubectlError, match="only approved and aborted"):
             shop.kubectl.apply(changed)

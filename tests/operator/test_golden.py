@@ -20,6 +20,7 @@ from bookstore_operator.components.network import manifests as network
 from bookstore_operator.components.serving import manifests as scaling
 from bookstore_operator.components.serving.manifests import active_service, deployment
 from bookstore_operator.components.staff import manifests as staff
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Colour
@@ -108,7 +109,7 @@ def _settled_status() -> dict[str, Any]:
 BACKUP = Backup.model_validate(RICH["backup"])
 AUTOSCALING = Autoscaling.model_validate(RICH["autoscaling"])
 
-CASES: dict[str, Callable[[], dict[str, Any]]] = {
+CASES: dict[str, Callable[[], Manifest]] = {
     "release": lambda: release(store(MINIMAL), 1, 1, Colour.BLUE, intent_of(store(MINIMAL).spec)),
     "release-second-attempt": lambda: release(
         store(RICH), 2, 2, Colour.GREEN, intent_of(store(RICH).spec)

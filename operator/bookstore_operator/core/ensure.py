@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any
 
 from bookstore_operator.core.drift import differs
 from bookstore_operator.core.kinds import key_of
@@ -14,7 +13,7 @@ from bookstore_operator.core.plan import Action, Apply, Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 
 
-def ensure(snapshot: Snapshot, manifest: dict[str, Any], fenced: bool = False) -> Iterator[Apply]:
+def ensure(snapshot: Snapshot, manifest: Manifest, fenced: bool = False) -> Iterator[Apply]:
     """Yield an Apply unless the observed object is as desired.
 
     Fenced, the write is refused when the object has changed since it was observed.
@@ -37,7 +36,7 @@ def ensure_absent(manifest: Manifest | None, why: str) -> Iterator[Action]:
         yield Delete(key, manifest["metadata"]["uid"], "Delete", f"{key.kind} {key.name}: {why}")
 
 
-def _marked(manifest: dict[str, Any]) -> dict[str, Any]:
+def _marked(manifest: Manifest) -> Manifest:
     text = json.dumps(manifest, sort_keys=True)
     mark = hashlib.sha256(text.encode()).hexdigest()[:16]
     metadata = manifest["metadata"]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, Resource
 from bookstore_operator.core.labels import Component, labels
 from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
 from bookstore_operator.crd.release import BookStoreRelease
 
-Object: TypeAlias = dict[str, Any]
-
 
 def metadata(
     store: BookStore, name: str, component: Component | None = None, owned: bool = True
-) -> Object:
+) -> dict[str, Any]:
     """Return the metadata of an object that goes with its BookStore (or, not owned, stays)."""
     owners = {"ownerReferences": [owned_by_store(store)]} if owned else {}
     return {
@@ -30,17 +28,17 @@ def keeps_data(store: BookStore) -> bool:
     return store.spec.deletion_policy is DeletionPolicy.RETAIN
 
 
-def owned_by_store(store: BookStore) -> Object:
+def owned_by_store(store: BookStore) -> dict[str, Any]:
     """Return the owner reference to a BookStore."""
     return _owner(BOOKSTORES, store.name, store.metadata.uid)
 
 
-def owned_by_release(made: BookStoreRelease) -> Object:
+def owned_by_release(made: BookStoreRelease) -> dict[str, Any]:
     """Return the owner reference to a BookStoreRelease."""
     return _owner(RELEASES, made.name, made.metadata.uid)
 
 
-def _owner(resource: Resource, name: str, uid: str) -> Object:
+def _owner(resource: Resource, name: str, uid: str) -> dict[str, Any]:
     # blockOwnerDeletion would need the right to set finalizers, and nothing here waits for it.
     return {
         **resource.type_meta,

@@ -17,14 +17,15 @@ from bookstore_operator.core.labels import (
     REVISION_LABEL,
     Component,
 )
-from bookstore_operator.core.metadata import Object, metadata, owned_by_release
+from bookstore_operator.core.metadata import metadata, owned_by_release
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease, Colour
 
 
 def release(
     store: BookStore, revision: int, attempt: int, colour: Colour, intent: Mapping[str, Any]
-) -> Object:
+) -> Manifest:
     """Return the record of an attempt to make an intent active, its Pod template rendered."""
     template = pod_template(store.name, revision, colour, intent)
     meta = metadata(store, names.release(store.name, revision, attempt))
@@ -48,7 +49,7 @@ NEEDED = frozenset({"tmp", "database"})
 """The volumes of a migration: it neither counts requests nor lets anybody write."""
 
 
-def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Object:
+def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Manifest:
     """Return the Job that expands the schema: the release's own Pod with another command.
 
     One Job is one attempt: the operator counts, for it tells apart what is worth another try.
@@ -69,10 +70,10 @@ def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Obj
     }
 
 
-def _template(release: BookStoreRelease) -> Object:
+def _template(release: BookStoreRelease) -> Manifest:
     template = release.spec.template()
-    spec: Object = template["spec"]
-    served: Object = spec["containers"][0]
+    spec: dict[str, Any] = template["spec"]
+    served: Manifest = spec["containers"][0]
     container = {key: value for key, value in served.items() if key not in SERVING_ONLY}
     container["volumeMounts"] = _named(container["volumeMounts"], NEEDED)
     spec["volumes"] = _named(spec["volumes"], NEEDED)
@@ -83,5 +84,5 @@ def _template(release: BookStoreRelease) -> Object:
     return {"metadata": {"labels": {**told, RELEASE_LABEL: release.name}}, "spec": spec}
 
 
-def _named(items: list[Object], wanted: frozenset[str]) -> list[Object]:
+def _named(items: list[Manifest], wanted: frozenset[str]) -> list[Manifest]:
     return [item for item in items if item["name"] in wanted]

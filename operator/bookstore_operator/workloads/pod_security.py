@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bookstore_operator.core.metadata import Object
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.spec.resources import Resources
 
 
-def pod_security(user: int) -> Object:
+def pod_security(user: int) -> Manifest:
     """Return a Pod's security context: what the `restricted` Pod Security Standard asks for."""
     return {
         "runAsNonRoot": True,
@@ -18,7 +18,7 @@ def pod_security(user: int) -> Object:
     }
 
 
-def container_security() -> Object:
+def container_security() -> Manifest:
     """Return a container's security context: no privilege, nothing to write but volumes."""
     return {
         "allowPrivilegeEscalation": False,
@@ -27,6 +27,6 @@ def container_security() -> Object:
     }
 
 
-def resources_of(resources: Resources) -> Object:
+def resources_of(resources: Resources) -> Manifest:
     """Return a container's resources."""
     return {key: value for key, value in resources.manifest().items() if value}

@@ -9,8 +9,7 @@ from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure, ensure_absent
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.metadata import Object
-from bookstore_operator.core.plan import Action
+from bookstore_operator.core.plan import Action, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 
 
@@ -27,7 +26,7 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     yield from ensure(snapshot, backup_cron_job(store, backup, image))
 
 
-def _fitting(snapshot: Snapshot, claim: Object) -> Object:
+def _fitting(snapshot: Snapshot, claim: Manifest) -> Manifest:
     """Return a claim with the spec of the one that is there: it can't be changed any more."""
     there = find(snapshot, CLAIMS, claim["metadata"]["name"])
     if there is None:

@@ -8,7 +8,8 @@ from bookstore_operator.components.database.manifests import POSTGRES_USER
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
 from bookstore_operator.core.labels import Component, labels
-from bookstore_operator.core.metadata import Object, keeps_data, metadata
+from bookstore_operator.core.metadata import keeps_data, metadata
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.workloads.pod_security import container_security, pod_security
@@ -22,7 +23,7 @@ STARTING_DEADLINE = 600
 """How late a backup may start, in seconds."""
 
 
-def backup_claim(store: BookStore, backup: Backup) -> Object:
+def backup_claim(store: BookStore, backup: Backup) -> Manifest:
     """Return the claim of the volume that holds the dumps."""
     storage_class = backup.storage.storage_class_name
     return {
@@ -38,7 +39,7 @@ def backup_claim(store: BookStore, backup: Backup) -> Object:
     }
 
 
-def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Object:
+def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
     """Return the CronJob of the backups. Every run has a deadline, and no two run at once."""
     return {
         **CRON_JOBS.type_meta,
@@ -66,7 +67,7 @@ def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Object:
     }
 
 
-def _pod(store: BookStore, backup: Backup, image: str) -> Object:
+def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:
     external = store.spec.database.external
     secret = external.secret_name if external else names.database(store.name)
     # A dump needs one session for its whole length: no pooler between, where there is a way round.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import DEPLOYMENTS, SECRETS, SERVICES
 from bookstore_operator.core.labels import Component, labels, selector
-from bookstore_operator.core.metadata import Object, metadata
-from bookstore_operator.core.plan import GENERATED
+from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.quantities import amount
 from bookstore_operator.crd.spec.cache import EmbeddedCache
@@ -20,7 +20,7 @@ MAXMEMORY_PERCENT = 75
 """How much of its memory limit the server fills with data: the rest is for clients and itself."""
 
 
-def cache_secret(store: BookStore) -> Object:
+def cache_secret(store: BookStore) -> Manifest:
     """Return the cache's Secret but for what has the password in it. It goes with the BookStore."""
     return {
         **SECRETS.type_meta,
@@ -39,7 +39,7 @@ def cache_secret_keys(store: BookStore) -> dict[str, str]:
     }
 
 
-def cache_service(store: BookStore) -> Object:
+def cache_service(store: BookStore) -> Manifest:
     """Return the Service that gives the cache its name."""
     return {
         **SERVICES.type_meta,
@@ -52,7 +52,7 @@ def cache_service(store: BookStore) -> Object:
     }
 
 
-def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Object:
+def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:
     """Return the Deployment of the one Valkey server.
 
     No StatefulSet: there is nothing to keep, and a Deployment goes on from a node that is lost or
@@ -75,7 +75,7 @@ def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Obje
     }
 
 
-def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Object:
+def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -96,7 +96,7 @@ def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Object:
     }
 
 
-def _server(cache: EmbeddedCache, image: str) -> Object:
+def _server(cache: EmbeddedCache, image: str) -> Manifest:
     return {
         "name": "valkey",
         "image": image,
@@ -137,5 +137,5 @@ def probe_command(folder: str = FOLDER, port: int = PORT) -> list[str]:
     return ["/bin/sh", "-c", asked]
 
 
-def _probe() -> Object:
+def _probe() -> Manifest:
     return {"exec": {"command": probe_command()}, "timeoutSeconds": 3}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS, SERVICES, STATEFUL_SETS
 from bookstore_operator.core.labels import Component, labels, selector
-from bookstore_operator.core.metadata import Object, keeps_data, metadata
-from bookstore_operator.core.plan import GENERATED
+from bookstore_operator.core.metadata import keeps_data, metadata
+from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.database import EmbeddedDatabase
 from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
@@ -18,7 +18,7 @@ FOLDER = "/var/lib/postgresql"
 PASSWORD_FOLDER = "/run/secrets/postgres"  # noqa: S105 - a folder
 
 
-def database_secret(store: BookStore) -> Object:
+def database_secret(store: BookStore) -> Manifest:
     """Return the database's Secret but for what has the password in it: `password` and `uri`.
 
     It is created without an owner: that is what `database_secret_owner` applies.
@@ -36,7 +36,7 @@ def database_secret(store: BookStore) -> Object:
     }
 
 
-def database_secret_owner(store: BookStore) -> Object:
+def database_secret_owner(store: BookStore) -> Manifest:
     """Return the part of the Secret that says whether it goes with the BookStore or stays."""
     return {
         **SECRETS.type_meta,
@@ -59,7 +59,7 @@ def _host(store: BookStore) -> str:
     return f"{names.database(store.name)}.{store.metadata.namespace}.svc"
 
 
-def database_service(store: BookStore) -> Object:
+def database_service(store: BookStore) -> Manifest:
     """Return the headless Service that gives the database its name."""
     return {
         **SERVICES.type_meta,
@@ -74,7 +74,7 @@ def database_service(store: BookStore) -> Object:
     }
 
 
-def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: str) -> Object:
+def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:
     """Return the StatefulSet of the one PostgreSQL server."""
     # What becomes of the volume is the StatefulSet's to say: it makes the claim.
     kept = "Retain" if keeps_data(store) else "Delete"
@@ -95,7 +95,7 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
     }
 
 
-def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Object:
+def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -117,7 +117,7 @@ def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Object:
     }
 
 
-def _server(database: EmbeddedDatabase, image: str) -> Object:
+def _server(database: EmbeddedDatabase, image: str) -> Manifest:
     return {
         "name": "postgres",
         "image": image,
@@ -155,7 +155,7 @@ def _server(database: EmbeddedDatabase, image: str) -> Object:
     }
 
 
-def _claim_template(store: BookStore, database: EmbeddedDatabase) -> Object:
+def _claim_template(store: BookStore, database: EmbeddedDatabase) -> Manifest:
     storage_class = database.storage.storage_class_name
     return {
         "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},

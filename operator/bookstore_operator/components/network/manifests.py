@@ -8,12 +8,13 @@ from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
 from bookstore_operator.core.kinds import NETWORK_POLICIES
 from bookstore_operator.core.labels import COMPONENT_LABEL, Component, instance_selector, selector
-from bookstore_operator.core.metadata import Object, metadata
+from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.network_policy import Scrapers
 
 
-def api_network_policy(store: BookStore) -> Object:
+def api_network_policy(store: BookStore) -> Manifest:
     """Return the policy of the API's Pods: anyone may reach the public port, and no other.
 
     The internal port is for those who scrape it, where they are named. The kubelet's probes come
@@ -25,7 +26,7 @@ def api_network_policy(store: BookStore) -> Object:
     return _policy(store, names.api_network_policy(store.name), Component.API, [public, *internal])
 
 
-def _internal(scrapers: Scrapers) -> Object:
+def _internal(scrapers: Scrapers) -> Manifest:
     chosen = {
         "namespaceSelector": scrapers.namespace_labels,
         "podSelector": scrapers.pod_labels,
@@ -38,7 +39,7 @@ def _internal(scrapers: Scrapers) -> Object:
     return {"from": [peer], "ports": [{"protocol": "TCP", "port": INTERNAL_PORT}]}
 
 
-def database_network_policy(store: BookStore) -> Object:
+def database_network_policy(store: BookStore) -> Manifest:
     """Return the policy of the embedded database: only this BookStore's own Pods reach it."""
     clients = [Component.API.value, Component.MIGRATION.value, Component.BACKUP.value]
     only = {
@@ -55,7 +56,7 @@ def database_network_policy(store: BookStore) -> Object:
     )
 
 
-def cache_network_policy(store: BookStore) -> Object:
+def cache_network_policy(store: BookStore) -> Manifest:
     """Return the policy of the embedded cache: only this BookStore's API reaches it."""
     only = {"podSelector": {"matchLabels": selector(store.name, Component.API)}}
     return _policy(
@@ -66,7 +67,7 @@ def cache_network_policy(store: BookStore) -> Object:
     )
 
 
-def _policy(store: BookStore, name: str, component: Component, ingress: list[Object]) -> Object:
+def _policy(store: BookStore, name: str, component: Component, ingress: list[Manifest]) -> Manifest:
     return {
         **NETWORK_POLICIES.type_meta,
         "metadata": metadata(store, name, component),

@@ -11,13 +11,14 @@ from bookstore_operator.core.labels import (
     colour_selector,
     release_selector,
 )
-from bookstore_operator.core.metadata import Object, metadata
+from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease, Colour
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 
 
-def deployment(store: BookStore, release: BookStoreRelease) -> Object:
+def deployment(store: BookStore, release: BookStoreRelease) -> Manifest:
     """Return the Deployment that runs a release. Its replica count is set by /scale only."""
     colour = release.spec.colour
     meta = metadata(store, names.deployment(store.name, colour), Component.API)
@@ -38,7 +39,7 @@ def deployment(store: BookStore, release: BookStoreRelease) -> Object:
     }
 
 
-def active_service(store: BookStore, active: BookStoreRelease) -> Object:
+def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
     """Return the Service that follows the recorded promoted release."""
     wanted = store.spec.service
     node_port = {"nodePort": wanted.node_port} if wanted.node_port else {}
@@ -61,7 +62,7 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Object:
     }
 
 
-def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Object:
+def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Manifest:
     """Return the one HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
     return {
         **AUTOSCALERS.type_meta,
@@ -89,7 +90,7 @@ def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Object:
     }
 
 
-def disruption_budget(store: BookStore, active: Colour) -> Object:
+def disruption_budget(store: BookStore, active: Colour) -> Manifest:
     """Return the budget that lets drained nodes take one Pod of the active colour at a time."""
     return {
         **DISRUPTION_BUDGETS.type_meta,

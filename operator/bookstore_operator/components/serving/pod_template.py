@@ -20,7 +20,7 @@ from bookstore_operator.core.labels import (
     colour_selector,
     labels,
 )
-from bookstore_operator.core.metadata import Object
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import Colour
 from bookstore_operator.crd.spec.cache import Cache
@@ -31,7 +31,7 @@ from bookstore_operator.crd.spec.staff import Staff
 from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
 
 
-def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str, Any]) -> Object:
+def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str, Any]) -> Manifest:
     """Return the Pod template that serves an intent, by the contract with the image."""
     spec = BookStoreSpec.model_validate(intent)
     told = {COLOUR_LABEL: colour.value, REVISION_LABEL: str(revision)}
@@ -71,7 +71,7 @@ def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str,
     }
 
 
-def _container(spec: BookStoreSpec, revision: int, colour: Colour) -> Object:
+def _container(spec: BookStoreSpec, revision: int, colour: Colour) -> Manifest:
     return {
         "name": "api",
         "image": spec.image,
@@ -159,11 +159,11 @@ def _thousandths(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else f"{milliseconds / 1000:g}"
 
 
-def _probe(path: str, **numbers: int) -> Object:
+def _probe(path: str, **numbers: int) -> Manifest:
     return {"httpGet": {"path": path, "port": "internal"}, **numbers}
 
 
-def _database_volume(store: str, external: ExternalDatabase | None) -> Object:
+def _database_volume(store: str, external: ExternalDatabase | None) -> Manifest:
     """Mount the URIs live: a rotated password arrives without a release."""
     items = [{"key": external.key if external else "uri", "path": "uri"}]
     if external and external.direct_key:
@@ -175,11 +175,11 @@ def _database_volume(store: str, external: ExternalDatabase | None) -> Object:
     }
 
 
-def _staff_volume(store: str, staff: Staff) -> Object:
+def _staff_volume(store: str, staff: Staff) -> Manifest:
     return _secret_volume("staff", staff.secret_name or names.staff(store), staff.key, "token")
 
 
-def _redis_volume(store: str, cache: Cache) -> Object:
+def _redis_volume(store: str, cache: Cache) -> Manifest:
     """Mount the URI, if there is one: what the API can do without keeps no Pod from starting."""
     external = cache.external
     secret = external.secret_name if external else names.cache(store)
@@ -188,12 +188,12 @@ def _redis_volume(store: str, cache: Cache) -> Object:
     return volume
 
 
-def _secret_volume(name: str, secret: str, key: str, path: str) -> Object:
+def _secret_volume(name: str, secret: str, key: str, path: str) -> Manifest:
     items = [{"key": key, "path": path}]
     return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
 
 
-def _scheduling(spec: BookStoreSpec) -> Object:
+def _scheduling(spec: BookStoreSpec) -> Manifest:
     chosen = {
         **spec.scheduling.manifest(),
         "imagePullSecrets": [secret.manifest() for secret in spec.image_pull_secrets],

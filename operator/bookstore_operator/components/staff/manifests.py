@@ -5,12 +5,12 @@ from __future__ import annotations
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS
 from bookstore_operator.core.labels import Component
-from bookstore_operator.core.metadata import Object, metadata
-from bookstore_operator.core.plan import GENERATED
+from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 
 
-def staff_secret(store: BookStore) -> Object:
+def staff_secret(store: BookStore) -> Manifest:
     """Return the Secret but for the token. It goes with the BookStore: no data is bound to it."""
     return {
         **SECRETS.type_meta,
