@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.core.contract import SHORTEST_TOKEN
 from bookstore_operator.core.plan import Apply, Create, CreateSecret, EventType, Plan
-from bookstore_operator.core.secret_values import SHORTEST_TOKEN
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.decide import decide

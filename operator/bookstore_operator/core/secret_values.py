@@ -9,10 +9,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from urllib.parse import urlsplit
 
-DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
-REDIS_SCHEMES = frozenset({"redis", "rediss"})
-SHORTEST_TOKEN = 32
-"""Characters: below that the API in production will not start."""
+from bookstore_operator.core.contract import DATABASE_SCHEMES, REDIS_SCHEMES, SHORTEST_TOKEN
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what fits behind "Bearer": RFC 6750
 

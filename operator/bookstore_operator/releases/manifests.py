@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bookstore_operator.components.serving.pod_template import pod_template
-from bookstore_operator.core import names
+from bookstore_operator.core import contract, names
 from bookstore_operator.core.kinds import JOBS, RELEASES
 from bookstore_operator.core.labels import (
     ATTEMPT_LABEL,
@@ -45,7 +45,7 @@ def release(
 
 
 SERVING_ONLY = frozenset({"startupProbe", "livenessProbe", "readinessProbe", "ports"})
-NEEDED = frozenset({"tmp", "database"})
+NEEDED = frozenset({"tmp", contract.DATABASE_FOLDER})
 """The volumes of a migration: it neither counts requests nor lets anybody write."""
 
 
@@ -77,7 +77,7 @@ def _template(release: BookStoreRelease) -> Manifest:
     container = {key: value for key, value in served.items() if key not in SERVING_ONLY}
     container["volumeMounts"] = _named(container["volumeMounts"], NEEDED)
     spec["volumes"] = _named(spec["volumes"], NEEDED)
-    spec["containers"] = [{**container, "name": "migrate", "args": ["migrate", "--to", "expand"]}]
+    spec["containers"] = [{**container, "name": "migrate", "args": [*contract.EXPAND]}]
     spec["restartPolicy"] = "Never"
     spec.pop("topologySpreadConstraints", None)
     told = {**template["metadata"]["labels"], COMPONENT_LABEL: Component.MIGRATION.value}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from bookstore_operator.core import contract
 from bookstore_operator.core.kinds import JOBS
 from bookstore_operator.core.labels import ATTEMPT_LABEL, COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, condition, label, owned_by
@@ -13,10 +14,6 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.workloads import termination
 from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
-
-TRANSIENT = frozenset({"unreachable", "refused-credentials", "locked"})
-"""Codes of the contract that say nothing against the release: such a try does not count, nor does
-one that found the database's volume full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +36,8 @@ class Migration:
 
     @property
     def counts(self) -> bool:
-        """Whether it failed by the release's own fault."""
-        transient = self.code in TRANSIENT or termination.volume_full(self.message)
+        """Whether it failed by the release's own fault, and not by its database's state."""
+        transient = self.code in contract.RETRY_REASONS or termination.volume_full(self.message)
         return self.ending is Ending.FAILED and not transient
 
 
@@ -69,7 +66,7 @@ def _read(snapshot: Snapshot, job: Manifest) -> Migration:
     attempt = int(label(job, ATTEMPT_LABEL) or 1)
     if ending is Ending.RUNNING:
         return Migration(job, attempt, ending)
-    told = result_of(snapshot, job)
+    outcome = contract.read_outcome(result_of(snapshot, job))
     ended = condition(job, "Complete") or condition(job, "Failed") or {}
     why = _why_failed(job, ended) if ending is Ending.FAILED else ""
     at = ended.get("lastTransitionTime")
@@ -77,9 +74,9 @@ def _read(snapshot: Snapshot, job: Manifest) -> Migration:
         job,
         attempt,
         ending,
-        code=str(told.get("code", "")),
-        message=str(told.get("message") or why),
-        schema_after=tuple(map(str, told.get("schemaAfter") or ())),
+        code=outcome.code,
+        message=outcome.message or why,
+        schema_after=outcome.schema_after,
         ended_at=datetime.fromisoformat(at) if at else None,
     )
 

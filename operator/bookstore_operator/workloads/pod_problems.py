@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bookstore_operator.core import names
-from bookstore_operator.core.contract import INTERNAL_PORT
+from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
 from bookstore_operator.core.kinds import PODS, Resource
 from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
 from bookstore_operator.core.lookup import condition, label
@@ -199,7 +199,7 @@ def _not_starting(pod: Manifest, cause: str) -> PodProblem:
 def _unready(pod: Manifest) -> PodProblem:
     # Not through the API server's proxy: the network policy may keep that out.
     forward = f"kubectl port-forward {_name(pod)} {INTERNAL_PORT}"
-    todo = f"It says why: {forward}, then curl localhost:{INTERNAL_PORT}/readyz."
+    todo = f"It says why: {forward}, then curl localhost:{INTERNAL_PORT}{READINESS_PATH}."
     if label(pod, COMPONENT_LABEL) != Component.API.value:
         todo = f"See kubectl logs {_name(pod)}."
     return PodProblem(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from bookstore_api.settings import Settings, load_settings
 from bookstore_api.uris.redis import parse_redis_uri
 from bookstore_operator.components.serving.pod_template import pod_template
-from bookstore_operator.core.secret_values import SHORTEST_TOKEN, Content, fault_of
+from bookstore_operator.core.contract import SHORTEST_TOKEN
+from bookstore_operator.core.secret_values import Content, fault_of
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import Colour

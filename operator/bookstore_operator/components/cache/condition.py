@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bookstore_operator.components.cache.gate import cache_known, own_cache_known
 from bookstore_operator.core import names
+from bookstore_operator.core.contract import HEALTH_PATH
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed, Waiting
 from bookstore_operator.core.kinds import DEPLOYMENTS
@@ -37,7 +38,7 @@ def cache_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
     if cache.external:
         told = (
             f"Secret {cache.external.secret_name} says where the cache is. The operator does not "
-            "look at it: each API Pod's /health says how it is."
+            f"look at it: each API Pod's {HEALTH_PATH} says how it is."
         )
         return unknown(CACHE_HEALTHY, Reason.CACHE_EXTERNAL, told)
     return _own_cache_healthy(snapshot)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.cache.gate import cache_known
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.staff.gate import staff_known
-from bookstore_operator.core import history, names
+from bookstore_operator.core import contract, history, names
 from bookstore_operator.core.gate import Answer, Failed, Gate, Passed, Waiting
 from bookstore_operator.core.kinds import JOBS
 from bookstore_operator.core.labels import RELEASE_LABEL
@@ -27,12 +26,6 @@ from bookstore_operator.workloads.pod_problems import full_volume_advice
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(minutes=5)
-RETRIES: Mapping[str, Reason] = {
-    "unreachable": Reason.DATABASE_UNREACHABLE,
-    "refused-credentials": Reason.DATABASE_REFUSED_CREDENTIALS,
-    "locked": Reason.DATABASE_LOCKED,
-}
-"""What the codes of the contract are called in conditions."""
 
 
 def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
@@ -103,7 +96,11 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
             Reason.MIGRATION_FAILED,
             f"The migration failed, the last time (Job {last.name}) because: {last.message}",
         )
-    reason = Reason.VOLUME_FULL if termination.volume_full(last.message) else RETRIES.get(last.code)
+    reason = (
+        Reason.VOLUME_FULL
+        if termination.volume_full(last.message)
+        else contract.RETRY_REASONS.get(last.code)
+    )
     again = retry_at(last, now)
     return Waiting(reason or Reason.MIGRATION_RETRY, _retry_message(snapshot, last), until=again)
 
@@ -132,8 +129,8 @@ def _retry_message(snapshot: Snapshot, last: Migration) -> str:
     external = snapshot.store.spec.database.external
     secret = external.secret_name if external else names.database(snapshot.store.name)
     todo = {
-        "unreachable": "See whether the database runs and can be reached. ",
-        "refused-credentials": f"Correct the credentials in Secret {secret}. ",
+        contract.UNREACHABLE: "See whether the database runs and can be reached. ",
+        contract.REFUSED_CREDENTIALS: f"Correct the credentials in Secret {secret}. ",
     }.get(last.code, "")
     if termination.volume_full(last.message):
         claim = names.database_claim(snapshot.store.name)
