@@ -157,7 +157,7 @@ SECRET = {
     "metadata": {"name": "demo-db", "labels": OURS},
 }
 KEYS = {"password": GENERATED, "uri": f"postgresql://u:{GENERATED}@demo-db/b"}
-NEW_PASSWORD = CreateSecret(SECRET, KEYS, *WHY)
+NEW_PASSWORD = CreateSecret(SECRET, KEYS, *WHY, guards=(CLAIM,))
 
 
 def claim(name: str = CLAIM.name, **metadata: Any) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def database() -> Apply:
             "volumeClaimTemplates": [{**claim(), "metadata": {"name": "data"}}],
         },
     }
-    return Apply(stateful_set, *WHY)
+    return Apply(stateful_set, *WHY, guards=(CLAIM,))
 
 
 def controlled_by_somebody(shop: Shop) -> dict[str, Any]:

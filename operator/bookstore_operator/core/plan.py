@@ -10,7 +10,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 Manifest: TypeAlias = Mapping[str, Any]
 """A Kubernetes object (or the part of it that a field manager applies) as JSON data."""
@@ -37,6 +37,10 @@ class Apply:
     reason: str
     message: str
     expected_resource_version: str | None = None
+    irreversible: bool = False
+    """It sends users elsewhere, which nobody takes back: first the newest intents are read live."""
+    guards: tuple[ObjectRef, ...] = ()
+    """Objects that must be this BookStore's, or not exist, before it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Create:
     manifest: Manifest
     reason: str
     message: str
+    irreversible: ClassVar[bool] = False
 
 
 GENERATED = "{generated}"
@@ -65,6 +70,9 @@ class CreateSecret:
     """Key → value, with GENERATED where the (URL-safe, 43 characters long) random value goes."""
     reason: str
     message: str
+    guards: tuple[ObjectRef, ...] = ()
+    """Objects that must be this BookStore's, or not exist, before it is created."""
+    irreversible: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,7 @@ class Scale:
     replicas: int
     reason: str
     message: str
+    irreversible: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +94,7 @@ class Delete:
     uid: str
     reason: str
     message: str
+    irreversible: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ class WriteStatus:
     status: Manifest
     reason: str
     message: str
+    irreversible: ClassVar[bool] = False
 
 
 Action: TypeAlias = Apply | Create | CreateSecret | Scale | Delete | WriteStatus
@@ -126,3 +137,8 @@ class Plan:
     """Posted after the actions succeeded."""
     requeue_after: timedelta | None = None
     """When to look again though nothing has changed (a deadline, a delay)."""
+
+    @property
+    def irreversible(self) -> bool:
+        """Whether something in it can't be undone: a switch of users, a deletion."""
+        return any(action.irreversible for action in self.actions)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import base64
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from bookstore_operator.core import names
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     CLAIMS,
     DEPLOYMENTS,
     SECRETS,
-    STATEFUL_SETS,
     key_of,
     resource_of,
     store_name_of,
@@ -80,14 +78,12 @@ class Executor:
             ApiError: the API server could not do it now.
 
         """
-        if any(_is_final(action) for action in plan.actions) and not (
-            await self.observer.is_current(key)
-        ):
+        if plan.irreversible and not await self.observer.is_current(key):
             message = f"{key} or a release of it has changed since it was observed"
             raise StaleSnapshotError(message)
         changes = 0
         for action in plan.actions:
-            changed = await self._guarded(action, key)
+            changed = await self._execute_one(action, key)
             changes += changed
             logger.log(
                 logging.INFO if changed else logging.DEBUG,
@@ -96,7 +92,7 @@ class Executor:
             )
         return changes
 
-    async def _guarded(self, action: Action, key: StoreKey) -> bool:
+    async def _execute_one(self, action: Action, key: StoreKey) -> bool:
         """Do one action and sort its errors."""
         target = target_of(action)
         if not self.may_write():
@@ -133,9 +129,7 @@ class Executor:
 
     async def _apply(self, action: Apply, key: StoreKey) -> bool:
         manifest, target = action.manifest, key_of(action.manifest)
-        known = self.store.get(key.namespace, target)
-        if known is None and target.kind == STATEFUL_SETS.kind:
-            await self._look_at_volume(key)
+        await self._check(action.guards, key)
         found = await self._ours_or_none(target, key)
         if action.expected_resource_version is not None:
             metadata = {
@@ -196,13 +190,10 @@ class Executor:
             )
         return RejectedError(Rejection(target, "NameTaken", message))
 
-    async def _look_at_volume(self, key: StoreKey) -> None:
-        """Refuse when the database's volume claim is somebody else's.
-
-        A StatefulSet takes any claim that has the name, and a new password would not fit its data.
-        """
-        claim = CLAIMS.ref(names.database_claim(key.name))
-        await self._ours_or_none(claim, key)
+    async def _check(self, guards: Iterable[ObjectRef], key: StoreKey) -> None:
+        """Reject an action when what it leans on is somebody else's."""
+        for guard in guards:
+            await self._ours_or_none(guard, key)
 
     async def _create(self, manifest: Manifest, key: StoreKey) -> bool:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
@@ -222,8 +213,7 @@ class Executor:
         return True
 
     async def _create_secret(self, action: CreateSecret, key: StoreKey) -> bool:
-        if action.manifest["metadata"]["name"] == names.database(key.name):
-            await self._look_at_volume(key)
+        await self._check(action.guards, key)
         generated = secrets.token_urlsafe(_RANDOM_BYTES)
         completed = {
             name: _base64(value.replace(GENERATED, generated))
@@ -270,13 +260,6 @@ def target_of(action: Action) -> ObjectRef:
             return action.key
         case _:
             assert_never(action)
-
-
-def _is_final(action: Action) -> bool:
-    """Whether an action can't be undone: a switch of users, a deletion."""
-    return isinstance(action, Delete) or (
-        isinstance(action, Apply) and action.expected_resource_version is not None
-    )
 
 
 def _lost_its_label(found: Manifest, key: StoreKey) -> bool:

@@ -14,7 +14,7 @@ from bookstore_operator.components.database.manifests import (
 from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure
-from bookstore_operator.core.kinds import STATEFUL_SETS
+from bookstore_operator.core.kinds import CLAIMS, STATEFUL_SETS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Apply, CreateSecret
 from bookstore_operator.core.snapshot import Snapshot
@@ -26,17 +26,20 @@ def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
     embedded = store.spec.database.embedded
     if embedded is None or password_lost(snapshot):
         return
+    # A StatefulSet takes any claim that has the name, and a new password would not fit its data.
+    volume = CLAIMS.ref(names.database_claim(store.name))
     if names.database(store.name) not in snapshot.secrets:
         yield CreateSecret(
             database_secret(store),
             database_secret_keys(store),
             "Create",
             "The embedded database has no password yet.",
+            guards=(volume,),
         )
     yield from ensure(snapshot, database_service(store))
     server = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
     yield from _secret_owner(snapshot, server["spec"]["persistentVolumeClaimRetentionPolicy"])
-    yield from ensure(snapshot, server)
+    yield from ensure(snapshot, server, guards=(volume,))
 
 
 def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action]:

@@ -28,7 +28,7 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
     if active is None:
         return
     colour = active.spec.colour
-    yield from ensure(snapshot, active_service(store, active), fenced=True)
+    yield from ensure(snapshot, active_service(store, active), irreversible=True)
     yield from ensure(snapshot, disruption_budget(store, colour))
     autoscaling = store.spec.autoscaling
     if autoscaling:
