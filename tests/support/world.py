@@ -6,7 +6,7 @@ import copy
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,7 +34,7 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, snapshot_of
+from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, take_snapshot
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
@@ -183,25 +183,26 @@ class World:
         return str(next(found)["message"])
 
     def snapshot(self) -> Snapshot:
-        mine = [obj for key, obj in self.objects.items() if key != self.key]
-        used = secrets_of_interest(BookStore.model_validate(self.store))
-        snapshot = snapshot_of(
-            self.store,
-            [o for o in mine if o["kind"] == "BookStoreRelease"],
-            [o for o in mine if o["kind"] != "BookStoreRelease"],
-            {name: keys for name, keys in self.secrets.items() if name in used},
-            OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
-        )
-        odd = find_unexplained(snapshot.objects, self.now)
-        return replace(
-            snapshot,
-            malformed=self.malformed,
+        store = BookStore.model_validate(self.store)
+        mine = {key: obj for key, obj in self.objects.items() if key != self.key}
+        objects = {key: obj for key, obj in mine.items() if key.kind != "BookStoreRelease"}
+        can_not_pull = pull_secrets.secrets_of_interest(objects)
+        used = secrets_of_interest(store)
+        odd = find_unexplained(objects, self.now)
+        return take_snapshot(
+            store,
+            [obj for key, obj in mine.items() if key.kind == "BookStoreRelease"],
+            objects,
+            secrets={
+                name: {key: self.malformed.get(name, {}).get(key) for key in keys}
+                for name, keys in self.secrets.items()
+                if name in used
+            },
             pull_secrets={
-                name: fault
-                for name, fault in self.pull_secrets.items()
-                if name in pull_secrets.secrets_of_interest(snapshot.objects)
+                name: fault for name, fault in self.pull_secrets.items() if name in can_not_pull
             },
             warnings={key: self.warned[key] for key in odd if key in self.warned},
+            settings=OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
             rejection=self.rejection,
         )
 

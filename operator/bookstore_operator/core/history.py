@@ -6,8 +6,7 @@ from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SERVICES
 from bookstore_operator.core.labels import COLOUR_LABEL
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.intent import compared, normalised
+from bookstore_operator.core.snapshot import Snapshot, find_active
 from bookstore_operator.crd.release import BookStoreRelease, Colour, Verdict
 
 
@@ -28,11 +27,7 @@ def newest(snapshot: Snapshot) -> BookStoreRelease | None:
 
 def active(snapshot: Snapshot) -> BookStoreRelease | None:
     """Return the recorded promoted release: what serves, whatever the Service says."""
-    statuses = [(release, release.status) for release in snapshot.releases]
-    promoted = [
-        release for release, status in statuses if status.promoted_at and not status.demoted_at
-    ]
-    return promoted[-1] if promoted else None
+    return find_active(snapshot.releases)
 
 
 def serving_colour(snapshot: Snapshot) -> Colour | None:
@@ -61,5 +56,5 @@ def draining(snapshot: Snapshot) -> bool:
 
 
 def wants(snapshot: Snapshot, release: BookStoreRelease) -> bool:
-    """Whether the BookStore asks for just what a release makes true."""
-    return normalised(release.spec.intent) == compared(snapshot.store.spec)
+    """Whether the BookStore asks for just what the newest or the active release makes true."""
+    return snapshot.wanted[release.name]

@@ -18,13 +18,13 @@ Wanted: TypeAlias = Mapping[str, Mapping[str, Content]]
 
 def missing_keys(snapshot: Snapshot, secret: str, keys: list[str]) -> list[str]:
     """Return those of the keys that a Secret does not have."""
-    return [key for key in keys if key not in snapshot.secrets.get(secret, frozenset())]
+    return [key for key in keys if key not in snapshot.secrets.get(secret, {})]
 
 
 def invalid_keys(snapshot: Snapshot, secret: str, keys: list[str]) -> list[str]:
     """Return what is wrong with the values of keys, a sentence's part each."""
-    known = snapshot.malformed.get(secret, {})
-    return [f"key `{key}` {known[key]}" for key in keys if key in known]
+    known = snapshot.secrets.get(secret, {})
+    return [f"key `{key}` {known[key]}" for key in keys if known.get(key)]
 
 
 @dataclass(frozen=True, slots=True)

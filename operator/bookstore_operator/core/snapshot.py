@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.intent import compared, normalised
 from bookstore_operator.crd.release import BookStoreRelease
 
 
@@ -35,39 +35,56 @@ class Snapshot:
     store: BookStore
     releases: tuple[BookStoreRelease, ...] = ()
     """By revision and attempt, oldest first."""
+    wanted: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the BookStore asks for what a release makes true: by name, of the newest release and
+    the active one."""
     objects: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
-    """Every observed object that carries this BookStore's label: Deployments, Jobs, Pods,
-    Services, EndpointSlices, HPAs, PDBs, NetworkPolicies, StatefulSets, CronJobs, PVCs."""
-    secrets: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The Secrets that the BookStore names or owns: name → its keys. Never their values."""
-    malformed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What is wrong with what is used of those Secrets: name → key → what, never the value."""
+    """Every observed object that carries this BookStore's label, with apiVersion and kind."""
+    secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
+    """The Secrets that the BookStore names or owns: name → key → what is wrong with its value, None
+    if nothing is or it is not used. Never a value."""
     pull_secrets: Mapping[str, str] = field(default_factory=dict)
     """What is wrong with Secrets that images can't be pulled with: name → what."""
     warnings: Mapping[ObjectRef, str] = field(default_factory=dict)
     """The newest Warning event about objects whose status does not say what is wrong."""
     settings: OperatorSettings = OperatorSettings()
     rejection: Rejection | None = None
-    """The write that was refused when this BookStore was last looked at, if one was."""
+    """The write that was rejected when this BookStore was last looked at, if one was."""
 
 
-def snapshot_of(
-    store: Manifest,
+def take_snapshot(  # noqa: PLR0913 - each is a part of the picture, which is taken once
+    store: BookStore,
     releases: Iterable[Manifest],
-    objects: Iterable[Manifest],
-    secrets: Mapping[str, frozenset[str]],
+    objects: Mapping[ObjectRef, Manifest],
+    *,
+    secrets: Mapping[str, Mapping[str, str | None]],
+    pull_secrets: Mapping[str, str],
+    warnings: Mapping[ObjectRef, str],
     settings: OperatorSettings,
+    rejection: Rejection | None = None,
 ) -> Snapshot:
-    """Return the Snapshot of a BookStore.
+    """Return the Snapshot of a BookStore: the only way to one.
 
-    `objects` must have apiVersion and kind, also where a list of the API server leaves them out.
-    Raises pydantic's ValidationError when a BookStore or a release does not fit its model.
+    Raises pydantic's ValidationError when a release does not fit its model.
     """
     parsed = (BookStoreRelease.model_validate(release) for release in releases)
+    ordered = tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt)))
+    asked = compared(store.spec)
+    judged = {release.name: release for release in (*ordered[-1:], find_active(ordered)) if release}
     return Snapshot(
-        store=BookStore.model_validate(store),
-        releases=tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt))),
-        objects={key_of(manifest): manifest for manifest in objects},
-        secrets=dict(secrets),
+        store=store,
+        releases=ordered,
+        wanted={name: normalised(each.spec.intent) == asked for name, each in judged.items()},
+        objects=objects,
+        secrets=secrets,
+        pull_secrets=pull_secrets,
+        warnings=warnings,
         settings=settings,
+        rejection=rejection,
     )
+
+
+def find_active(releases: Iterable[BookStoreRelease]) -> BookStoreRelease | None:
+    """Return the recorded promoted release: what serves, whatever the Service says."""
+    promoted = [r for r in releases if r.status.promoted_at and not r.status.demoted_at]
+    return promoted[-1] if promoted else None

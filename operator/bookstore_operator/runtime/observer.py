@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from bookstore_operator.components import secrets_of_interest
@@ -26,7 +25,12 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.secret_values import fault_of
 from bookstore_operator.core.secrets import Wanted
-from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, snapshot_of
+from bookstore_operator.core.snapshot import (
+    OperatorSettings,
+    Rejection,
+    Snapshot,
+    take_snapshot,
+)
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.kube.client import Api, ApiError, ClusterError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
@@ -78,38 +82,32 @@ class Observer:
             except ApiError as error:
                 raise _explained(BOOKSTORES, error) from error
 
-    async def snapshot(self, key: StoreKey) -> Snapshot | None:
+    async def snapshot(self, key: StoreKey, rejection: Rejection | None = None) -> Snapshot | None:
         """Observe one BookStore; None when there is none of that name.
+
+        Args:
+            key: names the BookStore.
+            rejection: the write that was rejected when it was last looked at.
 
         Raises:
             ApiError: a Secret could not be read.
             ValueError: the BookStore or a release does not fit this operator's model.
 
         """
-        store = self._store.bookstore(key)
-        if store is None:
+        manifest = self._store.bookstore(key)
+        if manifest is None:
             return None
-        objects = self._store.owned(key)
-        secrets = await self._secrets(
-            key.namespace, secrets_of_interest(BookStore.model_validate(store))
-        )
-        snapshot = snapshot_of(
+        store, objects = BookStore.model_validate(manifest), self._store.owned(key)
+        can_not_pull = pull_secrets.secrets_of_interest(objects)
+        return take_snapshot(
             store,
             self._store.releases(key),
-            objects.values(),
-            {name: frozenset(faults) for name, faults in secrets.items()},
-            self._settings,
-        )
-        return replace(
-            snapshot,
-            malformed={
-                name: {key: fault for key, fault in faults.items() if fault}
-                for name, faults in secrets.items()
-            },
-            pull_secrets=await self._pull_secrets(
-                key.namespace, pull_secrets.secrets_of_interest(objects)
-            ),
+            objects,
+            secrets=await self._secrets(key.namespace, secrets_of_interest(store)),
+            pull_secrets=await self._pull_secrets(key.namespace, can_not_pull),
             warnings=await self._warnings(key.namespace, find_unexplained(objects, self._now())),
+            settings=self._settings,
+            rejection=rejection,
         )
 
     async def is_current(self, key: StoreKey) -> bool:

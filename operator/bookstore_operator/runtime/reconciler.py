@@ -6,7 +6,6 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from bookstore_operator import decide
@@ -90,8 +89,7 @@ class Reconciler:
         self._come_again(key, plan, changes)
 
     async def _observe(self, key: StoreKey) -> Snapshot | None:
-        snapshot = await self._observer.snapshot(key)
-        return snapshot and replace(snapshot, rejection=self._rejections.get(key))
+        return await self._observer.snapshot(key, self._rejections.get(key))
 
     def _come_again(self, key: StoreKey, plan: Plan, changes: int) -> None:
         self._rounds[key] = self._rounds.get(key, 0) + 1 if changes else 0

@@ -34,8 +34,8 @@ class Rig:
     calls: list[tuple[str, float]] = field(default_factory=list)
     decided_on: list[Snapshot] = field(default_factory=list)
 
-    async def snapshot(self, _: StoreKey) -> Snapshot | None:
-        return Snapshot(cast("Any", None)) if self.there else None
+    async def snapshot(self, _: StoreKey, rejection: Rejection | None) -> Snapshot | None:
+        return Snapshot(cast("Any", None), rejection=rejection) if self.there else None
 
     async def execute(self, plan: Plan, _: StoreKey) -> int:
         if not isinstance(self.outcome, Exception):
