@@ -71,9 +71,9 @@ def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
         assert await do(applier, key, Apply(service(), *WHY)) == 1
         assert await do(applier, key, Apply(service(), *WHY)) == 0
         assert await do(applier, key, Apply(service(81), *WHY)) == 1
-        known = applier.store.get(key.namespace, key_of(service()))
+        known = applier.cache.get(key.namespace, key_of(service()))
         assert known is not None
-        assert known["spec"]["ports"][0]["port"] == 81, "the answer is in the store at once"
+        assert known["spec"]["ports"][0]["port"] == 81, "the answer is in the cache at once"
 
     run(shop, scenario)
 
@@ -81,13 +81,13 @@ def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
 def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Shop) -> None:
     async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(service(), *WHY))
-        known = applier.store.get(key.namespace, key_of(service()))
+        known = applier.cache.get(key.namespace, key_of(service()))
         assert known is not None
         old = known["metadata"]["resourceVersion"]
         shop.kubectl("label", "service", "demo", "somebody=was-here")
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, Apply(service(82), *WHY, expected_resource_version=old))
-        renewed = applier.store.get(key.namespace, key_of(service()))
+        renewed = applier.cache.get(key.namespace, key_of(service()))
         assert renewed is not None
         assert renewed["metadata"]["labels"]["somebody"] == "was-here"
         assert renewed["spec"]["ports"][0]["port"] == 80
@@ -102,14 +102,14 @@ def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
 
     async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(service(), *WHY))
-        known = applier.store.get(key.namespace, key_of(service()))
+        known = applier.cache.get(key.namespace, key_of(service()))
         assert known is not None
         delete = Delete(key_of(service()), known["metadata"]["uid"], *WHY)
         shop.kubectl("scale", "bookstore", "demo", "--replicas=3")
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, delete)
         assert shop.get("v1/services", "demo")
-        assert await do(applier, key, delete) == 1, "the store knows better now"
+        assert await do(applier, key, delete) == 1, "the cache knows better now"
         assert shop.get("v1/services", "demo") is None
 
     run(shop, scenario)
@@ -224,7 +224,7 @@ def test_a_volume_that_was_kept_is_taken_up_again(shop: Shop) -> None:
         shop.kubectl.apply(claim(labels=OURS))
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, database())
-        assert applier.store.get(key.namespace, CLAIM), "the next decision knows of it"
+        assert applier.cache.get(key.namespace, CLAIM), "the next decision knows of it"
         assert await do(applier, key, database()) == 1
 
     run(shop, scenario)
@@ -257,7 +257,7 @@ def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None
         shop.kubectl.apply(service())
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, Create(service(), *WHY))
-        assert applier.store.get(key.namespace, key_of(service()))
+        assert applier.cache.get(key.namespace, key_of(service()))
 
     run(shop, scenario)
 
@@ -287,7 +287,7 @@ def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> Non
         assert await do(applier, key, NEW_PASSWORD) == 1
         with pytest.raises(StaleSnapshotError):
             await do(applier, key, NEW_PASSWORD)
-        assert applier.store.get(key.namespace, key_of(SECRET)) is None, "no Secret is kept"
+        assert applier.cache.get(key.namespace, key_of(SECRET)) is None, "no Secret is kept"
 
     run(shop, scenario)
     secret = shop.get("v1/secrets", "demo-db")
@@ -314,7 +314,7 @@ def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) 
     async def scenario(applier: Executor, key: StoreKey) -> None:
         await do(applier, key, Apply(deployment, *WHY), Scale("demo-blue", 7, *WHY))
         await do(applier, key, Apply(changed, *WHY))
-        known = applier.store.get(key.namespace, key_of(deployment))
+        known = applier.cache.get(key.namespace, key_of(deployment))
         assert known is not None
         assert known["spec"]["replicas"] == 7
 
@@ -332,7 +332,7 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
         assert await do(applier, key, write) == 0
         event = Event(regarding, EventType.WARNING, "Testing", "x" * 2000)
         for _ in range(2):  # a restarted operator has forgotten that it has told it
-            await Recorder(applier.api, applier.store).post(event, key)
+            await Recorder(applier.api, applier.cache).post(event, key)
 
     run(shop, scenario)
     store = shop.store()
@@ -351,8 +351,8 @@ def test_a_list_heals_what_a_watch_has_missed(shop: Shop) -> None:
         shop.kubectl("delete", "service", "demo")
         shop.kubectl("scale", "bookstore", "demo", "--replicas=4")
         assert await applier.observer.relist() == {key}
-        assert applier.store.get(key.namespace, key_of(service())) is None
-        store = applier.store.bookstore(key)
+        assert applier.cache.get(key.namespace, key_of(service())) is None
+        store = applier.cache.bookstore(key)
         assert store is not None
         assert store["spec"]["replicas"] == 4
         assert await applier.observer.relist() == set()

@@ -28,20 +28,20 @@ class Recorder:
     def __init__(
         self,
         api: Api,
-        store: ObjectCache,
+        cache: ObjectCache,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self._api = api
         self._may_write = may_write
-        self._store = store
+        self._cache = cache
         self._now = now
         self._instance = f"{FIELD_MANAGER}-{socket.gethostname()}"[:128]
         self._seen: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
 
     async def post(self, event: Event, key: StoreKey) -> None:
         """Post one event about the BookStore or one of its releases."""
-        regarding = self._store.get(key.namespace, event.regarding)
+        regarding = self._cache.get(key.namespace, event.regarding)
         if regarding is None or not self._may_write():
             return
         manifest = event_manifest(event, regarding, key, self._now(), self._instance)

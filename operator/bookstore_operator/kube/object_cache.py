@@ -1,6 +1,6 @@
 """What the watches have told, and the operator's own writes: the newest state of each object.
 
-A watch lags behind the operator's own writes. So a write's answer goes into the store at once, and
+A watch lags behind the operator's own writes. So a write's answer goes into the cache at once, and
 an event that is older than what is there changes nothing: the resourceVersion of the own write is
 a floor. An object that is gone stays gone: late events about it are known by their uid and version.
 """

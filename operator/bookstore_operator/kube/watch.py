@@ -1,7 +1,7 @@
 """kopf as the source of events: it lists and watches; all else is the operator's own.
 
 Only `on.event` handlers: they write nothing to the objects, no finalizers and no annotations, and
-kopf never retries them. So all that they do is to put the object into the store and its BookStore
+kopf never retries them. So all that they do is to put the object into the cache and its BookStore
 into the queue, which has a backoff of its own.
 """
 
@@ -37,7 +37,7 @@ _ERROR_BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21)
 
 async def start_watching(
     configuration: Configuration,
-    store: ObjectCache,
+    cache: ObjectCache,
     happened: Callable[[StoreKey], None],
     listed_again: Callable[[], None],
     namespaces: Sequence[str] = (),
@@ -46,7 +46,7 @@ async def start_watching(
 
     Args:
         configuration: where the API server is and who we are.
-        store: what is told goes here.
+        cache: what is told goes here.
         happened: called with a BookStore for which there is something new.
         listed_again: called when a watch had to start anew: deletions may have been missed.
         namespaces: only these; all if empty.
@@ -56,7 +56,7 @@ async def start_watching(
     os.environ.setdefault("POD_ID", socket.gethostname())
     registry = kopf.OperatorRegistry()
     on_login(registry, configuration)
-    on_event(registry, store, happened, listed_again)
+    on_event(registry, cache, happened, listed_again)
     return await kopf.spawn_tasks(
         registry=registry,
         settings=settings(),
@@ -107,7 +107,7 @@ def on_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> N
 
 def on_event(
     registry: kopf.OperatorRegistry,
-    store: ObjectCache,
+    cache: ObjectCache,
     happened: Callable[[StoreKey], None],
     listed_again: Callable[[], None],
 ) -> None:
@@ -117,17 +117,17 @@ def on_event(
         manifest: dict[str, Any] = {**event["object"]}
         if event["type"] is None:
             listed_again()
-        if take_in(store, event["type"], manifest) and (name := store_name_of(manifest)):
+        if take_in(cache, event["type"], manifest) and (name := store_name_of(manifest)):
             happened(StoreKey(manifest["metadata"]["namespace"], name))
 
     for resource in WATCHED:
         kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(observe)
 
 
-def take_in(store: ObjectCache, event_type: str | None, manifest: dict[str, Any]) -> bool:
-    """Put what an event tells into the store; False if it is not news, as with our own writes."""
+def take_in(cache: ObjectCache, event_type: str | None, manifest: dict[str, Any]) -> bool:
+    """Put what an event tells into the cache; False if it is not news, as with our own writes."""
     metadata = manifest["metadata"]
     if event_type == "DELETED":
         gone_at = version_of(manifest)
-        return store.remove(metadata["namespace"], key_of(manifest), metadata["uid"], gone_at)
-    return store.put(manifest)
+        return cache.remove(metadata["namespace"], key_of(manifest), metadata["uid"], gone_at)
+    return cache.put(manifest)

@@ -1,4 +1,4 @@
-"""Carry a Plan out, action by action, and keep the store abreast of what was written."""
+"""Carry a Plan out, action by action, and keep the cache abreast of what was written."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Executor:
     """Writes to the cluster. Nothing else does."""
 
     api: Api
-    store: ObjectCache
+    cache: ObjectCache
     observer: Observer
     may_write: Callable[[], bool] = lambda: True
     """Asked before each write: what was decided before a long sleep is not carried out after it."""
@@ -73,7 +73,7 @@ class Executor:
             How many of them changed something.
 
         Raises:
-            StaleSnapshotError: an object is not as it was observed; the store knows better now.
+            StaleSnapshotError: an object is not as it was observed; the cache knows better now.
             RejectedError: the API server refused an action for good.
             ApiError: the API server could not do it now.
 
@@ -138,9 +138,9 @@ class Executor:
             }
             manifest = {**manifest, "metadata": metadata}
         applied = await self.api.apply(manifest, key.namespace)
-        if applied["kind"] == SECRETS.kind:  # never in the store
+        if applied["kind"] == SECRETS.kind:  # never in the cache
             return found is None or not _same_version(found, applied)
-        return self.store.put(applied)
+        return self.cache.put(applied)
 
     async def _ours_or_none(self, target: ObjectRef, key: StoreKey) -> Manifest | None:
         """Refuse when what is there is somebody else's: it would be taken from its owner.
@@ -149,7 +149,7 @@ class Executor:
             An object of ours that was not observed: what is observed need not be read.
 
         """
-        known = self.store.get(key.namespace, target)
+        known = self.cache.get(key.namespace, target)
         if known is not None:
             if store_name_of(known) != key.name or controlled_by_another(known, key.name):
                 raise self._name_conflict(known, key)
@@ -164,7 +164,7 @@ class Executor:
         if _lost_its_label(found, key):
             return found  # the apply puts it back
         if resource is SECRETS and store_name_of(found) == key.name:
-            return found  # Secrets are not watched: ours are never in the store
+            return found  # Secrets are not watched: ours are never in the cache
         raise self._taken(found, key)
 
     def _taken(self, found: Manifest, key: StoreKey) -> Exception:
@@ -172,7 +172,7 @@ class Executor:
         target = key_of(found)
         if store_name_of(found) == key.name:
             if target.kind != SECRETS.kind:
-                self.store.put(found)
+                self.cache.put(found)
             return StaleSnapshotError(f"{target.kind} {target.name} exists already")
         return self._name_conflict(found, key)
 
@@ -209,7 +209,7 @@ class Executor:
                 found = await self.api.merge(resource, key.namespace, name, label)
             raise self._taken({**found, **_type_of(manifest)}, key) from error
         if resource is not SECRETS:
-            self.store.put(created)
+            self.cache.put(created)
         return True
 
     async def _create_secret(self, action: CreateSecret, key: StoreKey) -> bool:
@@ -234,10 +234,10 @@ class Executor:
         except ApiError as error:
             if error.status != 404:
                 raise
-            return self.store.remove(key.namespace, action.key, action.uid)
+            return self.cache.remove(key.namespace, action.key, action.uid)
         if answer.get("kind") == action.key.kind:  # finalizers, or Pods that end first
-            return self.store.put(answer)
-        return self.store.remove(key.namespace, action.key, action.uid)
+            return self.cache.put(answer)
+        return self.cache.remove(key.namespace, action.key, action.uid)
 
     async def _write_status(self, action: WriteStatus, key: StoreKey) -> bool:
         manifest: dict[str, Any] = {
@@ -246,7 +246,7 @@ class Executor:
             "metadata": {"name": action.key.name},
             "status": action.status,
         }
-        return self.store.put(await self.api.apply(manifest, key.namespace, "status"))
+        return self.cache.put(await self.api.apply(manifest, key.namespace, "status"))
 
 
 def target_of(action: Action) -> ObjectRef:

@@ -73,7 +73,7 @@ async def run(options: Options) -> None:
         health.listed = True
         watches = await start_watching(
             configuration,
-            parts.store,
+            parts.cache,
             parts.reconciler.happened,
             parts.listed_again,
             options.namespaces,
@@ -103,10 +103,10 @@ class Manager:
     """The parts of a running operator, wired together."""
 
     def __init__(self, api: Api, options: Options, health: Health) -> None:
-        self.store = ObjectCache()
+        self.cache = ObjectCache()
         self._options = options
         self._health = health
-        self._observer = Observer(api, self.store, options.settings, options.namespaces)
+        self._observer = Observer(api, self.cache, options.settings, options.namespaces)
         self._queue: WorkQueue[StoreKey] = WorkQueue()
         self._relist = asyncio.Event()
         self.election = LeaderElection(
@@ -114,8 +114,8 @@ class Manager:
         )
         self.reconciler = Reconciler(
             self._observer,
-            Executor(api, self.store, self._observer, self._may_write),
-            Recorder(api, self.store, may_write=self._may_write),
+            Executor(api, self.cache, self._observer, self._may_write),
+            Recorder(api, self.cache, may_write=self._may_write),
             self._queue,
         )
 
@@ -139,7 +139,7 @@ class Manager:
             group.create_task(self._keep_rights())
             await self.list_all()  # a standby's picture may be behind
             self._relist.set()  # and once more when the watches stand: what went before is untold
-            for key in self.store.stores():
+            for key in self.cache.stores():
                 self.reconciler.happened(key)
             for _ in range(self._options.workers):
                 group.create_task(self.reconciler.work())

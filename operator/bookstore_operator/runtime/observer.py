@@ -1,6 +1,6 @@
 """Make the Snapshot that a decision is based on.
 
-kopf's watches feed the store, but two things they can't promise. A watch that had to start anew
+kopf's watches feed the cache, but two things they can't promise. A watch that had to start anew
 never tells what was deleted meanwhile; and nothing says when the first picture is complete. So the
 operator lists everything itself: before the first decision, and again from time to time.
 """
@@ -41,19 +41,19 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    """Keeps the store whole and makes Snapshots from it."""
+    """Keeps the cache whole and makes Snapshots from it."""
 
     def __init__(
         self,
         api: Api,
-        store: ObjectCache,
+        cache: ObjectCache,
         settings: OperatorSettings,
         namespaces: Sequence[str] = (),
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._now = now
         self._api = api
-        self._store = store
+        self._cache = cache
         self._settings = settings
         self._scopes: Sequence[str | None] = tuple(namespaces) or (None,)
 
@@ -94,14 +94,14 @@ class Observer:
             ValueError: the BookStore or a release does not fit this operator's model.
 
         """
-        manifest = self._store.bookstore(key)
+        manifest = self._cache.bookstore(key)
         if manifest is None:
             return None
-        store, objects = BookStore.model_validate(manifest), self._store.owned(key)
+        store, objects = BookStore.model_validate(manifest), self._cache.owned(key)
         can_not_pull = pull_secrets.secrets_of_interest(objects)
         return take_snapshot(
             store,
-            self._store.releases(key),
+            self._cache.releases(key),
             objects,
             secrets=await self._secrets(key.namespace, secrets_of_interest(store)),
             pull_secrets=await self._pull_secrets(key.namespace, can_not_pull),
@@ -111,28 +111,28 @@ class Observer:
         )
 
     async def is_current(self, key: StoreKey) -> bool:
-        """Whether the intents and records in the store are the newest, by a live read.
+        """Whether the intents and records in the cache are the newest, by a live read.
 
         Before a step that can't be undone: an abort that the watch has not told yet must count.
         """
-        mine = [self._store.bookstore(key), *self._store.releases(key)]
+        mine = [self._cache.bookstore(key), *self._cache.releases(key)]
         stale = await asyncio.gather(
             *(self.refresh(key.namespace, key_of(each)) for each in mine if each is not None)
         )
         return not any(stale)
 
     async def refresh(self, namespace: str, key: ObjectRef) -> bool:
-        """Read one object live into the store; True if that told something new."""
+        """Read one object live into the cache; True if that told something new."""
         resource = resource_of(key.api_version, key.kind)
         if resource is SECRETS:
             return False  # read anew for every Snapshot anyway
         try:
-            return self._store.put(await self._api.get(resource, namespace, key.name))
+            return self._cache.put(await self._api.get(resource, namespace, key.name))
         except ApiError as error:
             if error.status != 404:
                 raise
-        known = self._store.get(namespace, key)
-        return known is not None and self._store.remove(namespace, key, known["metadata"]["uid"])
+        known = self._cache.get(namespace, key)
+        return known is not None and self._cache.remove(namespace, key, known["metadata"]["uid"])
 
     async def _relist(self, resource: Resource, scope: str | None) -> set[StoreKey]:
         listed: list[Manifest] = []
@@ -143,7 +143,7 @@ class Observer:
                 version = list_version
         except ApiError as error:
             raise _explained(resource, error) from error
-        return self._store.replace_kind(resource, scope, listed, version)
+        return self._cache.replace_kind(resource, scope, listed, version)
 
     async def _warnings(self, namespace: str, keys: Sequence[ObjectRef]) -> Mapping[ObjectRef, str]:
         """Read what events say about objects whose status does not explain them."""

@@ -1,4 +1,4 @@
-"""The store believes the newest it was told, whoever told it."""
+"""The cache believes the newest it was told, whoever told it."""
 
 from __future__ import annotations
 
@@ -36,78 +36,78 @@ def deployment(
     }
 
 
-def version_of(store: ObjectCache) -> str | None:
-    known = store.get("shop", DEPLOYMENT)
+def version_of(cache: ObjectCache) -> str | None:
+    known = cache.get("shop", DEPLOYMENT)
     return known["metadata"]["resourceVersion"] if known else None
 
 
 def test_a_late_event_does_not_overwrite_the_own_write() -> None:
-    store = ObjectCache()
-    assert store.put(deployment(5))
-    assert store.put(deployment(9)), "the answer to the own write"
-    assert not take_in(store, "MODIFIED", deployment(7))
-    assert version_of(store) == "9"
+    cache = ObjectCache()
+    assert cache.put(deployment(5))
+    assert cache.put(deployment(9)), "the answer to the own write"
+    assert not take_in(cache, "MODIFIED", deployment(7))
+    assert version_of(cache) == "9"
 
 
 def test_versions_compare_as_numbers() -> None:
-    store = ObjectCache()
-    store.put(deployment(9))
-    assert store.put(deployment(10))
+    cache = ObjectCache()
+    cache.put(deployment(9))
+    assert cache.put(deployment(10))
 
 
 def test_the_echo_of_the_own_write_is_no_news() -> None:
-    store = ObjectCache()
-    store.put(deployment(9))
-    assert not take_in(store, "MODIFIED", deployment(9))
+    cache = ObjectCache()
+    cache.put(deployment(9))
+    assert not take_in(cache, "MODIFIED", deployment(9))
 
 
 def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
-    store = ObjectCache()
-    store.put(deployment(5))
-    assert store.remove("shop", DEPLOYMENT, "u1")
-    assert not take_in(store, "MODIFIED", deployment(7))
-    assert not take_in(store, "DELETED", deployment(8))
-    assert version_of(store) is None
+    cache = ObjectCache()
+    cache.put(deployment(5))
+    assert cache.remove("shop", DEPLOYMENT, "u1")
+    assert not take_in(cache, "MODIFIED", deployment(7))
+    assert not take_in(cache, "DELETED", deployment(8))
+    assert version_of(cache) is None
 
 
 def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
-    store = ObjectCache()
-    store.put(deployment(5))
-    assert take_in(store, "DELETED", deployment(7))
-    assert not take_in(store, "MODIFIED", deployment(6))
-    assert store.put(deployment(8)), "the label was put back by an own write"
-    assert not take_in(store, "DELETED", deployment(7)), "a second watch tells it late"
-    assert version_of(store) == "8"
+    cache = ObjectCache()
+    cache.put(deployment(5))
+    assert take_in(cache, "DELETED", deployment(7))
+    assert not take_in(cache, "MODIFIED", deployment(6))
+    assert cache.put(deployment(8)), "the label was put back by an own write"
+    assert not take_in(cache, "DELETED", deployment(7)), "a second watch tells it late"
+    assert version_of(cache) == "8"
 
 
 def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
-    store = ObjectCache()
-    store.put(deployment(5))
-    store.put(deployment(9, uid="u2"))
-    assert not take_in(store, "DELETED", deployment(8))
-    assert version_of(store) == "9"
+    cache = ObjectCache()
+    cache.put(deployment(5))
+    cache.put(deployment(9, uid="u2"))
+    assert not take_in(cache, "DELETED", deployment(8))
+    assert version_of(cache) == "9"
 
 
 def test_a_list_takes_away_what_it_does_not_have_but_not_what_is_newer() -> None:
-    store = ObjectCache()
-    store.put(deployment(5, uid="gone", name="demo-old"))
-    store.put(deployment(20, uid="new", name="demo-new"))
-    store.put({**deployment(3, uid="svc"), "apiVersion": "v1", "kind": "Service"})
-    changed = store.replace_kind(DEPLOYMENTS, None, [deployment(7)], "10")
+    cache = ObjectCache()
+    cache.put(deployment(5, uid="gone", name="demo-old"))
+    cache.put(deployment(20, uid="new", name="demo-new"))
+    cache.put({**deployment(3, uid="svc"), "apiVersion": "v1", "kind": "Service"})
+    changed = cache.replace_kind(DEPLOYMENTS, None, [deployment(7)], "10")
     assert changed == {KEY}
-    assert [key.name for key in store.owned(KEY)] == ["demo-blue", "demo-new", "demo-blue"]
+    assert [key.name for key in cache.owned(KEY)] == ["demo-blue", "demo-new", "demo-blue"]
 
 
 def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
-    store = ObjectCache()
-    store.put(deployment(5))
-    assert store.replace_kind(DEPLOYMENTS, "elsewhere", [], "10") == set()
-    assert store.replace_kind(DEPLOYMENTS, "shop", [], "10") == {KEY}
-    assert len(store) == 0
+    cache = ObjectCache()
+    cache.put(deployment(5))
+    assert cache.replace_kind(DEPLOYMENTS, "elsewhere", [], "10") == set()
+    assert cache.replace_kind(DEPLOYMENTS, "shop", [], "10") == {KEY}
+    assert len(cache) == 0
 
 
 def test_objects_are_found_by_their_bookstore() -> None:
-    store = ObjectCache()
+    cache = ObjectCache()
     bookstore = {
         "apiVersion": API_VERSION,
         "kind": "BookStore",
@@ -125,22 +125,22 @@ def test_objects_are_found_by_their_bookstore() -> None:
         },
     }
     for manifest in (bookstore, release, deployment(3)):
-        store.put(manifest)
-    assert store.stores() == [KEY]
-    assert store.bookstore(KEY) == bookstore
-    assert store.releases(KEY) == [release]
-    assert list(store.owned(KEY)) == [DEPLOYMENT]
-    assert store.owned(StoreKey("other", "demo")) == {}
+        cache.put(manifest)
+    assert cache.stores() == [KEY]
+    assert cache.bookstore(KEY) == bookstore
+    assert cache.releases(KEY) == [release]
+    assert list(cache.owned(KEY)) == [DEPLOYMENT]
+    assert cache.owned(StoreKey("other", "demo")) == {}
 
 
 def test_an_object_that_changes_its_label_changes_its_bookstore() -> None:
-    store = ObjectCache()
-    store.put(deployment(3))
+    cache = ObjectCache()
+    cache.put(deployment(3))
     moved = deployment(4)
     moved["metadata"]["labels"] = {STORE_LABEL: "other"}
-    store.put(moved)
-    assert store.owned(KEY) == {}
-    assert list(store.owned(StoreKey("shop", "other"))) == [DEPLOYMENT]
+    cache.put(moved)
+    assert cache.owned(KEY) == {}
+    assert list(cache.owned(StoreKey("shop", "other"))) == [DEPLOYMENT]
 
 
 def test_bulk_is_left_out_and_the_original_untouched() -> None:
