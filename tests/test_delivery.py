@@ -19,6 +19,7 @@ from bookstore_api.settings.load import assess, read
 from bookstore_api.settings.unknown import unknown_variables
 from devcluster.images import OFFICIAL, Role
 from devcluster.versions import GO
+from tests.support import nightly
 
 pytestmark = pytest.mark.golden
 
@@ -26,6 +27,7 @@ ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SKAFFOLD: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "skaffold.yaml").read_text()))
 WORKFLOW = (ROOT / ".github/workflows/ci.yaml").read_text()
+NIGHTLY = (ROOT / ".github/workflows/nightly.yaml").read_text()
 ARTIFACTS = [artifact for config in SKAFFOLD for artifact in config["build"]["artifacts"]]
 
 
@@ -172,14 +174,14 @@ def resource_rules(config: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_every_action_is_pinned_and_its_version_told() -> None:
     """P2, CI/CD reliability: nobody else can change what a workflow runs."""
-    uses = re.findall(r"^ +- uses: (.*)$", WORKFLOW, re.MULTILINE)
+    uses = re.findall(r"^ +- uses: (.*)$", WORKFLOW + NIGHTLY, re.MULTILINE)
     assert uses
     for each in uses:
         assert re.fullmatch(r"[a-z]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
 
 
 def test_the_same_action_is_the_same_everywhere() -> None:
-    pins = set(re.findall(r"uses: (\S+)@(\S+) # (\S+)", WORKFLOW))
+    pins = set(re.findall(r"uses: (\S+)@(\S+) # (\S+)", WORKFLOW + NIGHTLY))
     assert len(pins) == len({name for name, _, _ in pins})
 
 
@@ -191,11 +193,18 @@ def test_ci_runs_what_people_run() -> None:
     assert sorted(["make setup", *commands]) == sorted(local)
 
 
+def test_every_part_is_run_at_night() -> None:
+    (job,) = yaml.safe_load(NIGHTLY)["jobs"].values()
+    assert set(job["strategy"]["matrix"]["part"]) == set(nightly.parts(Path()))
+    assert [step["run"] for step in job["steps"] if "run" in step] == ['make "nightly-$PART"']
+
+
 def test_ci_takes_every_python_that_is_supported_and_the_go_that_is_needed() -> None:
     """P2, CI/CD reliability: every supported version is tested, and only those."""
     jobs = yaml.safe_load(WORKFLOW)["jobs"]
     for part in ("api", "operator", "devcluster"):
         text = (ROOT / part / "pyproject.toml").read_text()
         assert 'requires-python = ">=3.11,<3.14"' in text
-    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert set(re.findall(r'go-version: "([^"]+)"', WORKFLOW)) == {GO}
+    assert jobs["test"]["strategy"]["matrix"]["python"] == list(nightly.PYTHONS)
+    assert nightly.PYTHONS == ("3.11", "3.12", "3.13")
+    assert set(re.findall(r'go-version: "([^"]+)"', WORKFLOW + NIGHTLY)) == {GO}
