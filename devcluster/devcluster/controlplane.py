@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from devcluster import binaries, paths, processes, progress, run, stages, versions
+from devcluster import binaries, paths, processes, progress, run, stages
 from devcluster.apiclient import ApiClient, ApiError
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
@@ -26,7 +26,7 @@ from devcluster.stages import Messages
 
 PROGRAMS = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"),
-    *("kubectl", "kubeadm"),
+    "kubectl",
 )
 NODE = "simulated"
 _STATE = "control-plane.json"
@@ -201,21 +201,6 @@ def _start(
     )
 
 
-# Only for the keys of service accounts. Without version and address kubeadm would ask the internet
-# for its version, and look for an address of this machine: one that is in no network has none.
-_KUBEADM = """\
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: InitConfiguration
-localAPIEndpoint: {{advertiseAddress: 192.0.2.1}}
-nodeRegistration: {{criSocket: "unix:///none"}}
----
-apiVersion: kubeadm.k8s.io/v1beta4
-kind: ClusterConfiguration
-kubernetesVersion: {version}
-certificatesDir: {pki}
-"""
-
-
 class _PortTakenError(Exception):
     """Another program took the port between choosing it and using it."""
 
@@ -266,10 +251,6 @@ class _Starting:
         self._plane.kubectl.symlink_to(self._programs["kubectl"])
         (self._folder / "kwok.yaml").write_text(configuration)
         (pki / "tokens.csv").write_text(self._token_file())
-        config = self._folder / "kubeadm.yaml"
-        config.write_text(_KUBEADM.format(pki=pki, version=versions.KUBERNETES))
-        make_keys = ("init", "phase", "certs", "sa", "--config", config)
-        run.output([self._programs["kubeadm"], *make_keys], cwd=self._folder)
         tokens = {"kubeconfig": self._plane.token} | {
             f"{user.removeprefix('system:')}.kubeconfig": token
             for user, token in self._tokens.items()
@@ -422,8 +403,9 @@ _APISERVER_FLAGS = (
     "--anonymous-auth=false",
     "--authorization-mode=Node,RBAC",
     "--service-account-issuer=https://kubernetes.default.svc",
-    "--service-account-key-file=pki/sa.pub",
-    "--service-account-signing-key-file=pki/sa.key",
+    # The key that the server generates for itself in `pki`, for service accounts' tokens, too.
+    "--service-account-key-file=pki/apiserver.key",
+    "--service-account-signing-key-file=pki/apiserver.key",
     "--service-cluster-ip-range=10.96.0.0/16",
     # Its own address is no Pod's: the `kubernetes` Service would point nowhere.
     "--endpoint-reconciler-type=none",
@@ -441,7 +423,7 @@ _CONTROLLER_MANAGER_FLAGS = (
     "--secure-port=0",
     "--leader-elect=false",
     "--use-service-account-credentials=true",
-    "--service-account-private-key-file=pki/sa.key",
+    "--service-account-private-key-file=pki/apiserver.key",
     "--root-ca-file=pki/apiserver.crt",
     # A simulated node never misses a heartbeat, however busy the machine is.
     "--node-monitor-grace-period=3600s",
