@@ -47,12 +47,11 @@ def all_cached() -> dict[str, Path]:
     return {name: path for name in offline.PROGRAMS if (path := cached(name))}
 
 
-def current_folders() -> dict[str, str]:
-    """Return the folders of today's versions, each with the lock under which it is filled."""
+def current_folders() -> list[str]:
+    """Return the names of the folders of today's versions."""
     fetched = (releases.providing(name, releases.system()) for name in offline.PROGRAMS)
-    return offline.current_builds() | {
-        release.name: f"program {release.name}" for release in fetched if release
-    }
+    built = (offline.built_program(name).parent.name for name in offline.PROGRAMS)
+    return [*built, *(release.name for release in fetched if release)]
 
 
 def _from_releases(missing: list[str]) -> dict[str, Path]:

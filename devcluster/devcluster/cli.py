@@ -5,7 +5,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from devcluster import prune as unused
 from devcluster.engine import EngineChoice
 from devcluster.errors import DevclusterError
 from devcluster.images import Role
+from devcluster.status import Status
 
 DEFAULT_NAME = "bookstore"
 
@@ -123,11 +124,11 @@ def down(
     every: Annotated[bool, typer.Option("--all", help="Every cluster that is up.")] = False,
 ) -> None:
     """Take a cluster down, with all its processes and data. What was built stays in the cache."""
-    for cluster in [row.name for row in _rows()] if every else [name]:
-        if controlplane.down(cluster):
-            progress.say(f"The control plane {cluster} is gone.")
+    for cluster_name in [cluster.name for cluster in _clusters()] if every else [name]:
+        if controlplane.down(cluster_name):
+            progress.say(f"The control plane {cluster_name} is gone.")
         else:
-            kindcluster.down(cluster)
+            kindcluster.down(cluster_name)
     if every:
         offline.stop_unused_engine()
 
@@ -137,11 +138,11 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """List the clusters: what they are, whether they answer, where."""
-    rows = _rows()
+    clusters = _clusters()
     if as_json:
-        typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
-    elif rows:
-        typer.echo(_table([("NAME", "STATE", "KIND", "URL", "KUBECONFIG"), *map(_cells, rows)]))
+        typer.echo(json.dumps([asdict(cluster) for cluster in clusters], indent=1))
+    elif clusters:
+        typer.echo(_table([("NAME", "STATE", "KIND", "URL", "KUBECONFIG"), *map(_cells, clusters)]))
     else:
         typer.echo("No cluster is up. To bring one up: devcluster up")
 
@@ -252,51 +253,15 @@ def _report(title: str, look: Callable[[], list[checks.Check]]) -> bool:
     return any(check.outcome is checks.Outcome.MISSING for check in results)
 
 
-@dataclass(frozen=True)
-class _Row:
-    name: str
-    state: str
-    kind: str
-    url: str
-    kubeconfig: str
-    processes: int = 0
-    megabytes: int = 0
+def _clusters() -> list[Status]:
+    planes = (plane.status() for plane in controlplane.all_known())
+    return [*planes, *kindcluster.status()]
 
 
-def _rows() -> list[_Row]:
-    return [
-        *map(_control_plane_row, controlplane.all_known()),
-        *map(_kind_row, kindcluster.status()),
-    ]
-
-
-def _control_plane_row(plane: controlplane.ControlPlane) -> _Row:
-    living = [process for process in plane.processes if process.alive]
-    in_part = "in part" if living else "stopped"
-    return _Row(
-        name=plane.name,
-        state="running" if plane.alive else in_part,
-        kind="control plane",
-        url=plane.server,
-        kubeconfig=str(plane.kubeconfig),
-        processes=len(living),
-        megabytes=sum(process.memory() for process in living) >> 20,
-    )
-
-
-def _kind_row(status: kindcluster.Status) -> _Row:
-    return _Row(
-        name=status.name,
-        state="running" if status.running else "stopped",
-        kind=f"kind, in {status.engine}",
-        url=status.url,
-        kubeconfig=str(status.kubeconfig),
-    )
-
-
-def _cells(row: _Row) -> tuple[str, ...]:
-    kind = f"{row.kind}, {row.megabytes} MB" if row.megabytes else row.kind
-    return (row.name, row.state, kind, row.url, row.kubeconfig)
+def _cells(cluster: Status) -> tuple[str, ...]:
+    memory = f", {cluster.megabytes} MB" if cluster.megabytes else ""
+    kind = cluster.kind + memory
+    return (cluster.name, cluster.state, kind, cluster.url, cluster.kubeconfig)
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

@@ -23,6 +23,7 @@ from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
 from devcluster.processes import Process
 from devcluster.stages import Messages
+from devcluster.status import Status
 
 PROGRAMS = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"),
@@ -77,6 +78,20 @@ class ControlPlane:
             "KUBECONFIG": str(self.kubeconfig),
             "PATH": run.path_with([self.kubectl.parent]),
         }
+
+    def status(self) -> Status:
+        """Return its state, with the processes that run and their memory."""
+        running = [process for process in self.processes if process.alive]
+        in_part = "in part" if running else "stopped"
+        return Status(
+            name=self.name,
+            state="running" if self.alive else in_part,
+            kind="control plane",
+            url=self.server,
+            kubeconfig=str(self.kubeconfig),
+            processes=len(running),
+            megabytes=sum(process.memory() for process in running) >> 20,
+        )
 
     def client(self) -> ApiClient:
         """Return a small HTTP client with an administrator's rights."""
@@ -382,26 +397,17 @@ def write_kubeconfig(target: Path, name: str, server: str, certificate: Path, to
 # Sockets named etcd:1 and etcd:2 in its folder: no port to find, nobody else can
 # connect, and the length of the folder's path does not matter.
 _ETCD_FLAGS = (
-    "--data-dir=etcd",
-    "--unsafe-no-fsync",
-    "--listen-client-urls=unix://etcd:1",
-    "--advertise-client-urls=unix://etcd:1",
-    "--listen-peer-urls=unix://etcd:2",
-    "--initial-advertise-peer-urls=unix://etcd:2",
-    "--initial-cluster=default=unix://etcd:2",
-    "--log-level=warn",
-    "--quota-backend-bytes=2147483648",
+    *("--data-dir=etcd", "--unsafe-no-fsync", "--log-level=warn"),
+    *("--listen-client-urls=unix://etcd:1", "--advertise-client-urls=unix://etcd:1"),
+    *("--listen-peer-urls=unix://etcd:2", "--initial-advertise-peer-urls=unix://etcd:2"),
+    *("--initial-cluster=default=unix://etcd:2", "--quota-backend-bytes=2147483648"),
 )
-
 _APISERVER_FLAGS = (
-    "--etcd-servers=unix:etcd:1",
-    "--bind-address=127.0.0.1",
+    *("--etcd-servers=unix:etcd:1", "--bind-address=127.0.0.1", "--cert-dir=pki"),
     # It leads nowhere; without it a machine that is in no network has none.
     "--advertise-address=192.0.2.1",
-    "--cert-dir=pki",
-    "--token-auth-file=pki/tokens.csv",
-    "--anonymous-auth=false",
-    "--authorization-mode=Node,RBAC",
+    *("--token-auth-file=pki/tokens.csv", "--anonymous-auth=false"),
+    *("--authorization-mode=Node,RBAC", "--allow-privileged=true"),
     "--service-account-issuer=https://kubernetes.default.svc",
     # The key that the server generates for itself in `pki`, for service accounts' tokens, too.
     "--service-account-key-file=pki/apiserver.key",
@@ -409,50 +415,33 @@ _APISERVER_FLAGS = (
     "--service-cluster-ip-range=10.96.0.0/16",
     # Its own address is no Pod's: the `kubernetes` Service would point nowhere.
     "--endpoint-reconciler-type=none",
-    "--allow-privileged=true",
-    "--max-requests-inflight=1000",
-    "--max-mutating-requests-inflight=500",
-    "--shutdown-delay-duration=0s",
-    "--profiling=false",
+    *("--max-requests-inflight=1000", "--max-mutating-requests-inflight=500"),
+    *("--shutdown-delay-duration=0s", "--profiling=false"),
 )
-
 _CLIENT_RATE = ("--kube-api-qps=500", "--kube-api-burst=1000")
-
 _CONTROLLER_MANAGER_FLAGS = (
     "--kubeconfig=kube-controller-manager.kubeconfig",
-    "--secure-port=0",
-    "--leader-elect=false",
-    "--use-service-account-credentials=true",
+    *("--secure-port=0", "--leader-elect=false", *_CLIENT_RATE),
+    *("--use-service-account-credentials=true", "--root-ca-file=pki/apiserver.crt"),
     "--service-account-private-key-file=pki/apiserver.key",
-    "--root-ca-file=pki/apiserver.crt",
     # A simulated node never misses a heartbeat, however busy the machine is.
     "--node-monitor-grace-period=3600s",
     "--enable-hostpath-provisioner=true",
-    "--concurrent-deployment-syncs=20",
-    "--concurrent-replicaset-syncs=20",
-    "--concurrent-job-syncs=20",
-    "--concurrent-gc-syncs=20",
-    "--concurrent-namespace-syncs=20",
-    *_CLIENT_RATE,
+    *(
+        f"--concurrent-{kind}-syncs=20"
+        for kind in ("deployment", "replicaset", "job", "gc", "namespace")
+    ),
 )
-
 _SCHEDULER_FLAGS = (
     "--kubeconfig=kube-scheduler.kubeconfig",
-    "--secure-port=0",
-    "--leader-elect=false",
+    *("--secure-port=0", "--leader-elect=false", *_CLIENT_RATE),
     # It can miss that a claim was bound, and would retry only after 5 minutes.
     "--pod-max-in-unschedulable-pods-duration=15s",
-    *_CLIENT_RATE,
 )
-
 _KWOK_FLAGS = (
-    "--kubeconfig=kwok.kubeconfig",
-    "--config=kwok.yaml",
-    "--manage-all-nodes=true",
-    "--node-port=0",
-    "--node-lease-duration-seconds=0",
+    *("--kubeconfig=kwok.kubeconfig", "--config=kwok.yaml", "--manage-all-nodes=true"),
+    *("--node-port=0", "--node-lease-duration-seconds=0"),
 )
-
 
 _NODE_PATH = f"/api/v1/nodes/{NODE}"
 
@@ -470,9 +459,8 @@ def _node() -> dict[str, Any]:
         "metadata": {
             "name": NODE,
             "labels": {
-                "kubernetes.io/hostname": NODE,
-                "kubernetes.io/os": "linux",
-                "kubernetes.io/arch": "amd64",
+                f"kubernetes.io/{label}": value
+                for label, value in (("hostname", NODE), ("os", "linux"), ("arch", "amd64"))
             },
         },
         "status": {

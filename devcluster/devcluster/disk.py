@@ -65,43 +65,16 @@ def scratch() -> Iterator[Path]:
 
     Those of killed processes are removed.
     """
-    work = paths.cache() / "work"
-    work.mkdir(parents=True, exist_ok=True)
     with locked("work"):
-        for stale in stale_scratch():
-            remove(stale)
-        folder = Path(tempfile.mkdtemp(dir=work))
-        mark = _lock_folder(folder)
+        for stale in (paths.cache() / "work").glob("*"):
+            if not in_use(stale):
+                remove(stale)
+        folder, mark = _marked_folder(paths.cache() / "work", "")
     try:
         yield folder
     finally:
         remove(folder)
         os.close(mark)
-
-
-def stale_scratch() -> list[Path]:
-    """Return the folders of `scratch` whose processes were killed."""
-    stale = []
-    for folder in (paths.cache() / "work").glob("*"):
-        try:
-            os.close(_lock_folder(folder))
-        except BlockingIOError:
-            continue  # in use
-        except OSError:
-            pass  # not a folder of ours: gone, or unreadable
-        stale.append(folder)
-    return stale
-
-
-def _lock_folder(folder: Path) -> int:
-    """Lock a folder until the descriptor is closed. Raises BlockingIOError if it is locked."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 @contextlib.contextmanager
@@ -110,11 +83,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     Called with the lock of `folder`: what an interrupted attempt left is removed.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".unfinished-{folder.name}-"
     for stale in folder.parent.glob(f"{prefix}*"):
         remove(stale)
-    unfinished = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    unfinished, mark = _marked_folder(folder.parent, prefix)
     try:
         yield unfinished
         flush(unfinished)
@@ -122,6 +94,36 @@ def new_folder(folder: Path) -> Iterator[Path]:
         unfinished.rename(folder)
     finally:
         remove(unfinished)
+        os.close(mark)
+
+
+def in_use(path: Path) -> bool:
+    """Whether this is a folder of `scratch` or `new_folder` that a process is using."""
+    try:
+        os.close(_lock(path))
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # it is gone, or another user's
+    return False
+
+
+def _marked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+    """Make a folder that is `in_use` until the returned descriptor is closed."""
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    return folder, _lock(folder)
+
+
+def _lock(path: Path) -> int:
+    """Lock a file or folder until the descriptor is closed. Raises BlockingIOError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def flush(folder: Path) -> None:

@@ -24,6 +24,7 @@ from devcluster.engine import Engine, EngineChoice, machine_engine
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.images import NODE, ImageSource, PulledImages, Role
 from devcluster.locking import locked
+from devcluster.status import Status
 
 DEFAULT_NAME = "bookstore"
 # The node port that is published on this machine, and the first port that is tried for it.
@@ -46,17 +47,6 @@ class Record:
     image: str
     port: int
     ready: bool = False
-
-
-@dataclass(frozen=True)
-class Status:
-    """The state of a cluster: `running` is whether its API server answers."""
-
-    name: str
-    running: bool
-    engine: str
-    url: str
-    kubeconfig: Path
 
 
 class KindCluster:
@@ -372,17 +362,15 @@ def kubeconfig(name: str = DEFAULT_NAME) -> Path:
 
 
 def status() -> list[Status]:
-    """Return the state of each cluster that was brought up here."""
-    return [
-        Status(
-            name=name,
-            running=record.ready and _answers(name, paths.cluster(name) / "bin" / "kubectl"),
-            engine="a private Docker engine" if record.private else "this machine's Docker engine",
-            url=_url(record),
-            kubeconfig=_kubeconfig(name),
-        )
-        for name, record in _records().items()
-    ]
+    """Return the state of each cluster that was brought up here: running if its API answers."""
+    clusters = []
+    for name, record in _records().items():
+        running = record.ready and _answers(name, paths.cluster(name) / "bin" / "kubectl")
+        state = "running" if running else "stopped"
+        engine = "a private Docker engine" if record.private else "this machine's Docker engine"
+        kubeconfig = str(_kubeconfig(name))
+        clusters.append(Status(name, state, f"kind, in {engine}", _url(record), kubeconfig))
+    return clusters
 
 
 def _answers(name: str, kubectl: Path) -> bool:

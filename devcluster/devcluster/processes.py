@@ -9,7 +9,7 @@ import os
 import select
 import signal
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -113,15 +113,26 @@ def end(processes: Iterable[Process], *, seconds: float = 10.0, politely: bool =
             os.close(handle)
 
 
-def working_in(folder: Path, programs: Path) -> list[Process]:
-    """Find the processes that work in a folder and run a program from below `programs`."""
+def matching(condition: Callable[[Path], bool]) -> list[Process]:
+    """Return the running processes whose folder in /proc fulfills a condition."""
     processes = []
-    for entry in Path("/proc").glob("[0-9]*"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or is another user's
-            program = (entry / "exe").readlink()
-            if program.is_relative_to(programs) and (entry / "cwd").readlink() == folder:
-                processes.append(Process.of(program.name, int(entry.name)))
-    return processes
+            if condition(folder):
+                processes.append(
+                    Process.of((folder / "comm").read_text().strip(), int(folder.name))
+                )
+    return [process for process in processes if process.alive]
+
+
+def working_in(folder: Path, programs: Path) -> list[Process]:
+    """Return the processes that work in a folder and run a program from below `programs`."""
+    return matching(
+        lambda process: (
+            (process / "exe").readlink().is_relative_to(programs)
+            and (process / "cwd").readlink() == folder
+        )
+    )
 
 
 def tail(log: Path) -> str:

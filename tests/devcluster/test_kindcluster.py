@@ -290,12 +290,12 @@ def test_a_cluster_that_could_not_be_created_is_recreated(machine: StandIn) -> N
     with pytest.raises(CommandFailed, match="no luck") as caught:
         kindcluster.up("mine")
     assert "devcluster down --name mine" in caught.value.hint
-    assert [status.running for status in kindcluster.status()] == [False]
+    assert [status.state for status in kindcluster.status()] == ["stopped"]
 
     machine.set("fails", to=False)
     kindcluster.up("mine")
 
-    assert [status.running for status in kindcluster.status()] == [True]
+    assert [status.state for status in kindcluster.status()] == ["running"]
     assert _commands(machine) == ["get", "create", "get", "delete", "create"]
     assert machine.clusters() == ["mine"]
 

@@ -4,39 +4,17 @@ The rest of devcluster imports this package and none of its modules (import-lint
 these are the names by which it asks.
 """
 
-from devcluster.offline.gobuild import (
-    GO_HINT,
-    PROGRAMS,
-    build_programs,
-    built_program,
-    current_builds,
-)
-from devcluster.offline.localimages import LocalImages, missing_parts
-from devcluster.offline.privateengine import (
-    engine_users,
-    release_engine,
-    running_engine,
-    start_engine,
-    stop_unused_engine,
-)
-from devcluster.offline.requirements import Requirement, engine_requirements
-from devcluster.offline.unused import unused_files, unused_images
+from devcluster.offline import gobuild, localimages, privateengine, requirements, unused
 
-__all__ = [
-    "GO_HINT",
-    "PROGRAMS",
-    "LocalImages",
-    "Requirement",
-    "build_programs",
-    "built_program",
-    "current_builds",
-    "engine_requirements",
-    "engine_users",
-    "missing_parts",
-    "release_engine",
-    "running_engine",
-    "start_engine",
-    "stop_unused_engine",
-    "unused_files",
-    "unused_images",
-]
+# Programs, built from Go modules.
+GO_HINT, PROGRAMS = gobuild.GO_HINT, gobuild.PROGRAMS
+build_programs, built_program = gobuild.build_programs, gobuild.built_program
+# Images, made in an engine.
+LocalImages, missing_parts = localimages.LocalImages, localimages.missing_parts
+# The private engine.
+start_engine, running_engine = privateengine.start_engine, privateengine.running_engine
+release_engine, engine_users = privateengine.release_engine, privateengine.engine_users
+stop_unused_engine = privateengine.stop_unused_engine
+# For doctor and prune.
+engine_requirements = requirements.engine_requirements
+unused_files, unused_images = unused.unused_files, unused.unused_images

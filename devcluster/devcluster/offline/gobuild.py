@@ -28,9 +28,9 @@ class Recipe:
     folder: str
     version: str
     package: str
-    programs: tuple[str, ...]
     packages: int
     seconds: int
+    programs: tuple[str, ...]
     ldflags: str = ""
 
 
@@ -41,58 +41,43 @@ MULTICALL = Recipe(
     folder="multicall",
     version=versions.KUBERNETES,
     package=".",
+    packages=2916,
+    seconds=300,
     programs=(
         *("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"),
         *("kubelet", "kubeadm", "kubectl", "etcd", "coredns"),
     ),
-    packages=2916,
-    seconds=300,
     ldflags=(
         f"-X {_COMPONENT}.gitVersion={versions.KUBERNETES} -X {_COMPONENT}.gitTreeState=clean "
         f"-X {_COMPONENT}.gitMajor={_MAJOR} -X {_COMPONENT}.gitMinor={_MINOR}"
     ),
 )
+_KWOK = "sigs.k8s.io/kwok"
+_METRICS = "sigs.k8s.io/metrics-server"
+_COMPOSE = "github.com/docker/compose/v2"
 RECIPES = (
     MULTICALL,
-    Recipe("kind", versions.KIND, "sigs.k8s.io/kind", ("kind",), 292, 25),
+    Recipe("kind", versions.KIND, "sigs.k8s.io/kind", 292, 25, ("kind",)),
     Recipe(
-        "kwok",
-        versions.KWOK,
-        "sigs.k8s.io/kwok/cmd/kwok",
-        ("kwok",),
-        996,
-        85,
-        f"-X sigs.k8s.io/kwok/pkg/consts.Version={versions.KWOK}",
+        *("kwok", versions.KWOK, f"{_KWOK}/cmd/kwok", 996, 85, ("kwok",)),
+        ldflags=f"-X {_KWOK}/pkg/consts.Version={versions.KWOK}",
     ),
     Recipe(
-        "metrics-server",
-        versions.METRICS_SERVER,
-        "sigs.k8s.io/metrics-server/cmd/metrics-server",
-        ("metrics-server",),
-        1334,
-        135,
-        f"-X sigs.k8s.io/metrics-server/pkg/version.gitVersion={versions.METRICS_SERVER}",
+        *("metrics-server", versions.METRICS_SERVER, f"{_METRICS}/cmd/metrics-server", 1334, 135),
+        programs=("metrics-server",),
+        ldflags=f"-X {_METRICS}/pkg/version.gitVersion={versions.METRICS_SERVER}",
     ),
     # For compose.yaml where the docker client has no plugin: a program of its own.
     Recipe(
-        "compose",
-        versions.COMPOSE,
-        "github.com/docker/compose/v2/cmd",
-        ("docker-compose",),
-        1311,
-        130,
-        f"-X github.com/docker/compose/v2/internal.Version={versions.COMPOSE}",
+        *("compose", versions.COMPOSE, f"{_COMPOSE}/cmd", 1311, 130, ("docker-compose",)),
+        ldflags=f"-X {_COMPOSE}/internal.Version={versions.COMPOSE}",
     ),
     # For scripts/lint.
     Recipe(
-        "actionlint",
-        versions.ACTIONLINT,
-        "github.com/rhysd/actionlint/cmd/actionlint",
-        ("actionlint",),
-        106,
-        15,
+        *("actionlint", versions.ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),
+        *(106, 15, ("actionlint",)),
     ),
-    Recipe("pause", versions.PAUSE, ".", ("pause",), 60, 5),
+    Recipe("pause", versions.PAUSE, ".", 60, 5, ("pause",)),
 )
 
 _BUILD_FLAGS = (
@@ -123,11 +108,6 @@ def build_programs(names: Iterable[str]) -> dict[str, Path]:
                 if not folder.is_dir():
                     _build(recipe, folder)
     return programs
-
-
-def current_builds() -> dict[str, str]:
-    """Return the folders of today's versions, each with the lock under which it is filled."""
-    return {build_folder(recipe).name: f"program {recipe.folder}" for recipe in RECIPES}
 
 
 def _build(recipe: Recipe, folder: Path) -> None:

@@ -297,14 +297,13 @@ def _dockerd() -> list[Process]:
 
 
 def _find_processes(program: str, argument: str) -> list[Process]:
-    """Find the processes of a program that has `argument` in one of its arguments."""
-    matching = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended
-            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if program in Path(words[0]).name and any(argument in word for word in words[1:]):
-                matching.append(Process.of(program, int(folder.name)))
-    return [process for process in matching if process.alive]
+    """Return the processes of a program that have `argument` in one of their arguments."""
+
+    def is_it(folder: Path) -> bool:
+        words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        return program in Path(words[0]).name and any(argument in word for word in words[1:])
+
+    return processes.matching(is_it)
 
 
 def _end_crashed() -> None:
@@ -313,24 +312,17 @@ def _end_crashed() -> None:
     helpers = _find_processes("containerd", str(_exec_root()))
     processes.end([*_dockerd(), *helpers], seconds=_END_SECONDS, politely=False)
     if containers := _containers():
-        left = _in_control_groups(containers)
-        processes.end(left, seconds=_END_SECONDS, politely=False)
+
+        def is_in_one(folder: Path) -> bool:
+            groups = (folder / "cgroup").read_text()
+            return any(container in groups for container in containers)
+
+        processes.end(processes.matching(is_in_one), seconds=_END_SECONDS, politely=False)
 
 
 def _containers() -> list[str]:
-    """List the ids of the containers that the engine has on its disk."""
+    """Return the ids of the containers that the engine has on its disk."""
     return [folder.name for folder in (data_root() / "containers").glob("*")]
-
-
-def _in_control_groups(containers: list[str]) -> list[Process]:
-    """Find the processes of containers by the control groups that they are in."""
-    matching = []
-    for file in Path("/proc").glob("[0-9]*/cgroup"):
-        with contextlib.suppress(OSError):
-            groups = file.read_text()
-            if any(container in groups for container in containers):
-                matching.append(Process.of("container", int(file.parent.name)))
-    return matching
 
 
 # Its files
