@@ -121,15 +121,16 @@ def up(
 @commands.command()
 def down(
     name: Name = DEFAULT_NAME,
-    every: Annotated[bool, typer.Option("--all", help="Every cluster that is up.")] = False,
+    all_clusters: Annotated[bool, typer.Option("--all", help="Every cluster that is up.")] = False,
 ) -> None:
     """Take a cluster down, with all its processes and data. What was built stays in the cache."""
-    for cluster_name in [cluster.name for cluster in _clusters()] if every else [name]:
-        if controlplane.down(cluster_name):
-            progress.say(f"The control plane {cluster_name} is gone.")
+    names = [cluster.name for cluster in _clusters()] if all_clusters else [name]
+    for cluster in names:
+        if controlplane.down(cluster):
+            progress.say(f"The control plane {cluster} is gone.")
         else:
-            kindcluster.down(cluster_name)
-    if every:
+            kindcluster.down(cluster)
+    if all_clusters:
         offline.stop_unused_engine()
 
 
@@ -205,7 +206,9 @@ def image(
 
 @commands.command()
 def prune(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would be.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print what would be removed.")
+    ] = False,
 ) -> None:
     """Remove what no cluster uses: programs of earlier versions, images of the private engine.
 

@@ -22,7 +22,7 @@ _FULL_BYTES = 16 << 20
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether something failed for lack of room: it says so, or a disk of ours is full."""
+    """Whether something failed for lack of room: the error says so, or a disk in use is full."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -1,10 +1,10 @@
-"""What goes wrong in a way that a person can do something about."""
+"""Errors that a person can do something about."""
 
 from pathlib import Path
 
 
 class DevclusterError(Exception):
-    """A sentence saying what failed, and one saying what to do about it.
+    """A sentence that says what failed, and a hint that says what to do about it.
 
     The command line prints both and no traceback.
     """
@@ -21,8 +21,8 @@ class DevclusterError(Exception):
 class CommandFailed(DevclusterError):  # noqa: N818  # "failed" says it; the base class says Error
     """A program ended with an error, could not be started, or took too long.
 
-    `returncode` is None when it never started or was stopped for taking too long.
-    `tail` is the end of what it printed; `log` the file with all of it, if one was kept.
+    `returncode` is None when it never started or was ended for taking too long. `tail` is the end
+    of what it printed; `log` the file with all of it, if there is one.
     """
 
     def __init__(  # noqa: PLR0913  # each is a fact about the failure

@@ -82,7 +82,7 @@ class KindCluster:
     def environment(self) -> dict[str, str]:
         """Return the variables with which docker, kind, kubectl and builds use this cluster.
 
-        PATH is the whole of it, ours first. Base images that are missing are made. Raises
+        PATH is complete, with the cluster's programs first. Missing base images are made. Raises
         DevclusterError.
         """
         return {
@@ -109,7 +109,7 @@ class KindCluster:
                 )
         if not names:
             return
-        # Together: the layers that they share go only once.
+        # In one call, which loads the layers that they share only once.
         title = f"Loading {names[0]}" if len(names) == 1 else f"Loading {len(names)} images"
         with progress.step(title, expected_seconds=3 + 2 * len(names)):
             try:
@@ -122,7 +122,7 @@ class KindCluster:
     def down(self) -> None:
         """Take the cluster down with all that belongs to it. Raises DevclusterError.
 
-        The private engine goes with its last cluster, and all its traces on the machine with it.
+        The private engine is stopped with its last cluster, and its traces are removed.
         """
         with locked(_lock(self.name)):
             self._delete()
@@ -226,7 +226,7 @@ class KindCluster:
         self._record = record
 
     def _link_programs(self) -> None:
-        """Fill the folder that goes first on PATH: only with what clients use."""
+        """Fill the folder that comes first on PATH with what clients use, and nothing else."""
         folder = self._folder / "bin"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

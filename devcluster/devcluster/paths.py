@@ -1,15 +1,15 @@
-"""Where things live.
+"""The folders of devcluster's files.
 
-    $XDG_CACHE_HOME/devcluster    what can be made again and is worth keeping: survives `down`
-        bin/<program>-<version>/  programs, one folder a version, so that versions live side by side
-        downloads/                fetched files, named by their checksum
-    $XDG_STATE_HOME/devcluster    what belongs to running clusters: `down` empties it
+    $XDG_CACHE_HOME/devcluster    what can be recreated and is worth keeping: `down` leaves it
+        bin/<program>-<version>/  programs, a folder for each version
+        debian/  roots/  engine/  work/    for what is made offline, and temporary folders
+    $XDG_STATE_HOME/devcluster    what belongs to running clusters: `down` removes it
         clusters/<name>/          process ids, data, kubeconfig and logs of one cluster
         engine/                   the private Docker engine, shared by the kind clusters
         logs/                     of builds and the like
-        locks/                    who is doing what
+        locks/                    lock files, with the process that holds each
 
-Paths are computed, not made: whoever writes into a folder makes it.
+Paths are only computed here: the code that writes into a folder creates it.
 """
 
 import os
@@ -25,7 +25,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 def cache() -> Path:
-    """Return the folder of what survives `down`."""
+    """Return the folder of what `down` leaves."""
     return _base("XDG_CACHE_HOME", ".cache")
 
 
@@ -37,11 +37,6 @@ def state() -> Path:
 def binaries() -> Path:
     """Return the folder with one subfolder for each program and version."""
     return cache() / "bin"
-
-
-def downloads() -> Path:
-    """Return the folder of fetched files."""
-    return cache() / "downloads"
 
 
 def clusters() -> Path:
@@ -85,7 +80,7 @@ def check_name(name: str) -> None:
 
 
 def _base(variable: str, default: str) -> Path:
-    given = os.environ.get(variable, "")
+    value = os.environ.get(variable, "")
     # The XDG specification: a relative path is to be ignored.
-    base = Path(given) if given.startswith("/") else Path.home() / default
+    base = Path(value) if value.startswith("/") else Path.home() / default
     return base / "devcluster"

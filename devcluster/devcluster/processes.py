@@ -1,4 +1,4 @@
-"""Programs that go on running after this one has ended, and how to find and end them again.
+"""Programs that keep running after this one has ended, and how to find and end them.
 
 A process is known by its number and the moment it began: a number that has been given to another
 program since is not taken for ours.

@@ -36,7 +36,7 @@ _NOT_COMPLETING = ("fail", "slow", "hang")
 _IS_JOB = {"key": ".metadata.ownerReferences[]?.kind", "operator": "In", "values": ["Job"]}
 _IS_RUNNING = {"key": ".status.phase", "operator": "In", "values": ["Running"]}
 _IS_NEW = {"key": ".status.startTime", "operator": "DoesNotExist"}
-_STAYS = {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}
+_IS_KEPT = {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"}
 
 _ADDRESS = """
 hostIP: {{ NodeIPWith .spec.nodeName | Quote }}
@@ -66,32 +66,34 @@ def _all(messages: Sequence[Messages]) -> list[_Stage]:
     success = _message([(one.arguments, one.success) for one in messages])
     failure = _message([(one.arguments, one.failure) for one in messages])
     return [
-        _pod("starts", [_STAYS, _IS_NEW, _not(_NOT_STARTING)], _running(ready=True)),
-        _pod("stays-unready", [_STAYS, _IS_NEW, _is("unready")], _running(ready=False)),
-        _pod("crashes", [_STAYS, _IS_NEW, _is("crash")], _crashing(failure)),
-        _pod("image-missing", [_STAYS, _IS_NEW, _is("unpullable")], _unpullable()),
+        _pod("starts", [_IS_KEPT, _IS_NEW, _not(_NOT_STARTING)], _running(ready=True)),
+        _pod("stays-unready", [_IS_KEPT, _IS_NEW, _is("unready")], _running(ready=False)),
+        _pod("crashes", [_IS_KEPT, _IS_NEW, _is("crash")], _crashing(failure)),
+        _pod("image-missing", [_IS_KEPT, _IS_NEW, _is("unpullable")], _unpullable()),
         _pod(
             "job-completes",
-            [_STAYS, _IS_RUNNING, _IS_JOB, _not(_NOT_COMPLETING)],
+            [_IS_KEPT, _IS_RUNNING, _IS_JOB, _not(_NOT_COMPLETING)],
             _ended(0, success),
         ),
         _pod(
             "job-completes-later",
-            [_STAYS, _IS_RUNNING, _IS_JOB, _is("slow")],
+            [_IS_KEPT, _IS_RUNNING, _IS_JOB, _is("slow")],
             _ended(0, success),
             delay={
                 "durationMilliseconds": 5000,
                 "durationFrom": {"expressionFrom": '.metadata.annotations["devcluster.dev/after"]'},
             },
         ),
-        _pod("job-fails", [_STAYS, _IS_RUNNING, _IS_JOB, _is("fail")], _ended(1, failure)),
-        _stage("pod-goes", "Pod", [_GOES], {"finalizers": {"empty": True}, "delete": True}),
+        _pod("job-fails", [_IS_KEPT, _IS_RUNNING, _IS_JOB, _is("fail")], _ended(1, failure)),
+        _stage(
+            "pod-deleted", "Pod", [_IS_DELETED], {"finalizers": {"empty": True}, "delete": True}
+        ),
         # The Node is Ready from the beginning. Without a stage for it kwok adds its own.
-        _stage("node-stays", "Node", [_GOES], {}),
+        _stage("node-unchanged", "Node", [_IS_DELETED], {}),
     ]
 
 
-_GOES = {"key": ".metadata.deletionTimestamp", "operator": "Exists"}
+_IS_DELETED = {"key": ".metadata.deletionTimestamp", "operator": "Exists"}
 
 
 def _is(behavior: str) -> dict[str, Any]:

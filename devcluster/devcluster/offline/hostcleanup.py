@@ -58,7 +58,7 @@ _EMPTY_TABLE = re.compile(
 
 @dataclass(frozen=True)
 class HostState:
-    """What a machine has of the kinds of things that an engine makes."""
+    """The parts of a machine's state that an engine changes."""
 
     interfaces: frozenset[str]
     rules: Mapping[str, tuple[str, ...]]  # "iptables" or "ip6tables": the lines of -save
