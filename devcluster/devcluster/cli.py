@@ -165,7 +165,7 @@ def load(
 def kubeconfig(name: Name = DEFAULT_NAME) -> None:
     """Print the path of a cluster's kubeconfig file."""
     plane = controlplane.find(name)
-    typer.echo(_alive(plane).kubeconfig if plane else kindcluster.kubeconfig(name))
+    typer.echo(_alive(plane).kubeconfig if plane else kindcluster.get(name).kubeconfig)
 
 
 @commands.command()

@@ -50,25 +50,45 @@ class Record:
 
 
 class KindCluster:
-    """A kind cluster that was brought up here; it looks up its engine and images only once."""
+    """A kind cluster that was brought up here; it looks up its engine and images only once.
 
-    def __init__(self, name: str, images: ImageSource, record: Record | None) -> None:
+    `images` are where its images come from; None: what its record says.
+    """
+
+    def __init__(self, name: str, record: Record | None, images: ImageSource | None = None) -> None:
         self.name = name
-        self._images = images
-        self._engine = images.engine
         self._record = record
+        self._given_images = images
         self._folder = paths.cluster(name)
 
     @property
     def kubeconfig(self) -> Path:
         """The kubeconfig file of an administrator."""
-        return _kubeconfig(self.name)
+        return self._folder / "kubeconfig"
 
     @property
     def url(self) -> str:
         """Where node port 30080 is on this machine."""
-        assert self._record is not None  # noqa: S101  # it has been created
-        return _url(self._record)
+        return f"http://127.0.0.1:{self.record.port}"
+
+    @property
+    def record(self) -> Record:
+        """What is written down of it. Raises DevclusterError if there is no such cluster."""
+        if self._record is None:
+            raise DevclusterError(
+                f"There is no kind cluster {self.name}.",
+                f"Bring it up: devcluster up --name {self.name}",
+            )
+        return self._record
+
+    def status(self) -> Status:
+        """Return its state: running if its API server answers."""
+        engine = (
+            "a private Docker engine" if self.record.private else "this machine's Docker engine"
+        )
+        kubectl = self._folder / "bin" / "kubectl"
+        state = "running" if self.record.ready and self._answers(kubectl) else "stopped"
+        return Status(self.name, state, f"kind, in {engine}", self.url, str(self.kubeconfig))
 
     def node_port_url(self, node_port: int) -> str:
         """Return where a published node port is on this machine. Raises CommandFailed if it is not.
@@ -156,14 +176,16 @@ class KindCluster:
                 f"There is a kind cluster called {self.name} that was not made here.",
                 f"Choose another name, or delete it: kind delete cluster --name {self.name}",
             )
-        if self._record.ready and (self._answers() or self._restart()):
+        if self._record.ready and (self._answers(self._programs["kubectl"]) or self._restart()):
             return True
         progress.say(f"The cluster {self.name} exists but does not work: recreating it.")
         self._kind("delete", "cluster", "--name", self.name)
         return False
 
-    def _answers(self) -> bool:
-        return _answers(self.name, self._programs["kubectl"])
+    def _answers(self, kubectl: Path) -> bool:
+        ready = ("get", "--raw", "/readyz", "--request-timeout=10s")
+        config = ("--kubeconfig", self.kubeconfig)
+        return self.kubeconfig.exists() and run.run_ok([kubectl, *config, *ready])
 
     def _restart(self) -> bool:
         """Start the node, which a reboot has stopped, or wait while it starts.
@@ -178,7 +200,7 @@ class KindCluster:
                 return False
             deadline = time.monotonic() + _RESTART_SECONDS
             while time.monotonic() < deadline:
-                if self._answers() and run.run_ok([*self._kubectl, *ready]):
+                if run.run_ok([*self._kubectl, *ready]):
                     return True
                 time.sleep(_POLL_SECONDS)
         return False
@@ -187,12 +209,14 @@ class KindCluster:
         image = self._images.node()
         _ = self._base_images  # made now, so that the first `env` is quick
         self._link_programs()
-        record = self._reserve_port(port, image)
+        self._reserve_port(port, image)
         title = f"Creating the cluster {self.name}"
         with progress.step(title, expected_seconds=_CREATE_SECONDS) as step:
             configuration = self._folder / "kind.yaml"
             configuration.write_text(
-                kind_configuration(record.port, more_ports, own_node_image=not record.pulls)
+                kind_configuration(
+                    self.record.port, more_ports, own_node_image=not self.record.pulls
+                )
             )
             try:
                 self._kind(
@@ -207,9 +231,9 @@ class KindCluster:
                     f"If it fails again: devcluster down --name {self.name}"
                 )
                 raise
-        self._write(replace(record, ready=True))
+        self._write(replace(self.record, ready=True))
 
-    def _reserve_port(self, port: int | None, image: str) -> Record:
+    def _reserve_port(self, port: int | None, image: str) -> None:
         # Chosen and written down under one lock: another `up` may be choosing, too.
         with locked("ports"):
             if port is not None:
@@ -217,8 +241,6 @@ class KindCluster:
             taken = {record.port for record in _records(but=self.name).values()}
             chosen = port or free_port(DEFAULT_PORT, taken)
             self._write(Record(self._engine.private, self._images.pulls, image, chosen))
-        assert self._record is not None  # noqa: S101  # written just now
-        return self._record
 
     def _write(self, record: Record) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -241,6 +263,26 @@ class KindCluster:
         if not self._images.pulls:
             self._kind("load", "docker-image", image, "--name", self.name)
         metricsserver.install(image, self._kubectl)
+
+    @functools.cached_property
+    def _images(self) -> ImageSource:
+        """Where its images come from. Raises DevclusterError if its engine does not answer."""
+        if self._given_images is not None:
+            return self._given_images
+        if self.record.private:
+            return _local_images(offline.running_engine() or offline.start_engine(self.name))
+        own = machine_engine()
+        if own is None:
+            raise DevclusterError(
+                f"The cluster {self.name} is in this machine's Docker engine, "
+                "which does not answer.",
+                "Start Docker (is DOCKER_HOST what it was?), then try again.",
+            )
+        return PulledImages(own) if self.record.pulls else _local_images(own)
+
+    @property
+    def _engine(self) -> Engine:
+        return self._images.engine
 
     @functools.cached_property
     def _programs(self) -> dict[str, Path]:
@@ -297,11 +339,9 @@ def up(
         record = _read(name)
         if port is not None and record is None:
             _reject_taken(port, name)
-        if record is not None and record.ready:
-            images = _images_of(name, record)
-        else:
-            images = _choose_images(choice, name)
-        cluster = KindCluster(name, images, record)
+        is_finished = record is not None and record.ready
+        images = None if is_finished else _choose_images(choice, name)
+        cluster = KindCluster(name, record, images)
         if not cluster._is_usable():
             cluster._create(port, more_ports)
         elif record is not None and port is not None and port != record.port:
@@ -313,8 +353,12 @@ def up(
 
 def get(name: str = DEFAULT_NAME) -> KindCluster:
     """Return a cluster that was brought up here. Raises DevclusterError if there is none."""
-    record = _finished_record(name)
-    return KindCluster(name, _images_of(name, record), record)
+    cluster = KindCluster(name, _read(name))
+    if not cluster.record.ready:
+        raise DevclusterError(
+            f"The cluster {name} is only half made.", f"Recreate it: devcluster up --name {name}"
+        )
+    return cluster
 
 
 def down(name: str = DEFAULT_NAME) -> None:
@@ -326,7 +370,7 @@ def down(name: str = DEFAULT_NAME) -> None:
     with locked(_lock(name)):
         record = _read(name)
         if record is not None:
-            KindCluster(name, _images_of(name, record), record)._delete()
+            KindCluster(name, record)._delete()
         else:
             progress.say(f"There is no cluster {name}.")
             offline.release_engine(name)
@@ -355,28 +399,9 @@ def image_environment(roles: Sequence[Role], choice: EngineChoice | None = None)
     return {"PATH": run.path_with(images.engine.path), **images.engine.environment, **names}
 
 
-def kubeconfig(name: str = DEFAULT_NAME) -> Path:
-    """Return the kubeconfig of a cluster that is up. Raises DevclusterError if there is none."""
-    _finished_record(name)
-    return _kubeconfig(name)
-
-
 def status() -> list[Status]:
-    """Return the state of each cluster that was brought up here: running if its API answers."""
-    clusters = []
-    for name, record in _records().items():
-        running = record.ready and _answers(name, paths.cluster(name) / "bin" / "kubectl")
-        state = "running" if running else "stopped"
-        engine = "a private Docker engine" if record.private else "this machine's Docker engine"
-        kubeconfig = str(_kubeconfig(name))
-        clusters.append(Status(name, state, f"kind, in {engine}", _url(record), kubeconfig))
-    return clusters
-
-
-def _answers(name: str, kubectl: Path) -> bool:
-    ready = ("get", "--raw", "/readyz", "--request-timeout=10s")
-    config = _kubeconfig(name)
-    return config.exists() and run.run_ok([kubectl, "--kubeconfig", config, *ready])
+    """Return the state of each cluster that was brought up here."""
+    return [KindCluster(name, record).status() for name, record in _records().items()]
 
 
 # Engine and images
@@ -427,20 +452,6 @@ def _announce(own: Engine | None) -> None:
         for number, step in enumerate(steps, 1):
             progress.say(f"  {number}. {step}")
         progress.say(f"It goes into {paths.cache()}; nothing is installed.")
-
-
-def _images_of(name: str, record: Record) -> ImageSource:
-    """Return where a cluster's images come from. Raises DevclusterError if its engine is gone."""
-    if record.private:
-        engine = offline.running_engine() or offline.start_engine(name)
-        return _local_images(engine)
-    own = machine_engine()
-    if own is None:
-        raise DevclusterError(
-            f"The cluster {name} is in this machine's Docker engine, which does not answer.",
-            "Start Docker (is DOCKER_HOST what it was?), then try again.",
-        )
-    return PulledImages(own) if record.pulls else _local_images(own)
 
 
 # Configuration and ports
@@ -534,14 +545,6 @@ def _lock(name: str) -> str:
     return f"cluster-{name}"
 
 
-def _url(record: Record) -> str:
-    return f"http://127.0.0.1:{record.port}"
-
-
-def _kubeconfig(name: str) -> Path:
-    return paths.cluster(name) / "kubeconfig"
-
-
 def _records(but: str = "") -> dict[str, Record]:
     """Return the records of all clusters that were brought up here, without that of `but`."""
     names = sorted(file.parent.name for file in paths.clusters().glob("*/kind.json"))
@@ -556,16 +559,3 @@ def _read(name: str) -> Record | None:
     except (ValueError, TypeError):
         # Cut short by a power failure: a half-made cluster, whichever engine it is in.
         return Record(private=name in offline.engine_users(), pulls=False, image="", port=0)
-
-
-def _finished_record(name: str) -> Record:
-    record = _read(name)
-    if record is None:
-        raise DevclusterError(
-            f"There is no kind cluster {name}.", f"Bring it up: devcluster up --name {name}"
-        )
-    if not record.ready:
-        raise DevclusterError(
-            f"The cluster {name} is only half made.", f"Recreate it: devcluster up --name {name}"
-        )
-    return record

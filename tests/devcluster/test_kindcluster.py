@@ -347,7 +347,7 @@ def test_a_record_that_was_cut_short_is_a_half_made_cluster() -> None:
     folder.mkdir(parents=True)
     (folder / "kind.json").write_text("")
     with pytest.raises(DevclusterError, match="half made"):
-        kindcluster.kubeconfig("torn")
+        kindcluster.get("torn")
     assert [status.name for status in kindcluster.status()] == ["torn"]
 
 
