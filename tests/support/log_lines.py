@@ -20,14 +20,14 @@ VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FOR
 def logging_to(**settings: object) -> Iterator[io.StringIO]:
     """Log to a stream in the block, with settings; the process's own logging is put back after."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level, lines._Output.lines
+    before = root.handlers[:], root.level, lines.Logger.output
     stream = io.StringIO()
     wanted = {"log_format": "json", "colour": "blue", **settings}
     configure_logging(Settings.model_validate(wanted), stream=stream)
     try:
         yield stream
     finally:
-        root.handlers[:], root.level, lines._Output.lines = before
+        root.handlers[:], root.level, lines.Logger.output = before
 
 
 def validated(texts: Iterable[str], *, held_back: bool = False) -> list[dict[str, Any]]:

@@ -1,25 +1,22 @@
-"""Makes and writes each line, and holds back what the schema does not name.
+"""Makes and writes each line: our own come through structlog, those of libraries by `logging`."""
 
-Our own lines come through structlog, those of libraries through `logging`: both end in `_Lines`.
-"""
-
-import json
 import logging
 import re
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
+from pydantic_core import to_json
 
 from bookstore_api.settings import Environment, Settings
 from bookstore_api.telemetry import pseudonyms, trace_context
-from bookstore_api.telemetry.logging.fields import load_checks
 from bookstore_api.telemetry.logging.libraries import LEFT_OUT, library_event
+from bookstore_api.telemetry.logging.schema import make_check
 from bookstore_api.telemetry.logging.tracebacks import describe_exception, name_of, short_path
 
 # Loggers whose lines below warning say nothing that ours do not.
@@ -28,18 +25,17 @@ MAX_EVENT = 1000
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-# What only `_Lines` itself says of a line.
-_OWN_FIELDS = ("time", "level", "event", "logger", "exception", "dropped")
+# What only the line itself says, never who writes one.
+_OWN_FIELDS = frozenset({"time", "level", "event", "logger", "exception", "dropped"})
 
-Render = Callable[[dict[str, Any]], str]
-_encode = json.JSONEncoder(check_circular=False, allow_nan=False).encode
+Line = dict[str, Any]
 
 
 def configure_logging(settings: Settings, *, stream: TextIO) -> None:
     """Send all log lines to `stream`, as the settings say."""
     # As it is at the start: within one process's life, a client keeps its pseudonym.
     pseudonyms.derive_key(settings.staff_token.get_secret_value() if settings.staff_token else None)
-    _Output.lines = _Lines(settings, stream)
+    Logger.output = Output(settings, stream)
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
     root.setLevel(settings.log_level.upper())
@@ -47,114 +43,75 @@ def configure_logging(settings: Settings, *, stream: TextIO) -> None:
     logging.raiseExceptions = False
     for name in QUIET:
         logger = logging.getLogger(name)
-        logger.handlers = []
-        logger.propagate = True
+        logger.handlers, logger.propagate = [], True
         logger.setLevel(max(logging.WARNING, root.level))
     # Below that it would show rows.
     logging.getLogger("sqlalchemy.engine").setLevel(max(logging.INFO, root.level))
-    structlog.configure(
-        processors=[],
-        logger_factory=_Output,
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    structlog.configure(wrapper_class=Logger, logger_factory=str, cache_logger_on_first_use=True)
 
 
-class _Lines:
+class Output:
     """Makes and writes lines, the same way whoever they are from."""
 
     def __init__(self, settings: Settings, stream: TextIO) -> None:
         self.threshold = _LEVELS[settings.log_level]
         self._stream = stream
         self._lock = threading.RLock()  # a signal's handler may log while its own thread does
-        self._clock = _Clock()
-        self._identity = {
-            name: value
-            for name, value in (("revision", settings.revision), ("colour", settings.colour))
-            if value
-        }
-        self._checks = {
-            name: check for name, check in load_checks().items() if name not in _OWN_FIELDS
-        }
+        identity = {"revision": settings.revision, "colour": settings.colour}
+        self._identity = {name: value for name, value in identity.items() if value}
+        self._wrong_fields = make_check(without=_OWN_FIELDS)
         for_eyes = _for_eyes(settings, stream)
-        self._render: Render = _console_renderer(stream) if for_eyes else _encode
+        self._render: Callable[[Line], str] = _console_renderer(stream) if for_eyes else _encode
         development = settings.debug and settings.environment is Environment.DEVELOPMENT
         private = development and for_eyes and stream.isatty()  # nothing keeps what it shows
-        self._describe = _with_values if private else _describe
+        self._describe = _with_values if private else _without_values
 
     def write(
-        self,
-        logger: str,
-        level: str,
-        event: object,
-        fields: Mapping[str, Any],
-        error: BaseException | None,
+        self, logger: str, level: str, event: object, fields: Mapping[str, Any], exc_info: object
     ) -> None:
         """Write a line; what the schema does not allow is held back, and counted."""
-        line: dict[str, Any] = {
-            "time": self._clock.now(),
+        line: Line = {
+            "time": f"{datetime.now(UTC).isoformat(timespec='microseconds')[:26]}Z",
             "level": level,
             "event": _one_line(event) if isinstance(event, str) else f"({type(event).__name__})",
             "logger": _logger_name(logger),
         }
         if (context := trace_context.current()) is not None:
-            line.update(context.fields)
-        line.update(self._identity)
-        dropped = 0
-        for name, value in fields.items():
-            check = self._checks.get(name)
-            if check is not None and check(value):
-                line[name] = value
-            elif value is not None:
-                dropped += 1
-        if dropped:
-            line["dropped"] = dropped
-        if error is not None:
+            line |= context.fields
+        line |= self._identity
+        given = {name: value for name, value in fields.items() if value is not None}
+        if wrong := self._wrong_fields(given):
+            given = {name: value for name, value in given.items() if name not in wrong}
+            given["dropped"] = len(wrong)
+        line |= given
+        if exc_info and (error := _error_of(exc_info)) is not None:
             line["exception"] = self._describe(error)
-        self._print(self._render(line))
-
-    def _print(self, line: str) -> None:
         try:
+            text = self._render(line) + "\n"
             with self._lock:
-                self._stream.write(line + "\n")
+                self._stream.write(text)
                 self._stream.flush()
         except (OSError, ValueError):
             pass  # nobody reads it any more, or the disk is full: no reason to fail a request
 
 
-class _Clock:
-    """The time as RFC 3339 says it, the part down to the second made once a second."""
+def _method(level: str, *, in_handler: bool = False) -> Callable[..., None]:
+    number = _LEVELS[level]
 
-    def __init__(self) -> None:
-        self._latest = (0, "")
+    def log(self: "Logger", event: object, *, exc_info: object = in_handler, **fields: Any) -> None:
+        if number >= self.output.threshold:
+            self.output.write(self._logger, level, event, fields, exc_info)
 
-    def now(self) -> str:
-        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-        known, text = self._latest
-        if seconds != known:
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-            self._latest = (seconds, text)
-        return f"{text}.{nanoseconds // 1000:06d}Z"
+    return log
 
 
-class _Output:
-    """What structlog hands a line to, whichever configuration came last."""
+class Logger(structlog.BoundLoggerBase):
+    """What structlog gives our code: asks the level first, then hands all to the output."""
 
-    lines: _Lines
+    output: Output  # of the configuration that came last
 
-    def __init__(self, name: str | None = None) -> None:
-        self._name = name or "root"
-        self.debug, self.info, self.warning, self.error, self.critical = (
-            partial(self._tell, level, number) for level, number in _LEVELS.items()
-        )
-        self.exception = self.error
-
-    def _tell(
-        self, level: str, number: int, /, *, event: Any = None, exc_info: Any = None, **fields: Any
-    ) -> None:
-        lines = self.lines
-        if number >= lines.threshold:
-            lines.write(self._name, level, event, fields, _error_of(exc_info))
+    debug, info, warning, error, critical = map(_method, _LEVELS)
+    exception = _method("error", in_handler=True)
 
 
 class _LibraryHandler(logging.Handler):
@@ -162,40 +119,38 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line: the library's words, without what they are about."""
-        _Output.lines.write(
-            record.name,
-            _level_of(record.levelno),
-            library_event(record),
-            {"source": f"{short_path(record.pathname)}:{record.lineno}"},
-            _error_of(record.exc_info),
-        )
+        fields = {"source": f"{short_path(record.pathname)}:{record.lineno}"}
+        level = ["debug", *(name for name in _LEVELS if record.levelno >= _LEVELS[name])][-1]
+        event = library_event(record)
+        Logger.output.write(record.name, level, event, fields, record.exc_info)
 
 
-def _error_of(exc_info: Any) -> BaseException | None:
+def _error_of(exc_info: object) -> BaseException | None:
     """Find the exception in whatever `exc_info` may be."""
-    if not exc_info or isinstance(exc_info, BaseException):
-        return exc_info or None
     if isinstance(exc_info, tuple):
-        return exc_info[1] if isinstance(exc_info[1], BaseException) else None
-    return sys.exc_info()[1]
-
-
-def _level_of(number: int) -> str:
-    return next((name for name, least in reversed(_LEVELS.items()) if number >= least), "debug")
+        exc_info = exc_info[1]
+    elif not isinstance(exc_info, BaseException):
+        exc_info = sys.exc_info()[1]
+    return exc_info if isinstance(exc_info, BaseException) else None
 
 
 @lru_cache(maxsize=1024)
 def _one_line(text: str) -> str:
     """Make a text fit to be an event."""
+    text = text.encode("utf-8", "replace").decode()
     return _CONTROL.sub(" ", text).strip()[:MAX_EVENT] or LEFT_OUT
 
 
 @lru_cache(maxsize=1024)
 def _logger_name(name: str) -> str:
-    return name if load_checks()["logger"](name) else "unnamed"
+    return "unnamed" if make_check()({"logger": name}) else name
 
 
-def _describe(error: BaseException) -> str:
+def _encode(line: Line) -> str:
+    return to_json(line).decode()
+
+
+def _without_values(error: BaseException) -> str:
     try:
         return describe_exception(error)
     except Exception:  # noqa: BLE001 - an exception may have any code in it; the line matters more
@@ -214,7 +169,7 @@ def _for_eyes(settings: Settings, stream: TextIO) -> bool:
     return settings.log_format == "console"
 
 
-def _console_renderer(stream: TextIO) -> Render:
+def _console_renderer(stream: TextIO) -> Callable[[Line], str]:
     renderer = structlog.dev.ConsoleRenderer(
         timestamp_key="time", colors=stream.isatty(), sort_keys=False
     )
