@@ -28,7 +28,7 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import duration, say, step
 
 STORE = "demo"
-COLOURS = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
+COLORS = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
 SAMPLE = ROOT / "manifests" / "samples" / "demo.yaml"
 BOOK = {
     "title": "The Left Hand of Darkness",
@@ -87,7 +87,7 @@ def release(name: Name = "bookstore") -> None:
     load_images(cluster, [api])
     with traffic(f"{cluster.url}/api/v1/books") as requests:
         release_image(cluster, api)
-        with step("Drain: the old colour finishes and goes", expected_seconds=30):
+        with step("Drain: the old color finishes and goes", expected_seconds=30):
             wait_until_drained(cluster)
     say(f"\n{requests.sent} requests during the release, {requests.failed} failed.")
     if requests.failed:
@@ -111,14 +111,14 @@ def release_image(cluster: Cluster, image: str) -> None:
 
 
 def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
-    """Wait until only the colour that serves has Pods."""
+    """Wait until only the color that serves has Pods."""
     deadline = time.monotonic() + timeout
     while True:
-        deployments = cluster.kubectl().list("deployment", COLOURS)
+        deployments = cluster.kubectl().list("deployment", COLORS)
         if sum(d["spec"]["replicas"] > 0 for d in deployments) <= 1:
             return
         if time.monotonic() > deadline:
-            raise DemoError("The old colour is still there: kubectl describe bookstore demo")
+            raise DemoError("The old color is still there: kubectl describe bookstore demo")
         time.sleep(0.5)
 
 

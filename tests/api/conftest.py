@@ -194,7 +194,7 @@ def postgresql_server(postgres: Postgres, migrated_template: str) -> Iterator[Se
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def api(request: pytest.FixtureRequest) -> httpx.Client:
-    """A client of the API, served by a real server on an empty catalogue."""
+    """A client of the API, served by a real server on an empty catalog."""
     server: Served = request.getfixturevalue(f"{request.param}_server")
     execute(server.url, "DELETE FROM books")
     return server.client

@@ -212,7 +212,7 @@ def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose:
             with pytest.raises(RejectedError, match=f"named {CLAIM.name} exists") as refused:
                 await do(applier, key, action)
             assert refused.value.rejection.target == CLAIM
-            assert refused.value.rejection.reason == "NameTaken"
+            assert refused.value.rejection.reason == "NameConflict"
 
     run(shop, scenario)
     assert shop.get("v1/secrets", "demo-db") is None
@@ -242,7 +242,7 @@ def test_a_backup_volume_and_a_secret_of_somebody_else_are_not_taken(shop: Shop)
         ):
             with pytest.raises(RejectedError, match=f"named {name} exists") as refused:
                 await do(applier, key, action)
-            assert refused.value.rejection.reason == "NameTaken"
+            assert refused.value.rejection.reason == "NameConflict"
         shop.kubectl("delete", "pvc", "demo-backup")
         shop.kubectl.apply(claim("demo-backup", **controlled_by_somebody(shop)))
         await applier.observer.relist()

@@ -52,7 +52,7 @@ DRIFTS = [
     Drift(*DEPLOYMENT, {"spec": {"strategy": {"type": "Recreate", "rollingUpdate": None}}}),
     Drift(*DEPLOYMENT, {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}}),
     Drift(*DEPLOYMENT, None),
-    Drift(*SERVICE, {"spec": {"selector": {"bookstore.dev/colour": "green"}}}),
+    Drift(*SERVICE, {"spec": {"selector": {"bookstore.dev/color": "green"}}}),
     Drift(*SERVICE, {"spec": {"selector": {"somebody": "else"}}}),
     Drift(*SERVICE, None),
     Drift(*AUTOSCALER, {"spec": {"maxReplicas": 9}}),

@@ -103,8 +103,8 @@ def container(pod: dict[str, Any], ready: bool, state: dict[str, Any]) -> dict[s
 
 
 def pods_get_ready(shop: Shop, name: str) -> None:
-    """The new colour's Pods come up after all."""
-    selector = f"bookstore.dev/store={name},bookstore.dev/colour=green"
+    """The new color's Pods come up after all."""
+    selector = f"bookstore.dev/store={name},bookstore.dev/color=green"
     for number, pod in enumerate(pods(shop, selector, 2)):
         if "job-name" in pod["metadata"]["labels"]:
             continue
@@ -270,7 +270,7 @@ def no_admission_policy(shop: Shop, name: str) -> None:
 
 CASES = {
     "image-unpullable": Case(
-        "ImageUnpullable",
+        "ImagePullFailed",
         (
             "Deployment {name}-green",
             "Image localhost/bookstore-api:2-pod-unpullable",
@@ -282,7 +282,7 @@ CASES = {
         spec={"imagePullSecrets": [{"name": "registry"}]},
     ),
     "image-unpullable-migration": Case(
-        "ImageUnpullable",
+        "ImagePullFailed",
         (
             "Job {name}-r2-expand",
             "Pod {name}-r2-expand",
@@ -326,11 +326,11 @@ CASES = {
         "unreachable", "The database does not answer.", "DatabaseUnreachable", "does not answer"
     ),
     "password-refused": migration(
-        "refused-credentials", "It refused.", "DatabaseRefusedCredentials", "Secret {name}-db"
+        "authentication-failed", "It refused.", "DatabaseAuthenticationFailed", "Secret {name}-db"
     ),
     "volume-full": migration("failed", NO_SPACE, "VolumeFull", NO_SPACE, "pvc data-{name}-db-0"),
     "name-taken": Case(
-        "NameTaken",
+        "NameConflict",
         ("Deployment named {name}-green", "does not belong", "Rename or delete it"),
         before=foreign_deployment,
         mend=lambda shop, name: shop.kubectl("delete", "deployment", f"{name}-green"),
@@ -401,7 +401,7 @@ def _event(shop: Shop, name: str, reason: str, words: list[str]) -> bool:
 
 
 def what_serves(shop: Shop, name: str) -> Any:
-    """What makes the serving colour serve."""
+    """What makes the serving color serve."""
     service = shop.get("v1/services", name)
     blue = shop.get("apps/v1/deployments", f"{name}-blue")
     assert service is not None
@@ -460,7 +460,7 @@ def test_a_quota_for_pods_is_told_of_jobs_and_deployments(operated: Shop) -> Non
         quota(operated, pods_allowed)
         serves = what_serves(operated, "demo")
         operated.apply(rollout=PATIENT, image=image("2"))
-        told(operated, "demo", Case("PodsRefused", words, mend=no_quota))
+        told(operated, "demo", Case("PodCreationForbidden", words, mend=no_quota))
         assert what_serves(operated, "demo") == serves
         assert_quiet(operated, "demo")
     no_quota(operated)
@@ -512,7 +512,7 @@ def test_a_volume_that_is_somebody_elses_is_left_alone_and_told(shared: Shop) ->
     shared.kubectl.apply(claim)
     shared.apply(name)
     words = (f"PersistentVolumeClaim named data-{name}-db-0", "does not belong", "kubectl label")
-    told(shared, name, Case("NameTaken", words, mend=no_quota))
+    told(shared, name, Case("NameConflict", words, mend=no_quota))
     assert shared.get("apps/v1/statefulsets", f"{name}-db") is None
     assert shared.get("v1/secrets", f"{name}-db") is None, "its password would not fit the data"
     assert_quiet(shared, name)

@@ -25,20 +25,20 @@ def release(shop: Shop, name: str) -> dict[str, Any]:
     return found
 
 
-def verdict(shop: Shop, name: str) -> str | None:
+def result(shop: Shop, name: str) -> str | None:
     found = shop.get("bookstorereleases", name)
-    return ((found or {}).get("status") or {}).get("verdict")
+    return ((found or {}).get("status") or {}).get("result")
 
 
-def colour_of(shop: Shop) -> str:
-    """The active colour, by what is said of it."""
+def color_of(shop: Shop) -> str:
+    """The active color, by what is said of it."""
     store = shop.store()
     assert store is not None
-    return str(store["status"]["active"]["colour"])
+    return str(store["status"]["active"]["color"])
 
 
-def other(colour: str) -> str:
-    return "green" if colour == "blue" else "blue"
+def other(color: str) -> str:
+    return "green" if color == "blue" else "blue"
 
 
 def test_a_bookstore_becomes_ready_with_all_that_belongs_to_it(operated: Shop) -> None:
@@ -52,34 +52,32 @@ def test_a_bookstore_becomes_ready_with_all_that_belongs_to_it(operated: Shop) -
     assert store["status"]["readyReplicas"] == 2
     found = {kind for kind in OWNED if operated.list(kind)}
     assert set(OWNED) - found == {"autoscaling/v2/horizontalpodautoscalers"}
-    assert verdict(operated, "demo-r1") in {"Promoted", "Succeeded"}
+    assert result(operated, "demo-r1") in {"Promoted", "Succeeded"}
     assert "finalizers" not in store["metadata"], "deleting works with the operator down"
     assert "kopf" not in operated.kubectl("get", "all,bs,bookstorereleases", "-o", "yaml")
     shown = operated.kubectl("get", "bs", "demo")
     assert image("1") in shown
 
 
-def test_a_new_image_goes_live_through_the_idle_colour(operated: Shop) -> None:
+def test_a_new_image_goes_live_through_the_idle_color(operated: Shop) -> None:
     operated.apply(replicas=2)
     operated.ready()
-    before = colour_of(operated)
+    before = color_of(operated)
     operated.apply(replicas=2, image=image("2"))
     store = operated.ready(image=image("2"))
-    assert store["status"]["active"]["colour"] == other(before)
+    assert store["status"]["active"]["color"] == other(before)
     assert operated.serving() == image("2")
     assert operated.replicas(f"demo-{other(before)}") == 2
-    wait_for(
-        lambda: not operated.replicas(f"demo-{before}"), 30, "the old colour to be scaled down"
-    )
-    wait_for(lambda: verdict(operated, "demo-r2") == "Succeeded", 30, "the release to end")
+    wait_for(lambda: not operated.replicas(f"demo-{before}"), 30, "the old color to be scaled down")
+    wait_for(lambda: result(operated, "demo-r2") == "Succeeded", 30, "the release to end")
 
 
-def test_a_failed_migration_leaves_the_active_colour_alone(operated: Shop) -> None:
+def test_a_failed_migration_leaves_the_active_color_alone(operated: Shop) -> None:
     operated.apply(replicas=2, migration={"attempts": 1})
     operated.ready()
-    before = operated.get("apps/v1/deployments", f"demo-{colour_of(operated)}")
+    before = operated.get("apps/v1/deployments", f"demo-{color_of(operated)}")
     operated.apply(replicas=2, migration={"attempts": 1}, image=image("2-job-fail"))
-    wait_for(lambda: verdict(operated, "demo-r2") == "Failed", 30, "the release to fail")
+    wait_for(lambda: result(operated, "demo-r2") == "Failed", 30, "the release to fail")
     wait_for(
         lambda: "0002_boom" in condition(operated.store(), "Ready").get("message", ""),
         30,
@@ -87,7 +85,7 @@ def test_a_failed_migration_leaves_the_active_colour_alone(operated: Shop) -> No
     )
     assert holds(operated.store(), "Available")
     assert operated.serving() == image("1")
-    after = operated.get("apps/v1/deployments", f"demo-{colour_of(operated)}")
+    after = operated.get("apps/v1/deployments", f"demo-{color_of(operated)}")
     assert before is not None
     assert after is not None
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
@@ -96,12 +94,12 @@ def test_a_failed_migration_leaves_the_active_colour_alone(operated: Shop) -> No
     operated.ready(image=image("3"))
 
 
-def test_a_colour_that_never_gets_ready_fails_and_the_active_one_serves_on(operated: Shop) -> None:
+def test_a_color_that_never_gets_ready_fails_and_the_active_one_serves_on(operated: Shop) -> None:
     rollout = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 4}
     operated.apply(replicas=2, rollout=rollout)
     operated.ready()
     operated.apply(replicas=2, rollout=rollout, image=image("2-pod-unready"))
-    wait_for(lambda: verdict(operated, "demo-r2") == "Failed", 40, "the release to fail")
+    wait_for(lambda: result(operated, "demo-r2") == "Failed", 40, "the release to fail")
     assert operated.serving() == image("1")
     assert holds(operated.store(), "Available")
     operated.apply(replicas=2, rollout=rollout, image=image("3"))
@@ -113,21 +111,21 @@ def test_a_scaled_bookstore_keeps_its_size_through_a_release(operated: Shop) -> 
     operated.apply(replicas=2)
     operated.ready()
     operated.kubectl("scale", "bookstore", "demo", "--replicas=7")
-    active = f"demo-{colour_of(operated)}"
+    active = f"demo-{color_of(operated)}"
     wait_for(lambda: operated.replicas(active) == 7, 30, "7 replicas")
     operated.kubectl("patch", "bs", "demo", "--type=merge", f"-p={_image_patch('2')}")
     operated.ready(image=image("2"))
-    assert operated.replicas(f"demo-{colour_of(operated)}") == 7
+    assert operated.replicas(f"demo-{color_of(operated)}") == 7
 
 
 def test_the_autoscalers_count_survives_a_release_and_a_repair(operated: Shop) -> None:
     autoscaling = {"minReplicas": 2, "maxReplicas": 10}
     operated.apply(autoscaling=autoscaling)
     operated.ready()
-    operated.kubectl("scale", "deployment", f"demo-{colour_of(operated)}", "--replicas=7")
+    operated.kubectl("scale", "deployment", f"demo-{color_of(operated)}", "--replicas=7")
     operated.apply(autoscaling=autoscaling, image=image("2"))
     operated.ready(image=image("2"))
-    active = f"demo-{colour_of(operated)}"
+    active = f"demo-{color_of(operated)}"
     assert operated.replicas(active) == 7
     scaler = operated.list("autoscaling/v2/horizontalpodautoscalers")[0]
     assert scaler["spec"]["scaleTargetRef"]["name"] == active
@@ -147,14 +145,14 @@ def test_the_autoscalers_count_survives_a_release_and_a_repair(operated: Shop) -
 def test_a_service_edited_by_hand_is_repaired(operated: Shop) -> None:
     operated.apply(replicas=1)
     operated.ready()
-    patch = '{"spec": {"selector": {"bookstore.dev/colour": "green"}}}'
+    patch = '{"spec": {"selector": {"bookstore.dev/color": "green"}}}'
     operated.kubectl("patch", "service", "demo", "--type=merge", f"-p={patch}")
 
-    def colour() -> Any:
+    def color() -> Any:
         service = operated.get("v1/services", "demo")
-        return service and service["spec"]["selector"]["bookstore.dev/colour"]
+        return service and service["spec"]["selector"]["bookstore.dev/color"]
 
-    wait_for(lambda: colour() == "blue", 10, "the Service to select the active colour again")
+    wait_for(lambda: color() == "blue", 10, "the Service to select the active color again")
 
 
 def _image_patch(tag: str) -> str:

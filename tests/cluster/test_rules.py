@@ -12,7 +12,7 @@ import pytest
 
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.intent import intent_of
-from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.release import Color
 from bookstore_operator.releases.manifests import release
 from demo.kubectl import KubectlError
 from tests.cluster.conftest import Shop, bookstore
@@ -63,11 +63,11 @@ def test_a_database_can_not_be_moved_in_place(
 def test_a_release_is_a_record_that_only_decisions_change(shop: Shop) -> None:
     shop.apply()
     store = BookStore.model_validate(shop.store())
-    made = release(store, 1, 1, Colour.BLUE, intent_of(store.spec))
+    made = release(store, 1, 1, Color.BLUE, intent_of(store.spec))
     shop.kubectl.apply(made)
     for change in (
         {"revision": 2},
-        {"colour": "green"},
+        {"color": "green"},
         {"podTemplate": "{}"},
         {"intent": {**made["spec"]["intent"], "image": "other:1"}},
         {"intent": {**made["spec"]["intent"], "config": {"logLevel": "debug"}}},

@@ -137,7 +137,7 @@ def test_the_full_profile_migrates_before_it_serves(project: Project) -> None:
     assert other("up", "--no-build", "--wait", "--wait-timeout", "120").returncode != 0
     states = other.states()
     assert states["migrate"]["State"]["ExitCode"] == 1
-    assert "refused-credentials" in other("logs", "migrate").stdout
+    assert "authentication-failed" in other("logs", "migrate").stdout
     assert states["api-postgres"]["State"]["Status"] == "created", "never started"
 
     assert full("down").returncode == 0

@@ -175,7 +175,7 @@ def test_what_is_deployed_serves_with_its_secrets_mounted(
     images: Images, servers: Servers, mounted: Path, environment: str
 ) -> None:
     given = [
-        *options(environment, REVISION="7", COLOUR="green"),
+        *options(environment, REVISION="7", COLOR="green"),
         *(f"--network={servers.network}", f"--volume={mounted}:{SECRETS}:ro"),
     ]
     migrated = images.docker.run(images.api, "migrate", "--to=expand", options=given)
@@ -198,7 +198,7 @@ def test_what_is_deployed_serves_with_its_secrets_mounted(
         assert metric(internal, "bookstore_http_requests_total{") == 3
         assert metric(internal, "bookstore_redis_up") == 1
         told = lines(container)
-        assert {(line["revision"], line["colour"]) for line in told} == {("7", "green")}
+        assert {(line["revision"], line["color"]) for line in told} == {("7", "green")}
         assert STAFF_TOKEN not in json.dumps(told)
         smoked = images.docker.run(
             images.api, "smoke", f"--url={container_url(container)}", options=given

@@ -63,7 +63,7 @@ variables = st.fixed_dictionaries(
         "SHUTDOWN_SECONDS": st.sampled_from(["0", "1", "20"]),
         "DATABASE_POOL_SIZE": st.integers(1, 20).map(str),
         "REVISION": st.integers(1, 999).map(str),
-        "COLOUR": st.sampled_from(["blue", "green"]),
+        "COLOR": st.sampled_from(["blue", "green"]),
         "IMAGE": st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs"))),
     },
 )
@@ -176,7 +176,7 @@ def free_ports() -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Behaviour:
+class Behavior:
     """All that somebody outside of the process sees of it."""
 
     migration: tuple[int, Any] | None
@@ -186,7 +186,7 @@ class Behaviour:
     log: frozenset[str]
 
 
-def behaviour(place: Place, *, migrated: bool) -> Behaviour:
+def behavior(place: Place, *, migrated: bool) -> Behavior:
     """Migrate where that is wanted, serve, ask, stop."""
     migration = None
     if migrated:
@@ -201,7 +201,7 @@ def behaviour(place: Place, *, migrated: bool) -> Behaviour:
             process.send_signal(signal.SIGTERM)
             output, errors = process.communicate(timeout=60)
     log = frozenset(filter(None, map(shape_of_line, output.splitlines())))
-    return Behaviour(migration, process.returncode, errors, answers, log)
+    return Behavior(migration, process.returncode, errors, answers, log)
 
 
 def is_alive(place: Place, process: subprocess.Popen[str]) -> bool | None:
@@ -249,7 +249,7 @@ def shape_of_line(line: str) -> str:
 @example(
     Drawn(
         "migrated",
-        {"ENVIRONMENT": "dev", "REVISION": "7", "COLOUR": "green", "IMAGE": "shop:“7”"},
+        {"ENVIRONMENT": "dev", "REVISION": "7", "COLOR": "green", "IMAGE": "shop:“7”"},
     )
 )
 @example(Drawn("none"))
@@ -261,6 +261,6 @@ def test_a_container_behaves_as_its_code_does_outside(
     for folder in (own, containers):
         prepare(drawn, folder, shown_as=own)
     migrated = drawn.database in {"migrated", "secret"}
-    expected = behaviour(outside(drawn, own), migrated=migrated)
-    assert behaviour(inside(images, drawn, containers, own), migrated=migrated) == expected
+    expected = behavior(outside(drawn, own), migrated=migrated)
+    assert behavior(inside(images, drawn, containers, own), migrated=migrated) == expected
     assert "Traceback" not in expected.sentence

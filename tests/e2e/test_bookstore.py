@@ -115,7 +115,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl, url: str) -> 
     )
 
 
-def test_an_autoscaler_follows_the_active_colour(installed: Installed, kubectl: Kubectl) -> None:
+def test_an_autoscaler_follows_the_active_color(installed: Installed, kubectl: Kubectl) -> None:
     """Metrics reach the autoscaler, and a release hands it over without losing replicas."""
     autoscaling = {"minReplicas": 2, "maxReplicas": 3}
     service = {"type": "ClusterIP"}

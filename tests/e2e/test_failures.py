@@ -82,7 +82,7 @@ def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl, ur
     wait_until_answering(books)
     with traffic(books) as requests:
         kubectl.apply(bookstore(MISSING))
-        told(kubectl, STORE, "ImageUnpullable", f"Image {MISSING} of Pod {STORE}-r2-expand")
+        told(kubectl, STORE, "ImagePullFailed", f"Image {MISSING} of Pod {STORE}-r2-expand")
         # The kubelet pulls, fails and waits by turns.
         assert changes_within(kubectl, 15) <= 1
         assert serving_images(kubectl) == {installed.first_image}
@@ -114,7 +114,7 @@ def test_a_database_that_does_not_answer_then_refuses_the_password(
     told(kubectl, "second", "DatabaseUnreachable", "second-r1-expand", "does not answer")
 
     secret(kubectl, right.replace(quote(password), "wrong"))
-    told(kubectl, "second", "DatabaseRefusedCredentials", "second-r1-expand", "Secret elsewhere")
+    told(kubectl, "second", "DatabaseAuthenticationFailed", "second-r1-expand", "Secret elsewhere")
     assert holds(kubectl.find("bookstore", STORE), "Ready"), "nobody else is troubled"
 
     secret(kubectl, right)

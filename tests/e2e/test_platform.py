@@ -48,9 +48,9 @@ def books(url: str) -> str:
     return f"{url}/api/v1/books"
 
 
-def pods(kubectl: Kubectl, colour: str) -> list[dict[str, Any]]:
-    """The API's Pods of a colour that are not about to go."""
-    found = kubectl.list("pod", f"{API},bookstore.dev/colour={colour}")
+def pods(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
+    """The API's Pods of a color that are not about to go."""
+    found = kubectl.list("pod", f"{API},bookstore.dev/color={color}")
     return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
 
 
@@ -115,9 +115,9 @@ def write_until_refused(url: str, headers: dict[str, str]) -> list[Write]:
     return writes
 
 
-def log_lines(kubectl: Kubectl, colour: str) -> list[dict[str, Any]]:
-    """Every line that the API's Pods of a colour have logged."""
-    names = [pod["metadata"]["name"] for pod in pods(kubectl, colour)]
+def log_lines(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
+    """Every line that the API's Pods of a color have logged."""
+    names = [pod["metadata"]["name"] for pod in pods(kubectl, color)]
     told = "".join(kubectl("logs", name, "-c", "api", "--tail=-1") for name in names)
     return [json.loads(line) for line in told.splitlines()]
 
@@ -138,7 +138,7 @@ def test_the_platform_holds_through_a_release(
     """Logs, metrics, health and limits of blue; a release under traffic; the same of green."""
     spec = {
         "config": {"rateLimits": {"writes": f"{LIMIT}/hour"}},
-        "rollout": {"scaleDownDelaySeconds": 60},  # the time to read the old colour's logs
+        "rollout": {"scaleDownDelaySeconds": 60},  # the time to read the old color's logs
     }
     release(kubectl, bookstore(installed.first_image, **spec))
     wait_until_answering(books)
@@ -181,17 +181,17 @@ def test_the_platform_holds_through_a_release(
     assert serving_images(kubectl) == {installed.second_image}
 
     again = write(books, clerk)
-    assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colours"
+    assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colors"
     for pod in pods(kubectl, "green"):
         # A slow answer on a busy machine is told, too, and passes.
         wait_for(partial(is_well, kubectl, pod), 30, "all to be well")
         assert total(scrape(kubectl, pod), "bookstore_redis_up") == 1
     told_by_green = log_lines(kubectl, "green")
     assert_lines_are_of_the_schema([*told_by_blue, *told_by_green])
-    for colour, lines in (("blue", told_by_blue), ("green", told_by_green)):
+    for color, lines in (("blue", told_by_blue), ("green", told_by_green)):
         requested = [line for line in lines if line.get("route") == "/api/v1/books"]
-        assert requested, f"no request in the log of {colour}"
-        assert {line["colour"] for line in requested} == {colour}
+        assert requested, f"no request in the log of {color}"
+        assert {line["color"] for line in requested} == {color}
 
     token = kubectl.secret(f"{STORE}-staff")["token"]
     password = kubectl.secret(f"{STORE}-cache")["password"]

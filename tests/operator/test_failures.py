@@ -59,7 +59,7 @@ class Failure:
     loud: bool = True
     """A Warning event is posted."""
     serving: bool = True
-    """The active colour's Pods are fine."""
+    """The active color's Pods are fine."""
     writes: int = 0
     """How many writes an hour of it may cost."""
 
@@ -197,19 +197,19 @@ FAILURES = {
     "image-unpullable-migration": Failure(
         ails("Job/api:2", UNPULLABLE),
         heals("Job/api:2"),
-        "ImageUnpullable",
+        "ImagePullFailed",
         ("demo-r2-expand-x", "api:2", "no such image", "spec.imagePullSecrets"),
     ),
     "image-unpullable": Failure(
         ails("Deployment/api:2", UNPULLABLE),
         heals("Deployment/api:2"),
-        "ImageUnpullable",
+        "ImagePullFailed",
         ("Pod demo-green-x", "api:2", "no such image", "spec.image"),
     ),
     "pull-secret-missing": Failure(
         lacks_pull_secrets,
         has_pull_secrets,
-        "ImageUnpullable",
+        "ImagePullFailed",
         (
             "Pod demo-green-x",
             "no such image",
@@ -266,9 +266,9 @@ FAILURES = {
         writes=130,
     ),
     "database-refuses-the-password": Failure(
-        migration_says("refused-credentials", "The database refused the password."),
+        migration_says("authentication-failed", "The database refused the password."),
         migration_works,
-        "DatabaseRefusedCredentials",
+        "DatabaseAuthenticationFailed",
         ("Job demo-r2-expand", "refused the password", "Secret demo-db"),
         writes=130,
     ),
@@ -317,7 +317,7 @@ FAILURES = {
             {"Deployment/api:2": 'pods "demo-green-a1" is forbidden: exceeded quota: few, used: 2'}
         ),
         lambda w: w.refused.clear(),
-        "PodsRefused",
+        "PodCreationForbidden",
         ("Deployment demo-green gets no Pod", "exceeded quota: few", "Raise the quota"),
     ),
     "pod-security": Failure(
@@ -325,13 +325,13 @@ FAILURES = {
             {"Deployment/api:2": 'pods "demo-green-a1" is forbidden: violates PodSecurity "x:1"'}
         ),
         lambda w: w.refused.clear(),
-        "PodsRefused",
+        "PodCreationForbidden",
         ("Deployment demo-green gets no Pod", 'violates PodSecurity "x:1"', "policies"),
     ),
     "quota-for-the-migration": Failure(
         refused_job,
         migration_works,
-        "PodsRefused",
+        "PodCreationForbidden",
         ("Job demo-r2-expand gets no Pod", "exceeded quota: few", "Raise the quota"),
     ),
     "quota-for-objects": Failure(
@@ -353,9 +353,9 @@ FAILURES = {
         releases=False,
     ),
     "name-taken": Failure(
-        refuses("NameTaken", "A Service named demo-db exists. Rename or delete it."),
+        refuses("NameConflict", "A Service named demo-db exists. Rename or delete it."),
         refuses_no_more,
-        "NameTaken",
+        "NameConflict",
         ("Service named demo-db", "Rename or delete it"),
         condition="Stalled",
         ready="True",
@@ -494,7 +494,7 @@ FAILURES = {
     "cache-image-unpullable": Failure(
         ails(f"Deployment/{VALKEY}", UNPULLABLE),
         heals(f"Deployment/{VALKEY}"),
-        "ImageUnpullable",
+        "ImagePullFailed",
         ("Pod demo-cache-x", "no such image", "--valkey-image"),
         condition="CacheHealthy",
         spec=CACHED,
@@ -503,7 +503,7 @@ FAILURES = {
     "quota-for-the-cache": Failure(
         lambda w: w.refused.update({f"Deployment/{VALKEY}": "exceeded quota: few, used: 2"}),
         lambda w: w.refused.clear(),
-        "PodsRefused",
+        "PodCreationForbidden",
         ("Deployment demo-cache gets no Pod", "exceeded quota: few", "Raise the quota"),
         condition="CacheHealthy",
         spec=CACHED,
@@ -557,7 +557,7 @@ def told(world: World, failure: Failure) -> bool:
 
 
 def promise(world: World) -> dict[str, Any]:
-    """What makes the serving colour serve."""
+    """What makes the serving color serve."""
     blue = world.get("Deployment", "demo-blue")
     service = world.get("Service", "demo")
     return copy.deepcopy({"service": service["spec"], "blue": blue["spec"]})
@@ -674,7 +674,7 @@ def test_what_alternates_is_told_in_the_same_words(
     world.change(image="api:2")
     last = {"lastState": {"terminated": ENDED}} if "Crash" in one["reason"] else {}
     world.ailing["Deployment/api:2"] = pod(one, **last)
-    world.run_until(lambda w: w.condition("Ready")[1] in {"ImageUnpullable", "PodCrashing"})
+    world.run_until(lambda w: w.condition("Ready")[1] in {"ImagePullFailed", "PodCrashing"})
     an_hour_of(world)
     done = len(world.done)
     for state in (other, one, other):
@@ -693,11 +693,11 @@ def test_an_event_is_told_again_only_when_the_problem_is_another() -> None:
     world = ready({})
     world.change(image="api:2")
     world.ailing["Deployment/api:2"] = UNPULLABLE
-    world.run_until(lambda w: w.condition("Ready") == ("False", "ImageUnpullable"))
+    world.run_until(lambda w: w.condition("Ready") == ("False", "ImagePullFailed"))
     world.ailing["Deployment/api:2"] = CRASHING
     world.run_until(lambda w: w.condition("Ready") == ("False", "PodCrashing"))
     told = [e.reason for e in world.events if e.type is EventType.WARNING]
-    assert told == ["ImageUnpullable", "PodCrashing"]
+    assert told == ["ImagePullFailed", "PodCrashing"]
 
 
 def test_metrics_may_take_a_minute() -> None:
@@ -729,7 +729,7 @@ def test_what_is_odd_is_looked_at_ever_more_seldom() -> None:
     world = ready({})
     refused_job(world)
     world.change(image="api:2")
-    world.run_until(lambda w: w.condition("Ready")[1] == "PodsRefused")
+    world.run_until(lambda w: w.condition("Ready")[1] == "PodCreationForbidden")
     waits = []
     for _ in range(20):
         after = world.reconcile().requeue_after

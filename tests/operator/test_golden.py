@@ -23,7 +23,7 @@ from bookstore_operator.components.staff import manifests as staff
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.intent import intent_of
-from bookstore_operator.crd.release import BookStoreRelease, Colour
+from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.releases.manifests import expand_job, release
@@ -83,8 +83,8 @@ def store(spec: dict[str, Any]) -> BookStore:
     return BookStore.model_validate({"metadata": metadata, "spec": spec})
 
 
-def released(spec: dict[str, Any], revision: int, colour: Colour) -> BookStoreRelease:
-    made = release(store(spec), revision, 1, colour, intent_of(store(spec).spec))
+def released(spec: dict[str, Any], revision: int, color: Color) -> BookStoreRelease:
+    made = release(store(spec), revision, 1, color, intent_of(store(spec).spec))
     made["metadata"]["uid"] = "uid-of-release"
     return BookStoreRelease.model_validate(made)
 
@@ -110,32 +110,32 @@ BACKUP = Backup.model_validate(RICH["backup"])
 AUTOSCALING = Autoscaling.model_validate(RICH["autoscaling"])
 
 CASES: dict[str, Callable[[], Manifest]] = {
-    "release": lambda: release(store(MINIMAL), 1, 1, Colour.BLUE, intent_of(store(MINIMAL).spec)),
+    "release": lambda: release(store(MINIMAL), 1, 1, Color.BLUE, intent_of(store(MINIMAL).spec)),
     "release-second-attempt": lambda: release(
-        store(RICH), 2, 2, Colour.GREEN, intent_of(store(RICH).spec)
+        store(RICH), 2, 2, Color.GREEN, intent_of(store(RICH).spec)
     ),
-    "deployment": lambda: deployment(store(MINIMAL), released(MINIMAL, 1, Colour.BLUE)),
-    "deployment-rich": lambda: deployment(store(RICH), released(RICH, 2, Colour.GREEN)),
-    "service": lambda: active_service(store(MINIMAL), released(MINIMAL, 1, Colour.BLUE)),
-    "service-node-port": lambda: active_service(store(RICH), released(RICH, 2, Colour.GREEN)),
-    "migration-job": lambda: expand_job(store(MINIMAL), released(MINIMAL, 1, Colour.BLUE), 1),
-    "migration-job-rich": lambda: expand_job(store(RICH), released(RICH, 2, Colour.GREEN), 3),
+    "deployment": lambda: deployment(store(MINIMAL), released(MINIMAL, 1, Color.BLUE)),
+    "deployment-rich": lambda: deployment(store(RICH), released(RICH, 2, Color.GREEN)),
+    "service": lambda: active_service(store(MINIMAL), released(MINIMAL, 1, Color.BLUE)),
+    "service-node-port": lambda: active_service(store(RICH), released(RICH, 2, Color.GREEN)),
+    "migration-job": lambda: expand_job(store(MINIMAL), released(MINIMAL, 1, Color.BLUE), 1),
+    "migration-job-rich": lambda: expand_job(store(RICH), released(RICH, 2, Color.GREEN), 3),
     "database-secret": lambda: database.database_secret(store(MINIMAL)),
     "database-secret-owner": lambda: database.database_secret_owner(store(RICH)),
     "database-service": lambda: database.database_service(store(MINIMAL)),
     "database-stateful-set": lambda: database.database_stateful_set(
         store(MINIMAL), _embedded(), POSTGRES
     ),
-    "deployment-with-cache": lambda: deployment(store(CACHED), released(CACHED, 1, Colour.BLUE)),
+    "deployment-with-cache": lambda: deployment(store(CACHED), released(CACHED, 1, Color.BLUE)),
     "migration-job-with-cache": lambda: expand_job(
-        store(CACHED), released(CACHED, 1, Colour.BLUE), 1
+        store(CACHED), released(CACHED, 1, Color.BLUE), 1
     ),
     "cache-secret": lambda: cache.cache_secret(store(CACHED)),
     "cache-service": lambda: cache.cache_service(store(CACHED)),
     "cache-deployment": lambda: cache.cache_deployment(store(CACHED), _embedded_cache(), VALKEY),
     "staff-secret": lambda: staff.staff_secret(store(MINIMAL)),
-    "autoscaler": lambda: scaling.autoscaler(store(RICH), AUTOSCALING, Colour.GREEN),
-    "disruption-budget": lambda: scaling.disruption_budget(store(MINIMAL), Colour.BLUE),
+    "autoscaler": lambda: scaling.autoscaler(store(RICH), AUTOSCALING, Color.GREEN),
+    "disruption-budget": lambda: scaling.disruption_budget(store(MINIMAL), Color.BLUE),
     "network-policy-api": lambda: network.api_network_policy(store(MINIMAL)),
     "network-policy-api-scraped": lambda: network.api_network_policy(store(RICH)),
     "network-policy-cache": lambda: network.cache_network_policy(store(CACHED)),

@@ -30,15 +30,15 @@ def cached(cache: dict[str, Any] | None = None) -> World:
     return world.settle()
 
 
-def pod(world: World, colour: str = "blue") -> dict[str, Any]:
-    spec: dict[str, Any] = world.get("Deployment", f"demo-{colour}")["spec"]["template"]["spec"]
+def pod(world: World, color: str = "blue") -> dict[str, Any]:
+    spec: dict[str, Any] = world.get("Deployment", f"demo-{color}")["spec"]["template"]["spec"]
     return spec
 
 
-def secrets_mounted(world: World, colour: str = "blue") -> dict[str, str]:
+def secrets_mounted(world: World, color: str = "blue") -> dict[str, str]:
     """Where the API's Pods find which Secret."""
-    volumes = {v["name"]: v["secret"] for v in pod(world, colour)["volumes"] if "secret" in v}
-    mounts = pod(world, colour)["containers"][0]["volumeMounts"]
+    volumes = {v["name"]: v["secret"] for v in pod(world, color)["volumes"] if "secret" in v}
+    mounts = pod(world, color)["containers"][0]["volumeMounts"]
     return {
         f"{mount['mountPath']}/{item['path']}": volumes[mount["name"]]["secretName"]
         for mount in mounts
@@ -128,7 +128,7 @@ def test_each_new_problem_of_the_cache_is_an_event_once() -> None:
     world.change(replicas=3)
     world.settle()
     told = [event.reason for event in world.events if event.message.startswith("CacheHealthy")]
-    assert told == ["CacheDown", "ImageUnpullable"]
+    assert told == ["CacheDown", "ImagePullFailed"]
     assert {event.type for event in world.events if event.reason in told} == {EventType.WARNING}
 
 
@@ -170,7 +170,7 @@ def test_a_cache_goes_when_nothing_that_serves_uses_it(instead: dict[str, Any] |
     world = cached()
     world.change(cache=instead)
     world.run_until(lambda w: w.switches == ["demo-r1", "demo-r2"])
-    assert world.has("Deployment", "demo-cache"), "the old colour is warm and uses it"
+    assert world.has("Deployment", "demo-cache"), "the old color is warm and uses it"
     world.settle()
     assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
     assert world.condition("Ready") == ("True", "Serving")

@@ -133,7 +133,7 @@ STEPS = st.one_of(
 def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
     world = World()
     for step in steps:
-        step(world)  # the world holds at each switch that the new colour is available
+        step(world)  # the world holds at each switch that the new color is available
     world.broken = set()
     world.database_up = True
     world.secrets["redis"] = frozenset({"uri"})
@@ -148,12 +148,12 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
     active = world.store["status"]["active"]
     assert active["image"] == "api:9"
     selector = world.get("Service", "demo")["spec"]["selector"]
-    assert selector["bookstore.dev/colour"] == active["colour"]
+    assert selector["bookstore.dev/color"] == active["color"]
     assert selector["bookstore.dev/revision"] == str(active["revision"])
     sizes = {d["metadata"]["name"]: d["spec"]["replicas"] for d in world.all("Deployment")}
     wanted = world.store["spec"].get("cache") or {}
     assert sizes.pop("demo-cache", 0) == (1 if "embedded" in wanted else 0)
-    assert sizes.pop(f"demo-{active['colour']}") == 3
+    assert sizes.pop(f"demo-{active['color']}") == 3
     assert set(sizes.values()) <= {0}
     assert {"demo-db", "demo-staff"} <= world.secrets.keys()
     promoted = [r for r in world.all("BookStoreRelease") if r["status"].get("promotedAt")]
@@ -188,4 +188,4 @@ def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int
     assert len(world.all("Job")) == 2, "no migration ran twice"
     for key, obj in undisturbed.objects.items():
         if key.kind == "BookStoreRelease":
-            assert world.objects[key]["status"]["verdict"] == obj["status"]["verdict"]
+            assert world.objects[key]["status"]["result"] == obj["status"]["result"]

@@ -65,7 +65,7 @@ class Server:
             return SILENT
         if self.runs == "stopped":
             return frozenset({"unreachable"})
-        return frozenset() if self.password_known else frozenset({"refused-credentials"})
+        return frozenset() if self.password_known else frozenset({"authentication-failed"})
 
 
 @dataclass(frozen=True)

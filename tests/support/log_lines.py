@@ -22,7 +22,7 @@ def logging_to(**settings: object) -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level, lines.Logger.output
     stream = io.StringIO()
-    wanted = {"log_format": "json", "colour": "blue", **settings}
+    wanted = {"log_format": "json", "color": "blue", **settings}
     configure_logging(Settings.model_validate(wanted), stream=stream)
     try:
         yield stream

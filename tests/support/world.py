@@ -16,7 +16,7 @@ from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.labels import (
-    COLOUR_LABEL,
+    COLOR_LABEL,
     COMPONENT_LABEL,
     SERVICE_NAME_LABEL,
     release_selector,
@@ -167,8 +167,8 @@ class World:
         status: Object = self.get("BookStoreRelease", name).get("status", {})
         return status
 
-    def replicas(self, colour: str) -> int:
-        replicas: int = self.get("Deployment", f"{self.name}-{colour}")["spec"]["replicas"]
+    def replicas(self, color: str) -> int:
+        replicas: int = self.get("Deployment", f"{self.name}-{color}")["spec"]["replicas"]
         return replicas
 
     def condition(self, kind: str) -> tuple[str, str]:
@@ -315,7 +315,7 @@ class World:
         version = action.expected_resource_version
         if known and version and known["metadata"]["resourceVersion"] != version:
             raise ConflictError(key_of(manifest))
-        if manifest["kind"] == "Deployment" and COLOUR_LABEL in manifest["metadata"]["labels"]:
+        if manifest["kind"] == "Deployment" and COLOR_LABEL in manifest["metadata"]["labels"]:
             assert "replicas" not in manifest["spec"], "replica counts are set by /scale only"
             manifest["spec"]["replicas"] = known["spec"]["replicas"] if known else 1
         if manifest["kind"] == "Service" and manifest["metadata"]["name"] == self.name:
@@ -325,7 +325,7 @@ class World:
         self._put(manifest)
 
     def _check_switch(self, known: Object | None, service: Object) -> None:
-        """Hold that users are never sent to a colour that is not available."""
+        """Hold that users are never sent to a color that is not available."""
         selector = service["spec"]["selector"]
         if known and known["spec"]["selector"] == selector:
             return
@@ -334,7 +334,7 @@ class World:
         assert active is not None
         assert release_selector(active) == selector, "the Service follows the record"
         if active.status.promoted_at == self.now.replace(microsecond=0):
-            deployment = self.get("Deployment", f"{self.name}-{active.spec.colour}")
+            deployment = self.get("Deployment", f"{self.name}-{active.spec.color}")
             assert all_available(deployment, live_size(snapshot)), "switched to nothing"
         self.switches.append(active.name)
 

@@ -16,7 +16,7 @@ from bookstore_api.settings import Settings, SettingsError
 from bookstore_api.uris.redis import RedisServer, parse_redis_uri
 
 T = TypeVar("T")
-FailureCode = Literal["unreachable", "refused-credentials", "timeout", "failed"]
+FailureCode = Literal["unreachable", "authentication-failed", "timeout", "failed"]
 
 MAX_CONNECTIONS = 16
 # After a failure nobody waits for Redis again for this long.
@@ -167,7 +167,7 @@ def _explain(error: Exception, timeout_seconds: float) -> RedisUnavailableError:
     """Tell an absent server, refused credentials, slowness and all other failures apart."""
     if isinstance(error, AuthenticationError | AuthorizationError):
         return RedisUnavailableError(
-            "refused-credentials",
+            "authentication-failed",
             "Redis refused the user or the password: check the secret with its URI.",
         )
     if isinstance(error, RedisTimeoutError | TimeoutError):

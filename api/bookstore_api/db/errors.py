@@ -23,7 +23,7 @@ class DatabaseUnavailableError(Exception):
 class Failure:
     """Why the database could not be used, without a word of what was sent to it."""
 
-    code: Literal["unreachable", "refused-credentials", "failed"]
+    code: Literal["unreachable", "authentication-failed", "failed"]
     message: str
 
 
@@ -35,7 +35,7 @@ def explain(error: BaseException) -> Failure:
     }
     if states & REFUSED_SQLSTATES:
         return Failure(
-            "refused-credentials",
+            "authentication-failed",
             "The database refused the user or the password: check the secret with its URI.",
         )
     if states & UNREACHABLE_SQLSTATES or any(map(_is_connection_loss, causes)):

@@ -129,7 +129,7 @@ class Health:
             "name": "bookstore-api",
             "version": __version__,
             "revision": self._settings.revision,
-            "colour": self._settings.colour,
+            "color": self._settings.color,
             "image": self._settings.image,
             "schema": {
                 "code": list(known_revisions(load_tree())),

@@ -150,7 +150,7 @@ class Settings(BaseSettings):
     revision: Text = Field(
         "", description="told by the operator; shown by `/version` and in each log line"
     )
-    colour: Text = Field(
+    color: Text = Field(
         "", description="told by the operator; shown by `/version` and in each log line"
     )
     image: Text = Field("", description="told by the operator; shown by `/version`")

@@ -190,7 +190,7 @@ class ProcessState:
 
     version: str
     revision: str
-    colour: str
+    color: str
     ready: bool
     states: Sequence[str]
     dependencies: Sequence[DependencyState]
@@ -217,9 +217,9 @@ def _identity(state: ProcessState) -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "bookstore_build_info",
         "Always 1; its labels tell which code this is and what the operator calls it.",
-        labels=["version", "revision", "colour"],
+        labels=["version", "revision", "color"],
     )
-    family.add_metric([state.version, state.revision, state.colour], 1)
+    family.add_metric([state.version, state.revision, state.color], 1)
     yield family
 
 

@@ -71,7 +71,7 @@ async def _state(resources: Resources) -> ProcessState:
     return ProcessState(
         version=__version__,
         revision=settings.revision,
-        colour=settings.colour,
+        color=settings.color,
         ready=not await health.reasons(),
         states=[state.value for state in State],
         dependencies=[

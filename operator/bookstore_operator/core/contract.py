@@ -8,7 +8,7 @@ from typing import Any
 
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.crd.bookstore import BookStoreSpec
-from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.config import Config
 
 API_USER = 10001
@@ -22,11 +22,11 @@ GRACE_SECONDS = 10
 """What a process may need beyond its drain and its shutdown before it is killed."""
 
 UNREACHABLE = "unreachable"
-REFUSED_CREDENTIALS = "refused-credentials"
+REFUSED_CREDENTIALS = "authentication-failed"
 LOCKED = "locked"
 RETRY_REASONS: Mapping[str, Reason] = {
     UNREACHABLE: Reason.DATABASE_UNREACHABLE,
-    REFUSED_CREDENTIALS: Reason.DATABASE_REFUSED_CREDENTIALS,
+    REFUSED_CREDENTIALS: Reason.DATABASE_AUTHENTICATION_FAILED,
     LOCKED: Reason.DATABASE_LOCKED,
 }
 """Codes that say nothing against the release, and what they are called in conditions."""
@@ -77,7 +77,7 @@ SHORTEST_TOKEN = 32
 # Settings -----------------------------------------------------------------------------------
 
 
-def environment(spec: BookStoreSpec, revision: int, colour: Colour) -> dict[str, str]:
+def environment(spec: BookStoreSpec, revision: int, color: Color) -> dict[str, str]:
     """Return the variables that a process of a release gets."""
     return {
         "BOOKSTORE_ENVIRONMENT": spec.environment.value,
@@ -93,7 +93,7 @@ def environment(spec: BookStoreSpec, revision: int, colour: Colour) -> dict[str,
         "BOOKSTORE_DATABASE_POOL_SIZE": str(spec.config.database_pool_size),
         **_configured(spec.config),
         "BOOKSTORE_REVISION": str(revision),
-        "BOOKSTORE_COLOUR": colour.value,
+        "BOOKSTORE_COLOR": color.value,
         "BOOKSTORE_IMAGE": spec.image,
     }
 

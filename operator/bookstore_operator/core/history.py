@@ -1,13 +1,13 @@
-"""Whether the old colour is no longer needed."""
+"""Whether the old color is no longer needed."""
 
 from __future__ import annotations
 
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SERVICES
-from bookstore_operator.core.labels import COLOUR_LABEL
+from bookstore_operator.core.labels import COLOR_LABEL
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.snapshot import Snapshot, find_active
-from bookstore_operator.crd.release import BookStoreRelease, Colour, Verdict
+from bookstore_operator.crd.release import BookStoreRelease, Color, Result
 
 
 def superseded_active(snapshot: Snapshot) -> list[str]:
@@ -30,29 +30,29 @@ def active(snapshot: Snapshot) -> BookStoreRelease | None:
     return find_active(snapshot.releases)
 
 
-def serving_colour(snapshot: Snapshot) -> Colour | None:
-    """Return the colour that serves.
+def serving_color(snapshot: Snapshot) -> Color | None:
+    """Return the color that serves.
 
     When somebody has deleted the record of the active release, the Service is the next best
-    witness: the colour that it selects must not be touched until another one has been promoted.
+    witness: the color that it selects must not be touched until another one has been promoted.
     """
     if recorded_active := active(snapshot):
-        return recorded_active.spec.colour
+        return recorded_active.spec.color
     service = find(snapshot, SERVICES, names.service(snapshot.store.name)) or {"spec": {}}
-    told = (service["spec"].get("selector") or {}).get(COLOUR_LABEL)
-    return Colour(told) if told in set(Colour) else None
+    told = (service["spec"].get("selector") or {}).get(COLOR_LABEL)
+    return Color(told) if told in set(Color) else None
 
 
-def idle_colour(snapshot: Snapshot) -> Colour:
-    """Return the colour that does not serve."""
-    serving = serving_colour(snapshot)
-    return serving.other if serving else Colour.BLUE
+def idle_color(snapshot: Snapshot) -> Color:
+    """Return the color that does not serve."""
+    serving = serving_color(snapshot)
+    return serving.other if serving else Color.BLUE
 
 
 def draining(snapshot: Snapshot) -> bool:
-    """Whether the old colour is kept warm after a switch."""
+    """Whether the old color is kept warm after a switch."""
     serving = active(snapshot)
-    return serving is not None and serving.status.verdict is Verdict.PROMOTED
+    return serving is not None and serving.status.result is Result.PROMOTED
 
 
 def wants(snapshot: Snapshot, release: BookStoreRelease) -> bool:

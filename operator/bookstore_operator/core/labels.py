@@ -9,7 +9,7 @@ from bookstore_operator.crd.base import GROUP
 from bookstore_operator.crd.release import BookStoreRelease
 
 STORE_LABEL = f"{GROUP}/store"
-COLOUR_LABEL = f"{GROUP}/colour"
+COLOR_LABEL = f"{GROUP}/color"
 REVISION_LABEL = f"{GROUP}/revision"
 RELEASE_LABEL = f"{GROUP}/release"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
@@ -57,12 +57,12 @@ def selector(store: str, component: Component) -> dict[str, str]:
     return {**instance_selector(store), COMPONENT_LABEL: component.value}
 
 
-def colour_selector(store: str, colour: release.Colour) -> dict[str, str]:
-    """Return what selects the API's Pods of one colour."""
-    return {**selector(store, Component.API), COLOUR_LABEL: colour.value}
+def color_selector(store: str, color: release.Color) -> dict[str, str]:
+    """Return what selects the API's Pods of one color."""
+    return {**selector(store, Component.API), COLOR_LABEL: color.value}
 
 
 def release_selector(made: BookStoreRelease) -> dict[str, str]:
-    """Return what selects the API's Pods of one release: of its colour and its revision."""
-    chosen = colour_selector(made.spec.store_name, made.spec.colour)
+    """Return what selects the API's Pods of one release: of its color and its revision."""
+    chosen = color_selector(made.spec.store_name, made.spec.color)
     return {**chosen, REVISION_LABEL: str(made.spec.revision)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.release import Color
 
 DATABASE_USER = "bookstore"
 DATABASE_NAME = "bookstore"
@@ -14,9 +14,9 @@ def release(store: str, revision: int, attempt: int = 1) -> str:
     return f"{store}-r{revision}{suffix}"
 
 
-def deployment(store: str, colour: Colour) -> str:
-    """Return the name of a colour's Deployment."""
-    return f"{store}-{colour.value}"
+def deployment(store: str, color: Color) -> str:
+    """Return the name of a color's Deployment."""
+    return f"{store}-{color.value}"
 
 
 def service(store: str) -> str:

@@ -31,7 +31,7 @@ class Reason(StrEnum):
     RELEASING = "Releasing"
     DATABASE_STARTING = "DatabaseStarting"
     MIGRATING = "Migrating"
-    OTHER_MIGRATION_RUNS = "OtherMigrationRuns"
+    MIGRATION_IN_PROGRESS = "MigrationInProgress"
     STARTING = "Starting"
     SWITCHING = "Switching"
     NOT_SWITCHED = "NotSwitched"
@@ -43,9 +43,9 @@ class Reason(StrEnum):
     CACHE_STARTING = "CacheStarting"
 
     # Pods
-    IMAGE_UNPULLABLE = "ImageUnpullable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
     POD_UNSCHEDULABLE = "PodUnschedulable"
-    PODS_REFUSED = "PodsRefused"
+    POD_CREATION_FORBIDDEN = "PodCreationForbidden"
     POD_NOT_STARTING = "PodNotStarting"
     POD_CRASHING = "PodCrashing"
     POD_NOT_READY = "PodNotReady"
@@ -60,7 +60,7 @@ class Reason(StrEnum):
 
     # Databases
     DATABASE_UNREACHABLE = "DatabaseUnreachable"
-    DATABASE_REFUSED_CREDENTIALS = "DatabaseRefusedCredentials"
+    DATABASE_AUTHENTICATION_FAILED = "DatabaseAuthenticationFailed"
     DATABASE_LOCKED = "DatabaseLocked"
     DATABASE_SECRET_MISSING = "DatabaseSecretMissing"  # noqa: S105 - no secret
     DATABASE_SECRET_INCOMPLETE = "DatabaseSecretIncomplete"  # noqa: S105 - no secret
@@ -82,7 +82,7 @@ class Reason(StrEnum):
     BACKUP_OVERDUE = "BackupOverdue"
 
     # What the API server will not have, and what the cluster lacks
-    NAME_TAKEN = "NameTaken"
+    NAME_CONFLICT = "NameConflict"
     QUOTA_EXCEEDED = "QuotaExceeded"
     APPLY_REFUSED = "ApplyRefused"
     NO_METRICS = "NoMetrics"
@@ -95,9 +95,9 @@ class Reason(StrEnum):
 
 WARNING_REASONS = frozenset(
     {
-        Reason.IMAGE_UNPULLABLE,
+        Reason.IMAGE_PULL_FAILED,
         Reason.POD_UNSCHEDULABLE,
-        Reason.PODS_REFUSED,
+        Reason.POD_CREATION_FORBIDDEN,
         Reason.POD_NOT_STARTING,
         Reason.POD_CRASHING,
         Reason.NO_POD_AVAILABLE,
@@ -107,7 +107,7 @@ WARNING_REASONS = frozenset(
         Reason.ABORTED,
         Reason.RELEASE_FAILED,
         Reason.DATABASE_UNREACHABLE,
-        Reason.DATABASE_REFUSED_CREDENTIALS,
+        Reason.DATABASE_AUTHENTICATION_FAILED,
         Reason.DATABASE_LOCKED,
         Reason.DATABASE_SECRET_MISSING,
         Reason.DATABASE_SECRET_INCOMPLETE,
@@ -123,7 +123,7 @@ WARNING_REASONS = frozenset(
         Reason.CACHE_DOWN,
         Reason.BACKUP_FAILED,
         Reason.BACKUP_OVERDUE,
-        Reason.NAME_TAKEN,
+        Reason.NAME_CONFLICT,
         Reason.QUOTA_EXCEEDED,
         Reason.APPLY_REFUSED,
         Reason.NO_METRICS,

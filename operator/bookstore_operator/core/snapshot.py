@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.crd.intent import compared, normalised
+from bookstore_operator.crd.intent import compared, normalized
 from bookstore_operator.crd.release import BookStoreRelease
 
 
@@ -74,7 +74,7 @@ def take_snapshot(  # noqa: PLR0913 - each is a part of the picture, which is ta
     return Snapshot(
         store=store,
         releases=ordered,
-        wanted={name: normalised(each.spec.intent) == asked for name, each in judged.items()},
+        wanted={name: normalized(each.spec.intent) == asked for name, each in judged.items()},
         objects=objects,
         secrets=secrets,
         pull_secrets=pull_secrets,

@@ -63,7 +63,7 @@ def compared(spec: BookStoreSpec, effects: Mapping[str, Effect] = EFFECTS) -> di
     return _picked(spec.model_dump(mode="json", exclude_none=True, context=COMPARED), effects)
 
 
-def normalised(
+def normalized(
     intent: Mapping[str, Any],
     model: type[BookStoreSpec] = BookStoreSpec,
     effects: Mapping[str, Effect] = EFFECTS,
@@ -75,7 +75,7 @@ def normalised(
 def intent_schema(model: type[BookStoreSpec]) -> Schema:
     """Return the schema of an intent: no defaults, no rules, nothing required.
 
-    It is a record: what was true when it was written needs no second judgement. It has all its
+    It is a record: what was true when it was written needs no second judgment. It has all its
     fields typed, for CEL sees only those.
     """
     properties = _picked_schema(structural(model)["properties"])

@@ -16,23 +16,23 @@ KIND = "BookStoreRelease"
 PLURAL = "bookstorereleases"
 
 
-class Colour(StrEnum):
+class Color(StrEnum):
     """One of the two Deployments of a BookStore."""
 
     BLUE = "blue"
     GREEN = "green"
 
     @property
-    def other(self) -> Colour:
-        """The colour that this one is not."""
-        return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
+    def other(self) -> Color:
+        """The color that this one is not."""
+        return Color.GREEN if self is Color.BLUE else Color.BLUE
 
 
-class Verdict(StrEnum):
+class Result(StrEnum):
     """How a release stands. Without one it is on its way to be promoted."""
 
     PROMOTED = "Promoted"
-    """It serves; what is left is the end of the old colour."""
+    """It serves; what is left is the end of the old color."""
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     SUPERSEDED = "Superseded"
@@ -57,7 +57,7 @@ class ReleaseSpec(Part):
     attempt: int = Field(
         1, ge=1, description="Counts the attempts at the revision.", json_schema_extra=IMMUTABLE
     )
-    colour: Colour = Field(description="Where it runs.", json_schema_extra=IMMUTABLE)
+    color: Color = Field(description="Where it runs.", json_schema_extra=IMMUTABLE)
     intent: dict[str, Any] = Field(
         description="The part of the BookStore's spec that it makes true.",
         json_schema_extra={**IMMUTABLE, **intent_schema(BookStoreSpec)},
@@ -87,16 +87,16 @@ class ReleaseStatus(Part):
     stage: str | None = Field(None, description="The stage it is at, or ended at.")
     stage_started_at: Time | None = Field(None, description="When that stage began.")
     attempts: int = Field(0, description="Migration Jobs started so far.")
-    verdict: Verdict | None = Field(None, description="How it stands.")
+    result: Result | None = Field(None, description="How it stands.")
     reason: str = Field("", description="Why, as a word for programs.")
     message: str = Field("", description="Why, as a sentence for people.")
     promoted_at: Time | None = Field(None, description="When it became active.")
     served_at: Time | None = Field(
         None,
         description="When the active Service's endpoints were its Pods and no others: from then "
-        "on the old colour is kept warm.",
+        "on the old color is kept warm.",
     )
-    demoted_at: Time | None = Field(None, description="When its colour was given up.")
+    demoted_at: Time | None = Field(None, description="When its color was given up.")
     schema_revisions: list[str] = Field(
         default_factory=list, alias="schema", description="The schema after its migration."
     )
@@ -119,4 +119,4 @@ class BookStoreRelease(Part):
     @property
     def in_flight(self) -> bool:
         """Whether it is on its way to be promoted."""
-        return self.status.verdict is None
+        return self.status.result is None

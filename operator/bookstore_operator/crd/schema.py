@@ -47,8 +47,8 @@ def _column(
 
 STORE_COLUMNS = [
     _column("Ready", _condition("Ready"), description="Whether all is as asked for"),
-    _column("Doing", _condition("Ready", "reason"), description="Why, or what goes on"),
-    _column("Active", ".status.active.colour", description="The colour that serves users"),
+    _column("Reason", _condition("Ready", "reason"), description="Why it is ready or not"),
+    _column("Active", ".status.active.color", description="The color that serves users"),
     _column("Image", ".status.active.image", description="The image that serves users"),
     _column("Replicas", ".status.readyReplicas", "integer", "Pods that are ready to serve"),
     _column("Schema", ".status.schema", description="The newest schema revision applied"),
@@ -59,10 +59,10 @@ STORE_COLUMNS = [
 RELEASE_COLUMNS = [
     _column("Store", ".spec.storeName", description="The BookStore"),
     _column("Revision", ".spec.revision", "integer", "Counts what was asked for"),
-    _column("Colour", ".spec.colour", description="Where it runs"),
+    _column("Color", ".spec.color", description="Where it runs"),
     _column("Image", ".spec.intent.image", description="Its image"),
     _column("Stage", ".status.stage", description="The stage it is at, or ended at"),
-    _column("Verdict", ".status.verdict", description="How it stands"),
+    _column("Result", ".status.result", description="How it ended, or Promoted"),
     _column("Age", ".metadata.creationTimestamp", "date", "Age of the release"),
     _column("Message", ".status.message", description="Why", priority=1),
 ]

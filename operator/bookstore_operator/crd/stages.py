@@ -44,18 +44,18 @@ STAGES: tuple[Stage, ...] = (
     Stage("Expand", "the database is up and its schema migrated", touches_database=True),
     Stage(
         "Start",
-        "the idle colour is up at the live size",
+        "the idle color is up at the live size",
         needs_idle_color=True,
         deadline="rollout.progressDeadlineSeconds",
     ),
     Stage(
         "Switch",
-        "the Service selects the new colour",
+        "the Service selects the new color",
         needs_idle_color=True,
         deadline="rollout.progressDeadlineSeconds",
     ),
     # From here on the release's color is the active one; the old one is kept warm by history.py.
-    Stage("Drain", "the old colour is given up"),
+    Stage("Drain", "the old color is given up"),
 )
 
 

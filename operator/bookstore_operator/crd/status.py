@@ -49,7 +49,7 @@ class ActiveRelease(Part):
     """What serves users."""
 
     release: str = Field(description="The BookStoreRelease.")
-    colour: str = Field(description="Its colour.")
+    color: str = Field(description="Its color.")
     revision: int = Field(description="Its revision.")
     image: str = Field(description="Its image.")
     promoted_at: Time | None = Field(None, description="When it was promoted.")
@@ -69,9 +69,9 @@ class BookStoreStatus(Part):
     release: str | None = Field(None, description="The newest BookStoreRelease.")
     stage: str | None = Field(None, description="The stage it is at, while it goes on.")
     active: ActiveRelease | None = Field(None, description="What serves users.")
-    replicas: int = Field(0, description="Pods of the active colour.")
+    replicas: int = Field(0, description="Pods of the active color.")
     ready_replicas: int = Field(0, description="Those of them that are ready.")
-    selector: str = Field("", description="The label selector of the active colour's Pods.")
+    selector: str = Field("", description="The label selector of the active color's Pods.")
     schema_revision: str | None = Field(
         None, alias="schema", description="The newest schema revision that is applied."
     )

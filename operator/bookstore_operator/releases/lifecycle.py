@@ -10,7 +10,7 @@ from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.intent import intent_of
-from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.releases.manifests import release as new_release
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.releases.progress import Progress
@@ -27,19 +27,19 @@ def advance(snapshot: Snapshot, visit: Visit) -> Progress:
         return _given_up(snapshot, newest)
     if history.wants(snapshot, newest):
         return _wanted(snapshot, newest, visit)
-    if newest.status.verdict is Verdict.PROMOTED:
+    if newest.status.result is Result.PROMOTED:
         return _after_drain(snapshot, visit)
     return _replaced(snapshot, newest)
 
 
 def _wanted(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
     """Take the newest release further, for it is what is asked for, or tell how it ended."""
-    verdict = newest.status.verdict
-    if verdict in (None, Verdict.PROMOTED):
+    result = newest.status.result
+    if result in (None, Result.PROMOTED):
         return walk(snapshot, visit)
-    if verdict is Verdict.SUPERSEDED:
+    if result is Result.SUPERSEDED:
         return _begun(snapshot, newest.spec.revision, newest.spec.attempt + 1)
-    if verdict is Verdict.FAILED:
+    if result is Result.FAILED:
         return Progress(snapshot, _failed(newest))
     return Progress(snapshot, Passed())
 
@@ -49,7 +49,7 @@ def _failed(newest: BookStoreRelease) -> Failed:
 
 
 def _after_drain(snapshot: Snapshot, visit: Visit) -> Progress:
-    """Another revision is asked for, but its colour is still kept warm."""
+    """Another revision is asked for, but its color is still kept warm."""
     progress = walk(snapshot, visit)
     if not isinstance(progress.answer, Passed):
         return progress
@@ -63,7 +63,7 @@ def _replaced(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
         return Progress(snapshot, waiting)
     active = history.active(snapshot)
     back = active is not None and history.wants(snapshot, active)
-    if newest.in_flight or (back and newest.status.verdict is Verdict.FAILED):
+    if newest.in_flight or (back and newest.status.result is Result.FAILED):
         snapshot = _superseded(snapshot, newest)
     if back:
         return Progress(snapshot, Passed())
@@ -88,31 +88,31 @@ def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
         Reason.ABORTED, f"{newest.name} was aborted by hand. Change the BookStore to go on."
     )
     snapshot = recorded(
-        snapshot, newest, verdict=Verdict.FAILED, reason=aborted.reason, message=aborted.message
+        snapshot, newest, result=Result.FAILED, reason=aborted.reason, message=aborted.message
     )
     return Progress(snapshot, aborted)
 
 
 def _superseded(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:
-    failed = newest.status.verdict is Verdict.FAILED
+    failed = newest.status.result is Result.FAILED
     before = f" Before that: {newest.status.message}" if failed else ""
     return recorded(
         snapshot,
         newest,
-        verdict=Verdict.SUPERSEDED,
+        result=Result.SUPERSEDED,
         reason="Superseded",
         message=f"The BookStore asks for something else.{before}",
     )
 
 
 def _begun(snapshot: Snapshot, revision: int, attempt: int = 1) -> Progress:
-    """Begin a release on the idle colour. Its stages begin when it is seen to be recorded."""
+    """Begin a release on the idle color. Its stages begin when it is seen to be recorded."""
     store = snapshot.store
     made = new_release(
-        store, revision, attempt, history.idle_colour(snapshot), intent_of(store.spec)
+        store, revision, attempt, history.idle_color(snapshot), intent_of(store.spec)
     )
     name = made["metadata"]["name"]
-    message = f"Release {name} of {store.spec.image} begins on {made['spec']['colour']}."
+    message = f"Release {name} of {store.spec.image} begins on {made['spec']['color']}."
     return Progress(
         snapshot, Waiting(Reason.RELEASING, message), (Create(made, "Release", message),)
     )

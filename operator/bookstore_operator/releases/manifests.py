@@ -11,7 +11,7 @@ from bookstore_operator.core import contract, names
 from bookstore_operator.core.kinds import JOBS, RELEASES
 from bookstore_operator.core.labels import (
     ATTEMPT_LABEL,
-    COLOUR_LABEL,
+    COLOR_LABEL,
     COMPONENT_LABEL,
     RELEASE_LABEL,
     REVISION_LABEL,
@@ -20,16 +20,16 @@ from bookstore_operator.core.labels import (
 from bookstore_operator.core.metadata import metadata, owned_by_release
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.crd.release import BookStoreRelease, Colour
+from bookstore_operator.crd.release import BookStoreRelease, Color
 
 
 def release(
-    store: BookStore, revision: int, attempt: int, colour: Colour, intent: Mapping[str, Any]
+    store: BookStore, revision: int, attempt: int, color: Color, intent: Mapping[str, Any]
 ) -> Manifest:
     """Return the record of an attempt to make an intent active, its Pod template rendered."""
-    template = pod_template(store.name, revision, colour, intent)
+    template = pod_template(store.name, revision, color, intent)
     meta = metadata(store, names.release(store.name, revision, attempt))
-    meta["labels"] |= {COLOUR_LABEL: colour.value, REVISION_LABEL: str(revision)}
+    meta["labels"] |= {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
     return {
         **RELEASES.type_meta,
         "metadata": meta,
@@ -37,7 +37,7 @@ def release(
             "storeName": store.name,
             "revision": revision,
             "attempt": attempt,
-            "colour": colour.value,
+            "color": color.value,
             "intent": dict(intent),
             "podTemplate": json.dumps(template, indent=2),
         },

@@ -13,7 +13,7 @@ from bookstore_operator.core.plan import Action
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.crd.stages import Stage, stages_from
 from bookstore_operator.releases import stages
 from bookstore_operator.releases.progress import Progress
@@ -70,4 +70,4 @@ def _failed(snapshot: Snapshot, failure: Failed) -> Snapshot:
         f"{failure.message} To try again, delete BookStoreRelease {release.name}; "
         "to go on, change the BookStore."
     )
-    return recorded(snapshot, release, verdict=Verdict.FAILED, reason=failure.reason, message=again)
+    return recorded(snapshot, release, result=Result.FAILED, reason=failure.reason, message=again)

@@ -188,7 +188,7 @@ class Executor:
                 " If its data is this BookStore's: "
                 f"kubectl label pvc {target.name} {STORE_LABEL}={key.name}."
             )
-        return RejectedError(Rejection(target, "NameTaken", message))
+        return RejectedError(Rejection(target, "NameConflict", message))
 
     async def _check(self, guards: Iterable[ObjectRef], key: StoreKey) -> None:
         """Reject an action when what it leans on is somebody else's."""

@@ -108,8 +108,10 @@ def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
 def _rejected(rejection: Rejection) -> Waiting:
     target, cause = rejection.target, rejection.message.rstrip(".")
     told = f"The API server refuses {target.kind} {target.name}: {cause}."
-    if rejection.reason == Reason.NAME_TAKEN:
-        return Waiting(Reason.NAME_TAKEN, f"{rejection.message} It is tried again.", stalled=True)
+    if rejection.reason == Reason.NAME_CONFLICT:
+        return Waiting(
+            Reason.NAME_CONFLICT, f"{rejection.message} It is tried again.", stalled=True
+        )
     if "exceeded quota" in cause:
         todo = "Raise the quota, or ask for less. It is tried again."
         return Waiting(Reason.QUOTA_EXCEEDED, f"{told} {todo}", stalled=True)
@@ -138,7 +140,7 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
 
 
 def _only_drains(answer: Answer) -> bool:
-    """Whether only the old colour is left to wait for: what was asked for serves."""
+    """Whether only the old color is left to wait for: what was asked for serves."""
     return isinstance(answer, Waiting) and answer.reason is Reason.DRAINING
 
 

@@ -18,7 +18,7 @@ from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.crd.status import (
     AVAILABLE,
     READY,
@@ -92,21 +92,21 @@ def _with_what_is_waited_for(progress: Progress) -> Snapshot:
 
 def _write(made: BookStoreRelease) -> Action:
     status = made.status
-    what = status.verdict or status.stage or "Recorded"
+    what = status.result or status.stage or "Recorded"
     key = RELEASES.ref(made.name)
     return WriteStatus(key, status.manifest(), what, f"{made.name}: {what}. {status.message}")
 
 
 def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> Iterator[Event]:
-    """Yield the stages and verdicts of a release that are new, told of the BookStore."""
+    """Yield the stages and results of a release that are new, told of the BookStore."""
     key = BOOKSTORES.ref(before.store.name)
-    stage, verdict = made.status.stage, made.status.verdict
+    stage, result = made.status.stage, made.status.result
     if stage and stage != known.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{made.name} is at stage {stage}.")
-    if verdict and verdict is not known.status.verdict:
-        bad = verdict is Verdict.FAILED
+    if result and result is not known.status.result:
+        bad = result is Result.FAILED
         kind = EventType.WARNING if bad else EventType.NORMAL
-        yield Event(key, kind, f"Release{verdict}", f"{made.name}: {made.status.message}")
+        yield Event(key, kind, f"Release{result}", f"{made.name}: {made.status.message}")
 
 
 def _type_of(condition: Condition) -> EventType:
@@ -119,7 +119,7 @@ def _type_of(condition: Condition) -> EventType:
 def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus:
     newest, active = history.newest(snapshot), history.active(snapshot)
     counts = _counts(snapshot, active)
-    going_on = newest and newest.status.verdict in (None, Verdict.PROMOTED)
+    going_on = newest and newest.status.result in (None, Result.PROMOTED)
     return BookStoreStatus.model_validate(
         {
             "observedGeneration": snapshot.store.metadata.generation,
@@ -145,7 +145,7 @@ def _schema(snapshot: Snapshot) -> str | None:
 def _counts(snapshot: Snapshot, active: BookStoreRelease | None) -> dict[str, int]:
     if active is None:
         return {}
-    name = names.deployment(snapshot.store.name, active.spec.colour)
+    name = names.deployment(snapshot.store.name, active.spec.color)
     deployment = find(snapshot, DEPLOYMENTS, name) or {}
     return dict(deployment.get("status", {}))
 
@@ -153,7 +153,7 @@ def _counts(snapshot: Snapshot, active: BookStoreRelease | None) -> dict[str, in
 def _active(active: BookStoreRelease) -> ActiveRelease:
     return ActiveRelease(
         release=active.name,
-        colour=active.spec.colour.value,
+        color=active.spec.color.value,
         revision=active.spec.revision,
         image=active.spec.intent.get("image", ""),
         promoted_at=active.status.promoted_at,

@@ -62,7 +62,9 @@ def creation_rejected(snapshot: Snapshot, resource: Resource, name: str) -> PodP
         if "exceeded quota" in cause
         else "Let the namespace's policies admit them; they meet the restricted Pod Security level."
     )
-    return PodProblem(Reason.PODS_REFUSED, f"{resource.kind} {name} gets no Pod: {cause}. {todo}")
+    return PodProblem(
+        Reason.POD_CREATION_FORBIDDEN, f"{resource.kind} {name} gets no Pod: {cause}. {todo}"
+    )
 
 
 def append_problem(message: str, told: PodProblem | None) -> str:
@@ -138,7 +140,7 @@ def _unpullable(
     ]
     what = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
     message = f"{what}{': ' if cause else ''}{cause}. {''.join(faults)}{todo}"
-    return PodProblem(Reason.IMAGE_UNPULLABLE, message)
+    return PodProblem(Reason.IMAGE_PULL_FAILED, message)
 
 
 def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> PodProblem:

@@ -115,7 +115,7 @@ def test_a_changed_password_is_read_from_the_secret(private_valkey: Valkey, tmp_
         try:
             await client.ping()
             await asyncio.to_thread(private_valkey.change_password)
-            await until(client, "refused-credentials")
+            await until(client, "authentication-failed")
             secret.write_text(private_valkey.url, encoding="utf-8")
             await until(client, "")
 

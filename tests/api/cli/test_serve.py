@@ -50,21 +50,21 @@ def test_the_smoke_test_passes_and_fails(start: StartProcess, url: str, tmp_path
 
 
 def test_the_version_tells_code_and_database(start: StartProcess, url: str) -> None:
-    process = start(url, revision="7", colour="green", image="shop@sha256:1").wait_until_ready()
+    process = start(url, revision="7", color="green", image="shop@sha256:1").wait_until_ready()
     both = ["0001_books", "0001_contract"]
     version = process.internal("/version").json()
     assert re.fullmatch(r"\d+\.\d+\.\d+", version.pop("version"))
     assert version == {
         "name": "bookstore-api",
         "revision": "7",
-        "colour": "green",
+        "color": "green",
         "image": "shop@sha256:1",
         "schema": {"code": both, "database": both},
     }
 
 
 def test_every_log_line_is_json_and_tells_no_secrets(start: StartProcess, url: str) -> None:
-    process = start(url, revision="7", colour="green").wait_until_ready()
+    process = start(url, revision="7", color="green").wait_until_ready()
     httpx.get(f"{process.url}{BOOKS}?after=canary", headers={"x-request-id": "r-1"})
     httpx.post(f"{process.url}{BOOKS}", json={"title": "canary"})
     httpx.get(f"{process.url}/canary")
@@ -72,7 +72,7 @@ def test_every_log_line_is_json_and_tells_no_secrets(start: StartProcess, url: s
     process.wait()
     lines = process.lines()
     assert "canary" not in json.dumps(lines)
-    assert {(line["revision"], line["colour"]) for line in lines} == {("7", "green")}
+    assert {(line["revision"], line["color"]) for line in lines} == {("7", "green")}
     assert all({"time", "level", "event", "logger"} <= line.keys() for line in lines)
     requests = [line for line in lines if line["event"] == "request"]
     assert [(line["method"], line["route"], line["status"]) for line in requests] == [
@@ -190,7 +190,7 @@ def test_a_rotated_password_needs_no_restart(
     private_postgres.execute("ALTER ROLE shop PASSWORD 'second'")
     query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'")
     wait_for(
-        lambda: readiness(process) == (503, ["database-refused-credentials"]) or None, "refusal"
+        lambda: readiness(process) == (503, ["database-authentication-failed"]) or None, "refusal"
     )
     secret.write_text(f"postgresql://shop:second@{server}", encoding="utf-8")
     wait_for(lambda: process.answers("/readyz") or None, "readiness with the new password")

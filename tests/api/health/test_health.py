@@ -263,7 +263,7 @@ def test_nothing_on_the_port_tells_secrets(
     refused = f"postgresql://{canary}:{canary}@{postgres.url('x').partition('@')[2]}"
     absent = f"postgresql://{canary}:{canary}@127.0.0.1:9/{canary}"
     redis = f"redis://{canary}:{canary}@{valkey.url.partition('@')[2]}"
-    for database, code in ((refused, "refused-credentials"), (absent, "unreachable")):
+    for database, code in ((refused, "authentication-failed"), (absent, "unreachable")):
         process = start(database, redis_url=redis).wait_until_serving()
         report = process.internal("/health")
         assert report.status_code == 503
@@ -271,7 +271,7 @@ def test_nothing_on_the_port_tells_secrets(
         found = report.json()["dependencies"]
         assert found["database"]["code"] == f"database-{code}"
         assert (found["schema"]["state"], found["schema"]["code"]) == ("unknown", None)
-        assert found["redis"]["code"] == "redis-refused-credentials"
+        assert found["redis"]["code"] == "redis-authentication-failed"
         pages = [process.internal(path) for path in ("/readyz", "/version", "/metrics")]
         told = "".join([report.text, *(page.text for page in pages)])
         assert canary not in told
@@ -486,7 +486,7 @@ def test_waits_in_vain_are_counted(start: StartProcess, migrated_postgres: str) 
 def test_the_page_comes_as_it_is_asked_for(
     start: StartProcess, migrated_postgres: str, accept: str, content_type: str
 ) -> None:
-    process = start(migrated_postgres, revision="7", colour="green").wait_until_ready()
+    process = start(migrated_postgres, revision="7", color="green").wait_until_ready()
     httpx.get(process.url + BOOKS)
     url = process.internal_url + "/metrics"
     page = httpx.get(url, headers={"accept": accept}, timeout=20)
@@ -494,7 +494,7 @@ def test_the_page_comes_as_it_is_asked_for(
     parse = open_metrics if "openmetrics" in content_type else text_metrics
     families = {family.name: family for family in parse(page.text)}
     identity = families["bookstore_build_info"].samples[0].labels
-    assert (identity["revision"], identity["colour"]) == ("7", "green")
+    assert (identity["revision"], identity["color"]) == ("7", "green")
     assert re.fullmatch(r"\d+\.\d+\.\d+", identity["version"])
     assert "process_resident_memory_bytes" in families
     assert not [name for name in families if name.endswith("_created")]

@@ -210,7 +210,7 @@ RULES = {
     "rate_limit_reads": Rule("6000/minute", *RATES),
     "rate_limit_writes": Rule("600/minute", *RATES),
     "revision": Rule("", *text()),
-    "colour": Rule("", *text()),
+    "color": Rule("", *text()),
     "image": Rule("", *text()),
 }
 

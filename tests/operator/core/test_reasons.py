@@ -9,7 +9,7 @@ import pytest
 
 import bookstore_operator
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
-from bookstore_operator.crd.release import Verdict
+from bookstore_operator.crd.release import Result
 from bookstore_operator.crd.stages import STAGES
 from tests.operator.test_failures import FAILURES
 
@@ -59,7 +59,7 @@ def test_every_problem_is_played() -> None:
 
 
 def test_events_of_releases_are_explained() -> None:
-    told = [f"Stage{stage.name}" for stage in STAGES] + [f"Release{verdict}" for verdict in Verdict]
+    told = [f"Stage{stage.name}" for stage in STAGES] + [f"Release{result}" for result in Result]
     assert [name for name in told if f"`{name}`" not in PAGE] == []
 
 

@@ -27,13 +27,13 @@ def test_intents_are_compared_when_the_picture_is_taken_and_no_model_is_read_aga
 
     def counted(stored: Mapping[str, Any]) -> dict[str, Any]:
         compared.append(str(stored["image"]))
-        return intent.normalised(stored)
+        return intent.normalized(stored)
 
-    monkeypatch.setattr(module, "normalised", counted)
+    monkeypatch.setattr(module, "normalized", counted)
     taken = world.snapshot()
     assert compared == ["api:5"], "of five releases one is both the newest and the active one"
     assert taken.wanted == {"demo-r5": False}
-    monkeypatch.setattr(module, "normalised", None)
+    monkeypatch.setattr(module, "normalized", None)
     monkeypatch.setattr(bookstore.BookStore, "model_validate", None)
     plan = decide(taken, world.now)
     assert [action.reason for action in plan.actions if action.reason == "Release"] == ["Release"]

@@ -61,14 +61,14 @@ def counted() -> Iterator[Counter[str]]:
 def test_the_gates_are_found() -> None:
     assert set(gates().values()) >= {
         *("database_ready", "staff_known", "cache_known", "own_cache_known"),
-        *("colour_available", "switched", "followed", "drained"),
+        *("color_available", "switched", "followed", "drained"),
         *("migration_done", "no_other_migration"),
     }
 
 
 def promotes(plan: Plan) -> bool:
     return any(
-        isinstance(action, WriteStatus) and action.status.get("verdict") == "Promoted"
+        isinstance(action, WriteStatus) and action.status.get("result") == "Promoted"
         for action in plan.actions
     )
 
@@ -101,4 +101,4 @@ def test_each_gate_is_evaluated_at_most_once_a_visit(change: Callable[[World], N
         asked |= set(counts)
         if not world.tick() and not plan.actions and plan.requeue_after:
             world.now += plan.requeue_after
-    assert {"database_ready", "staff_known", "switched", "colour_available"} <= asked
+    assert {"database_ready", "staff_known", "switched", "color_available"} <= asked

@@ -22,7 +22,7 @@ from bookstore_operator.core.contract import SHORTEST_TOKEN
 from bookstore_operator.core.secret_values import Content, fault_of
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
-from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.schema import crds
 from tests.support.examples import scaled
 
@@ -65,7 +65,7 @@ def config_of(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
 def environment_of(spec: Mapping[str, Any]) -> dict[str, str]:
     """The variables of the API's container."""
     intent = intent_of(BookStoreSpec.model_validate({"image": "api:1", **spec}))
-    container = pod_template("demo", 1, Colour.BLUE, intent)["spec"]["containers"][0]
+    container = pod_template("demo", 1, Color.BLUE, intent)["spec"]["containers"][0]
     return {each["name"]: each["value"] for each in container["env"]}
 
 

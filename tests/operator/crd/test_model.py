@@ -14,7 +14,7 @@ from pydantic import Field
 
 from bookstore_operator.crd.base import Part
 from bookstore_operator.crd.bookstore import BookStore, BookStoreSpec
-from bookstore_operator.crd.intent import EFFECTS, Effect, compared, intent_of, normalised
+from bookstore_operator.crd.intent import EFFECTS, Effect, compared, intent_of, normalized
 from bookstore_operator.crd.schema import crds
 from bookstore_operator.crd.schema import main as write_crds
 
@@ -156,7 +156,7 @@ def test_an_intent_survives_being_stored_and_read() -> None:
     spec = BookStoreSpec.model_validate({"image": "api:1", "database": external})
     intent = intent_of(spec)
     assert intent["database"] == {"external": {"secretName": "pg", "key": "uri"}}
-    assert normalised(intent) == compared(spec)
+    assert normalized(intent) == compared(spec)
 
 
 def test_a_default_that_is_added_later_releases_nothing() -> None:
@@ -181,9 +181,9 @@ def test_a_default_that_is_added_later_releases_nothing() -> None:
         live = compared(model(image="api:1"), effects)
         assert live["mood"] == "calm"
         assert live != stored, "a naive comparison would release the whole fleet"
-        assert normalised(stored, model, effects) == live
+        assert normalized(stored, model, effects) == live
         other = compared(model(image="api:1", mood="gay"), effects)
-        assert normalised(stored, model, effects) != other
+        assert normalized(stored, model, effects) != other
 
 
 # Purity ----------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def released(world: World, held: Held, stage: str) -> Iterator[None]:
     yield
     held.waits = False
     world.settle()
-    assert world.release("demo-r2")["verdict"] == "Succeeded"
+    assert world.release("demo-r2")["result"] == "Succeeded"
     assert world.condition("Ready") == ("True", "Serving")
 
 

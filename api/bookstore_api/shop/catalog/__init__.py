@@ -1,1 +1,1 @@
-"""The catalogue: the books there are."""
+"""The catalog: the books there are."""

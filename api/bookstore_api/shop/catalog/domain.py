@@ -1,4 +1,4 @@
-"""The catalogue as the rest of the API knows it."""
+"""The catalog as the rest of the API knows it."""
 
 from bookstore_api.shop.catalog.models import Book
 from bookstore_api.shop.catalog.routes import router

@@ -1,7 +1,7 @@
 """ISBN: the number of a book. Pure functions."""
 
 
-def normalise_isbn(text: str) -> str:
+def normalize_isbn(text: str) -> str:
     """Return the 13 digits of an ISBN-13 or ISBN-10, hyphens and spaces allowed (ValueError)."""
     digits = text.replace("-", "").replace(" ", "").upper()
     if len(digits) == 10 and _is_isbn10(digits):

@@ -1,4 +1,4 @@
-"""The catalogue's tables."""
+"""The catalog's tables."""
 
 from datetime import date, datetime
 from uuid import UUID

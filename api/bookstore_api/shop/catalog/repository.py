@@ -1,4 +1,4 @@
-"""The catalogue's SQL; all of it."""
+"""The catalog's SQL; all of it."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The catalogue over HTTP."""
+"""The catalog over HTTP."""
 
 from http import HTTPStatus
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What the catalogue's clients send and get."""
+"""What the catalog's clients send and get."""
 
 import re
 from datetime import date, datetime
@@ -17,7 +17,7 @@ from pydantic import (
 from bookstore_api.kit.money import Money, from_minor_units
 from bookstore_api.kit.schemas import Strict
 from bookstore_api.kit.text import one_line
-from bookstore_api.shop.catalog.isbn import normalise_isbn
+from bookstore_api.shop.catalog.isbn import normalize_isbn
 from bookstore_api.shop.catalog.models import TITLE_LENGTH, Book
 
 AUTHOR_LENGTH = 300
@@ -28,7 +28,7 @@ ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Isbn = Annotated[
     str,
     Field(max_length=32, examples=["978-0-13-235088-4"], json_schema_extra={"format": "isbn"}),
-    AfterValidator(normalise_isbn),
+    AfterValidator(normalize_isbn),
 ]
 Title = Annotated[
     str,

@@ -1,4 +1,4 @@
-"""What can be done with the catalogue. Each function runs in its caller's transaction."""
+"""What can be done with the catalog. Each function runs in its caller's transaction."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -57,7 +57,7 @@ class Output:
         self.threshold = _LEVELS[settings.log_level]
         self._stream = stream
         self._lock = threading.RLock()  # a signal's handler may log while its own thread does
-        identity = {"revision": settings.revision, "colour": settings.colour}
+        identity = {"revision": settings.revision, "color": settings.color}
         self._identity = {name: value for name, value in identity.items() if value}
         self._wrong_fields = make_check(without=_OWN_FIELDS)
         for_eyes = _for_eyes(settings, stream)

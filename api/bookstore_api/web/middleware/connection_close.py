@@ -32,7 +32,7 @@ class ConnectionCloseMiddleware:
     """Ends a connection with the next answer when it is old, or the process about to stop.
 
     So clients that keep connections open leave a process that they would not leave otherwise: one
-    that stops, and one of a colour that the Service no longer selects.
+    that stops, and one of a color that the Service no longer selects.
     """
 
     def __init__(self, app: ASGIApp, drain: Drain) -> None:

@@ -8,7 +8,7 @@ from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.release import Verdict
+from bookstore_operator.crd.release import Result
 from bookstore_operator.crd.stages import is_expanded
 from bookstore_operator.crd.status import DATABASE_MIGRATED
 
@@ -23,7 +23,7 @@ def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Find
     if is_expanded(release.status.stage):
         newest = ", ".join(release.status.schema_revisions[-1:]) or "what the image brings"
         return holds(DATABASE_MIGRATED, Reason.MIGRATED, f"The schema is at {newest}.")
-    if release.status.verdict is Verdict.FAILED:
+    if release.status.result is Result.FAILED:
         reason = Reason.of_record(release.status.reason)
         return fails(DATABASE_MIGRATED, reason, release.status.message)
     message = "" if isinstance(answer, Passed) else answer.message

@@ -1,1 +1,1 @@
-"""What serves users: Pods of two colours, the Service, the autoscaler."""
+"""What serves users: Pods of two colors, the Service, the autoscaler."""

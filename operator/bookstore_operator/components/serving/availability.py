@@ -1,4 +1,4 @@
-"""Whether a colour's Pods are all new and available, and what keeps them from it."""
+"""Whether a color's Pods are all new and available, and what keeps them from it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bookstore_operator.workloads import pod_problems
 
 def problem_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.PodProblem | None:
     """Return what keeps a release's Pods from serving, or from being there at all."""
-    name = names.deployment(snapshot.store.name, release.spec.colour)
+    name = names.deployment(snapshot.store.name, release.spec.color)
     return pod_problems.problem_of_pods(
         snapshot, release_selector(release)
     ) or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
@@ -40,12 +40,12 @@ def runs(deployment: Manifest, release: BookStoreRelease) -> bool:
 
 
 def deployment_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest | None:
-    """Return the Deployment of a release's colour."""
-    name = names.deployment(snapshot.store.name, release.spec.colour)
+    """Return the Deployment of a release's color."""
+    name = names.deployment(snapshot.store.name, release.spec.color)
     return find(snapshot, DEPLOYMENTS, name)
 
 
 def status_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest:
-    """Return the status of the Deployment of a release's colour, empty where there is none."""
+    """Return the status of the Deployment of a release's color, empty where there is none."""
     status: Manifest = (deployment_of(snapshot, release) or {}).get("status", {})
     return status

@@ -40,11 +40,11 @@ def users_served(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
         )
     count = status_of(snapshot, active).get("availableReplicas", 0)
     if count:
-        told = f"Revision {active.spec.revision} ({active.spec.colour.value}) serves users."
+        told = f"Revision {active.spec.revision} ({active.spec.color.value}) serves users."
         return holds(AVAILABLE, Reason.SERVING, told)
     if live_size(snapshot) == 0:
         return fails(AVAILABLE, Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
-    told = "No Pod of the active colour is available."
+    told = "No Pod of the active color is available."
     problem = problem_of(snapshot, active)
     reason = pod_problems.reason_or(Reason.NO_POD_AVAILABLE, problem)
     return fails(AVAILABLE, reason, pod_problems.append_problem(told, problem))

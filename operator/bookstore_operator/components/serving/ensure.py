@@ -17,7 +17,7 @@ from bookstore_operator.core.kinds import AUTOSCALERS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.stages import needs_idle_color
 
 
@@ -27,32 +27,32 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
     active = history.active(snapshot)
     if active is None:
         return
-    colour = active.spec.colour
+    color = active.spec.color
     yield from ensure(snapshot, active_service(store, active), irreversible=True)
-    yield from ensure(snapshot, disruption_budget(store, colour))
+    yield from ensure(snapshot, disruption_budget(store, color))
     autoscaling = store.spec.autoscaling
     if autoscaling:
-        yield from ensure(snapshot, autoscaler(store, autoscaling, colour))
+        yield from ensure(snapshot, autoscaler(store, autoscaling, color))
     else:
         old = find(snapshot, AUTOSCALERS, names.service(store.name))
         yield from ensure_absent(old, "spec.autoscaling is gone.")
     yield from ensure(snapshot, deployment(store, active))
-    yield from scaled(snapshot, colour, live_size(snapshot), "as asked for")
+    yield from scaled(snapshot, color, live_size(snapshot), "as asked for")
     yield from _idle(snapshot)
 
 
 def _idle(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the end of the idle colour's Pods, when no release starts them or keeps them warm."""
+    """Yield the end of the idle color's Pods, when no release starts them or keeps them warm."""
     newest = history.newest(snapshot)
     starting = newest and newest.in_flight and needs_idle_color(newest.status.stage)
-    colour = history.idle_colour(snapshot)
-    if not starting and not history.draining(snapshot) and size(snapshot, colour):
-        yield from scaled(snapshot, colour, 0, "no longer needed")
+    color = history.idle_color(snapshot)
+    if not starting and not history.draining(snapshot) and size(snapshot, color):
+        yield from scaled(snapshot, color, 0, "no longer needed")
 
 
-def scaled(snapshot: Snapshot, colour: Colour, wanted: int, why: str) -> Iterator[Action]:
-    """Yield the scaling of a colour that has another size. A new Deployment begins with 1."""
-    now = size(snapshot, colour)
+def scaled(snapshot: Snapshot, color: Color, wanted: int, why: str) -> Iterator[Action]:
+    """Yield the scaling of a color that has another size. A new Deployment begins with 1."""
+    now = size(snapshot, color)
     if (1 if now is None else now) != wanted:
-        name = names.deployment(snapshot.store.name, colour)
+        name = names.deployment(snapshot.store.name, color)
         yield Scale(name, wanted, "Scale", f"Deployment {name} to {wanted} replicas, {why}.")

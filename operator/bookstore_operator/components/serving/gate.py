@@ -1,4 +1,4 @@
-"""Whether the new colour is fit to serve, and whether the Service selects it."""
+"""Whether the new color is fit to serve, and whether the Service selects it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.workloads import pod_problems
 
 
-def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the newest release's colour runs nothing else, all available, at the live size.
+def color_available(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the newest release's color runs nothing else, all available, at the live size.
 
     Past the deadline of its stage the release fails. A first release has nothing to protect and
     goes on waiting, but says that it is stuck.
@@ -28,7 +28,7 @@ def colour_available(snapshot: Snapshot, now: datetime) -> Answer:
     if release is None:
         return Waiting(Reason.STARTING, "There is no release yet.")
     wanted = live_size(snapshot)
-    name = names.deployment(snapshot.store.name, release.spec.colour)
+    name = names.deployment(snapshot.store.name, release.spec.color)
     deployment = find(snapshot, DEPLOYMENTS, name)
     if deployment and runs(deployment, release) and all_available(deployment, wanted):
         return Passed()
@@ -65,4 +65,4 @@ def switched(snapshot: Snapshot, now: datetime) -> Answer:
     service = find(snapshot, SERVICES, names.service(snapshot.store.name))
     if active and service and service["spec"].get("selector") == release_selector(active):
         return Passed()
-    return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new colour.")
+    return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new color.")

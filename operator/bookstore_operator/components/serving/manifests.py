@@ -1,33 +1,33 @@
-"""What serves users: a colour's Deployment, the active Service, autoscaler, disruption budget."""
+"""What serves users: a color's Deployment, the active Service, autoscaler, disruption budget."""
 
 from __future__ import annotations
 
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import AUTOSCALERS, DEPLOYMENTS, DISRUPTION_BUDGETS, SERVICES
 from bookstore_operator.core.labels import (
-    COLOUR_LABEL,
+    COLOR_LABEL,
     REVISION_LABEL,
     Component,
-    colour_selector,
+    color_selector,
     release_selector,
 )
 from bookstore_operator.core.metadata import metadata
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.crd.release import BookStoreRelease, Colour
+from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 
 
 def deployment(store: BookStore, release: BookStoreRelease) -> Manifest:
     """Return the Deployment that runs a release. Its replica count is set by /scale only."""
-    colour = release.spec.colour
-    meta = metadata(store, names.deployment(store.name, colour), Component.API)
-    meta["labels"] |= {COLOUR_LABEL: colour.value, REVISION_LABEL: str(release.spec.revision)}
+    color = release.spec.color
+    meta = metadata(store, names.deployment(store.name, color), Component.API)
+    meta["labels"] |= {COLOR_LABEL: color.value, REVISION_LABEL: str(release.spec.revision)}
     return {
         **DEPLOYMENTS.type_meta,
         "metadata": meta,
         "spec": {
-            "selector": {"matchLabels": colour_selector(store.name, colour)},
+            "selector": {"matchLabels": color_selector(store.name, color)},
             "template": release.spec.template(),
             "strategy": {
                 "type": "RollingUpdate",
@@ -62,7 +62,7 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
     }
 
 
-def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Manifest:
+def autoscaler(store: BookStore, wanted: Autoscaling, active: Color) -> Manifest:
     """Return the one HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
     return {
         **AUTOSCALERS.type_meta,
@@ -90,14 +90,14 @@ def autoscaler(store: BookStore, wanted: Autoscaling, active: Colour) -> Manifes
     }
 
 
-def disruption_budget(store: BookStore, active: Colour) -> Manifest:
-    """Return the budget that lets drained nodes take one Pod of the active colour at a time."""
+def disruption_budget(store: BookStore, active: Color) -> Manifest:
+    """Return the budget that lets drained nodes take one Pod of the active color at a time."""
     return {
         **DISRUPTION_BUDGETS.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),
         "spec": {
             "maxUnavailable": 1,
-            "selector": {"matchLabels": colour_selector(store.name, active)},
+            "selector": {"matchLabels": color_selector(store.name, active)},
             "unhealthyPodEvictionPolicy": "AlwaysAllow",
         },
     }

@@ -7,15 +7,15 @@ from typing import Any
 
 from bookstore_operator.core import contract, names
 from bookstore_operator.core.labels import (
-    COLOUR_LABEL,
+    COLOR_LABEL,
     REVISION_LABEL,
     Component,
-    colour_selector,
+    color_selector,
     labels,
 )
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStoreSpec
-from bookstore_operator.crd.release import Colour
+from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.cache import Cache
 from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.crd.spec.monitoring import Monitoring
@@ -23,10 +23,10 @@ from bookstore_operator.crd.spec.staff import Staff
 from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
 
 
-def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str, Any]) -> Manifest:
+def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, Any]) -> Manifest:
     """Return the Pod template that serves an intent, by the contract with the image."""
     spec = BookStoreSpec.model_validate(intent)
-    told = {COLOUR_LABEL: colour.value, REVISION_LABEL: str(revision)}
+    told = {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
     return {
         "metadata": {
             "labels": labels(store, Component.API, **told),
@@ -42,7 +42,7 @@ def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str,
             + spec.config.shutdown_seconds
             + contract.GRACE_SECONDS,
             "securityContext": pod_security(contract.API_USER),
-            "containers": [_container(spec, revision, colour)],
+            "containers": [_container(spec, revision, color)],
             "volumes": [
                 {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
                 _database_volume(store, spec.database.external),
@@ -54,7 +54,7 @@ def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str,
                     "maxSkew": 1,
                     "topologyKey": topology,
                     "whenUnsatisfiable": "ScheduleAnyway",
-                    "labelSelector": {"matchLabels": colour_selector(store, colour)},
+                    "labelSelector": {"matchLabels": color_selector(store, color)},
                 }
                 for topology in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
             ],
@@ -63,7 +63,7 @@ def pod_template(store: str, revision: int, colour: Colour, intent: Mapping[str,
     }
 
 
-def _container(spec: BookStoreSpec, revision: int, colour: Colour) -> Manifest:
+def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
     return {
         "name": "api",
         "image": spec.image,
@@ -71,7 +71,7 @@ def _container(spec: BookStoreSpec, revision: int, colour: Colour) -> Manifest:
         "args": [*contract.SERVE],
         "env": [
             {"name": name, "value": value}
-            for name, value in contract.environment(spec, revision, colour).items()
+            for name, value in contract.environment(spec, revision, color).items()
         ],
         "ports": [
             {"name": "http", "containerPort": contract.PUBLIC_PORT, "protocol": "TCP"},

@@ -20,11 +20,11 @@ class Rollout(Part):
         600,
         ge=1,
         le=86400,
-        description="How long the new colour may take to become available, in seconds.",
+        description="How long the new color may take to become available, in seconds.",
     )
     scale_down_delay_seconds: Seconds = Field(
         30,
-        description="How long the old colour stays warm, in seconds, once users have left it.",
+        description="How long the old color stays warm, in seconds, once users have left it.",
     )
     history_limit: int = Field(
         10, ge=2, le=100, description="How many finished BookStoreReleases are kept."

@@ -76,7 +76,7 @@ def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
     if running is None:
         return Passed()
     name = running["metadata"]["name"]
-    return Waiting(Reason.OTHER_MIGRATION_RUNS, f"Waiting for the migration Job {name} to end.")
+    return Waiting(Reason.MIGRATION_IN_PROGRESS, f"Waiting for the migration Job {name} to end.")
 
 
 def migration_done(snapshot: Snapshot, now: datetime) -> Answer:

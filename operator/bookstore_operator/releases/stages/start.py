@@ -1,9 +1,9 @@
-"""Stage Start: run the new code on the idle colour, at the size of what serves."""
+"""Stage Start: run the new code on the idle color, at the size of what serves."""
 
 from __future__ import annotations
 
 from bookstore_operator.components.serving.ensure import scaled
-from bookstore_operator.components.serving.gate import colour_available
+from bookstore_operator.components.serving.gate import color_available
 from bookstore_operator.components.serving.manifests import deployment
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import names
@@ -17,11 +17,11 @@ from bookstore_operator.releases.progress import Progress
 
 
 def start(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
-    """Wait for the idle colour to run the release's Pods, all available."""
-    name = names.deployment(snapshot.store.name, release.spec.colour)
+    """Wait for the idle color to run the release's Pods, all available."""
+    name = names.deployment(snapshot.store.name, release.spec.color)
     applies = tuple(ensure(snapshot, deployment(snapshot.store, release)))
-    scales = tuple(scaled(snapshot, release.spec.colour, live_size(snapshot), "as what serves"))
-    answer = visit.ask(colour_available, snapshot)
+    scales = tuple(scaled(snapshot, release.spec.color, live_size(snapshot), "as what serves"))
+    answer = visit.ask(color_available, snapshot)
     if isinstance(answer, Passed) and applies:
         answer = Waiting(Reason.STARTING, f"Waiting for Deployment {name} to run the release.")
     return Progress(snapshot, answer, (*applies, *scales))

@@ -1,25 +1,25 @@
-"""Stage Switch: make the new colour the one that serves."""
+"""Stage Switch: make the new color the one that serves."""
 
 from __future__ import annotations
 
-from bookstore_operator.components.serving.gate import colour_available
+from bookstore_operator.components.serving.gate import color_available
 from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.records import recorded
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.release import BookStoreRelease, Verdict
+from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.releases.progress import Progress
 
 
 def switch(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
     """Record the promotion. The record is the switch: the Service follows it (serving.py)."""
-    answer = visit.ask(colour_available, snapshot)
+    answer = visit.ask(color_available, snapshot)
     if not isinstance(answer, Passed):
         return Progress(snapshot, answer)
     promoted = recorded(
         snapshot,
         release,
-        verdict=Verdict.PROMOTED,
+        result=Result.PROMOTED,
         promoted_at=visit.now,
         reason="Promoted",
         message=f"Revision {release.spec.revision} serves users.",

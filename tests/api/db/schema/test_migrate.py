@@ -458,7 +458,7 @@ def test_failures_to_connect_are_told_apart(
 
     user, _, rest = empty_postgres.rpartition("@")
     server, _, _ = rest.partition("/")
-    assert code(f"postgresql://bookstore:canary@{rest}") == (1, "refused-credentials")
+    assert code(f"postgresql://bookstore:canary@{rest}") == (1, "authentication-failed")
     assert code("postgresql://bookstore:canary@127.0.0.1:9/books") == (1, "unreachable")
     assert code("postgresql://bookstore:canary@nowhere.invalid/books") == (1, "unreachable")
     assert code(f"{user}@{server}/nowhere") == (1, "failed")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_api.shop.catalog.isbn import make_isbn, normalise_isbn
+from bookstore_api.shop.catalog.isbn import make_isbn, normalize_isbn
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from bookstore_api.shop.catalog.isbn import make_isbn, normalise_isbn
     ],
 )
 def test_an_isbn_has_one_form(text: str, isbn: str) -> None:
-    assert normalise_isbn(text) == isbn
+    assert normalize_isbn(text) == isbn
 
 
 @pytest.mark.parametrize(
@@ -35,9 +35,9 @@ def test_an_isbn_has_one_form(text: str, isbn: str) -> None:
 )
 def test_a_wrong_isbn_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="Not an ISBN"):
-        normalise_isbn(text)
+        normalize_isbn(text)
 
 
 @given(st.integers(0, 10**9 - 1))
 def test_a_made_isbn_is_valid(number: int) -> None:
-    assert normalise_isbn(make_isbn(number)) == make_isbn(number)
+    assert normalize_isbn(make_isbn(number)) == make_isbn(number)

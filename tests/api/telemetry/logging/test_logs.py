@@ -191,7 +191,7 @@ def test_of_a_librarys_text_no_value_is_let_out(
         "event": event,
         "level": "error",
         "logger": "unnamed" if " " in logger else logger,
-        "colour": "blue",
+        "color": "blue",
         "revision": "7",
     }
 

@@ -1,4 +1,4 @@
-"""When a colour's Pods count as available."""
+"""When a color's Pods count as available."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FINE = {
         ({"observedGeneration": 4}, 0, True),
     ],
 )
-def test_a_colour_is_available_when_all_its_pods_are_new_and_available(
+def test_a_color_is_available_when_all_its_pods_are_new_and_available(
     status: dict[str, Any], asked_for: int, *, available: bool
 ) -> None:
     deployment = {
