@@ -18,11 +18,11 @@ NAMED = re.compile(r"\b(P[1-9])\b(?:, ([^:.]+): )?")
 
 
 def listed() -> set[tuple[str, str]]:
-    """Each property and test file on the page."""
+    """Each property and the path of a test file on the page."""
     return {
-        (section[:2], file)
+        (section[:2], path)
         for section in re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]
-        for file in re.findall(r"^- `\S*?(test_\w+\.py)`", section, re.MULTILINE)
+        for path in re.findall(r"^- `(tests/\S+\.py)`", section, re.MULTILINE)
     }
 
 
@@ -35,9 +35,9 @@ def docstrings(path: Path) -> Iterator[str]:
 
 
 def named() -> set[tuple[str, str, str]]:
-    """Each property, its name in words and the file, where a docstring names it."""
+    """Each property, its name in words and the path of the file, where a docstring names it."""
     return {
-        (number, words, path.name)
+        (number, words, str(path.relative_to(TESTS.parent)))
         for path in sorted(TESTS.rglob("test_*.py"))
         for text in docstrings(path)
         for number, words in NAMED.findall(text)
