@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -109,6 +109,7 @@ def test_an_uneven_schedule_raises_no_false_alarm_over_a_weekend() -> None:
     assert says(world, datetime(2026, 1, 12, 5, 0, tzinfo=UTC)) == ("False", "BackupOverdue")
 
 
+@settings(deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 40))
 def test_a_schedule_that_is_kept_is_never_overdue(hour: int, minute: int, days: int) -> None:
     world = World(spec={"image": "api:1", "backup": {"schedule": f"{minute} {hour} * * *"}})
