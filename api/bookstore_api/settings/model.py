@@ -51,50 +51,54 @@ class Settings(BaseSettings):
 
     environment: Name = Field(
         Environment.DEVELOPMENT,
-        description="`development` (or `dev`), `staging`, `production` (or `prod`): which defaults "
-        "hold, and what is refused. The image says `production`",
+        description="`development` (or `dev`), `staging` or `production` (or `prod`): sets the "
+        "defaults, and what is rejected. The image sets `production`",
     )
     debug: bool = Field(
         False,
-        description="tracebacks on a console show the values of variables, in development only",
+        description="whether tracebacks on a console show the values of variables; in "
+        "development only",
     )
     docs: bool = Field(True, description="whether `/docs` and `/openapi.json` are served")
 
     secrets_dir: Folder = Field(
         Path("/run/secrets/bookstore"),
-        description="the folder of mounted secrets, below; they win over variables and are read "
+        description="the folder of mounted secrets, below; they override variables and are read "
         "again",
     )
     database_url: DatabaseUri | None = Field(
         None,
-        description="any libpq-style URI (`postgresql://…?sslmode=…`), in development also "
+        description="any libpq-style URI (`postgresql://…?sslmode=…`); in development also "
         "`sqlite:///path`",
     )
     database_direct_url: DatabaseUri | None = Field(
         None,
-        description="the same past a connection pooler; `migrate` and `check-schema` prefer it",
+        description="the same, bypassing a connection pooler; `migrate` and `check-schema` "
+        "prefer it",
     )
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
-        5, description="connections a process holds open at most, plus one for its health"
+        5,
+        description="the most connections that a process opens, besides one for its health checks",
     )
     disk_min_free_bytes: Annotated[int, Field(ge=0, le=1024**6)] = Field(
-        64 * 1024 * 1024, description="with less room on its disks `/health` calls them degraded"
+        64 * 1024 * 1024,
+        description="with less free space than this on a disk, `/health` reports it as degraded",
     )
     migration_lock_seconds: Seconds = Field(
         60,
-        description="how long `migrate` waits for another migration to end, and a revision for its "
-        "tables",
+        description="how long `migrate` waits for another migration to end, and each revision "
+        "for its tables",
     )
     redis_url: RedisUri | None = Field(
         None, description="`redis://:password@host:6379/0`, or `rediss://` for TLS"
     )
     redis_timeout_seconds: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
-        0.1, description="how long a request waits for Redis before it does without"
+        0.1, description="how long a request waits for Redis before it continues without it"
     )
     staff_token: StaffToken | None = Field(
         None,
-        description="what a write has to bring as `Authorization: Bearer …`. In development, "
-        "writes are open while there is none",
+        description="the token that a write must send as `Authorization: Bearer …`. In "
+        "development, writes need none while it is not set",
     )
 
     host: Host = Field("127.0.0.1", description="the address of the public port")
@@ -103,57 +107,58 @@ class Settings(BaseSettings):
     internal_port: Port = Field(8001, description="the internal port (0: any free one)")
     drain_seconds: Seconds = Field(
         5,
-        description="between SIGTERM and closing the listening socket: answers carry "
-        "`Connection: close`",
+        description="the time between SIGTERM and closing the listening socket, while answers "
+        "have `Connection: close`",
     )
     shutdown_seconds: Seconds = Field(
-        20, description="at most this long for the requests in flight after that"
+        20, description="the most time after that for requests in flight"
     )
     connection_max_age_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = (
-        Field(300, description="about how long a client may keep a connection")
+        Field(300, description="about how long a client may keep a connection open")
     )
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
         "info", description="`debug`, `info`, `warning` or `error`"
     )
     log_format: Annotated[Literal["json", "console"], Word] | None = Field(
-        None, description="`json`, or `console` for people; not set: `console` on a terminal"
+        None, description="`json`, or `console` for people. While not set: `console` on a terminal"
     )
 
     cors_origins: Origins = Field(
         (),
-        description="origins whose pages may call the API, separated by commas; `*` for any, in "
-        "development only",
+        description="origins whose pages may call the API, separated by commas; `*` for any (in "
+        "development only)",
     )
     trusted_proxies: Networks = Field(
-        (), description="networks whose `X-Forwarded-For` is believed, separated by commas"
+        (), description="networks whose `X-Forwarded-For` is trusted, separated by commas"
     )
     max_body_bytes: Annotated[int, Field(ge=1024, le=100 * 1024 * 1024)] = Field(
-        1024 * 1024, description="the largest body that is taken"
+        1024 * 1024, description="the largest body that is accepted"
     )
     max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = Field(
-        32 * 1024, description="the largest head of a request that is taken"
+        32 * 1024, description="the largest request head that is accepted"
     )
     header_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = Field(
-        10, description="how long the head of a request may take to arrive"
+        10, description="how long a request head may take to arrive"
     )
     body_seconds: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] = Field(
         30, description="how long a body may take to arrive"
     )
     rate_limit_reads: RateLimit = Field(
-        "6000/minute", description="reads that a client may make of one process, or `off`"
+        "6000/minute", description="how many reads a client may send to one process, or `off`"
     )
     rate_limit_writes: RateLimit = Field(
-        "600/minute", description="writes that a client may make of all processes, or `off`"
+        "600/minute",
+        description="how many writes a client may send to all processes together, or `off`",
     )
 
     revision: Text = Field(
-        "", description="told by the operator; shown by `/version` and in each log line"
+        "", description="set by the operator; shown by `/version` and in each log line"
     )
     color: Text = Field(
-        "", description="told by the operator; shown by `/version` and in each log line"
+        "", description="set by the operator; shown by `/version` and in each log line"
     )
-    image: Text = Field("", description="told by the operator; shown by `/version`")
+    image: Text = Field("", description="set by the operator; shown by `/version`")
 
     @classmethod
     def settings_customise_sources(
