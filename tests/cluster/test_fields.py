@@ -1,6 +1,6 @@
-"""P3, configuration validation: for each field of a BookStore, a wrong value and its rejection.
+"""P3, configuration validation: for each field of a BookStore, an invalid value and its rejection.
 
-No operator runs here; all are applied at once, as a user does it.
+No operator runs here. All BookStores are applied at once with kubectl, as a user applies them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.cluster.conftest import Cluster, bookstore
 pytestmark = pytest.mark.cluster
 
 LONG = "x" * 254
-REFUSED: Mapping[str, tuple[Any, str]] = {
+INVALID: Mapping[str, tuple[Any, str]] = {
     "image": ("two words", r"should match '\^\\S\+\$'"),
     "environment": ("test", 'supported values: "production", "staging", "development"'),
     "imagePullPolicy": ("Sometimes", 'supported values: "Always", "IfNotPresent", "Never"'),
@@ -63,7 +63,7 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "config.databasePoolSize": (101, "should be less than or equal to 100"),
     "config.docs": ("perhaps", 'expected "boolean"'),
     "config.corsOrigins": (["https://shop.example/"], "should match"),
-    "config.trustedProxies": (["10.0.0.1/8"], "no bits set behind its prefix"),
+    "config.trustedProxies": (["10.0.0.1/8"], "no host bits set"),
     "config.rateLimits.reads": ("often", "should match"),
     "config.rateLimits.writes": ("0/minute", "should match"),
     "config.maxBodyBytes": (1023, "should be greater than or equal to 1024"),
@@ -97,78 +97,78 @@ REFUSED: Mapping[str, tuple[Any, str]] = {
     "deletionPolicy": ("Perhaps", 'supported values: "Retain", "Delete"'),
     "paused": ("no", 'expected "boolean"'),
 }
-"""Field → (a value that makes no sense, what the API server says about it)."""
+"""Field → (an invalid value, a pattern of the API server's error)."""
 
-NEEDED: Mapping[str, dict[str, Any]] = {
+REQUIRED: Mapping[str, dict[str, Any]] = {
     "autoscaling": {"maxReplicas": 5},
     "backup": {"schedule": "@daily"},
     "service": {"type": "NodePort"},
 }
-"""What must stand beside a field for nothing but the field to be wrong."""
+"""The other fields that a group requires, so that only the field in question is invalid."""
 
-TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
+INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
     "replicas-and-autoscaling": (
         {"replicas": 2, "autoscaling": {"maxReplicas": 3}},
-        "spec.*give one of replicas and autoscaling, not both",
+        "spec.*only one of replicas and autoscaling may be set",
     ),
     "fewer-than-least": (
         {"autoscaling": {"minReplicas": 5, "maxReplicas": 3}},
-        "spec.autoscaling.*autoscaling.minReplicas must not be larger",
+        "spec.autoscaling.*autoscaling.minReplicas must not be greater",
     ),
-    "no-database": ({"database": {}}, "spec.database.*give one of database.embedded and"),
+    "no-database": ({"database": {}}, "spec.database.*exactly one of database.embedded and"),
     "two-databases": (
         {"database": {"embedded": {}, "external": {"secretName": "books"}}},
-        "spec.database.*give one of database.embedded and",
+        "spec.database.*exactly one of database.embedded and",
     ),
     "node-port-of-a-cluster-ip": (
         {"service": {"type": "ClusterIP", "nodePort": 30001}},
-        "spec.service.*service.nodePort needs service.type",
+        "spec.service.*service.nodePort requires service.type",
     ),
-    "no-cache": ({"cache": {}}, "spec.cache.*give one of cache.embedded and cache.external"),
+    "no-cache": ({"cache": {}}, "spec.cache.*exactly one of cache.embedded and cache.external"),
     "two-caches": (
         {"cache": {"embedded": {}, "external": {"secretName": "redis"}}},
-        "spec.cache.*give one of cache.embedded and cache.external",
+        "spec.cache.*exactly one of cache.embedded and cache.external",
     ),
     "a-cache-of-any-size": (
         {"cache": {"embedded": {"resources": {"limits": {"cpu": 1}}}}},
-        "spec.cache.embedded.*cache.embedded.resources.limits.memory is needed",
+        "spec.cache.embedded.*cache.embedded.resources.limits.memory is required",
     ),
     "a-cache-that-is-too-small": (
         {"cache": {"embedded": {"resources": {"limits": {"memory": "31Mi"}}}}},
-        "spec.cache.embedded.*cache.embedded.resources.limits.memory is needed, 32Mi at least",
+        "spec.cache.embedded.*resources.limits.memory is required and must be at least 32Mi",
     ),
     "a-key-of-no-secret": (
         {"staff": {"key": "bearer"}},
-        "spec.staff.*staff.key needs staff.secretName",
+        "spec.staff.*staff.key requires staff.secretName",
     ),
     "any-origin-in-production": (
         {"config": {"corsOrigins": ["https://shop.example", "*"]}},
-        "spec.*config.corsOrigins may have the wildcard . in environment development only",
+        "spec.*config.corsOrigins may contain the wildcard . in environment development only",
     ),
     "any-origin-in-staging": (
         {"environment": "staging", "config": {"corsOrigins": ["*"]}},
-        "spec.*config.corsOrigins may have the wildcard . in environment development only",
+        "spec.*config.corsOrigins may contain the wildcard . in environment development only",
     ),
     "an-address-for-a-network": (
         {"config": {"trustedProxies": ["fd00::/8", "10.0.0.1"]}},
-        r"spec.config.trustedProxies\[1\].*a trusted proxy is a network",
+        r"spec.config.trustedProxies\[1\].*a trusted proxy must be a network",
     ),
     "nobody-may-scrape": (
         {"networkPolicy": {"monitoring": {}}},
-        "spec.networkPolicy.monitoring.*give networkPolicy.monitoring.namespaceLabels",
+        "spec.networkPolicy.monitoring.*networkPolicy.monitoring must set namespaceLabels",
     ),
     "more-memory-than-allowed": (
         {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1900M"}}},
-        "spec.resources.*resources.requests.memory must not be larger",
+        "spec.resources.*resources.requests.memory must not be greater",
     ),
     "more-cpu-than-allowed": (
         {"database": {"embedded": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}}},
-        "spec.database.embedded.resources.*resources.requests.cpu must not be larger",
+        "spec.database.embedded.resources.*resources.requests.cpu must not be greater",
     ),
 }
-"""Values that make sense alone, but not together."""
+"""Values that are valid alone, but not together, and a pattern of the error."""
 
-SOUND: Mapping[str, dict[str, Any]] = {
+VALID: Mapping[str, dict[str, Any]] = {
     "plain": {},
     "as-much-as-allowed": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": "1000m"}}},
     "only-a-limit": {"resources": {"limits": {"memory": "64Mi"}}},
@@ -215,23 +215,23 @@ SOUND: Mapping[str, dict[str, Any]] = {
 
 
 def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the paths of all fields of a schema that have no fields of their own."""
+    """Yield the paths of the leaf fields of a schema."""
     if "properties" in schema:
         for name, field in schema["properties"].items():
             yield from fields(field, f"{path}.{name}" if path else name)
         return
     yield path
     if "items" in schema:
-        yield from (found for found in fields(schema["items"], f"{path}[]") if found[-2:] != "[]")
+        yield from (leaf for leaf in fields(schema["items"], f"{path}[]") if leaf[-2:] != "[]")
 
 
 def spec_with(path: str, value: Any) -> dict[str, Any]:
-    """A spec in which one field has a value, and beside it what it needs."""
+    """Return a spec with one field set, and the fields that its group requires."""
     outer, *inner = path.partition("[")[0].split(".")
     spec: dict[str, Any] = {}
     if not inner:
         return {outer: value}
-    place = spec[outer] = dict(NEEDED.get(outer, {}))
+    place = spec[outer] = dict(REQUIRED.get(outer, {}))
     if path.startswith(("database.external.", "cache.external.")):
         place["external"] = {"secretName": "books"}
     for name in inner[:-1]:
@@ -241,69 +241,72 @@ def spec_with(path: str, value: Any) -> dict[str, Any]:
 
 
 def name_of(case: str) -> str:
-    """A BookStore's name that is in what is said about it."""
-    cases = [*REFUSED, *TOGETHER, *SOUND]
+    """Return the name of a case's BookStore, which the error about it contains."""
+    cases = [*INVALID, *INVALID_TOGETHER, *VALID]
     return f"case-{cases.index(case):03}-x"
 
 
 @pytest.fixture(scope="module")
-def said(cluster: Cluster) -> dict[str, str]:
-    """What kubectl says about each BookStore that makes no sense, by its name."""
-    specs = {path: spec_with(path, value) for path, (value, _) in REFUSED.items()}
-    specs |= {name: spec for name, (spec, _) in TOGETHER.items()} | dict(SOUND)
+def errors(cluster: Cluster) -> dict[str, str]:
+    """Return kubectl's error about each invalid BookStore, by the BookStore's name."""
+    specs = {path: spec_with(path, value) for path, (value, _) in INVALID.items()}
+    specs |= {name: spec for name, (spec, _) in INVALID_TOGETHER.items()} | dict(VALID)
     stores = {case: bookstore(name_of(case), **spec) for case, spec in specs.items()}
     kubectl = cluster.kubectl("default")
-    # kubectl itself refuses a file with a value of another type, and sends nothing of it.
-    of_another_type = [path for path, (_, words) in REFUSED.items() if words.startswith("expected")]
-    alone = {name_of(path): apply(kubectl, [stores.pop(path)]) for path in of_another_type}
-    told = apply(kubectl, list(stores.values()))
-    parts = re.split(r"(?m)^(?=The BookStore |Error )", told)
-    found = (re.search(r"case-\d+-x", part) for part in parts)
-    return alone | {match[0]: part for match, part in zip(found, parts, strict=True) if match}
+    # kubectl rejects a file with a value of the wrong type before it sends any object of it.
+    wrong_type = [path for path, (_, text) in INVALID.items() if text.startswith("expected")]
+    alone = {name_of(path): apply(kubectl, [stores.pop(path)]) for path in wrong_type}
+    output = apply(kubectl, list(stores.values()))
+    parts = re.split(r"(?m)^(?=The BookStore |Error )", output)
+    matches = (re.search(r"case-\d+-x", part) for part in parts)
+    return alone | {match[0]: part for match, part in zip(matches, parts, strict=True) if match}
 
 
 def apply(kubectl: Kubectl, stores: list[dict[str, Any]]) -> str:
-    """Apply all, on the server but for keeps."""
+    """Apply all with a server-side dry run and return kubectl's errors."""
     body = json.dumps({"apiVersion": "v1", "kind": "List", "items": stores})
-    with pytest.raises(KubectlError) as refused:
+    with pytest.raises(KubectlError) as error:
         kubectl("apply", "--dry-run=server", "-f", "-", stdin=body)
-    return str(refused.value)
+    return str(error.value)
 
 
 def test_every_field_has_a_row() -> None:
     versions = crds()[0]["spec"]["versions"]
     spec = versions[0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
-    assert sorted(REFUSED) == sorted(fields(spec))
+    assert sorted(INVALID) == sorted(fields(spec))
 
 
-@pytest.mark.parametrize("path", REFUSED)
-def test_a_value_that_makes_no_sense_is_refused_naming_the_field(
-    said: dict[str, str], path: str
+@pytest.mark.parametrize("path", INVALID)
+def test_an_invalid_value_is_rejected_with_the_name_of_its_field(
+    errors: dict[str, str], path: str
 ) -> None:
-    words = said[name_of(path)]
+    error = errors[name_of(path)]
     field = re.escape(f"spec.{path}").replace(r"\[\]", r"\[0\]")
     field = field.replace("nodeSelector", "nodeSelector.disk")
-    assert re.search(field.removesuffix(r"\[0\]"), words), words
-    assert re.search(REFUSED[path][1], words, re.IGNORECASE), words
+    assert re.search(field.removesuffix(r"\[0\]"), error), error
+    assert re.search(INVALID[path][1], error, re.IGNORECASE), error
 
 
-@pytest.mark.parametrize("case", TOGETHER)
-def test_values_that_make_no_sense_together_are_refused(said: dict[str, str], case: str) -> None:
-    assert re.search(TOGETHER[case][1], said[name_of(case)], re.DOTALL), said[name_of(case)]
+@pytest.mark.parametrize("case", INVALID_TOGETHER)
+def test_values_that_contradict_each_other_are_rejected(errors: dict[str, str], case: str) -> None:
+    error = errors[name_of(case)]
+    assert re.search(INVALID_TOGETHER[case][1], error, re.DOTALL), error
 
 
-@pytest.mark.parametrize("case", SOUND)
-def test_what_makes_sense_is_taken(said: dict[str, str], case: str) -> None:
-    assert name_of(case) not in said
+@pytest.mark.parametrize("case", VALID)
+def test_a_valid_spec_is_accepted(errors: dict[str, str], case: str) -> None:
+    assert name_of(case) not in errors
 
 
-def test_a_field_that_does_not_exist_is_refused_naming_it(cluster: Cluster) -> None:
-    words = apply(cluster.kubectl("default"), [bookstore(config={"loglevel": "info"})])
-    assert re.search(r'BookStore.spec.config\): unknown field "loglevel"', words), words
+def test_an_unknown_field_is_rejected_with_its_name(cluster: Cluster) -> None:
+    error = apply(cluster.kubectl("default"), [bookstore(config={"loglevel": "info"})])
+    assert re.search(r'BookStore.spec.config\): unknown field "loglevel"', error), error
 
 
-def test_a_bookstore_without_an_image_is_refused_naming_it(cluster: Cluster) -> None:
+def test_a_bookstore_without_an_image_is_rejected_with_the_name_of_the_field(
+    cluster: Cluster,
+) -> None:
     store = bookstore()
     del store["spec"]["image"]
-    words = apply(cluster.kubectl("default"), [store])
-    assert re.search(r'BookStore.spec\): missing required field "image"', words), words
+    error = apply(cluster.kubectl("default"), [store])
+    assert re.search(r'BookStore.spec\): missing required field "image"', error), error

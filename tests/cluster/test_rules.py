@@ -23,28 +23,28 @@ EXTERNAL = {"external": {"secretName": "books"}}
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         ("d" * 41, "40 characters at most"),
-        ("1demo", "begins with a letter"),
-        ("demo.shop", "begins with a letter"),
+        ("1demo", "must begin with a letter"),
+        ("demo.shop", "must begin with a letter"),
         ("demo-db", "must not end in -db"),
         ("demo-cache", "must not end in -db or -cache"),
     ],
 )
-def test_a_name_that_would_not_work_is_refused(shop: Shop, name: str, sentence: str) -> None:
-    with pytest.raises(KubectlError, match=f"the name of a BookStore.*{sentence}"):
+def test_an_invalid_name_is_rejected(shop: Shop, name: str, message: str) -> None:
+    with pytest.raises(KubectlError, match=f"the name of a BookStore.*{message}"):
         shop.apply(name)
 
 
-def test_the_longest_name_is_taken(shop: Shop) -> None:
+def test_the_longest_name_is_accepted(shop: Shop) -> None:
     shop.apply("d" * 40)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "sentence"),
+    ("before", "after", "message"),
     [
-        ({}, EXTERNAL, "can't move between"),
+        ({}, EXTERNAL, "can't be changed between"),
         (
             {"embedded": {"storage": {"size": "2Gi"}}},
             {"embedded": {"storage": {"size": "1Gi"}}},
@@ -53,38 +53,40 @@ def test_the_longest_name_is_taken(shop: Shop) -> None:
     ],
 )
 def test_a_database_can_not_be_moved_in_place(
-    shop: Shop, before: dict[str, Any], after: dict[str, Any], sentence: str
+    shop: Shop, before: dict[str, Any], after: dict[str, Any], message: str
 ) -> None:
     shop.apply(database=before or {"embedded": {}})
-    with pytest.raises(KubectlError, match=sentence):
+    with pytest.raises(KubectlError, match=message):
         shop.apply(database=after)
 
 
-def test_a_release_is_a_record_that_only_decisions_change(shop: Shop) -> None:
+def test_only_approved_and_aborted_of_a_release_can_be_changed(shop: Shop) -> None:
     shop.apply()
     store = BookStore.model_validate(shop.store())
-    made = release(store, 1, 1, Color.BLUE, intent_of(store.spec))
-    shop.kubectl.apply(made)
+    manifest = release(store, 1, 1, Color.BLUE, intent_of(store.spec))
+    shop.kubectl.apply(manifest)
     for change in (
         {"revision": 2},
         {"color": "green"},
         {"podTemplate": "{}"},
-        {"intent": {**made["spec"]["intent"], "image": "other:1"}},
-        {"intent": {**made["spec"]["intent"], "config": {"logLevel": "debug"}}},
-        {"intent": {**made["spec"]["intent"], "scheduling": {"nodeSelector": {"a": "b"}}}},
+        {"intent": {**manifest["spec"]["intent"], "image": "other:1"}},
+        {"intent": {**manifest["spec"]["intent"], "config": {"logLevel": "debug"}}},
+        {"intent": {**manifest["spec"]["intent"], "scheduling": {"nodeSelector": {"a": "b"}}}},
     ):
-        changed = copy.deepcopy(dict(made))
+        changed = copy.deepcopy(dict(manifest))
         changed["spec"] |= change
         with pytest.raises(KubectlError, match="only approved and aborted"):
             shop.kubectl.apply(changed)
-    shop.kubectl.apply({**made, "spec": {**made["spec"], "aborted": True, "approved": True}})
+    shop.kubectl.apply(
+        {**manifest, "spec": {**manifest["spec"], "aborted": True, "approved": True}}
+    )
     stored = shop.get("bookstorereleases", "demo-r1")
     assert stored is not None
     assert stored["spec"]["aborted"] is True
-    assert stored["spec"]["intent"] == made["spec"]["intent"], "nothing is pruned or added"
+    assert stored["spec"]["intent"] == manifest["spec"]["intent"], "nothing is pruned or added"
 
 
-def test_kubectl_scale_and_defaults(shop: Shop) -> None:
+def test_kubectl_scale_sets_replicas_and_unset_fields_get_defaults(shop: Shop) -> None:
     shop.apply(replicas=2)
     shop.kubectl("scale", "bs/demo", "--replicas=5")
     stored = shop.store()
@@ -92,5 +94,5 @@ def test_kubectl_scale_and_defaults(shop: Shop) -> None:
     assert stored["spec"]["replicas"] == 5
     assert stored["spec"]["database"]["embedded"]["storage"]["size"] == "1Gi"
     plain = bookstore()
-    read, told = (BookStore.model_validate(each).spec for each in (stored, plain))
-    assert intent_of(read) == intent_of(told), "the API server's defaults are the model's"
+    from_server, from_model = (BookStore.model_validate(raw).spec for raw in (stored, plain))
+    assert intent_of(from_server) == intent_of(from_model), "the API server has the same defaults"

@@ -1,4 +1,4 @@
-"""What all models share: naming, times, quantities, and rules that the API server checks."""
+"""What all models share: field names, times, quantities, and rules that the API server checks."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 
 class Part(BaseModel):
-    """A part of an object: camelCase outside, frozen, blind to fields that it does not know.
+    """A part of an object: camelCase in JSON, immutable; unknown fields are ignored.
 
-    The API server prunes and refuses unknown fields; a model that refused them as well would keep
-    an older operator from reading an object that a newer one wrote.
+    The API server prunes or rejects unknown fields. If the model rejected them too, an older
+    operator could not read an object that a newer one wrote.
     """
 
     model_config = ConfigDict(
@@ -41,12 +41,12 @@ class Part(BaseModel):
     )
 
     def manifest(self) -> dict[str, Any]:
-        """Return the part as JSON data, without what is unset."""
+        """Return the part as JSON data, without unset fields."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 def group(factory: Callable[[], Part], description: str) -> Any:
-    """Return an optional group of fields that the API server fills in with its defaults."""
+    """Return an optional group of fields, for which the API server fills in the defaults."""
     default = factory().model_dump(mode="json", exclude_unset=True)
     return Field(
         default_factory=factory, description=description, json_schema_extra={"default": default}
@@ -54,7 +54,12 @@ def group(factory: Callable[[], Part], description: str) -> Any:
 
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
-    """Return the schema extra of CEL rules, each with the sentence for whoever breaks it."""
+    """Return the schema extra for CEL rules.
+
+    Args:
+        pairs: the rule and the message that the API server gives when it does not hold.
+
+    """
     return {
         "x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in pairs]
     }
@@ -65,10 +70,10 @@ def _rfc3339(moment: datetime) -> str:
 
 
 Time = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
-"""A moment, in whole seconds and UTC when written, as the Kubernetes API does."""
+"""A point in time; written in UTC and whole seconds, as Kubernetes' metav1.Time is."""
 
 COMPARED = {"compared": True}
-"""The context of a dump that is to be compared: each amount is written in one way only."""
+"""Serialization context in which a quantity has one canonical form, so that dumps compare equal."""
 
 
 def _quantity(text: str, info: SerializationInfo) -> str:
@@ -88,17 +93,17 @@ Quantity = Annotated[
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "pattern": QUANTITY,
             "maxLength": 20,
-            "minimum": 0,  # of an amount that is given as a number
+            "minimum": 0,  # where the quantity is given as a number
         }
     ),
 ]
-"""An amount of CPU, memory or storage, as in `500m` or `1Gi`."""
+"""A quantity of CPU, memory or storage, as in `500m` or `1Gi`."""
 
 SmallText = Annotated[str, Field(max_length=253)]
 ObjectName = Annotated[
     str, Field(max_length=253, pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1)
 ]
-"""The name of an object, as most kinds have it."""
+"""The name of an object: a DNS subdomain (RFC 1123), as most kinds require."""
 DataKey = Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 """A key of a Secret."""
 _WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
@@ -109,7 +114,7 @@ LabelKey = Annotated[
 
 
 class Metadata(Part):
-    """The standard fields of an object's metadata that decisions need."""
+    """The fields of ObjectMeta that decisions need."""
 
     name: str
     namespace: str = "default"

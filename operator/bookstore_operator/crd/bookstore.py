@@ -1,4 +1,4 @@
-"""BookStore: what the user wants, and what the operator says about it."""
+"""BookStore: the desired state (spec) and the observed state (status)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MAX_NAME_LENGTH = 40
 
 
 class Environment(StrEnum):
-    """What the API runs as."""
+    """The environment that the API runs in."""
 
     PRODUCTION = "production"
     STAGING = "staging"
@@ -43,7 +43,7 @@ class Environment(StrEnum):
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of volumes and their password when the BookStore is deleted."""
+    """Whether volumes and their password are kept when the BookStore is deleted."""
 
     RETAIN = "Retain"
     DELETE = "Delete"
@@ -54,64 +54,71 @@ class BookStoreSpec(
     json_schema_extra=rules(
         (
             "!(has(self.replicas) && has(self.autoscaling))",
-            "give one of replicas and autoscaling, not both",
+            "only one of replicas and autoscaling may be set",
         ),
         (
             "self.environment == 'development' || !has(self.config.corsOrigins) "
             "|| !('*' in self.config.corsOrigins)",
-            "config.corsOrigins may have the wildcard * in environment development only: "
-            "name the origins",
+            "config.corsOrigins may contain the wildcard * in environment development only: "
+            "list the origins",
         ),
     ),
 ):
-    """What the user wants. Only `image` is required."""
+    """The desired state of a BookStore. Only `image` is required."""
 
     image: str = Field(
         min_length=1,
         max_length=500,
         pattern=r"^\S+$",
-        description="The API's image. Changing it starts a release; use digests in production.",
+        description="Image of the API. A change starts a release. Use a digest in production.",
     )
-    environment: Environment = Field(Environment.PRODUCTION, description="What the API runs as.")
+    environment: Environment = Field(
+        Environment.PRODUCTION, description="Environment that the API runs in."
+    )
     image_pull_policy: PullPolicy = Field(
         PullPolicy.IF_NOT_PRESENT, description="When a node pulls the image."
     )
     image_pull_secrets: Annotated[list[ImagePullSecret], Field(max_length=10)] = Field(
-        default_factory=list, description="Secrets of the same namespace to pull the image with."
+        default_factory=list,
+        description="Secrets in the same namespace with credentials to pull the image.",
     )
     replicas: int | None = Field(
         None,
         ge=0,
         le=1000,
-        description="How many API Pods serve; 2 when neither this nor `autoscaling` is given.",
+        description="Number of API Pods. Defaults to 2 if `autoscaling` is not set either.",
     )
     autoscaling: Autoscaling | None = Field(
-        None, description="Let the API's replicas follow its CPU use."
+        None, description="Scale the API's replicas by CPU utilization."
     )
-    database: Database = group(embedded_database, "Where the books are kept.")
+    database: Database = group(embedded_database, "Database that stores the books.")
     cache: Cache | None = Field(
-        None, description="A Redis for what the API's processes share; none when unset."
+        None,
+        description="Redis or Valkey for state that the API's processes share. No cache if unset.",
     )
-    staff: Staff = group(Staff, "The token that writes to the API need.")
-    migration: Migration = group(Migration, "How the schema is changed.")
-    rollout: Rollout = group(Rollout, "How a release goes on.")
-    backup: Backup | None = Field(None, description="Dumps of the database on a schedule.")
+    staff: Staff = group(Staff, "Token that clients must send to write through the API.")
+    migration: Migration = group(Migration, "How the database schema is migrated.")
+    rollout: Rollout = group(Rollout, "How a release is rolled out.")
+    backup: Backup | None = Field(None, description="Scheduled dumps of the database.")
     config: Config = group(Config, "Settings of the API.")
     resources: Resources = group(api_resources, "CPU and memory of each API Pod.")
-    scheduling: Scheduling = group(Scheduling, "Where Pods run.")
-    service: Service = group(Service, "The Service that users reach.")
-    network_policy: NetworkPolicy = group(NetworkPolicy, "Who may open connections to the Pods.")
+    scheduling: Scheduling = group(Scheduling, "Constraints on the nodes that API Pods run on.")
+    service: Service = group(Service, "Service that exposes the API.")
+    network_policy: NetworkPolicy = group(
+        NetworkPolicy, "Which Pods may connect to the API, the database and the cache."
+    )
     monitoring: Monitoring = group(
-        Monitoring, "How the API's Pods are found by what collects metrics."
+        Monitoring, "How Prometheus and other collectors find the API's Pods."
     )
     deletion_policy: DeletionPolicy = Field(
         DeletionPolicy.RETAIN,
-        description="What becomes of the volumes of database and backups, and of the generated "
-        "password, when the BookStore is deleted. What is retained is taken up again by a "
-        "BookStore of the same name.",
+        description="Whether the volumes of the database and the backups, and the generated "
+        "database password, are kept when the BookStore is deleted. A new BookStore with the same "
+        "name uses retained volumes again.",
     )
     paused: bool = Field(
-        False, description="Write nothing but status: an administrator works by hand."
+        False,
+        description="Suspend reconciliation. While true, the operator updates only the status.",
     )
 
 

@@ -1,8 +1,8 @@
-"""What a change of each field of a BookStore's spec does, and what a release's intent is.
+"""The effect of a change of each field of a BookStore's spec, and the intent of a release.
 
-The intent is the part of the spec that makes a release. It is compared after both sides went
-through the same model: a default that a newer operator adds is then on both sides, and releases
-nothing. Nor does an amount that is written otherwise, `0.5` for `500m`.
+The intent is the part of the spec whose change starts a release. Both sides of a comparison go
+through the same model first: a default that a newer operator adds is then on both sides and starts
+no release, and neither does another notation of a quantity (`0.5` for `500m`).
 """
 
 from __future__ import annotations
@@ -49,18 +49,18 @@ EFFECTS: Mapping[str, Effect] = {
     "deletionPolicy": Effect.IN_PLACE,
     "paused": Effect.NEITHER,
 }
-"""By path; what is said of a group holds for all fields in it that have no line of their own."""
+"""The effect by path. The effect of a group holds for all its fields without an entry."""
 
 
 def intent_of(spec: BookStoreSpec, effects: Mapping[str, Effect] = EFFECTS) -> dict[str, Any]:
-    """Return the part of a spec that makes a release, with all its defaults written out."""
-    everything = spec.model_dump(mode="json", exclude_none=True)
-    return _picked(everything, effects)
+    """Return the part of a spec whose change starts a release, with defaults filled in."""
+    whole_spec = spec.model_dump(mode="json", exclude_none=True)
+    return _select(whole_spec, effects)
 
 
 def compared(spec: BookStoreSpec, effects: Mapping[str, Effect] = EFFECTS) -> dict[str, Any]:
-    """Return a spec's intent as it is compared, each amount written in one way only."""
-    return _picked(spec.model_dump(mode="json", exclude_none=True, context=COMPARED), effects)
+    """Return a spec's intent for a comparison, with quantities in canonical form."""
+    return _select(spec.model_dump(mode="json", exclude_none=True, context=COMPARED), effects)
 
 
 def normalized(
@@ -68,19 +68,19 @@ def normalized(
     model: type[BookStoreSpec] = BookStoreSpec,
     effects: Mapping[str, Effect] = EFFECTS,
 ) -> dict[str, Any]:
-    """Return a stored intent as today's model reads it, to be compared with `compared`."""
+    """Return a stored intent as the current model reads it, to compare with `compared`."""
     return compared(model.model_validate(intent), effects)
 
 
 def intent_schema(model: type[BookStoreSpec]) -> Schema:
     """Return the schema of an intent: no defaults, no rules, nothing required.
 
-    It is a record: what was true when it was written needs no second judgment. It has all its
-    fields typed, for CEL sees only those.
+    An intent is a record that was validated when it was written. All its fields are typed, because
+    CEL rules can read typed fields only.
     """
-    properties = _picked_schema(structural(model)["properties"])
-    bare: Schema = _bare({"type": "object", "properties": properties})
-    return bare
+    properties = _select_schema(structural(model)["properties"])
+    types_only: Schema = _types_only({"type": "object", "properties": properties})
+    return types_only
 
 
 Path: TypeAlias = tuple[str, ...]
@@ -90,8 +90,8 @@ def _paths(effects: Mapping[str, Effect]) -> list[Path]:
     return [tuple(path.split(".")) for path, effect in effects.items() if effect is Effect.RELEASE]
 
 
-def _excepted(path: Path, effects: Mapping[str, Effect]) -> list[Path]:
-    """Return what lies within a path and has another effect, relative to it."""
+def _exceptions(path: Path, effects: Mapping[str, Effect]) -> list[Path]:
+    """Return the paths below a path that have another effect, relative to it."""
     others = (tuple(other.split(".")) for other in effects)
     return [
         other[len(path) :]
@@ -101,57 +101,59 @@ def _excepted(path: Path, effects: Mapping[str, Effect]) -> list[Path]:
     ]
 
 
-def _picked(values: Mapping[str, Any], effects: Mapping[str, Effect]) -> dict[str, Any]:
-    picked: dict[str, Any] = {}
+def _select(values: Mapping[str, Any], effects: Mapping[str, Effect]) -> dict[str, Any]:
+    selection: dict[str, Any] = {}
     for path in _paths(effects):
         *groups, name = path
         source: Mapping[str, Any] = values
-        target = picked
+        target = selection
         for group in groups:
             source = source.get(group, {})
             target = target.setdefault(group, {}) if name in source else target
         if name in source:
-            target[name] = _without(source[name], _excepted(path, effects))
-    return picked
+            target[name] = _without(source[name], _exceptions(path, effects))
+    return selection
 
 
 def _without(value: Any, paths: list[Path]) -> Any:
-    """Return a value without what lies at these paths in it."""
+    """Return a value without the fields at these paths."""
     for name, *inner in paths:
         if isinstance(value, Mapping) and name in value:
-            rest = {key: kept for key, kept in value.items() if key != name}
+            rest = {key: item for key, item in value.items() if key != name}
             value = {**rest, name: _without(value[name], [tuple(inner)])} if inner else rest
     return value
 
 
-def _picked_schema(properties: Schema) -> Schema:
-    picked: Schema = {}
+def _select_schema(properties: Schema) -> Schema:
+    selection: Schema = {}
     for path in _paths(EFFECTS):
         *groups, name = path
-        source, target = properties, picked
+        source, target = properties, selection
         for group in groups:
             inner = target.setdefault(group, {"type": "object", "properties": {}})
             source, target = source[group]["properties"], inner["properties"]
-        within = [_schema_path(excepted) for excepted in _excepted(path, EFFECTS)]
-        target[name] = _without(source[name], within)
-    return picked
+        exceptions = [_schema_path(exception) for exception in _exceptions(path, EFFECTS)]
+        target[name] = _without(source[name], exceptions)
+    return selection
 
 
 def _schema_path(path: Path) -> Path:
     return tuple(part for name in path for part in ("properties", name))
 
 
-def _bare(node: Any) -> Any:
+def _types_only(node: Any) -> Any:
+    """Return a schema without defaults, rules, descriptions, patterns and required fields."""
     if not isinstance(node, dict):
         return node
-    kept = {
+    typed = {
         key: value
         for key, value in node.items()
         if key not in {"default", "required", "x-kubernetes-validations", "description", "pattern"}
     }
-    if "properties" in kept:
-        kept["properties"] = {name: _bare(field) for name, field in kept["properties"].items()}
+    if "properties" in typed:
+        fields = typed["properties"].items()
+        typed["properties"] = {name: _types_only(field) for name, field in fields}
     for key in ("items", "additionalProperties"):
-        if key in kept:
-            kept[key] = _bare(kept[key])
-    return kept
+        if key in typed:
+            typed[key] = _types_only(typed[key])
+    return typed

@@ -15,8 +15,8 @@ SUFFIXES: Mapping[str, Fraction] = {
 
 
 def amount(quantity: object) -> Fraction | None:
-    """Return a quantity as an exact number, or None for what is none."""
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", str(quantity))
-    if found is None or found[2] not in SUFFIXES:
+    """Return a quantity as an exact number; None if it is not a quantity."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)", str(quantity))
+    if match is None or match[2] not in SUFFIXES:
         return None
-    return Fraction(found[1]) * SUFFIXES[found[2]]
+    return Fraction(match[1]) * SUFFIXES[match[2]]

@@ -24,55 +24,63 @@ class Color(StrEnum):
 
     @property
     def other(self) -> Color:
-        """The color that this one is not."""
+        """The other color."""
         return Color.GREEN if self is Color.BLUE else Color.BLUE
 
 
 class Result(StrEnum):
-    """How a release stands. Without one it is on its way to be promoted."""
+    """The result of a release. A release without one is still to be promoted."""
 
     PROMOTED = "Promoted"
-    """It serves; what is left is the end of the old color."""
+    """The release serves; its Drain stage is not complete yet."""
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     SUPERSEDED = "Superseded"
 
 
 IMMUTABLE = rules(
-    ("self == oldSelf", "a BookStoreRelease is a record: only approved and aborted change")
+    ("self == oldSelf", "a BookStoreRelease is a record: only approved and aborted can be changed")
 )
 
 
 class ReleaseSpec(Part):
-    """What was asked for. Immutable, but for what people decide about it."""
+    """What the release deploys. Immutable, except for `approved` and `aborted`."""
 
     store_name: SmallText = Field(
-        description="The BookStore it belongs to.", json_schema_extra=IMMUTABLE
+        description="Name of the BookStore that the release belongs to.",
+        json_schema_extra=IMMUTABLE,
     )
     revision: int = Field(
         ge=1,
-        description="Counts what was asked for.",
+        description="Sequence number of the intent. Retries of a release keep its revision.",
         json_schema_extra=IMMUTABLE,
     )
     attempt: int = Field(
-        1, ge=1, description="Counts the attempts at the revision.", json_schema_extra=IMMUTABLE
+        1,
+        ge=1,
+        description="Number of this attempt to release the revision, from 1.",
+        json_schema_extra=IMMUTABLE,
     )
-    color: Color = Field(description="Where it runs.", json_schema_extra=IMMUTABLE)
+    color: Color = Field(
+        description="Color whose Deployment runs the release.", json_schema_extra=IMMUTABLE
+    )
     intent: dict[str, Any] = Field(
-        description="The part of the BookStore's spec that it makes true.",
+        description="Part of the BookStore's spec that the release deploys.",
         json_schema_extra={**IMMUTABLE, **intent_schema(BookStoreSpec)},
     )
     pod_template: str = Field(
         max_length=65536,
-        description="The Pod template that the operator of that day made of the intent: a newer "
-        "operator makes no other of it. JSON as text, for CEL guards no untyped object.",
+        description="Pod template of the API, rendered from the intent when the release was "
+        "created. A newer operator does not render it again. JSON in a string, because CEL rules "
+        "can't protect an untyped object.",
         json_schema_extra=IMMUTABLE,
     )
     approved: bool | None = Field(
-        None, description="Set by people: it may be promoted. Nothing waits for it yet."
+        None, description="Set to true to approve the promotion. Not evaluated yet."
     )
     aborted: bool | None = Field(
-        None, description="Set by people: give up. What serves goes on serving."
+        None,
+        description="Set to true to abort the release. The active release continues to serve.",
     )
 
     def template(self) -> dict[str, Any]:
@@ -82,23 +90,29 @@ class ReleaseSpec(Part):
 
 
 class ReleaseStatus(Part):
-    """The durable record of what can't be observed."""
+    """Progress and result of the release: the durable record of what can't be observed."""
 
-    stage: str | None = Field(None, description="The stage it is at, or ended at.")
-    stage_started_at: Time | None = Field(None, description="When that stage began.")
-    attempts: int = Field(0, description="Migration Jobs started so far.")
-    result: Result | None = Field(None, description="How it stands.")
-    reason: str = Field("", description="Why, as a word for programs.")
-    message: str = Field("", description="Why, as a sentence for people.")
-    promoted_at: Time | None = Field(None, description="When it became active.")
+    stage: str | None = Field(None, description="Current stage, or the last one that was entered.")
+    stage_started_at: Time | None = Field(None, description="When the stage was entered.")
+    attempts: int = Field(0, description="Number of migration Jobs started.")
+    result: Result | None = Field(
+        None, description="Result of the release. Unset while it is to be promoted."
+    )
+    reason: str = Field("", description="Machine-readable reason in CamelCase.")
+    message: str = Field("", description="Human-readable message with details.")
+    promoted_at: Time | None = Field(None, description="When the release was promoted.")
     served_at: Time | None = Field(
         None,
-        description="When the active Service's endpoints were its Pods and no others: from then "
-        "on the old color is kept warm.",
+        description="When the endpoints of the active Service were first this release's Pods only. "
+        "`rollout.scaleDownDelaySeconds` counts from this time.",
     )
-    demoted_at: Time | None = Field(None, description="When its color was given up.")
+    demoted_at: Time | None = Field(
+        None, description="When the release was retired and its color became free."
+    )
     schema_revisions: list[str] = Field(
-        default_factory=list, alias="schema", description="The schema after its migration."
+        default_factory=list,
+        alias="schema",
+        description="Schema revisions of the database after the migration.",
     )
 
 
@@ -118,5 +132,5 @@ class BookStoreRelease(Part):
 
     @property
     def in_flight(self) -> bool:
-        """Whether it is on its way to be promoted."""
+        """Whether the release is still to be promoted."""
         return self.status.result is None

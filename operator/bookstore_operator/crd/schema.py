@@ -1,4 +1,4 @@
-"""The CRDs, made from the models. `python -m bookstore_operator.crd.schema --output crds`."""
+"""Generate the CRDs from the models: `python -m bookstore_operator.crd.schema --output crds`."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NAME_RULES = rules(
     (
         f"self.metadata.name.size() <= {bookstore.MAX_NAME_LENGTH}",
         f"the name of a BookStore may have {bookstore.MAX_NAME_LENGTH} characters at most: "
-        "the names of what it owns begin with it",
+        "the names of the objects that it owns begin with it",
     ),
     (
         "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-        "the name of a BookStore begins with a letter and has only small letters, digits and "
-        "hyphens: a Service bears it",
+        "the name of a BookStore must begin with a letter and contain only lowercase letters, "
+        "digits and hyphens: a Service has the same name",
     ),
     (
         "!self.metadata.name.endsWith('-db') && !self.metadata.name.endsWith('-cache')",
         "the name of a BookStore must not end in -db or -cache: "
-        "it would be that of another BookStore's database or cache",
+        "it would collide with the name of another BookStore's database or cache",
     ),
 )
 
@@ -46,25 +46,25 @@ def _column(
 
 
 STORE_COLUMNS = [
-    _column("Ready", _condition("Ready"), description="Whether all is as asked for"),
-    _column("Reason", _condition("Ready", "reason"), description="Why it is ready or not"),
-    _column("Active", ".status.active.color", description="The color that serves users"),
-    _column("Image", ".status.active.image", description="The image that serves users"),
-    _column("Replicas", ".status.readyReplicas", "integer", "Pods that are ready to serve"),
-    _column("Schema", ".status.schema", description="The newest schema revision applied"),
-    _column("Backup", ".status.lastBackupAt", "date", "Age of the last good backup"),
+    _column("Ready", _condition("Ready"), description="Whether the spec is fully rolled out"),
+    _column("Reason", _condition("Ready", "reason"), description="Reason of the Ready condition"),
+    _column("Active", ".status.active.color", description="Color that serves users"),
+    _column("Image", ".status.active.image", description="Image that serves users"),
+    _column("Replicas", ".status.readyReplicas", "integer", "Number of ready Pods"),
+    _column("Schema", ".status.schema", description="Newest schema revision applied"),
+    _column("Backup", ".status.lastBackupAt", "date", "Age of the last successful backup"),
     _column("Age", ".metadata.creationTimestamp", "date", "Age of the BookStore"),
 ]
 
 RELEASE_COLUMNS = [
-    _column("Store", ".spec.storeName", description="The BookStore"),
-    _column("Revision", ".spec.revision", "integer", "Counts what was asked for"),
-    _column("Color", ".spec.color", description="Where it runs"),
-    _column("Image", ".spec.intent.image", description="Its image"),
-    _column("Stage", ".status.stage", description="The stage it is at, or ended at"),
-    _column("Result", ".status.result", description="How it ended, or Promoted"),
+    _column("Store", ".spec.storeName", description="BookStore that it belongs to"),
+    _column("Revision", ".spec.revision", "integer", "Sequence number of the intent"),
+    _column("Color", ".spec.color", description="Color whose Deployment runs it"),
+    _column("Image", ".spec.intent.image", description="Image that it deploys"),
+    _column("Stage", ".status.stage", description="Current or last stage"),
+    _column("Result", ".status.result", description="Result, or Promoted while it drains"),
     _column("Age", ".metadata.creationTimestamp", "date", "Age of the release"),
-    _column("Message", ".status.message", description="Why", priority=1),
+    _column("Message", ".status.message", description="Details of the state", priority=1),
 ]
 
 
@@ -93,7 +93,7 @@ def crds() -> list[dict[str, Any]]:
     ]
 
 
-def _crd(  # noqa: PLR0913 - each is one line of a CRD
+def _crd(  # noqa: PLR0913 - one argument per line of a CRD
     model: type[BaseModel],
     plural: str,
     short: str,
@@ -157,14 +157,14 @@ def _root_schema(model: type[BaseModel], root_rules: Schema) -> Schema:
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML without anchors: a CRD is read by people."""
+    """Writes YAML without anchors, which are hard to read in a CRD."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the interface of PyYAML
         return True
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write each CRD to a file of its own."""
+    """Write each CRD to its own file and return the exit code."""
     parser = argparse.ArgumentParser(description="Write the CRDs of the operator as YAML.")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write to")
     output: Path = parser.parse_args(arguments).output

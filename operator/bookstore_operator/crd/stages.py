@@ -1,7 +1,7 @@
 """The stages of a release, in order: the one list of them, as data.
 
-A stage's code is in releases/stages/, in the file that bears its name. Serving, conditions, events
-and `make demo` read this list, so that a new stage is a line here and a file there.
+The code of a stage is in the file of the same name in releases/stages/. Serving, conditions, events
+and `make demo` read this list, so a new stage needs one entry here and one file there.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from pydantic.alias_generators import to_snake
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What everybody but the stage itself has to know of it."""
+    """The properties of a stage that other modules need."""
 
     name: str
-    """As `status.stage` of a release has it."""
+    """The value of a release's `status.stage`."""
     sentence: str
-    """What is true when it has passed, for people."""
+    """What is true when the stage is complete; `make demo` prints it."""
     needs_idle_color: bool = False
     """The release's Pods run on the idle color, so its Deployment must not be scaled to 0."""
     touches_database: bool = False
-    """It changes the schema."""
+    """The stage changes the schema."""
     deadline: str | None = None
-    """The field of the spec that says how long it may take, in seconds; no limit if None."""
+    """The field of the spec with the stage's time limit in seconds; None: no limit."""
 
     @property
     def module(self) -> str:
-        """The name of its file in releases/stages/ and of its function there."""
+        """The name of the stage's module in releases/stages/ and of the function in it."""
         return to_snake(self.name)
 
     def deadline_seconds(self, spec: BaseModel) -> int | None:
-        """Return how long it may take by a BookStore's spec; None if there is no limit."""
+        """Return the stage's time limit in a BookStore's spec; None if it has no limit."""
         value: object = spec
         for field in self.deadline.split(".") if self.deadline else ():
             value = getattr(value, to_snake(field))
@@ -54,51 +54,51 @@ STAGES: tuple[Stage, ...] = (
         needs_idle_color=True,
         deadline="rollout.progressDeadlineSeconds",
     ),
-    # From here on the release's color is the active one; the old one is kept warm by history.py.
-    Stage("Drain", "the old color is given up"),
+    # From here on the release's color is the active one; history.py keeps the old one running.
+    Stage("Drain", "the old color is scaled to 0"),
 )
 
 
 def find_stage(name: str | None) -> Stage | None:
-    """Return a stage by its name; None before the first and for one of a newer operator."""
+    """Return a stage by its name; None for None and for a stage that only a newer operator has."""
     return next((stage for stage in STAGES if stage.name == name), None)
 
 
 def stages_from(name: str | None) -> tuple[Stage, ...]:
-    """Return a stage and those behind it; all of them if it is None, before the first.
+    """Return a stage and those after it; all stages for None, before the first.
 
     Raises:
-        ValueError: only a newer operator knows such a stage.
+        ValueError: this operator has no such stage.
 
     """
     if name is None:
         return STAGES
     stage = find_stage(name)
     if stage is None:
-        message = f"stage {name} is not one of this operator's, but of a newer one"
+        message = f"stage {name} is unknown to this operator: a newer one wrote it"
         raise ValueError(message)
     return STAGES[STAGES.index(stage) :]
 
 
 def stages_until_switch() -> tuple[Stage, ...]:
-    """Return the stages that a release passes before users are sent to it."""
+    """Return the stages before users are sent to a release, up to Switch."""
     last = max(index for index, stage in enumerate(STAGES) if stage.needs_idle_color)
     return STAGES[: last + 1]
 
 
 def needs_idle_color(name: str | None) -> bool:
-    """Whether a release that is at this stage has its Pods on the idle color.
+    """Whether a release at this stage has its Pods on the idle color.
 
-    Of a stage that only a newer operator knows it is assumed.
+    True for an unknown stage: a newer operator wrote it, and its Pods must not be scaled to 0.
     """
     stage = find_stage(name)
     return stage.needs_idle_color if stage else name is not None
 
 
 def is_expanded(name: str | None) -> bool:
-    """Whether a release that is at this stage has the schema that its code needs.
+    """Whether the schema is migrated for a release at this stage.
 
-    It has when every stage is behind it that touches the database before the code is started.
+    True if all stages are complete that touch the database before the release's Pods start.
     """
     if name is None:
         return False

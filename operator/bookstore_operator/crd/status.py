@@ -1,4 +1,4 @@
-"""`status` of a BookStore: what the operator says, for people."""
+"""`status` of a BookStore: the observed state, for people and tools."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CONDITION_TYPES = (
     *(AVAILABLE, READY, RECONCILING, STALLED),
     *(DATABASE_MIGRATED, BACKUP_HEALTHY, AUTOSCALING_HEALTHY, CACHE_HEALTHY),
 )
-"""In the order in which they are written."""
+"""All condition types, in the order of `status.conditions`."""
 
 
 class ConditionStatus(StrEnum):
-    """Whether a condition holds."""
+    """The status of a condition."""
 
     TRUE = "True"
     FALSE = "False"
@@ -35,44 +35,50 @@ class ConditionStatus(StrEnum):
 
 
 class Condition(Part):
-    """One aspect of the state, by the Kubernetes conventions."""
+    """One aspect of the observed state, as in metav1.Condition."""
 
-    type: str = Field(description="Which aspect.", max_length=63)
-    status: ConditionStatus = Field(description="Whether it holds.")
-    reason: str = Field(description="Why, as a word for programs.", max_length=100)
-    message: str = Field("", description="Why, as a sentence for people.", max_length=4096)
-    observed_generation: int = Field(0, description="The generation of the spec it is about.")
-    last_transition_time: Time = Field(description="Since when the status is what it is.")
+    type: str = Field(description="Type of the condition.", max_length=63)
+    status: ConditionStatus = Field(description="Status of the condition.")
+    reason: str = Field(description="Machine-readable reason in CamelCase.", max_length=100)
+    message: str = Field("", description="Human-readable message with details.", max_length=4096)
+    observed_generation: int = Field(
+        0, description="Generation of the spec that the condition was computed from."
+    )
+    last_transition_time: Time = Field(description="Last time the status of the condition changed.")
 
 
 class ActiveRelease(Part):
-    """What serves users."""
+    """The release that serves users."""
 
-    release: str = Field(description="The BookStoreRelease.")
-    color: str = Field(description="Its color.")
-    revision: int = Field(description="Its revision.")
-    image: str = Field(description="Its image.")
-    promoted_at: Time | None = Field(None, description="When it was promoted.")
+    release: str = Field(description="Name of the BookStoreRelease.")
+    color: str = Field(description="Color of the release.")
+    revision: int = Field(description="Revision of the release.")
+    image: str = Field(description="Image of the release.")
+    promoted_at: Time | None = Field(None, description="When the release was promoted.")
 
 
 class BookStoreStatus(Part):
-    """What the operator says, for people: nothing is decided by it."""
+    """The observed state of a BookStore. Informational: the operator does not decide by it."""
 
     observed_generation: int = Field(
-        0, description="The generation of the spec that was looked at."
+        0, description="Generation of the spec that the status was computed from."
     )
     conditions: list[Condition] = Field(
         default_factory=list,
-        description=f"{', '.join(CONDITION_TYPES)}.",
+        description=f"Conditions: {', '.join(CONDITION_TYPES)}.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
-    release: str | None = Field(None, description="The newest BookStoreRelease.")
-    stage: str | None = Field(None, description="The stage it is at, while it goes on.")
-    active: ActiveRelease | None = Field(None, description="What serves users.")
-    replicas: int = Field(0, description="Pods of the active color.")
-    ready_replicas: int = Field(0, description="Those of them that are ready.")
-    selector: str = Field("", description="The label selector of the active color's Pods.")
-    schema_revision: str | None = Field(
-        None, alias="schema", description="The newest schema revision that is applied."
+    release: str | None = Field(None, description="Name of the newest BookStoreRelease.")
+    stage: str | None = Field(
+        None, description="Stage of the newest release, until it is complete."
     )
-    last_backup_at: Time | None = Field(None, description="When the last backup succeeded.")
+    active: ActiveRelease | None = Field(None, description="Release that serves users.")
+    replicas: int = Field(0, description="Number of Pods of the active color.")
+    ready_replicas: int = Field(0, description="Number of ready Pods of the active color.")
+    selector: str = Field("", description="Label selector for the Pods of the active color.")
+    schema_revision: str | None = Field(
+        None, alias="schema", description="Newest schema revision that is applied."
+    )
+    last_backup_at: Time | None = Field(
+        None, description="When the last successful backup completed."
+    )

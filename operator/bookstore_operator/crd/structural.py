@@ -1,6 +1,6 @@
-"""From pydantic's JSON schema to the structural schema that a CRD must have.
+"""Convert pydantic's JSON schema to the structural schema that a CRD must have.
 
-References are written out, `anyOf … null` becomes an optional field, and titles go.
+References are inlined, `anyOf … null` becomes an optional field, and titles are dropped.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DROPPED = frozenset({"title", "$defs", "discriminator"})
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """Return the structural schema of a model, as the API server sees its objects."""
+    """Return the structural schema of a model, in the form that a CRD needs."""
     raw = model.model_json_schema(by_alias=True, mode="validation")
     return _flat(raw, raw.get("$defs", {}))
 
@@ -40,7 +40,7 @@ def _flat(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def _inlined(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """Write a reference out; what stands beside it (a description) wins over what it names."""
+    """Inline a reference; keys beside it (a description) take precedence over its target's."""
     if "$ref" not in node:
         return node
     target = definitions[node["$ref"].rsplit("/", 1)[-1]]
@@ -54,7 +54,7 @@ def _inlined(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def _without_null(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """Turn `anyOf: [X, null]` into X: a field that may be absent."""
+    """Return `anyOf: [X, null]` as X: a field that may be absent."""
     choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
     if len(choices) != 1:
         return node

@@ -54,5 +54,5 @@ def test_a_deadline_is_a_field_of_the_spec() -> None:
 def test_a_release_is_taken_further_from_its_stage_on() -> None:
     assert stages_from(None) == STAGES
     assert stages_from("Switch") == STAGES[SWITCH:]
-    with pytest.raises(ValueError, match="OfANewerOperator is not one of this operator's"):
+    with pytest.raises(ValueError, match="OfANewerOperator is unknown to this operator"):
         stages_from("OfANewerOperator")

@@ -1,1 +1,1 @@
-"""The groups of fields of a BookStore's spec, a file each."""
+"""The groups of fields of a BookStore's spec, one file per group."""

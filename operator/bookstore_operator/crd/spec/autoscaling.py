@@ -1,4 +1,4 @@
-"""`spec.autoscaling`: replicas that follow the load."""
+"""`spec.autoscaling`: scale the API by CPU utilization."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ class Autoscaling(
     json_schema_extra=rules(
         (
             "self.minReplicas <= self.maxReplicas",
-            "autoscaling.minReplicas must not be larger than autoscaling.maxReplicas",
+            "autoscaling.minReplicas must not be greater than autoscaling.maxReplicas",
         )
     ),
 ):
-    """The API's replicas follow its CPU use."""
+    """Scale the API's replicas by CPU utilization, with a HorizontalPodAutoscaler."""
 
-    min_replicas: int = Field(2, ge=1, le=1000, description="Never fewer than this.")
-    max_replicas: int = Field(ge=1, le=1000, description="Never more than this.")
+    min_replicas: int = Field(2, ge=1, le=1000, description="Minimum number of API Pods.")
+    max_replicas: int = Field(ge=1, le=1000, description="Maximum number of API Pods.")
     target_cpu_percent: int = Field(
-        70, ge=1, le=100, description="Mean CPU use to aim at, in percent of `resources.requests`."
+        70,
+        ge=1,
+        le=100,
+        description="Target for the average CPU utilization, in percent of "
+        "`resources.requests.cpu`.",
     )

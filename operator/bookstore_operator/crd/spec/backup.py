@@ -1,4 +1,4 @@
-"""`spec.backup`: dumps of the database on a schedule."""
+"""`spec.backup`: scheduled dumps of the database."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from bookstore_operator.crd.spec.storage import Storage
 
 
 class Backup(Part):
-    """Dumps of the database on a schedule, kept on a volume."""
+    """Scheduled dumps of the database, stored on a volume."""
 
     schedule: str = Field(
-        description="When, as a cron line in UTC: `17 3 * * *`.",
+        description="Schedule in cron format, in UTC. Example: `17 3 * * *`.",
         pattern=r"^(@(hourly|daily|weekly|monthly)|\S+ \S+ \S+ \S+ \S+)$",
         max_length=100,
     )
-    keep: int = Field(7, ge=1, le=1000, description="How many dumps are kept.")
-    storage: Storage = group(Storage, "Where the dumps are kept.")
+    keep: int = Field(7, ge=1, le=1000, description="Number of dumps to keep.")
+    storage: Storage = group(Storage, "Volume that the dumps are stored on.")
     timeout_seconds: int = Field(
-        3600, ge=60, le=86400, description="How long one backup may take, in seconds."
+        3600, ge=60, le=86400, description="Time limit of one backup, in seconds."
     )
-    suspend: bool = Field(False, description="Start no further backups.")
+    suspend: bool = Field(
+        False, description="Suspend further backups. A running one is not affected."
+    )

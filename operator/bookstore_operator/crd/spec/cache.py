@@ -1,4 +1,4 @@
-"""`spec.cache`: a Redis for what the API's processes share."""
+"""`spec.cache`: Redis or Valkey for state that the API's processes share."""
 
 from __future__ import annotations
 
@@ -32,23 +32,28 @@ class EmbeddedCache(
         (
             f"has(self.resources.limits) && has({_CACHE_LIMIT}) && "
             f"quantity(string({_CACHE_LIMIT})).compareTo(quantity('{SMALLEST_CACHE}')) >= 0",
-            "cache.embedded.resources.limits.memory is needed, "
-            f"{SMALLEST_CACHE} at least: the cache keeps what fits into it",
+            "cache.embedded.resources.limits.memory is required and must be at least "
+            f"{SMALLEST_CACHE}: it sets the size of the cache",
         )
     ),
 ):
-    """One Valkey server of the BookStore's own. It keeps nothing when it ends."""
+    """A Valkey server for this BookStore. It does not persist its data."""
 
     resources: Resources = group(
-        _cache_resources, "CPU and memory of the server; its memory limit is the cache's size."
+        _cache_resources,
+        "CPU and memory of the server. The memory limit sets the size of the cache.",
     )
 
 
 class ExternalCache(Part):
-    """A Redis or Valkey that someone else runs, told by a Secret of the same namespace."""
+    """A Redis or Valkey server outside the operator's control."""
 
-    secret_name: ObjectName = Field(description="The Secret with the URI of Redis.")
-    key: DataKey = Field("uri", description="The key of the URI (`redis://…`, `rediss://…`).")
+    secret_name: ObjectName = Field(
+        description="Secret in the same namespace that contains the URI of the server."
+    )
+    key: DataKey = Field(
+        "uri", description="Key of the Secret with the URI (`redis://…`, `rediss://…`)."
+    )
 
 
 class Cache(
@@ -56,15 +61,15 @@ class Cache(
     json_schema_extra=rules(
         (
             "has(self.embedded) != has(self.external)",
-            "give one of cache.embedded and cache.external",
+            "exactly one of cache.embedded and cache.external must be set",
         ),
     ),
 ):
-    """A Redis for what the API's processes share: exactly one of the two."""
+    """Redis or Valkey for state that the API's processes share. Set exactly one of the fields."""
 
     embedded: EmbeddedCache | None = Field(
-        None, description="One Valkey server of the BookStore's own."
+        None, description="Valkey server that the operator runs for this BookStore."
     )
     external: ExternalCache | None = Field(
-        None, description="A Redis or Valkey that someone else runs."
+        None, description="Redis or Valkey server outside the operator's control."
     )

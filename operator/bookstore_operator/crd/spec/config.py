@@ -15,7 +15,7 @@ from bookstore_operator.crd.base import (
 
 
 class LogLevel(StrEnum):
-    """How much the API says in its log."""
+    """The minimum level of the API's log lines."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -35,8 +35,8 @@ ProxyNetwork = Annotated[
         json_schema_extra=rules(
             (
                 "isCIDR(self) && cidr(self) == cidr(self).masked()",
-                "a trusted proxy is a network such as 10.0.0.0/8 or fd00::/8, "
-                "with no bits set behind its prefix",
+                "a trusted proxy must be a network such as 10.0.0.0/8 or fd00::/8, "
+                "with no host bits set",
             )
         ),
     ),
@@ -44,69 +44,81 @@ ProxyNetwork = Annotated[
 
 
 class RateLimits(Part):
-    """How many requests a client may send, counted by its address."""
+    """Limits on the number of requests from one client address."""
 
     reads: RateLimit | None = Field(
         None,
-        description="Of reads, for each API process: `6000/minute`; per second, minute or hour, "
-        "or `off`.",
+        description="Limit for reads, applied in each API process separately: a number per "
+        "`second`, `minute` or `hour`, or `off`. Example: `6000/minute`.",
     )
     writes: RateLimit | None = Field(
         None,
-        description="Of writes: `600/minute`, or `off`. For all processes together where there is "
-        "a cache, else for each.",
+        description="Limit for writes, in the same format. Applied across all API processes if a "
+        "cache is configured, else in each process separately. Example: `600/minute`.",
     )
 
 
 class Config(Part):
-    """Settings of the API. What is unset is as the image has it for the environment."""
+    """Settings of the API. Unset fields have the image's default for the environment."""
 
-    log_level: LogLevel = Field(LogLevel.INFO, description="How much the API says in its log.")
+    log_level: LogLevel = Field(LogLevel.INFO, description="Minimum level of the API's log lines.")
     drain_seconds: int = Field(
         5,
         ge=0,
         le=300,
-        description="From SIGTERM to closing the listening socket, in seconds.",
+        description="Time from SIGTERM until the API stops accepting connections, in seconds.",
     )
     shutdown_seconds: int = Field(
-        20, ge=1, le=600, description="How long requests in flight may take after that, in seconds."
+        20,
+        ge=1,
+        le=600,
+        description="Time limit for requests in flight after `drainSeconds`, in seconds.",
     )
     database_pool_size: int = Field(
-        5, ge=1, le=100, description="Connections that each API process holds open."
+        5, ge=1, le=100, description="Number of database connections of each API process."
     )
-    docs: bool | None = Field(None, description="Whether `/docs` and `/openapi.json` are served.")
+    docs: bool | None = Field(None, description="Serve `/docs` and `/openapi.json`.")
     cors_origins: Annotated[list[Origin], Field(max_length=50)] | None = Field(
         None,
-        description="Web pages of which origins may use the API: `https://shop.example`. All by "
-        "`*`, in development only.",
+        description="Origins whose web pages may call the API. Example: `https://shop.example`. "
+        "`*` allows all origins, in environment development only.",
     )
     trusted_proxies: Annotated[list[ProxyNetwork], Field(max_length=50)] | None = Field(
         None,
-        description="Networks of the proxies before the API, whose word about a client's address "
-        "is taken: `10.0.0.0/8`.",
+        description="Networks of the proxies in front of the API. The client address that they "
+        "add to `X-Forwarded-For` is trusted. Example: `10.0.0.0/8`.",
     )
-    rate_limits: RateLimits = group(RateLimits, "How many requests a client may send.")
+    rate_limits: RateLimits = group(
+        RateLimits, "Limits on the number of requests from one client address."
+    )
     max_body_bytes: int | None = Field(
-        None, ge=1024, le=100 * 1024 * 1024, description="The largest body of a request, in bytes."
+        None, ge=1024, le=100 * 1024 * 1024, description="Maximum size of a request body, in bytes."
     )
     max_header_bytes: int | None = Field(
-        None, ge=1024, le=1024 * 1024, description="The largest head of a request, in bytes."
+        None,
+        ge=1024,
+        le=1024 * 1024,
+        description="Maximum size of a request line and its headers, in bytes.",
     )
     header_seconds: int | None = Field(
-        None, ge=1, le=300, description="How long a client may take to send a head, in seconds."
+        None,
+        ge=1,
+        le=300,
+        description="Time limit for receiving a request line and its headers, in seconds.",
     )
     body_seconds: int | None = Field(
-        None, ge=1, le=3600, description="How long a client may take to send a body, in seconds."
+        None, ge=1, le=3600, description="Time limit for receiving a request body, in seconds."
     )
     connection_max_age_seconds: int | None = Field(
         None,
         ge=1,
         le=86400,
-        description="After how long a connection is closed behind an answer, in seconds.",
+        description="Maximum age of a client connection, in seconds. An older one is closed after "
+        "its current response.",
     )
     redis_timeout_milliseconds: int | None = Field(
         None,
         ge=1,
         le=10_000,
-        description="How long a request waits for the cache at most, in thousandths of a second.",
+        description="Time limit for a call to the cache, in milliseconds.",
     )

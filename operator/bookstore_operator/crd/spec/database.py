@@ -1,4 +1,4 @@
-"""`spec.database`: where the books are kept."""
+"""`spec.database`: the database that stores the books."""
 
 from __future__ import annotations
 
@@ -23,20 +23,23 @@ def _database_resources() -> Resources:
 
 
 class EmbeddedDatabase(Part):
-    """One PostgreSQL server of the BookStore's own, for development and demos: no failover."""
+    """A PostgreSQL server for this BookStore. For development and demos: it has no failover."""
 
-    storage: Storage = group(Storage, "Where the data is kept.")
+    storage: Storage = group(Storage, "Volume that the data is stored on.")
     resources: Resources = group(_database_resources, "CPU and memory of the server.")
 
 
 class ExternalDatabase(Part):
-    """A PostgreSQL database that someone else runs, told by a Secret of the same namespace."""
+    """A PostgreSQL database outside the operator's control."""
 
-    secret_name: ObjectName = Field(description="The Secret with the database's URI.")
-    key: DataKey = Field("uri", description="The key of the URI (`postgresql://…`).")
+    secret_name: ObjectName = Field(
+        description="Secret in the same namespace that contains the URI of the database."
+    )
+    key: DataKey = Field("uri", description="Key of the Secret with the URI (`postgresql://…`).")
     direct_key: DataKey | None = Field(
         None,
-        description="The key of a URI that bypasses a connection pooler; migrations prefer it.",
+        description="Key of the Secret with a URI that bypasses the connection pooler. Migrations "
+        "and backups use it if it is set.",
     )
 
 
@@ -45,25 +48,25 @@ class Database(
     json_schema_extra=rules(
         (
             "has(self.embedded) != has(self.external)",
-            "give one of database.embedded and database.external",
+            "exactly one of database.embedded and database.external must be set",
         ),
         (
             "has(self.external) == has(oldSelf.external)",
-            "a BookStore can't move between an embedded and an external database, "
-            "its books would stay behind: create another BookStore",
+            "a BookStore can't be changed between an embedded and an external database, because "
+            "its data would not be moved: create another BookStore",
         ),
     ),
 ):
-    """Where the books are kept: exactly one of the two."""
+    """Database that stores the books. Set exactly one of the fields."""
 
     embedded: EmbeddedDatabase | None = Field(
-        None, description="One PostgreSQL server of the BookStore's own."
+        None, description="PostgreSQL server that the operator runs for this BookStore."
     )
     external: ExternalDatabase | None = Field(
-        None, description="A PostgreSQL database that someone else runs."
+        None, description="PostgreSQL database outside the operator's control."
     )
 
 
 def embedded_database() -> Database:
-    """Return the default: a server of the BookStore's own."""
+    """Return the default: an embedded server."""
     return Database(embedded=EmbeddedDatabase())

@@ -21,6 +21,6 @@ class PullPolicy(StrEnum):
 
 
 class ImagePullSecret(Part):
-    """A Secret with a registry's credentials."""
+    """A Secret with the credentials of an image registry."""
 
-    name: ObjectName = Field(description="The Secret's name.")
+    name: ObjectName = Field(description="Name of the Secret.")

@@ -1,4 +1,4 @@
-"""`spec.migration`: how the schema is changed."""
+"""`spec.migration`: how the database schema is migrated."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from bookstore_operator.crd.base import (
 
 
 class Migration(Part):
-    """How the schema is changed."""
+    """How the database schema is migrated."""
 
     timeout_seconds: int = Field(
-        600, ge=1, le=86400, description="How long one attempt may take, in seconds."
+        600, ge=1, le=86400, description="Time limit of one attempt, in seconds."
     )
     attempts: int = Field(
         3,
         ge=1,
         le=20,
-        description="How often to try before the release fails. An unreachable or locked "
-        "database does not count: that is tried again for ever.",
+        description="Number of failed attempts after which the release fails. An attempt does not "
+        "count, and is retried indefinitely, if the database is unreachable, locked or out of disk "
+        "space, or if it rejects the credentials.",
     )

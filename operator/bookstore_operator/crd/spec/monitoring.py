@@ -1,4 +1,4 @@
-"""`spec.monitoring`: how the API's Pods are found by what collects metrics."""
+"""`spec.monitoring`: how Prometheus and other collectors find the API's Pods."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from bookstore_operator.crd.base import (
 
 
 class Monitoring(Part):
-    """How the API's Pods are found by what collects metrics."""
+    """How Prometheus and other collectors find the API's Pods."""
 
     scrape_annotations: bool = Field(
         True,
-        description="Annotate the API's Pods with `prometheus.io/scrape`, `port` and `path`.",
+        description="Annotate the API's Pods with `prometheus.io/scrape`, `prometheus.io/port` and "
+        "`prometheus.io/path`.",
     )

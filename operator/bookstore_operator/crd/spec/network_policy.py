@@ -1,4 +1,4 @@
-"""`spec.networkPolicy`: who may open connections to the Pods."""
+"""`spec.networkPolicy`: which Pods may connect to the API, the database and the cache."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ class Scrapers(
     json_schema_extra=rules(
         (
             "has(self.namespaceLabels) || has(self.podLabels)",
-            "give networkPolicy.monitoring.namespaceLabels, podLabels or both: "
-            "who else would be let in?",
+            "networkPolicy.monitoring must set namespaceLabels, podLabels or both "
+            "to select the Pods that may connect",
         ),
     ),
 ):
-    """Pods by their labels and those of their namespace; both hold where both are given."""
+    """Pods selected by their labels and their namespace's labels. If both are set, both apply."""
 
     namespace_labels: LabelMap | None = Field(
         None,
-        description="Labels of the Pods' namespace (`kubernetes.io/metadata.name` is its name); "
-        "the BookStore's own namespace when unset.",
+        description="Labels of the Pods' namespace. The label `kubernetes.io/metadata.name` has "
+        "its name. Defaults to the BookStore's namespace.",
     )
     pod_labels: LabelMap | None = Field(
-        None, description="Labels of the Pods; all Pods of the namespace when unset."
+        None, description="Labels of the Pods. Defaults to all Pods in the selected namespaces."
     )
 
 
 class NetworkPolicy(Part):
-    """Who may open connections to the Pods."""
+    """Which Pods may connect to the API, the database and the cache."""
 
     enabled: bool = Field(
         True,
-        description="Let anyone to the public port of the API only, and only this BookStore's own "
-        "Pods to its embedded database and cache.",
+        description="Create NetworkPolicies. They allow any client to connect to the public port "
+        "of the API, and only this BookStore's Pods to its embedded database and cache.",
     )
     monitoring: Scrapers | None = Field(
         None,
-        description="Who may reach the internal port, to scrape `/metrics`. The kubelet's probes "
-        "always may.",
+        description="Pods that may also connect to the internal port, to scrape `/metrics`. "
+        "Probes of the kubelet are always allowed.",
     )

@@ -13,10 +13,10 @@ from bookstore_operator.crd.base import (
 
 
 class ResourceAmounts(Part):
-    """Amounts of CPU and memory."""
+    """Quantities of CPU and memory."""
 
-    cpu: Quantity | None = Field(None, description="CPU, in cores or thousandths: `500m`.")
-    memory: Quantity | None = Field(None, description="Memory in bytes: `256Mi`.")
+    cpu: Quantity | None = Field(None, description="CPU, in cores or millicores. Example: `500m`.")
+    memory: Quantity | None = Field(None, description="Memory, in bytes. Example: `256Mi`.")
 
 
 def _within_limit(amount: str) -> tuple[str, str]:
@@ -25,19 +25,19 @@ def _within_limit(amount: str) -> tuple[str, str]:
     larger = f"quantity(string({asked})).isGreaterThan(quantity(string({most})))"
     return (
         f"!({given}) || !{larger}",
-        f"resources.requests.{amount} must not be larger than resources.limits.{amount}",
+        f"resources.requests.{amount} must not be greater than resources.limits.{amount}",
     )
 
 
 class Resources(Part, json_schema_extra=rules(_within_limit("cpu"), _within_limit("memory"))):
-    """What each container asks for and may use at most."""
+    """CPU and memory of a container."""
 
-    requests: ResourceAmounts = group(ResourceAmounts, "What the scheduler sets aside.")
-    limits: ResourceAmounts = group(ResourceAmounts, "What a container may use at most.")
+    requests: ResourceAmounts = group(ResourceAmounts, "Resources that the scheduler reserves.")
+    limits: ResourceAmounts = group(ResourceAmounts, "Maximum resources that a container may use.")
 
 
 def api_resources() -> Resources:
-    """Return the default of the API's Pods."""
+    """Return the default for the API's Pods."""
     return Resources(
         requests=ResourceAmounts(cpu="100m", memory="128Mi"),
         limits=ResourceAmounts(memory="384Mi"),

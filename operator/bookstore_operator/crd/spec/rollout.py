@@ -1,4 +1,4 @@
-"""`spec.rollout`: how a release goes on."""
+"""`spec.rollout`: how a release is rolled out."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ Seconds = Annotated[int, Field(ge=0, le=86400)]
 
 
 class Rollout(Part):
-    """How a release goes on."""
+    """How a release is rolled out."""
 
     progress_deadline_seconds: int = Field(
         600,
         ge=1,
         le=86400,
-        description="How long the new color may take to become available, in seconds.",
+        description="Time limit for the Pods of the new color to become available, in seconds. "
+        "After it the release fails.",
     )
     scale_down_delay_seconds: Seconds = Field(
         30,
-        description="How long the old color stays warm, in seconds, once users have left it.",
+        description="How long the old color keeps running after the Service has switched to the "
+        "new one, in seconds.",
     )
     history_limit: int = Field(
-        10, ge=2, le=100, description="How many finished BookStoreReleases are kept."
+        10, ge=2, le=100, description="Number of finished BookStoreReleases to keep."
     )

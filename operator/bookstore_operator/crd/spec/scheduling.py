@@ -1,4 +1,4 @@
-"""`spec.scheduling`: where Pods run."""
+"""`spec.scheduling`: constraints on the nodes that API Pods run on."""
 
 from __future__ import annotations
 
@@ -15,28 +15,34 @@ from bookstore_operator.crd.base import (
 
 
 class Toleration(Part):
-    """A taint of nodes that Pods put up with."""
+    """A node taint that the Pods tolerate, as in core/v1 Toleration."""
 
-    key: LabelKey | None = Field(None, description="The taint's key; all when unset.")
-    operator: Literal["Exists", "Equal"] = Field("Equal", description="How to compare the value.")
-    value: LabelValue | None = Field(None, description="The taint's value.")
+    key: LabelKey | None = Field(
+        None, description="Taint key that the toleration applies to. Unset matches all keys."
+    )
+    operator: Literal["Exists", "Equal"] = Field(
+        "Equal", description="How the value is compared: Equal, or Exists for any value."
+    )
+    value: LabelValue | None = Field(None, description="Taint value that the toleration matches.")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="The taint's effect; all when unset."
+        None, description="Taint effect to match. Unset matches all effects."
     )
     toleration_seconds: int | None = Field(
-        None, description="For how long NoExecute is put up with, in seconds."
+        None,
+        description="How long a taint with effect NoExecute is tolerated, in seconds. Unset: "
+        "indefinitely.",
     )
 
 
 class Scheduling(Part):
-    """Where Pods run."""
+    """Constraints on the nodes that API Pods run on."""
 
     node_selector: Annotated[dict[str, LabelValue], Field(max_length=20)] = Field(
-        default_factory=dict, description="Labels that a node must have."
+        default_factory=dict, description="Labels that a node must have to run the Pods."
     )
     tolerations: Annotated[list[Toleration], Field(max_length=20)] = Field(
-        default_factory=list, description="Taints that Pods put up with."
+        default_factory=list, description="Node taints that the Pods tolerate."
     )
     priority_class_name: ObjectName | None = Field(
-        None, description="The PriorityClass of the API's Pods."
+        None, description="PriorityClass of the API's Pods."
     )

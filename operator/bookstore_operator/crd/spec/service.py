@@ -1,4 +1,4 @@
-"""`spec.service`: the Service that users reach."""
+"""`spec.service`: the Service that exposes the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bookstore_operator.crd.base import (
 
 
 class ServiceType(StrEnum):
-    """How the active Service is reached."""
+    """How the Service is exposed."""
 
     CLUSTER_IP = "ClusterIP"
     NODE_PORT = "NodePort"
@@ -25,14 +25,14 @@ class Service(
     json_schema_extra=rules(
         (
             "!has(self.nodePort) || self.type != 'ClusterIP'",
-            "service.nodePort needs service.type NodePort or LoadBalancer",
+            "service.nodePort requires service.type NodePort or LoadBalancer",
         )
     ),
 ):
-    """The Service that users reach."""
+    """Service that exposes the API."""
 
-    type: ServiceType = Field(ServiceType.CLUSTER_IP, description="How it is reached.")
-    port: int = Field(80, ge=1, le=65535, description="The port of the Service.")
+    type: ServiceType = Field(ServiceType.CLUSTER_IP, description="How the Service is exposed.")
+    port: int = Field(80, ge=1, le=65535, description="Port of the Service.")
     node_port: int | None = Field(
-        None, ge=1, le=65535, description="The port on each node; any free one when unset."
+        None, ge=1, le=65535, description="Port on each node. Kubernetes allocates one if unset."
     )

@@ -1,4 +1,4 @@
-"""`spec.staff`: the token that writes to the API need."""
+"""`spec.staff`: the token that clients must send to write through the API."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class Staff(
     json_schema_extra=rules(
         (
             "has(self.secretName) || !has(self.key) || self.key == 'token'",
-            "staff.key needs staff.secretName: in the Secret that the operator makes "
+            "staff.key requires staff.secretName: in the Secret that the operator creates "
             "the key is token",
         ),
     ),
 ):
-    """The token that writes to the API need."""
+    """Token that clients must send to write through the API."""
 
     secret_name: ObjectName | None = Field(
         None,
-        description="The Secret with the token, of 32 characters at least. When unset, the "
-        "operator makes one that is named after the BookStore, with `-staff` behind.",
+        description="Secret in the same namespace that contains the token, of at least 32 "
+        "characters. If unset, the operator creates the Secret `<BookStore name>-staff`.",
     )
-    key: DataKey = Field("token", description="The key of the token.")
+    key: DataKey = Field("token", description="Key of the Secret with the token.")

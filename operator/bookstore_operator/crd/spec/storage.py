@@ -13,17 +13,22 @@ from bookstore_operator.crd.base import (
 
 
 class Storage(Part):
-    """A volume. Its size and class can't be changed in place."""
+    """A volume. Its size and StorageClass are immutable."""
 
     size: Quantity = Field(
         "1Gi",
-        description="How large the volume is.",
+        description="Size of the volume.",
         json_schema_extra=rules(
-            ("self == oldSelf", "the size of a volume can't be changed here: see its claim (PVC)")
+            (
+                "self == oldSelf",
+                "the size of a volume can't be changed here: change its PersistentVolumeClaim",
+            )
         ),
     )
     storage_class_name: ObjectName | None = Field(
         None,
-        description="The StorageClass to take; the cluster's default one when unset.",
-        json_schema_extra=rules(("self == oldSelf", "the class of a volume can't be changed")),
+        description="StorageClass of the volume. Defaults to the cluster's default StorageClass.",
+        json_schema_extra=rules(
+            ("self == oldSelf", "the StorageClass of a volume can't be changed")
+        ),
     )
