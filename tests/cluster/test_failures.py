@@ -165,7 +165,7 @@ def migration(code: str, message: str, reason: str, *words: str) -> Case:
     """A migration that ends like this, and is done at its second attempt."""
     return Case(
         reason,
-        (*words, "-r2-expand failed", "tried again"),
+        (*words, "-r2-expand failed", "Retrying in "),
         mend=migration_gets_through,
         tag="2-job-hang",
         spec={"migration": {"attempts": 9}},
@@ -274,7 +274,7 @@ CASES = {
         (
             "Deployment {name}-green",
             "Image localhost/bookstore-api:2-pod-unpullable",
-            "Secret registry, which it is to be pulled with, does not exist",
+            "Its image pull secret registry does not exist",
             "spec.image",
         ),
         mend=pods_get_ready,
@@ -286,7 +286,7 @@ CASES = {
         (
             "Job {name}-r2-expand",
             "Pod {name}-r2-expand",
-            "Secret opaque, which it is to be pulled with, is of type Opaque",
+            "Its image pull secret opaque is of type Opaque",
             "spec.imagePullSecrets",
         ),
         mend=migration_says(),
@@ -296,7 +296,7 @@ CASES = {
     ),
     "never-ready": Case(
         "Starting",
-        ("Deployment {name}-green", "runs but is not ready", "curl localhost:8001/readyz"),
+        ("Deployment {name}-green", "is running but not ready", "curl localhost:8001/readyz"),
         mend=pods_get_ready,
         tag="2-pod-unready",
         loud=False,
@@ -317,7 +317,7 @@ CASES = {
     ),
     "migration-hangs": Case(
         "MigrationRetry",
-        ("Job {name}-r2-expand", "did not end within 4 s", "spec.migration.timeoutSeconds"),
+        ("Job {name}-r2-expand", "did not complete within 4 s", "spec.migration.timeoutSeconds"),
         mend=migration_gets_through,
         tag="2-job-hang",
         spec={"migration": {"attempts": 9, "timeoutSeconds": 4}},
@@ -336,8 +336,8 @@ CASES = {
         mend=lambda shop, name: shop.kubectl("delete", "deployment", f"{name}-green"),
     ),
     "admission": Case(
-        "ApplyRefused",
-        ("Deployment {name}-green", "nothing green on Mondays", "mend the cause"),
+        "ApplyRejected",
+        ("Deployment {name}-green", "nothing green on Mondays", "Fix the cause"),
         before=admission_policy,
         mend=no_admission_policy,
     ),
@@ -436,7 +436,7 @@ def pass_time(shop: Shop) -> None:
 def tried_again(shop: Shop, name: str) -> int:
     """How often the operator failed at something of this BookStore."""
     key = f"{shop.namespace}/{name}"
-    return sum(line.get("store") == key for line in shop.operator.logged("Trying again"))
+    return sum(line.get("store") == key for line in shop.operator.logged("Retrying in"))
 
 
 def versions(shop: Shop, name: str) -> dict[str, str]:
@@ -454,8 +454,11 @@ def test_a_quota_for_pods_is_told_of_jobs_and_deployments(operated: Shop) -> Non
     operated.apply(rollout=PATIENT)
     operated.ready()
     for pods_allowed, words in (
-        ("3", ("Job demo-r2-expand gets no Pod", "exceeded quota: few", "Raise the quota")),
-        ("4", ("Deployment demo-green gets no Pod", "exceeded quota: few", "Raise the quota")),
+        ("3", ("Job demo-r2-expand can't create Pods", "exceeded quota: few", "Raise the quota")),
+        (
+            "4",
+            ("Deployment demo-green can't create Pods", "exceeded quota: few", "Raise the quota"),
+        ),
     ):
         quota(operated, pods_allowed)
         serves = what_serves(operated, "demo")
@@ -554,7 +557,7 @@ def test_an_autoscaler_without_metrics_is_told_and_its_count_left_alone(shared: 
     shared.ready(name)
     shared.kubectl("scale", "deployment", f"{name}-blue", "--replicas=4")
     words = ("HorizontalPodAutoscaler s-metrics", "metrics", "spec.resources.requests.cpu")
-    waiting = Case("WaitingForMetrics", (*words, "does not know the load"), mend=no_quota)
+    waiting = Case("WaitingForMetrics", (*words, "has no metrics"), mend=no_quota)
     told(shared, name, _of_autoscaling(waiting, loud=False))  # the controller looks every 15 s
     long_ago(shared, name)
     told(shared, name, _of_autoscaling(Case("NoMetrics", words, mend=no_quota)))

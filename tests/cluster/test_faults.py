@@ -145,12 +145,12 @@ def test_a_dead_watch_ends_the_process_and_its_probe_says_so(
     told = wait_for(lambda: probed(operator).get("fatal"), 20, "the probe to say so")
     assert "watches failed" in told
     assert operator.process.wait(10) == 1
-    assert operator.logged("without which the operator is blind")
+    assert operator.logged("without them the operator sees no changes")
 
 
 def probed(operator: Operator) -> dict[str, Any]:
     """What /livez says; a failing one has its `fatal`."""
-    port = operator.logged("Health on port")[-1]["message"].split()[-1].rstrip(".")
+    port = operator.logged("Serving health probes on port")[-1]["message"].split()[-1].rstrip(".")
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5) as answer:
             told: dict[str, Any] = json.load(answer)
@@ -180,7 +180,7 @@ def test_faults_that_take_minutes_to_be_known(shop: Shop, proxy: Proxy) -> None:
         assert robbed.logged("may not list bookstores")
 
         assert blind.process.wait(1) == 1, "long since"
-        assert blind.logged("without which the operator is blind")
+        assert blind.logged("without them the operator sees no changes")
         assert len(failing.met) == 9, gaps(failing.met)
         assert gaps(failing.met)[-1] > 20
 

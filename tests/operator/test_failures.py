@@ -213,9 +213,9 @@ FAILURES = {
         (
             "Pod demo-green-x",
             "no such image",
-            "Secret registry, which it is to be pulled with, does not exist: see "
+            "Its image pull secret registry does not exist: see "
             "kubectl create secret docker-registry registry",
-            "Secret other, which it is to be pulled with, is of type Opaque",
+            "Its image pull secret other is of type Opaque",
             "spec.imagePullSecrets",
         ),
         spec={"imagePullSecrets": [{"name": "registry"}, {"name": "good"}, {"name": "other"}]},
@@ -226,7 +226,7 @@ FAILURES = {
         "Starting",
         (
             "Deployment demo-green",
-            "Pod demo-green-x runs but is not ready",
+            "Pod demo-green-x is running but not ready",
             "curl localhost:8001/readyz",
         ),
         loud=False,
@@ -247,7 +247,7 @@ FAILURES = {
         migration_says("failed", "Column exists already."),
         migration_works,
         "MigrationRetry",
-        ("Job demo-r2-expand", "Column exists already", "will be tried again"),
+        ("Job demo-r2-expand", "Column exists already", "Retrying in 10 s."),
         spec={"migration": {"attempts": 20}},
         writes=130,  # 3 of the BookStore, the release and Jobs for each of 13 tries, and one more
     ),
@@ -255,14 +255,14 @@ FAILURES = {
         migration_hangs,
         migration_works,
         "Migrating",
-        ("Job demo-r2-expand", "may take 600 s", "spec.migration.timeoutSeconds"),
+        ("Job demo-r2-expand", "time limit is 600 s", "spec.migration.timeoutSeconds"),
         loud=False,
     ),
     "database-unreachable": Failure(
         migration_says("unreachable", "The database does not answer."),
         migration_works,
         "DatabaseUnreachable",
-        ("Job demo-r2-expand", "does not answer", "See whether the database runs"),
+        ("Job demo-r2-expand", "does not answer", "Check that the database runs"),
         writes=130,
     ),
     "database-refuses-the-password": Failure(
@@ -299,9 +299,9 @@ FAILURES = {
         "PodCrashing",
         (
             "StatefulSet demo-db",
-            "Pod demo-db-x ends",
-            "data on its volume is of PostgreSQL 17, and image postgres:18 is PostgreSQL 18.6",
-            "--postgres-image of version 17",
+            "Pod demo-db-x exits",
+            "its volume has data of PostgreSQL 17, but image postgres:18 is PostgreSQL 18.6",
+            "--postgres-image to version 17",
         ),
         releases=False,
     ),
@@ -318,7 +318,7 @@ FAILURES = {
         ),
         lambda w: w.refused.clear(),
         "PodCreationForbidden",
-        ("Deployment demo-green gets no Pod", "exceeded quota: few", "Raise the quota"),
+        ("Deployment demo-green can't create Pods", "exceeded quota: few", "Raise the quota"),
     ),
     "pod-security": Failure(
         lambda w: w.refused.update(
@@ -326,13 +326,13 @@ FAILURES = {
         ),
         lambda w: w.refused.clear(),
         "PodCreationForbidden",
-        ("Deployment demo-green gets no Pod", 'violates PodSecurity "x:1"', "policies"),
+        ("Deployment demo-green can't create Pods", 'violates PodSecurity "x:1"', "policies"),
     ),
     "quota-for-the-migration": Failure(
         refused_job,
         migration_works,
         "PodCreationForbidden",
-        ("Job demo-r2-expand gets no Pod", "exceeded quota: few", "Raise the quota"),
+        ("Job demo-r2-expand can't create Pods", "exceeded quota: few", "Raise the quota"),
     ),
     "quota-for-objects": Failure(
         refuses("Forbidden", 'services "demo-db" is forbidden: exceeded quota: few'),
@@ -346,8 +346,8 @@ FAILURES = {
     "admission-refuses": Failure(
         refuses("Forbidden", "admission webhook said no"),
         refuses_no_more,
-        "ApplyRefused",
-        ("Service demo-db", "admission webhook said no", "mend the cause"),
+        "ApplyRejected",
+        ("Service demo-db", "admission webhook said no", "Fix the cause"),
         condition="Stalled",
         ready="True",
         releases=False,
@@ -427,7 +427,7 @@ FAILURES = {
         secret(set(), "demo-staff"),
         secret(None, "demo-staff"),
         "StaffSecretIncomplete",
-        ("Secret demo-staff has no key `token`", "Delete it: it is made anew"),
+        ("Secret demo-staff has no key `token`", "Delete the Secret: the operator recreates it"),
         releases=False,
     ),
     "cache-secret-missing": Failure(
@@ -461,7 +461,7 @@ FAILURES = {
         secret({"uri"}, "demo-cache"),
         secret(None, "demo-cache"),
         "CacheSecretIncomplete",
-        ("Secret demo-cache has no key `password` and `valkey.conf`", "Delete it"),
+        ("Secret demo-cache has no key `password` and `valkey.conf`", "Delete the Secret"),
         condition="CacheHealthy",
         spec=CACHED,
         releases=False,
@@ -477,7 +477,7 @@ FAILURES = {
         lambda w: w.broken.add(VALKEY),
         lambda w: w.broken.clear(),
         "CacheDown",
-        ("Deployment demo-cache", "is not ready", "counts for itself"),
+        ("Deployment demo-cache", "is not ready", "counts requests separately"),
         condition="CacheHealthy",
         spec=CACHED,
         releases=False,
@@ -504,7 +504,7 @@ FAILURES = {
         lambda w: w.refused.update({f"Deployment/{VALKEY}": "exceeded quota: few, used: 2"}),
         lambda w: w.refused.clear(),
         "PodCreationForbidden",
-        ("Deployment demo-cache gets no Pod", "exceeded quota: few", "Raise the quota"),
+        ("Deployment demo-cache can't create Pods", "exceeded quota: few", "Raise the quota"),
         condition="CacheHealthy",
         spec=CACHED,
         releases=False,

@@ -380,15 +380,15 @@ def test_the_old_color_stays_until_users_are_sent_to_the_new_one_alone(world: Wo
         world.step()
     assert world.replicas("blue") == 2
     assert world.condition("Ready") == (FALSE, "Switching")
-    assert "endpoints of Service demo to lose the old color's Pods" in world.message("Ready")
+    assert "endpoints of Service demo to drop the old color's Pods" in world.message("Ready")
 
     world.endpoints_follow = True
     world.tick()
     new = copy.deepcopy(slice_of(world)["endpoints"])
     world.endpoints_follow = False
     for partly, words in (
-        ([*new, old[0]], "of which 1 are left"),
-        (new[:1], "to be the new color's Pods: 1 are"),
+        ([*new, old[0]], "1 are left"),
+        (new[:1], "to list the new color's Pods: 1 are"),
         ([new[0], {**new[1], "conditions": {"ready": False}}], "1 are"),
         ([], "0 are"),
     ):

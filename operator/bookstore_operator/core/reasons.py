@@ -1,6 +1,6 @@
-"""The words that conditions give as their reason. docs/reference/failures.md explains each.
+"""The reasons of conditions. docs/reference/failures.md explains each.
 
-A test holds this list and that page together.
+A test compares this list with that page.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A word for programs: why a condition is as it is."""
+    """The machine-readable reason of a condition."""
 
-    # All is well, or nothing is to be done
+    # Healthy, or nothing to do
     SERVING = "Serving"
     SETTLED = "Settled"
     NOT_STALLED = "NotStalled"
@@ -25,7 +25,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     PAUSED = "Paused"
 
-    # Something goes on
+    # In progress
     NO_RELEASE = "NoRelease"
     NOT_PROMOTED = "NotPromoted"
     RELEASING = "Releasing"
@@ -81,15 +81,15 @@ class Reason(StrEnum):
     BACKUP_FAILED = "BackupFailed"
     BACKUP_OVERDUE = "BackupOverdue"
 
-    # What the API server will not have, and what the cluster lacks
+    # Rejected by the API server, or missing in the cluster
     NAME_CONFLICT = "NameConflict"
     QUOTA_EXCEEDED = "QuotaExceeded"
-    APPLY_REFUSED = "ApplyRefused"
+    APPLY_REJECTED = "ApplyRejected"
     NO_METRICS = "NoMetrics"
 
     @classmethod
     def of_record(cls, text: str) -> Reason:
-        """Read a reason out of a release's record, which another operator may have written."""
+        """Return the reason in a release's record; RELEASE_FAILED for one of another version."""
         return cls(text) if text in set(cls) else cls.RELEASE_FAILED
 
 
@@ -125,8 +125,8 @@ WARNING_REASONS = frozenset(
         Reason.BACKUP_OVERDUE,
         Reason.NAME_CONFLICT,
         Reason.QUOTA_EXCEEDED,
-        Reason.APPLY_REFUSED,
+        Reason.APPLY_REJECTED,
         Reason.NO_METRICS,
     }
 )
-"""Those that somebody should hear of: each new one is a Warning event."""
+"""The reasons that need attention: each is posted as a Warning event when it is new."""

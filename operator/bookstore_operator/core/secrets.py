@@ -55,15 +55,17 @@ def secret_known(  # noqa: PLR0913 - each is one thing a sentence needs
         message = f"There is no Secret {secret}. Create it, with {words.what} under the key {told}."
         return Passed() if ours else Waiting(words.missing, message, until=again)
     if lacking:
-        todo = "Delete it: it is made anew." if ours else f"Add it: {words.what}."
+        todo = RECREATED if ours else f"Add it: {words.what}."
         message = f"Secret {secret} has no key {told}. {todo}"
         return Waiting(words.incomplete, message, until=again)
     if wrong := invalid_keys(snapshot, secret, keys):
-        todo = "Delete it: it is made anew." if ours else f"Correct it: {words.example}."
+        todo = RECREATED if ours else f"Correct it: {words.example}."
         message = f"In Secret {secret}, {' and '.join(wrong)}. {todo}"
         return Waiting(words.malformed, message, until=again)
     return Passed()
 
 
 SECRET_POLL = timedelta(seconds=10)
-"""How often to look for a Secret: Secrets are not watched, for the operator may not list them."""
+"""How often to read a Secret: Secrets are not watched, because the operator may not list them."""
+
+RECREATED = "Delete the Secret: the operator recreates it."

@@ -68,7 +68,7 @@ async def load_configuration(kubeconfig: Path | None) -> Configuration:
             await kube_config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except (kube_config.ConfigException, OSError) as error:
         message = (
-            f"No cluster to talk to: {error} Give one with --kubeconfig or KUBECONFIG, "
+            f"No usable cluster configuration: {error} Set --kubeconfig or KUBECONFIG, "
             "or run in a Pod with a service account."
         )
         raise ClusterError(message) from error

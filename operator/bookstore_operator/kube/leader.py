@@ -101,7 +101,7 @@ class LeaderElection:
             async with asyncio.timeout(2):
                 await self._api.replace(LEASES, lease, self._namespace)
         except (ApiError, TimeoutError) as error:
-            logger.warning("Could not let go of the Lease; it will run out: %s", error)
+            logger.warning("Could not release the Lease, which expires by itself: %s", error)
 
     async def _try(self) -> bool:
         """Take or renew the Lease once; False if it is somebody else's or nobody answers."""
@@ -112,9 +112,9 @@ class LeaderElection:
         except (ApiError, TimeoutError) as error:
             logger.log(
                 logging.DEBUG if _is_conflict(error) else logging.WARNING,
-                "The Lease %s could not be taken or renewed: %s",
+                "Could not acquire or renew Lease %s: %s",
                 self._name,
-                error or "no answer in time",
+                error or "timed out",
             )
             return False
         if taken:

@@ -77,7 +77,8 @@ def _migrating(snapshot: Snapshot, release: BookStoreRelease) -> Answer | None:
         return None
     return Waiting(
         Reason.MIGRATING,
-        f"{release.name} is to end. Waiting for its migration Job {running[-1].name} first.",
+        f"Waiting for migration Job {running[-1].name} before {release.name} ends: a running "
+        "migration is not interrupted.",
     )
 
 
@@ -85,7 +86,9 @@ def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
     if waiting := _migrating(snapshot, newest):
         return Progress(snapshot, waiting)
     aborted = Failed(
-        Reason.ABORTED, f"{newest.name} was aborted by hand. Change the BookStore to go on."
+        Reason.ABORTED,
+        f"{newest.name} was aborted (spec.aborted is true). Change the BookStore to start another "
+        "release.",
     )
     snapshot = recorded(
         snapshot, newest, result=Result.FAILED, reason=aborted.reason, message=aborted.message
@@ -95,13 +98,13 @@ def _given_up(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
 
 def _superseded(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:
     failed = newest.status.result is Result.FAILED
-    before = f" Before that: {newest.status.message}" if failed else ""
+    before = f" Previously: {newest.status.message}" if failed else ""
     return recorded(
         snapshot,
         newest,
         result=Result.SUPERSEDED,
         reason="Superseded",
-        message=f"The BookStore asks for something else.{before}",
+        message=f"The BookStore's spec was changed.{before}",
     )
 
 
@@ -112,7 +115,7 @@ def _begun(snapshot: Snapshot, revision: int, attempt: int = 1) -> Progress:
         store, revision, attempt, history.idle_color(snapshot), intent_of(store.spec)
     )
     name = made["metadata"]["name"]
-    message = f"Release {name} of {store.spec.image} begins on {made['spec']['color']}."
+    message = f"Starting release {name} of {store.spec.image} on {made['spec']['color']}."
     return Progress(
         snapshot, Waiting(Reason.RELEASING, message), (Create(made, "Release", message),)
     )

@@ -85,7 +85,7 @@ def _why_failed(job: Manifest, ended: Manifest) -> str:
     if ended.get("reason") == "DeadlineExceeded":
         seconds = job["spec"].get("activeDeadlineSeconds")
         return (
-            f"It did not end within {seconds} s (spec.migration.timeoutSeconds). "
-            "See whether the image can be pulled and the Pod scheduled, or give it more time."
+            f"It did not complete within {seconds} s (spec.migration.timeoutSeconds). "
+            "Check that its image can be pulled and its Pod scheduled, or raise the limit."
         )
-    return f"{ended.get('reason', 'It failed')}: {ended.get('message', 'nothing more is known')}"
+    return f"{ended.get('reason', 'It failed')}: {ended.get('message', 'no details given')}"

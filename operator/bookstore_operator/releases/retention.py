@@ -1,4 +1,4 @@
-"""What is deleted because it is old."""
+"""Delete old releases and migration Jobs."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ from bookstore_operator.workloads.jobs import Ending
 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the deletion of finished releases beyond the history that is kept."""
+    """Yield the deletion of finished releases beyond spec.rollout.historyLimit."""
     needed = (history.newest(snapshot), history.active(snapshot))
     finished = [
         release
         for release in snapshot.releases
-        if release not in needed and not _still_warm(snapshot, release)
+        if release not in needed and not _is_draining(snapshot, release)
     ]
     for release in finished[: -snapshot.store.spec.rollout.history_limit]:
         key = RELEASES.ref(release.name)
-        yield Delete(key, release.metadata.uid, "Delete", f"{release.name} is beyond the history.")
+        message = f"{release.name} exceeds spec.rollout.historyLimit."
+        yield Delete(key, release.metadata.uid, "Delete", message)
 
 
-def _still_warm(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+def _is_draining(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     return history.draining(snapshot) and release.status.demoted_at is None
 
 
 def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the deletion of migration Jobs that say nothing any more.
+    """Yield the deletion of failed migration Jobs that are no longer needed.
 
-    A database that can't be reached is tried again for ever: only the last such Job is kept. Those
-    that count stay, for they are what is counted.
+    A migration is retried without limit while the database can't be reached: only the last such Job
+    is kept. Jobs that count as attempts stay, because the attempts are counted by them.
     """
     newest = history.newest(snapshot)
-    for tried in migrations_of(snapshot, newest)[:-1] if newest else ():
-        if tried.ending is Ending.FAILED and not tried.counts:
-            yield from ensure_absent(tried.job, "it was tried again.")
+    for migration in migrations_of(snapshot, newest)[:-1] if newest else ():
+        if migration.ending is Ending.FAILED and not migration.counts:
+            yield from ensure_absent(migration.job, "it was retried.")

@@ -67,7 +67,7 @@ def _entered(snapshot: Snapshot, stage: Stage, now: datetime) -> Snapshot:
 def _failed(snapshot: Snapshot, failure: Failed) -> Snapshot:
     release = _newest(snapshot)
     again = (
-        f"{failure.message} To try again, delete BookStoreRelease {release.name}; "
-        "to go on, change the BookStore."
+        f"{failure.message} To retry, delete BookStoreRelease {release.name}; "
+        "to release something else, change the BookStore."
     )
     return recorded(snapshot, release, result=Result.FAILED, reason=failure.reason, message=again)

@@ -180,8 +180,8 @@ class Executor:
         """Tell what to do about an object that has a name of ours and is somebody else's."""
         target = key_of(found)
         message = (
-            f"A {target.kind} named {target.name} exists and does not belong to the BookStore "
-            f"{key.name}. Rename or delete it, or give the BookStore another name."
+            f"A {target.kind} named {target.name} exists and does not belong to BookStore "
+            f"{key.name}. Rename or delete it, or rename the BookStore."
         )
         if target.kind == CLAIMS.kind:
             message += (

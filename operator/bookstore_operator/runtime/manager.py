@@ -158,16 +158,16 @@ class Manager:
                 await self._observer.relist()
             except ApiError as error:
                 last = error.message
-                logger.warning("%s Trying again in %d s.", last, delay)
+                logger.warning("%s Retrying in %d s.", last, delay)
                 await asyncio.sleep(delay)
             else:
                 return
-        message = f"The API server would not list anything for two minutes: {last}"
+        message = f"The API server answered no list request for two minutes: {last}"
         raise OperatorEndedError(message)
 
     async def _hold(self) -> None:
         await self.election.hold()
-        message = "The Lease was lost: somebody else may lead now."
+        message = "The Lease was lost: another replica may lead now."
         raise OperatorEndedError(message)
 
     async def _keep_rights(self) -> None:
@@ -177,7 +177,7 @@ class Manager:
             try:
                 await self._observer.check_rights()
             except ApiError as error:
-                logger.warning("Could not ask whether all is still allowed: %s", error.message)
+                logger.warning("Could not check the operator's permissions: %s", error.message)
 
     async def _keep_whole(self) -> None:
         """List everything again every ten minutes, and soon after a watch started anew."""
@@ -191,7 +191,7 @@ class Manager:
                 for key in await self._observer.relist():
                     self.reconciler.happened(key)
             except ApiError as error:
-                logger.warning("Could not list everything again: %s", error.message)
+                logger.warning("Could not relist all objects: %s", error.message)
                 self._relist.set()
 
 
@@ -199,7 +199,10 @@ async def _serve(health: Health, options: Options) -> asyncio.Server:
     try:
         return await serve(health, options.health_host, options.health_port)
     except OSError as error:
-        message = f"Health can't be served: {error.strerror}. Choose another --health-port."
+        message = (
+            f"Can't serve health probes on port {options.health_port}: {error.strerror}. "
+            "Choose another --health-port."
+        )
         raise OperatorEndedError(message) from error
 
 
@@ -228,7 +231,7 @@ def _why(done: Iterable[asyncio.Task[Any]], watches: Collection[asyncio.Task[Any
         return str(error)
     told = f"{type(error).__name__}: {error}" if error else "it ended by itself"
     if task in watches:
-        return f"The watches failed, without which the operator is blind ({told})."
+        return f"The watches failed; without them the operator sees no changes ({told})."
     return f"The operator's {task.get_name()} failed ({told})."
 
 
@@ -259,7 +262,7 @@ def run_process(main: Coroutine[Any, Any, None]) -> NoReturn:
         logger.critical("%s", error)
         code = 1
     except Exception:
-        logger.critical("The operator ended by a mistake of its own.", exc_info=True)
+        logger.critical("Unhandled exception: the operator exits.", exc_info=True)
         code = 1
     logging.shutdown()
     os._exit(code)

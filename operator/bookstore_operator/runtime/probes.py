@@ -62,7 +62,7 @@ async def serve(health: Health, host: str, port: int) -> asyncio.Server:
             writer.close()
 
     server = await asyncio.start_server(connected, host, port, limit=8192)
-    logger.info("Health on port %d.", server.sockets[0].getsockname()[1])
+    logger.info("Serving health probes on port %d.", server.sockets[0].getsockname()[1])
     return server
 
 
@@ -104,6 +104,6 @@ class Watchdog:
             time.sleep(_CHECK_SECONDS)
             missed = missed + 1 if self._beats == seen else 0
             seen = self._beats
-        sys.stderr.write("The operator's event loop hung for a minute: ending the process.\n")
+        sys.stderr.write("The event loop was blocked for a minute: the operator exits.\n")
         sys.stderr.flush()
         os._exit(1)

@@ -70,9 +70,9 @@ class Reconciler:
         except ApiError as error:
             self._failed(key, error.message, error.retry_after or 0.0)
         except TimeoutError:
-            self._failed(key, f"The visit took longer than {_VISIT_SECONDS:.0f} s.")
+            self._failed(key, f"The reconciliation took longer than {_VISIT_SECONDS:.0f} s.")
         except Exception:
-            logger.exception("A mistake in the operator", extra={"store": str(key)})
+            logger.exception("Unhandled exception while reconciling", extra={"store": str(key)})
             self._queue.failed(key)
 
     async def _reconcile(self, key: StoreKey) -> None:
@@ -95,8 +95,8 @@ class Reconciler:
         self._rounds[key] = self._rounds.get(key, 0) + 1 if changes else 0
         if self._rounds[key] > _MAX_ROUNDS:
             message = (
-                "Every visit writes something again: somebody else may be changing what the "
-                "operator owns."
+                "Every reconciliation changes something: another program may be changing the "
+                "objects that the operator manages."
             )
             self._failed(key, message)
             return
@@ -113,14 +113,15 @@ class Reconciler:
         first = self._rejections.get(key) != rejection
         self._rejections[key] = rejection
         message = (
-            f"{rejection.target.kind} {rejection.target.name} was refused: {rejection.message}"
+            f"The API server rejects {rejection.target.kind} {rejection.target.name}: "
+            f"{rejection.message}"
         )
         if first:
             await self._tell(key)
         delay = self._queue.failed(key)
         logger.log(
             logging.WARNING if first else logging.INFO,
-            "%s Trying again in %.0f s.",
+            "%s Retrying in %.0f s.",
             message,
             delay,
             extra={"store": str(key), "reason": rejection.reason},
@@ -143,12 +144,13 @@ class Reconciler:
                 if event.regarding.kind == BOOKSTORES.kind:
                     await self._recorder.post(event, key)
         except (ApiError, RejectedError, StaleSnapshotError) as error:
-            logger.info("Could not tell it in the status: %s", error, extra={"store": str(key)})
+            message = f"Could not report the rejection in the status: {error}"
+            logger.info("%s", message, extra={"store": str(key)})
 
     def _failed(self, key: StoreKey, message: str, at_least: float = 0.0) -> None:
         delay = self._queue.failed(key, at_least)
         logger.warning(
-            "%s Trying again in %.0f s.", message, max(delay, at_least), extra={"store": str(key)}
+            "%s Retrying in %.0f s.", message, max(delay, at_least), extra={"store": str(key)}
         )
 
     def _forget(self, key: StoreKey) -> None:

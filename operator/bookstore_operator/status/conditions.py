@@ -1,7 +1,7 @@
 """All conditions of a BookStore, computed in one place.
 
-They follow the Kubernetes conventions and kstatus: Ready, Reconciling and Stalled are what tools
-look at. Every message says what is waited for and what to do.
+They follow the Kubernetes API conventions and kstatus: tools read Ready, Reconciling and Stalled.
+Every message names what is waited for and what to do.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ from bookstore_operator.crd.status import (
 from bookstore_operator.workloads import pod_problems
 
 EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY})
-"""Whose problems are events: what the others name then is the same as Ready does."""
+"""The conditions whose problems are posted as events. The others repeat what Ready reports."""
+
+_RETRYING = "Retrying at least every 5 min."
+"""The delay grows with each failure (runtime/workqueue.py), but this message must not change."""
 
 
 def conditions(
@@ -44,43 +47,48 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """Return all conditions, in the order of CONDITION_TYPES.
 
-    `blocking` is what holds the BookStore up, `changes` how many objects are not as desired.
+    Args:
+        snapshot: what is observed.
+        blocking: the answer of what blocks the BookStore most (see `blocking_answer`).
+        visit: has the current time and the gates' answers.
+        changes: the number of objects that do not match the spec.
+
     """
-    found = [
+    findings = [
         condition(snapshot, visit, blocking)
         for component in COMPONENTS
         for condition in component.conditions
     ]
-    available = next(finding for finding in found if finding.type == AVAILABLE)
+    available = next(finding for finding in findings if finding.type == AVAILABLE)
     ready = _ready(snapshot, blocking, available)
-    found += [ready, _reconciling(snapshot, blocking, ready, changes), _stalled(blocking)]
-    found.sort(key=lambda finding: CONDITION_TYPES.index(finding.type))
-    return tuple(_dated(snapshot, finding, visit.now) for finding in found)
+    findings += [ready, _reconciling(snapshot, blocking, ready, changes), _stalled(blocking)]
+    findings.sort(key=lambda finding: CONDITION_TYPES.index(finding.type))
+    return tuple(_with_times(snapshot, finding, visit.now) for finding in findings)
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
-    """Return the conditions of which there is something to tell.
+    """Return the conditions for which an event is posted.
 
-    Their status has changed, they hold from the beginning, or there is a problem of a new kind.
+    Their status has changed, they are True from the beginning, or they have a new problem.
     """
-    known = {condition.type: condition for condition in before}
-    return [condition for condition in after if _is_news(known.get(condition.type), condition)]
+    by_type = {condition.type: condition for condition in before}
+    return [item for item in after if _is_transition(by_type.get(item.type), item)]
 
 
-def _is_news(known: Condition | None, condition: Condition) -> bool:
-    if known is None:
+def _is_transition(previous: Condition | None, condition: Condition) -> bool:
+    if previous is None:
         return condition.status is ConditionStatus.TRUE or _is_problem(condition)
-    if condition.status is not known.status:
+    if condition.status is not previous.status:
         return True
-    return _is_problem(condition) and condition.reason != known.reason
+    return _is_problem(condition) and condition.reason != previous.reason
 
 
 def _is_problem(condition: Condition) -> bool:
     return condition.type in EVENT_CONDITIONS and condition.reason in WARNING_REASONS
 
 
-def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
-    """Date a finding: a condition's time is that of its last change of status."""
+def _with_times(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
+    """Return the condition of a finding; its time is that of its last change of status."""
     since = now
     for before in snapshot.store.status.conditions:
         if before.type == finding.type and before.status is finding.status:
@@ -96,7 +104,7 @@ def _dated(snapshot: Snapshot, finding: Finding, now: datetime) -> Condition:
 
 
 def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
-    """Return what blocks most: a rejected write, the release's gate, a component's gate."""
+    """Return the first that blocks: a rejected write, the release's gate, a component's gate."""
     if snapshot.rejection:
         return _rejected(snapshot.rejection)
     for component in COMPONENTS:
@@ -107,15 +115,13 @@ def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
 
 def _rejected(rejection: Rejection) -> Waiting:
     target, cause = rejection.target, rejection.message.rstrip(".")
-    told = f"The API server refuses {target.kind} {target.name}: {cause}."
     if rejection.reason == Reason.NAME_CONFLICT:
-        return Waiting(
-            Reason.NAME_CONFLICT, f"{rejection.message} It is tried again.", stalled=True
-        )
+        return Waiting(Reason.NAME_CONFLICT, f"{rejection.message} {_RETRYING}", stalled=True)
+    message = f"The API server rejects {target.kind} {target.name}: {cause}."
     if "exceeded quota" in cause:
-        todo = "Raise the quota, or ask for less. It is tried again."
-        return Waiting(Reason.QUOTA_EXCEEDED, f"{told} {todo}", stalled=True)
-    return Waiting(Reason.APPLY_REFUSED, f"{told} It is tried again; mend the cause.", stalled=True)
+        advice = "Raise the quota, or request less."
+        return Waiting(Reason.QUOTA_EXCEEDED, f"{message} {advice} {_RETRYING}", stalled=True)
+    return Waiting(Reason.APPLY_REJECTED, f"{message} Fix the cause. {_RETRYING}", stalled=True)
 
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
@@ -124,7 +130,7 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
         return fails(READY, answer.reason, answer.message)
     if active is None or not history.wants(snapshot, active):
         word = Reason.PAUSED if snapshot.store.spec.paused else Reason.RELEASING
-        return fails(READY, word, "What the BookStore asks for is not released yet.")
+        return fails(READY, word, "The current spec is not released yet.")
     if available.status is not ConditionStatus.TRUE and live_size(snapshot):
         return fails(READY, available.reason, available.message)
     deployment = deployment_of(snapshot, active)
@@ -132,34 +138,35 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     if deployment is None or not all_available(deployment, wanted):
         count = status_of(snapshot, active).get("availableReplicas", 0)
         problem = problem_of(snapshot, active)
-        told = pod_problems.append_problem(f"{count} of {wanted} Pods are available.", problem)
-        return fails(READY, pod_problems.reason_or(Reason.SCALING, problem), told)
+        counted = f"{count} of {wanted} Pods are available."
+        message = pod_problems.append_problem(counted, problem)
+        return fails(READY, pod_problems.reason_or(Reason.SCALING, problem), message)
     return holds(
-        READY, Reason.SERVING, f"Revision {active.spec.revision} serves, all is as asked for."
+        READY, Reason.SERVING, f"Revision {active.spec.revision} serves; all matches the spec."
     )
 
 
 def _only_drains(answer: Answer) -> bool:
-    """Whether only the old color is left to wait for: what was asked for serves."""
+    """Whether only the old color is waited for: the current spec serves already."""
     return isinstance(answer, Waiting) and answer.reason is Reason.DRAINING
 
 
 def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: int) -> Finding:
     if snapshot.store.spec.paused:
-        told = "spec.paused is true: nothing but status is written."
-        return fails(RECONCILING, Reason.PAUSED, told)
+        message = "Reconciliation is suspended: spec.paused is true. Only the status is updated."
+        return fails(RECONCILING, Reason.PAUSED, message)
     if isinstance(answer, Failed) or (isinstance(answer, Waiting) and answer.stalled):
-        return fails(RECONCILING, answer.reason, "Nothing goes on: see Stalled.")
+        return fails(RECONCILING, answer.reason, "No progress: see the Stalled condition.")
     if isinstance(answer, Waiting):
         return holds(RECONCILING, answer.reason, answer.message)
     if ready.status is not ConditionStatus.TRUE:
         return holds(RECONCILING, ready.reason, ready.message)
     if changes:
-        return holds(RECONCILING, Reason.UPDATING, "Objects are brought to what is asked for.")
-    return fails(RECONCILING, Reason.SETTLED, "All is as asked for.")
+        return holds(RECONCILING, Reason.UPDATING, "Updating objects to match the spec.")
+    return fails(RECONCILING, Reason.SETTLED, "All objects match the spec.")
 
 
 def _stalled(answer: Answer) -> Finding:
     if isinstance(answer, Failed) or (isinstance(answer, Waiting) and answer.stalled):
         return holds(STALLED, answer.reason, answer.message)
-    return fails(STALLED, Reason.NOT_STALLED, "Nothing needs help.")
+    return fails(STALLED, Reason.NOT_STALLED, "No intervention is needed.")

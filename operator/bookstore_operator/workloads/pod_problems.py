@@ -58,12 +58,13 @@ def creation_rejected(snapshot: Snapshot, resource: Resource, name: str) -> PodP
         return None
     cause = _REFUSED_POD.sub("", " ".join(told.split()))[:500].rstrip(".")
     todo = (
-        "Raise the quota, or ask for less."
+        "Raise the quota, or request less."
         if "exceeded quota" in cause
-        else "Let the namespace's policies admit them; they meet the restricted Pod Security level."
+        else "Change the namespace's policies to admit them; they meet the restricted Pod Security "
+        "Standard."
     )
     return PodProblem(
-        Reason.POD_CREATION_FORBIDDEN, f"{resource.kind} {name} gets no Pod: {cause}. {todo}"
+        Reason.POD_CREATION_FORBIDDEN, f"{resource.kind} {name} can't create Pods: {cause}. {todo}"
     )
 
 
@@ -111,11 +112,11 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
 
 
 def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> PodProblem:
-    cause = str(found.get("message") or found.get("reason", "no reason told")).rstrip(".")
-    todo = "Make room on the nodes, or correct spec.resources and spec.scheduling."
+    cause = str(found.get("message") or found.get("reason", "no reason given")).rstrip(".")
+    todo = "Free capacity on the nodes, or correct spec.resources and spec.scheduling."
     if "PersistentVolumeClaim" in cause or "persistentvolumeclaim" in cause:
         claim = names.database_claim(snapshot.store.name)
-        todo = f"See what its volume claim waits for: kubectl describe pvc {claim}."
+        todo = f"See why its volume claim is not bound: kubectl describe pvc {claim}."
     return PodProblem(
         Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
     )
@@ -131,9 +132,9 @@ def _unpullable(
         todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
         which = "valkey" if component == Component.CACHE.value else "postgres"
-        todo = f"The operator's setting --{which}-image names it."
+        todo = f"Push it, or correct the operator's --{which}-image."
     faults = [
-        f"Secret {name}, which it is to be pulled with, {snapshot.pull_secrets[name]}: see "
+        f"Its image pull secret {name} {snapshot.pull_secrets[name]}: see "
         f"kubectl create secret docker-registry {name} --help. "
         for name in secrets_of(pod)
         if name in snapshot.pull_secrets
@@ -150,16 +151,16 @@ def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> PodProblem
         return _other_version(pod, container, *versions)
     if volume_full(said):
         return PodProblem(
-            Reason.VOLUME_FULL, f"Pod {_name(pod)} ends: {said.rstrip('.')}. {_room(pod)}"
+            Reason.VOLUME_FULL, f"Pod {_name(pod)} exits: {said.rstrip('.')}. {_room(pod)}"
         )
     how = f"exit code {ended.get('exitCode', 'unknown')}"
     if ended.get("reason") == "OOMKilled":
-        how += ", it ran out of memory: raise its limit"
+        how += ", out of memory: raise its memory limit"
     name = container["name"]
     told = f": {said.rstrip('.')}" if said else ""
     return PodProblem(
         Reason.POD_CRASHING,
-        f"Container {name} of Pod {_name(pod)} ends again and again ({how}){told}. "
+        f"Container {name} of Pod {_name(pod)} keeps exiting ({how}){told}. "
         f"See kubectl logs {_name(pod)} -c {name} --previous.",
     )
 
@@ -168,9 +169,9 @@ def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str
     image = container.get("image", "")
     return PodProblem(
         Reason.POD_CRASHING,
-        f"Pod {_name(pod)} ends: the data on its volume is of PostgreSQL {made_by}, and image "
-        f"{image} is PostgreSQL {server}. Give the operator a --postgres-image of version "
-        f"{made_by} again; newer ones need a dump of the data, and a restore into a new volume.",
+        f"Pod {_name(pod)} exits: its volume has data of PostgreSQL {made_by}, but image "
+        f"{image} is PostgreSQL {server}. Set the operator's --postgres-image to version "
+        f"{made_by} again. To upgrade, dump the data and restore it into a new volume.",
     )
 
 
@@ -179,32 +180,32 @@ def _room(pod: Manifest) -> str:
     store = label(pod, INSTANCE_LABEL) or ""
     if label(pod, COMPONENT_LABEL) == Component.DATABASE.value:
         return full_volume_advice(names.database_claim(store))
-    return "Give its volume more room."
+    return "Expand its volume, or free space on it."
 
 
 def full_volume_advice(claim: str) -> str:
     """Say how a volume of ours gets more room."""
     return (
-        f"The volume is full. Enlarge its claim, where its StorageClass allows that (kubectl edit "
-        f"pvc {claim}), or free room on it."
+        f"The volume is full. Expand its claim if the StorageClass allows it (kubectl edit "
+        f"pvc {claim}), or free space on it."
     )
 
 
 def _not_starting(pod: Manifest, cause: str) -> PodProblem:
     return PodProblem(
         Reason.POD_NOT_STARTING,
-        f"Pod {_name(pod)} can't be started: {cause.rstrip('.')}. "
+        f"Pod {_name(pod)} can't start: {cause.rstrip('.')}. "
         f"See kubectl describe pod {_name(pod)}.",
     )
 
 
 def _unready(pod: Manifest) -> PodProblem:
-    # Not through the API server's proxy: the network policy may keep that out.
+    # Not through the API server's proxy: the NetworkPolicy may block it.
     forward = f"kubectl port-forward {_name(pod)} {INTERNAL_PORT}"
-    todo = f"It says why: {forward}, then curl localhost:{INTERNAL_PORT}{READINESS_PATH}."
+    todo = f"To see why: {forward}, then curl localhost:{INTERNAL_PORT}{READINESS_PATH}."
     if label(pod, COMPONENT_LABEL) != Component.API.value:
         todo = f"See kubectl logs {_name(pod)}."
-    return PodProblem(Reason.POD_NOT_READY, f"Pod {_name(pod)} runs but is not ready. {todo}")
+    return PodProblem(Reason.POD_NOT_READY, f"Pod {_name(pod)} is running but not ready. {todo}")
 
 
 def _name(pod: Manifest) -> str:

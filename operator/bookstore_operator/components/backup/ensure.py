@@ -14,21 +14,21 @@ from bookstore_operator.core.snapshot import Snapshot
 
 
 def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield what differs in the backups. The dumps stay when their schedule goes."""
+    """Yield the changes of the backup objects. The dumps are kept when spec.backup is removed."""
     store = snapshot.store
     backup = store.spec.backup
     if backup is None:
         old = find(snapshot, CRON_JOBS, names.backup(store.name))
-        yield from ensure_absent(old, "spec.backup is gone.")
+        yield from ensure_absent(old, "spec.backup was removed.")
         return
-    yield from ensure(snapshot, _fitting(snapshot, backup_claim(store, backup)))
+    yield from ensure(snapshot, _with_existing_spec(snapshot, backup_claim(store, backup)))
     image = snapshot.settings.postgres_image
     yield from ensure(snapshot, backup_cron_job(store, backup, image))
 
 
-def _fitting(snapshot: Snapshot, claim: Manifest) -> Manifest:
-    """Return a claim with the spec of the one that is there: it can't be changed any more."""
-    there = find(snapshot, CLAIMS, claim["metadata"]["name"])
-    if there is None:
+def _with_existing_spec(snapshot: Snapshot, claim: Manifest) -> Manifest:
+    """Return a claim with the spec of the existing one, which is immutable."""
+    existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
+    if existing is None:
         return claim
-    return {**claim, "spec": {key: there["spec"].get(key) for key in claim["spec"]}}
+    return {**claim, "spec": {key: existing["spec"].get(key) for key in claim["spec"]}}

@@ -1,4 +1,4 @@
-"""Whether the cache is well. Nothing waits for it."""
+"""Whether the cache is healthy. No release waits for it."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from bookstore_operator.workloads import pod_problems
 
 
 def cache_secret_awaited(snapshot: Snapshot, visit: Visit) -> datetime | None:
-    """Return when to look again for a Secret of the cache that is not as it should be."""
+    """Return when to read a missing or invalid Secret of the cache again; None if it is valid."""
     answer = _cache_secret(snapshot, visit)
     return answer.until if isinstance(answer, Waiting) else None
 
 
 def cache_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
-    """Find how the cache is. Nothing waits for it: the API goes on without."""
+    """Return the CacheHealthy condition. No release waits for it: the API works without a cache."""
     cache = snapshot.store.spec.cache
     if cache is None:
-        told = "spec.cache is not set: each API process counts for itself."
-        return unknown(CACHE_HEALTHY, Reason.NOT_CONFIGURED, told)
+        message = "spec.cache is not set: each API process counts requests separately."
+        return unknown(CACHE_HEALTHY, Reason.NOT_CONFIGURED, message)
     answer = _cache_secret(snapshot, visit)
     if not isinstance(answer, Passed):
         return fails(CACHE_HEALTHY, answer.reason, answer.message)
     if cache.external:
-        told = (
-            f"Secret {cache.external.secret_name} says where the cache is. The operator does not "
-            f"look at it: each API Pod's {HEALTH_PATH} says how it is."
+        message = (
+            f"The cache is external (Secret {cache.external.secret_name}). The operator does not "
+            f"monitor it: see {HEALTH_PATH} of an API Pod."
         )
-        return unknown(CACHE_HEALTHY, Reason.CACHE_EXTERNAL, told)
+        return unknown(CACHE_HEALTHY, Reason.CACHE_EXTERNAL, message)
     return _own_cache_healthy(snapshot)
 
 
@@ -48,25 +48,29 @@ def _own_cache_healthy(snapshot: Snapshot) -> Finding:
     name = names.cache(snapshot.store.name)
     deployment = find(snapshot, DEPLOYMENTS, name) or {}
     if deployment.get("status", {}).get("availableReplicas"):
-        return holds(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) answers.")
+        return holds(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) is available.")
     problem = pod_problems.problem_of_pods(snapshot, selector(snapshot.store.name, Component.CACHE))
     problem = problem or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
-    told = pod_problems.append_problem(
-        f"Valkey (Deployment {name}) is not ready. Meanwhile each API process counts for itself.",
+    message = pod_problems.append_problem(
+        f"Valkey (Deployment {name}) is not ready. Until it is, each API process counts requests "
+        "separately.",
         problem,
     )
     if problem and problem.serious:
-        return fails(CACHE_HEALTHY, problem.reason, told)
-    if deployment and not _rolls_out(deployment):
-        return fails(CACHE_HEALTHY, Reason.CACHE_DOWN, told)
-    return unknown(CACHE_HEALTHY, Reason.CACHE_STARTING, told)
+        return fails(CACHE_HEALTHY, problem.reason, message)
+    if deployment and not _is_rolling_out(deployment):
+        return fails(CACHE_HEALTHY, Reason.CACHE_DOWN, message)
+    return unknown(CACHE_HEALTHY, Reason.CACHE_STARTING, message)
 
 
-def _rolls_out(deployment: Manifest) -> bool:
-    """Whether a Deployment has not been through with its newest Pods yet, nor given up."""
-    found = deployment.get("status", {}).get("conditions") or ()
-    told: Manifest = next((each for each in found if each["type"] == "Progressing"), {})
-    return told.get("status") != "False" and told.get("reason") != "NewReplicaSetAvailable"
+def _is_rolling_out(deployment: Manifest) -> bool:
+    """Whether a Deployment's newest ReplicaSet is neither available nor past its deadline."""
+    conditions = deployment.get("status", {}).get("conditions") or ()
+    progressing: Manifest = next((c for c in conditions if c["type"] == "Progressing"), {})
+    return (
+        progressing.get("status") != "False"
+        and progressing.get("reason") != "NewReplicaSetAvailable"
+    )
 
 
 def _cache_secret(snapshot: Snapshot, visit: Visit) -> Answer:

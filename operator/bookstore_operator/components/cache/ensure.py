@@ -22,11 +22,11 @@ from bookstore_operator.crd.release import BookStoreRelease
 
 
 def ensure_cache(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield what the embedded cache lacks, or its end when nothing that serves uses it."""
+    """Yield the changes of the embedded cache; its deletion once no serving release uses it."""
     store = snapshot.store
     embedded = store.spec.cache.embedded if store.spec.cache else None
     if embedded is None:
-        yield from _ended(snapshot)
+        yield from _ensure_removed(snapshot)
         return
     if names.cache(store.name) not in snapshot.secrets:
         yield CreateSecret(
@@ -40,23 +40,24 @@ def ensure_cache(snapshot: Snapshot) -> Iterator[Action]:
     yield from ensure(snapshot, cache_deployment(store, embedded, image))
 
 
-def _ended(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the deletion of what there is of it. Its Secret goes with the BookStore."""
+def _ensure_removed(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the deletion of the cache's objects. Its Secret is deleted with the BookStore."""
     name = names.cache(snapshot.store.name)
-    left = [find(snapshot, kind, name) for kind in (DEPLOYMENTS, SERVICES, NETWORK_POLICIES)]
-    if any(left) and not any(_uses_it(release) for release in _serving(snapshot)):
-        for each in left:
-            yield from ensure_absent(each, "spec.cache.embedded is gone.")
+    kinds = (DEPLOYMENTS, SERVICES, NETWORK_POLICIES)
+    leftovers = [find(snapshot, kind, name) for kind in kinds]
+    if any(leftovers) and not any(_uses_cache(release) for release in _serving(snapshot)):
+        for manifest in leftovers:
+            yield from ensure_absent(manifest, "spec.cache.embedded was removed.")
 
 
 def _serving(snapshot: Snapshot) -> Iterator[BookStoreRelease]:
-    """Yield the releases that serve or are kept warm."""
+    """Yield the releases whose Pods may be running: the active one and those that drain."""
     active = history.active(snapshot)
     for release in snapshot.releases:
         if release == active or release.name in superseded_active(snapshot):
             yield release
 
 
-def _uses_it(release: BookStoreRelease) -> bool:
-    used = BookStoreSpec.model_validate(release.spec.intent).cache
-    return used is not None and used.embedded is not None
+def _uses_cache(release: BookStoreRelease) -> bool:
+    cache = BookStoreSpec.model_validate(release.spec.intent).cache
+    return cache is not None and cache.embedded is not None

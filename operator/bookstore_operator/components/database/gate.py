@@ -66,9 +66,9 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
     if password_lost(snapshot):
         return Waiting(
             Reason.DATABASE_SECRET_LOST,
-            f"Secret {name} is gone, but the volume {names.database_claim(store)} that its "
-            "password belongs to is still there, and a new password would not fit it. Restore "
-            f"the Secret, or delete the volume claim to begin with an empty database.",
+            f"Secret {name} is gone, but the data on volume {names.database_claim(store)} still "
+            "needs its password, and a new password would not work. Restore the Secret, or delete "
+            "the volume claim to start with an empty database.",
             until=again,
             stalled=True,
         )
@@ -76,8 +76,8 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
         keys = " and ".join(f"`{key}`" for key in missing)
         return Waiting(
             Reason.DATABASE_SECRET_INCOMPLETE,
-            f"Secret {name} has lost its key {keys}. Restore it: it belongs to the data on the "
-            f"volume {names.database_claim(store)}.",
+            f"Secret {name} has lost its key {keys}. Restore it: the data on volume "
+            f"{names.database_claim(store)} needs it.",
             until=again,
         )
     server = find(snapshot, STATEFUL_SETS, name)

@@ -1,4 +1,4 @@
-"""Whether users are served, and whether the autoscaler knows the load."""
+"""Whether users are served, and whether the autoscaler has metrics."""
 
 from __future__ import annotations
 
@@ -20,62 +20,61 @@ from bookstore_operator.crd.status import AUTOSCALING_HEALTHY, AVAILABLE
 from bookstore_operator.workloads import pod_problems
 
 METRICS_PATIENCE = timedelta(minutes=1)
-"""How long metrics of new Pods may take."""
+"""How long the autoscaler may be without metrics, as it is after each start of a Pod."""
 
 
 def metrics_awaited(snapshot: Snapshot, visit: Visit) -> datetime | None:
-    """Return until when the autoscaler may go without metrics before that is a problem."""
+    """Return when missing metrics become a problem; None if there are metrics or it is past."""
     since = _without_metrics_since(snapshot)
     return since + METRICS_PATIENCE if since and visit.now < since + METRICS_PATIENCE else None
 
 
 def users_served(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
-    """Find whether users are served."""
+    """Return the Available condition: whether users are served."""
     active = history.active(snapshot)
     if active is None:
         return fails(AVAILABLE, Reason.NOT_PROMOTED, "No release has been promoted yet.")
     if not isinstance(visit.ask(switched, snapshot), Passed):
         return fails(
-            AVAILABLE, Reason.NOT_SWITCHED, "The active Service does not select what serves."
+            AVAILABLE, Reason.NOT_SWITCHED, "The Service does not select the active release's Pods."
         )
     count = status_of(snapshot, active).get("availableReplicas", 0)
     if count:
-        told = f"Revision {active.spec.revision} ({active.spec.color.value}) serves users."
-        return holds(AVAILABLE, Reason.SERVING, told)
+        message = f"Revision {active.spec.revision} ({active.spec.color.value}) serves users."
+        return holds(AVAILABLE, Reason.SERVING, message)
     if live_size(snapshot) == 0:
-        return fails(AVAILABLE, Reason.SCALED_TO_ZERO, "spec.replicas is 0: nothing serves.")
-    told = "No Pod of the active color is available."
+        return fails(AVAILABLE, Reason.SCALED_TO_ZERO, "spec.replicas is 0: no Pod serves.")
+    message = "No Pod of the active color is available."
     problem = problem_of(snapshot, active)
     reason = pod_problems.reason_or(Reason.NO_POD_AVAILABLE, problem)
-    return fails(AVAILABLE, reason, pod_problems.append_problem(told, problem))
+    return fails(AVAILABLE, reason, pod_problems.append_problem(message, problem))
 
 
 def autoscaling_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
-    """Find whether the autoscaler knows the load."""
+    """Return the AutoscalingHealthy condition: whether the autoscaler has metrics."""
     if snapshot.store.spec.autoscaling is None:
-        told = "spec.autoscaling is not set."
-        return unknown(AUTOSCALING_HEALTHY, Reason.NOT_CONFIGURED, told)
+        message = "spec.autoscaling is not set."
+        return unknown(AUTOSCALING_HEALTHY, Reason.NOT_CONFIGURED, message)
     name = names.service(snapshot.store.name)
     if _without_metrics_since(snapshot) is None:
-        known = condition(_autoscaler(snapshot), "ScalingActive")
-        if known:
-            told = f"HorizontalPodAutoscaler {name} knows the load."
-            return holds(AUTOSCALING_HEALTHY, Reason.METRICS_KNOWN, told)
-        told = f"Waiting for HorizontalPodAutoscaler {name} to look at the load."
-        return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, told)
-    cause = _scaling_active(snapshot).get("message", "no reason told").rstrip(".")
-    told = (
-        f"HorizontalPodAutoscaler {name} does not know the load: {cause}. "
-        "The number of Pods stays as it is. See that the metrics server runs (kubectl top pods) "
-        "and spec.resources.requests.cpu is set, or give spec.replicas instead."
+        if condition(_autoscaler(snapshot), "ScalingActive"):
+            message = f"HorizontalPodAutoscaler {name} has metrics."
+            return holds(AUTOSCALING_HEALTHY, Reason.METRICS_KNOWN, message)
+        message = f"Waiting for HorizontalPodAutoscaler {name} to read metrics."
+        return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, message)
+    cause = _scaling_active(snapshot).get("message", "no reason given").rstrip(".")
+    message = (
+        f"HorizontalPodAutoscaler {name} has no metrics: {cause}. "
+        "The number of Pods stays as it is. Check that the metrics server runs (kubectl top pods) "
+        "and that spec.resources.requests.cpu is set, or set spec.replicas instead."
     )
     if metrics_awaited(snapshot, visit):
-        return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, told)
-    return fails(AUTOSCALING_HEALTHY, Reason.NO_METRICS, told)
+        return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, message)
+    return fails(AUTOSCALING_HEALTHY, Reason.NO_METRICS, message)
 
 
 def _without_metrics_since(snapshot: Snapshot) -> datetime | None:
-    """Return since when the autoscaler has no metrics, if that is so and it has Pods at all."""
+    """Return since when the autoscaler has no metrics; None if it has, or if there are no Pods."""
     active = _scaling_active(snapshot)
     if active.get("status") != "False" or active.get("reason") == "ScalingDisabled":
         return None
@@ -83,8 +82,8 @@ def _without_metrics_since(snapshot: Snapshot) -> datetime | None:
 
 
 def _scaling_active(snapshot: Snapshot) -> Manifest:
-    found = _autoscaler(snapshot).get("status", {}).get("conditions") or ()
-    return next((each for each in found if each["type"] == "ScalingActive"), {})
+    conditions = _autoscaler(snapshot).get("status", {}).get("conditions") or ()
+    return next((c for c in conditions if c["type"] == "ScalingActive"), {})
 
 
 def _autoscaler(snapshot: Snapshot) -> Manifest:

@@ -1,4 +1,4 @@
-"""What serves users follows the recorded promoted release: Deployment, Service, autoscaler."""
+"""Make the active Deployment, the Service and the autoscaler follow the promoted release."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
         yield from ensure(snapshot, autoscaler(store, autoscaling, color))
     else:
         old = find(snapshot, AUTOSCALERS, names.service(store.name))
-        yield from ensure_absent(old, "spec.autoscaling is gone.")
+        yield from ensure_absent(old, "spec.autoscaling was removed.")
     yield from ensure(snapshot, deployment(store, active))
-    yield from scaled(snapshot, color, live_size(snapshot), "as asked for")
-    yield from _idle(snapshot)
+    yield from ensure_scale(snapshot, color, live_size(snapshot), "to match the spec")
+    yield from _ensure_idle_color_scaled_down(snapshot)
 
 
-def _idle(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the end of the idle color's Pods, when no release starts them or keeps them warm."""
+def _ensure_idle_color_scaled_down(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the scaling of the idle color to 0, unless a release starts it or it drains."""
     newest = history.newest(snapshot)
     starting = newest and newest.in_flight and needs_idle_color(newest.status.stage)
     color = history.idle_color(snapshot)
     if not starting and not history.draining(snapshot) and size(snapshot, color):
-        yield from scaled(snapshot, color, 0, "no longer needed")
+        yield from ensure_scale(snapshot, color, 0, "no longer needed")
 
 
-def scaled(snapshot: Snapshot, color: Color, wanted: int, why: str) -> Iterator[Action]:
-    """Yield the scaling of a color that has another size. A new Deployment begins with 1."""
-    now = size(snapshot, color)
-    if (1 if now is None else now) != wanted:
+def ensure_scale(snapshot: Snapshot, color: Color, replicas: int, why: str) -> Iterator[Action]:
+    """Yield a Scale unless a color's Deployment has this size. A new Deployment starts with 1."""
+    current = size(snapshot, color)
+    if (1 if current is None else current) != replicas:
         name = names.deployment(snapshot.store.name, color)
-        yield Scale(name, wanted, "Scale", f"Deployment {name} to {wanted} replicas, {why}.")
+        yield Scale(name, replicas, "Scale", f"Deployment {name} to {replicas} replicas, {why}.")

@@ -1,4 +1,4 @@
-"""Stage Drain: keep the old color warm for a while, then give it up."""
+"""Stage Drain: keep the old color running for a while, then scale it to 0."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bookstore_operator.workloads import pod_problems, pods
 from bookstore_operator.workloads.endpoints import endpoints
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
-"""How long at most a next release waits for the old color, whatever the delay asked for."""
+"""The longest time that the next release waits for the old color, whatever the spec's delay."""
 
 
 def drain(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
-    """Record the end of the old color, and with it the success of the release."""
+    """Record when the old color is no longer needed, and that the release succeeded."""
     for gate in (switched, followed):
         answer = visit.ask(gate, snapshot)
         if not isinstance(answer, Passed):
@@ -47,33 +47,36 @@ def drain(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
 def followed(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the active Service sends users to the new color's Pods and to no others.
 
-    It is asked until it was so once. A next release does not wait long for Pods that are missing,
-    for it may be what mends them; but it never takes a color that users are still sent to.
+    Evaluated until it has passed once. The next release waits only shortly for missing Pods, as it
+    may be the one that fixes them, but it never takes a color that users are still sent to.
     """
     active = history.active(snapshot)
     if active is None or active.status.served_at:
         return Passed()
-    service, found = names.service(snapshot.store.name), endpoints(snapshot)
+    service, behind = names.service(snapshot.store.name), endpoints(snapshot)
     new, ready = pods.of_release(snapshot, active)
-    if old := found.listed - new:
-        told = f"to lose the old color's Pods, of which {len(old)} are left."
-        return Waiting(Reason.SWITCHING, f"Waiting for the endpoints of Service {service} {told}")
-    if ready <= found.ready and (ready or not live_size(snapshot)):
+    if old := behind.listed - new:
+        message = (
+            f"Waiting for the endpoints of Service {service} to drop the old color's Pods: "
+            f"{len(old)} are left."
+        )
+        return Waiting(Reason.SWITCHING, message)
+    if ready <= behind.ready and (ready or not live_size(snapshot)):
         return Passed()
     until = None if history.wants(snapshot, active) else _before_next(active)
     if until and now >= until:
         return Passed()
     problem = problem_of(snapshot, active)
-    told = (
-        f"Waiting for the endpoints of Service {service} to be the new color's Pods: "
-        f"{len(found.ready)} are."
+    message = (
+        f"Waiting for the endpoints of Service {service} to list the new color's Pods: "
+        f"{len(behind.ready)} are listed."
     )
     reason = pod_problems.reason_or(Reason.SWITCHING, problem)
-    return Waiting(reason, pod_problems.append_problem(told, problem), until)
+    return Waiting(reason, pod_problems.append_problem(message, problem), until)
 
 
 def drained(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the old color has been kept warm long enough since users left it."""
+    """Pass when the old color has kept running for the delay since the Service has switched."""
     active = history.active(snapshot)
     if active is None or active.status.served_at is None or not superseded_active(snapshot):
         return Passed()
@@ -85,7 +88,7 @@ def drained(snapshot: Snapshot, now: datetime) -> Answer:
         return Passed()
     old = active.spec.color.other.value
     return Waiting(
-        Reason.DRAINING, f"The old color, {old}, is kept warm until {end:%H:%M:%S}Z.", end
+        Reason.DRAINING, f"The old color, {old}, keeps running until {end:%H:%M:%S}Z.", end
     )
 
 

@@ -76,7 +76,8 @@ def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
     if running is None:
         return Passed()
     name = running["metadata"]["name"]
-    return Waiting(Reason.MIGRATION_IN_PROGRESS, f"Waiting for the migration Job {name} to end.")
+    message = f"Waiting for migration Job {name} of another release to complete."
+    return Waiting(Reason.MIGRATION_IN_PROGRESS, message)
 
 
 def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
@@ -84,7 +85,7 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
     release = history.newest(snapshot)
     tried = migrations_of(snapshot, release) if release else ()
     if release is None or not tried:
-        return Waiting(Reason.MIGRATING, "The migration of the schema is about to start.")
+        return Waiting(Reason.MIGRATING, "The migration of the schema has not started yet.")
     last = tried[-1]
     if last.ending is Ending.SUCCEEDED:
         return Passed()
@@ -94,7 +95,7 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
     if sum(migration.counts for migration in tried) >= allowed:
         return Failed(
             Reason.MIGRATION_FAILED,
-            f"The migration failed, the last time (Job {last.name}) because: {last.message}",
+            f"The migration failed. Last attempt (Job {last.name}): {last.message}",
         )
     reason = (
         Reason.VOLUME_FULL
@@ -109,31 +110,38 @@ def _running_answer(snapshot: Snapshot, release: BookStoreRelease, last: Migrati
     problem = pod_problems.problem_of_pods(snapshot, {RELEASE_LABEL: release.name})
     problem = problem or pod_problems.creation_rejected(snapshot, JOBS, last.name)
     seconds = last.job["spec"].get("activeDeadlineSeconds")
-    told = (
-        f"Waiting for the migration Job {last.name}, which may take {seconds} s "
+    message = (
+        f"Waiting for migration Job {last.name}. Its time limit is {seconds} s "
         "(spec.migration.timeoutSeconds)."
     )
     return Waiting(
         pod_problems.reason_or(Reason.MIGRATING, problem),
-        pod_problems.append_problem(told, problem),
+        pod_problems.append_problem(message, problem),
     )
 
 
 def retry_at(last: Migration, now: datetime) -> datetime:
-    """Return when to try again after a failed attempt: 10 s later, twice as long each time."""
+    """Return when to retry a failed attempt."""
+    return (last.ended_at or now) + _retry_delay(last)
+
+
+def _retry_delay(last: Migration) -> timedelta:
+    """Return the delay after a failed attempt: 10 s, doubled with each attempt, up to 5 min."""
     doubled: timedelta = FIRST_BACKOFF * 2 ** min(last.attempt - 1, 10)
-    return (last.ended_at or now) + min(doubled, LONGEST_BACKOFF)
+    return min(doubled, LONGEST_BACKOFF)
 
 
 def _retry_message(snapshot: Snapshot, last: Migration) -> str:
     external = snapshot.store.spec.database.external
     secret = external.secret_name if external else names.database(snapshot.store.name)
     todo = {
-        contract.UNREACHABLE: "See whether the database runs and can be reached. ",
+        contract.UNREACHABLE: "Check that the database runs and is reachable. ",
         contract.REFUSED_CREDENTIALS: f"Correct the credentials in Secret {secret}. ",
     }.get(last.code, "")
     if termination.volume_full(last.message):
         claim = names.database_claim(snapshot.store.name)
-        todo = "Give the database server room. " if external else f"{full_volume_advice(claim)} "
+        advice = full_volume_advice(claim)
+        todo = "Free disk space on the database server. " if external else f"{advice} "
     cause = last.message.rstrip(".")
-    return f"The migration Job {last.name} failed: {cause}. {todo}It will be tried again."
+    seconds = f"{_retry_delay(last).total_seconds():.0f}"
+    return f"Migration Job {last.name} failed: {cause}. {todo}Retrying in {seconds} s."

@@ -1,8 +1,8 @@
-"""Stage Start: run the new code on the idle color, at the size of what serves."""
+"""Stage Start: run the release on the idle color, with as many Pods as the active one."""
 
 from __future__ import annotations
 
-from bookstore_operator.components.serving.ensure import scaled
+from bookstore_operator.components.serving.ensure import ensure_scale
 from bookstore_operator.components.serving.gate import color_available
 from bookstore_operator.components.serving.manifests import deployment
 from bookstore_operator.components.serving.replicas import live_size
@@ -20,7 +20,8 @@ def start(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
     """Wait for the idle color to run the release's Pods, all available."""
     name = names.deployment(snapshot.store.name, release.spec.color)
     applies = tuple(ensure(snapshot, deployment(snapshot.store, release)))
-    scales = tuple(scaled(snapshot, release.spec.color, live_size(snapshot), "as what serves"))
+    color, size = release.spec.color, live_size(snapshot)
+    scales = tuple(ensure_scale(snapshot, color, size, "to match the active color"))
     answer = visit.ask(color_available, snapshot)
     if isinstance(answer, Passed) and applies:
         answer = Waiting(Reason.STARTING, f"Waiting for Deployment {name} to run the release.")
