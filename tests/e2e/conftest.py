@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from demo.deploy import Cluster, build_image, cluster_up, install_operator, load_images
 from demo.kubectl import Kubectl, KubectlError
 from devcluster import kindcluster
 from tests.support.kube import wait_for
+from tests.support.kubeproxy import ProxiedKubectl, kube_proxy
 from tests.support.shared import folder_of_the_run, shared
 
 NAME = "bookstore-e2e"
@@ -27,6 +28,7 @@ class Installed:
     """A cluster with the operator on it, and two images of the same code to release."""
 
     cluster: Cluster
+    proxy: httpx.Client
     first_image: str
     second_image: str
 
@@ -36,7 +38,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Itera
     """Bring up kind, build and load the images, install the operator; once for all workers."""
     folder = folder_of_the_run(tmp_path_factory, worker_id)
     with shared(NAME, folder, install, take_down) as images:
-        yield Installed(Cluster.of(kindcluster.get(NAME)), *images)
+        cluster = Cluster.of(kindcluster.get(NAME))
+        with kube_proxy(cluster.environment) as proxy:
+            yield Installed(cluster, proxy, *images)
 
 
 def install() -> list[str]:
@@ -63,7 +67,7 @@ def take_down() -> None:
 def kubectl(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
     """Give a kubectl in a namespace of the test's own that enforces `restricted`."""
     namespace = f"e2e-{uuid.uuid4().hex[:8]}"
-    kubectl = installed.cluster.kubectl(namespace)
+    kubectl = ProxiedKubectl(installed.cluster.environment, namespace, proxy=installed.proxy)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     kubectl.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
@@ -77,11 +81,11 @@ def kubectl(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Ku
 
 
 @pytest.fixture
-def url(installed: Installed, kubectl: Kubectl) -> str:
+def url(installed: Installed) -> str:
     """Where the worker's node port leads to, once the test before has freed it."""
 
     def taken() -> bool:
-        services = json.loads(kubectl("get", "services", "--all-namespaces", "-o", "json"))["items"]
+        services = installed.proxy.get("/api/v1/services").raise_for_status().json()["items"]
         ports = [each for service in services for each in service["spec"].get("ports", [])]
         return NODE_PORT in {each.get("nodePort") for each in ports}
 

@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 API = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
 CACHE = f"bookstore.dev/store={STORE},app.kubernetes.io/component=cache"
 LIMIT = 20
+EXEC_POLL_SECONDS = 0.5  # a question inside of a Pod costs two processes
 FETCH = """
 import sys, urllib.error, urllib.request
 try:
@@ -151,6 +152,7 @@ def test_the_platform_holds_through_a_release(
         lambda: all(health(kubectl, pod).get("redis") == "ok" for pod in pods(kubectl, "blue")),
         30,
         "each Pod to reach the cache",
+        poll=EXEC_POLL_SECONDS,
     )
 
     clerk = staff(kubectl)
@@ -184,7 +186,7 @@ def test_the_platform_holds_through_a_release(
     assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colors"
     for pod in pods(kubectl, "green"):
         # A slow answer on a busy machine is told, too, and passes.
-        wait_for(partial(is_well, kubectl, pod), 30, "all to be well")
+        wait_for(partial(is_well, kubectl, pod), 30, "all to be well", poll=EXEC_POLL_SECONDS)
         assert total(scrape(kubectl, pod), "bookstore_redis_up") == 1
     told_by_green = log_lines(kubectl, "green")
     assert_lines_are_of_the_schema([*told_by_blue, *told_by_green])
@@ -210,20 +212,27 @@ def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
 
     def healthy() -> bool:
         told = condition(kubectl.find("bookstore", STORE), "CacheHealthy")
+        if told.get("status") != "True":
+            return False
         reached = [health(kubectl, pod).get("redis") for pod in pods(kubectl, "blue")]
-        return told.get("status") == "True" and set(reached) == {"ok"}
+        return set(reached) == {"ok"}
 
-    wait_for(healthy, 90, "the cache to be reached")
+    wait_for(healthy, 90, "the cache to be reached", poll=EXEC_POLL_SECONDS)
     before = kubectl.secret(f"{STORE}-cache")
     with traffic(books) as requests:
         kubectl("delete", "pod", "-l", CACHE, "--wait=true")
-        wait_for(healthy, 120, "a new cache to be reached")
+        wait_for(healthy, 120, "a new cache to be reached", poll=EXEC_POLL_SECONDS)
         # The server goes on with the old password until its probe has failed with the new one.
         kubectl("delete", "secret", f"{STORE}-cache")
         kubectl("annotate", "service", STORE, "looked-at=again")  # Secrets are not watched
         wait_for(lambda: kubectl.find("secret", f"{STORE}-cache"), 30, "a new Secret")
         assert kubectl.secret(f"{STORE}-cache")["password"] != before["password"]
-        wait_for(lambda: restarted(kubectl) and healthy(), 300, "the new password to be in use")
+        wait_for(
+            lambda: restarted(kubectl) and healthy(),
+            300,
+            "the new password to be in use",
+            poll=EXEC_POLL_SECONDS,
+        )
     assert requests.failed == 0, requests.answers
     ready = condition(kubectl.find("bookstore", STORE), "Ready")
     assert ready["status"] == "True"

@@ -11,8 +11,10 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.1
 
 
-def wait_for(condition: Callable[[], T | None], seconds: float, what: str) -> T:
-    """Wait until the condition gives something true, and give that.
+def wait_for(
+    condition: Callable[[], T | None], seconds: float, what: str, *, poll: float = _POLL_SECONDS
+) -> T:
+    """Wait until the condition gives something true, and give that; ask every `poll` seconds.
 
     Raises:
         AssertionError: it did not in so many seconds.
@@ -23,7 +25,7 @@ def wait_for(condition: Callable[[], T | None], seconds: float, what: str) -> T:
         if time.monotonic() > deadline:
             message = f"waited {seconds:.0f} s for {what}; last: {found!r:.2000}"
             raise AssertionError(message)
-        time.sleep(_POLL_SECONDS)
+        time.sleep(poll)
     return found
 
 
