@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import os
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import pytest
 
+T = TypeVar("T")
 TIERS = ("golden", "scenario", "api", "devcluster", "cluster", "e2e")
 SKIPS_FAIL = any(os.environ.get(name, "").lower() in {"1", "true"} for name in ("CI", "NIGHTLY"))
 
@@ -29,6 +31,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     return report
 
 
+@pytest.hookimpl(trylast=True)  # when `-m` has chosen
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Let each worker begin with its share of what waits longest: others run meanwhile.
 
@@ -42,13 +45,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     usual = float(config.getini("timeout"))
     long = sorted((i for i in items if _timeout_of(i) > usual), key=_timeout_of, reverse=True)
     rest = [item for item in items if _timeout_of(item) <= usual]
-    workers = getattr(config, "workerinput", {}).get("workercount", 1)
-    parts = [long[number::workers] for number in range(workers)]
-    for number, part in enumerate(parts):
-        room = max(0, (len(items) + number) // workers - len(part))
-        part.extend(rest[:room])
-        del rest[:room]
-    items[:] = [*itertools.chain(*parts), *rest]
+    items[:] = deal(long, rest, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def deal(long: Sequence[T], rest: Sequence[T], workers: int) -> list[T]:
+    """Order tests so that each worker's part of them begins with its share of the long ones.
+
+    xdist cuts the list into parts of one size, the later ones longer by one where it must.
+    """
+    left = iter(rest)
+    dealt: list[T] = []
+    for number in range(workers):
+        share = long[number::workers]
+        size = (len(long) + len(rest) + number) // workers
+        dealt += [*share, *itertools.islice(left, max(0, size - len(share)))]
+    return [*dealt, *left]
 
 
 def _timeout_of(item: pytest.Item) -> float:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import deal
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -23,3 +25,22 @@ def test_operator_folder_is_no_package() -> None:
         check=True,
     )
     assert "itemgetter" in run.stdout
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("workers", range(1, 7))
+@pytest.mark.parametrize(("long", "rest"), [(0, 0), (1, 2), (7, 0), (9, 60), (5, 61)])
+def test_each_worker_begins_with_its_share_of_long_tests(
+    long: int, rest: int, workers: int
+) -> None:
+    dealt = deal([f"long {n}" for n in range(long)], [f"{n}" for n in range(rest)], workers)
+    assert len(dealt) == len(set(dealt)) == long + rest
+    assert [test for test in dealt if "long" not in test] == [f"{n}" for n in range(rest)]
+    begin = 0
+    for number in range(workers):
+        size = (long + rest + number) // workers
+        share = len([test for test in dealt[begin : begin + size] if "long" in test])
+        if rest > workers:
+            assert long // workers <= share <= long // workers + 1
+            assert all("long" in test for test in dealt[begin : begin + share])
+        begin += size
