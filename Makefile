@@ -51,7 +51,7 @@ lint: $(READY) ## ruff, mypy --strict, import-linter, generated files up to date
 
 # They wait more than they compute: more workers than processors.
 PYTEST_WORKERS ?= 4
-E2E_WORKERS ?= 4
+E2E_WORKERS ?= 3
 # In CI what fails is run once more, alone: tests/support/flaky.py.
 PYTEST := $(if $(filter true 1,$(CI)),python -m tests.support.flaky,pytest)
 

@@ -123,6 +123,12 @@ def log_lines(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.splitlines()]
 
 
+def requested(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
+    """The lines about requests for books that the API's Pods of a color have logged."""
+    lines = log_lines(kubectl, color)
+    return [line for line in lines if line.get("route") == "/api/v1/books"]
+
+
 def assert_lines_are_of_the_schema(lines: list[dict[str, Any]]) -> None:
     schema = json.loads(
         files("bookstore_api.telemetry.logging").joinpath("log_schema.json").read_text("utf-8")
@@ -177,6 +183,8 @@ def test_the_platform_holds_through_a_release(
 
     with traffic(books) as requests:
         release(kubectl, bookstore(installed.second_image, **spec))
+        # Nodes take a Service's new addresses over about once a second.
+        wait_for(lambda: requested(kubectl, "green"), 30, "green to serve", poll=EXEC_POLL_SECONDS)
     told_by_blue = log_lines(kubectl, "blue")
     assert requests.sent > 0
     assert requests.failed == 0, requests.answers
@@ -191,9 +199,9 @@ def test_the_platform_holds_through_a_release(
     told_by_green = log_lines(kubectl, "green")
     assert_lines_are_of_the_schema([*told_by_blue, *told_by_green])
     for color, lines in (("blue", told_by_blue), ("green", told_by_green)):
-        requested = [line for line in lines if line.get("route") == "/api/v1/books"]
-        assert requested, f"no request in the log of {color}"
-        assert {line["color"] for line in requested} == {color}
+        served = [line for line in lines if line.get("route") == "/api/v1/books"]
+        assert served, f"no request in the log of {color}"
+        assert {line["color"] for line in served} == {color}
 
     token = kubectl.secret(f"{STORE}-staff")["token"]
     password = kubectl.secret(f"{STORE}-cache")["password"]
