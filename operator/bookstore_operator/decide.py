@@ -1,6 +1,6 @@
-"""From what is observed to what is to be done, with no I/O and no clock.
+"""Decide what to do from what is observed, without I/O and without a clock.
 
-Read this from top to bottom: a reconcile is a straight line.
+A reconciliation is a straight line: read this from top to bottom.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from bookstore_operator.status.report import look_again_after, records, report
 
 
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
-    """Return what to do next about a BookStore. `now` is counted in whole seconds."""
+    """Return the Plan for a BookStore. `now` is truncated to whole seconds."""
     visit = Visit(now.replace(microsecond=0))
     if snapshot.store.metadata.deletion_timestamp:
-        return Plan()  # what it owns is collected by Kubernetes, with the operator up or down
+        return Plan()  # Kubernetes deletes its objects, whether the operator runs or not
     if snapshot.store.spec.paused:
         blocking = blocking_answer(snapshot, Passed(), visit)
         return Plan(*report(snapshot, blocking, visit, changes=0))
@@ -36,10 +36,10 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
         *old_releases(ahead),
     )
     blocking = blocking_answer(ahead, progress.answer, visit)
-    reported = report(ahead, blocking, visit, changes=len(changes))
-    recorded = records(snapshot, progress)
+    store_report = report(ahead, blocking, visit, changes=len(changes))
+    release_report = records(snapshot, progress)
     return Plan(
-        actions=(*reported.actions, *recorded.actions, *changes),
-        events=(*recorded.events, *reported.events),
+        actions=(*store_report.actions, *release_report.actions, *changes),
+        events=(*release_report.events, *store_report.events),
         requeue_after=look_again_after(ahead, blocking, visit),
     )

@@ -62,16 +62,16 @@ def service(port: int = 80, name: str = "demo") -> dict[str, Any]:
     }
 
 
-async def do(applier: Executor, key: StoreKey, *actions: Action) -> int:
-    return await applier.execute(Plan(actions=actions), key)
+async def do(executor: Executor, key: StoreKey, *actions: Action) -> int:
+    return await executor.execute(Plan(actions=actions), key)
 
 
 def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        assert await do(applier, key, Apply(service(), *WHY)) == 1
-        assert await do(applier, key, Apply(service(), *WHY)) == 0
-        assert await do(applier, key, Apply(service(81), *WHY)) == 1
-        known = applier.cache.get(key.namespace, key_of(service()))
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        assert await do(executor, key, Apply(service(), *WHY)) == 1
+        assert await do(executor, key, Apply(service(), *WHY)) == 0
+        assert await do(executor, key, Apply(service(81), *WHY)) == 1
+        known = executor.cache.get(key.namespace, key_of(service()))
         assert known is not None
         assert known["spec"]["ports"][0]["port"] == 81, "the answer is in the cache at once"
 
@@ -79,20 +79,20 @@ def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
 
 
 def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        await do(applier, key, Apply(service(), *WHY))
-        known = applier.cache.get(key.namespace, key_of(service()))
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        await do(executor, key, Apply(service(), *WHY))
+        known = executor.cache.get(key.namespace, key_of(service()))
         assert known is not None
         old = known["metadata"]["resourceVersion"]
         shop.kubectl("label", "service", "demo", "somebody=was-here")
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, Apply(service(82), *WHY, expected_resource_version=old))
-        renewed = applier.cache.get(key.namespace, key_of(service()))
+            await do(executor, key, Apply(service(82), *WHY, expected_resource_version=old))
+        renewed = executor.cache.get(key.namespace, key_of(service()))
         assert renewed is not None
         assert renewed["metadata"]["labels"]["somebody"] == "was-here"
         assert renewed["spec"]["ports"][0]["port"] == 80
         new = renewed["metadata"]["resourceVersion"]
-        assert await do(applier, key, Apply(service(82), *WHY, expected_resource_version=new))
+        assert await do(executor, key, Apply(service(82), *WHY, expected_resource_version=new))
 
     run(shop, scenario)
 
@@ -100,35 +100,35 @@ def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Sh
 def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
     """The user changed their mind after the picture was taken: nothing is deleted on it."""
 
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        await do(applier, key, Apply(service(), *WHY))
-        known = applier.cache.get(key.namespace, key_of(service()))
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        await do(executor, key, Apply(service(), *WHY))
+        known = executor.cache.get(key.namespace, key_of(service()))
         assert known is not None
         delete = Delete(key_of(service()), known["metadata"]["uid"], *WHY)
         shop.kubectl("scale", "bookstore", "demo", "--replicas=3")
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, delete)
+            await do(executor, key, delete)
         assert shop.get("v1/services", "demo")
-        assert await do(applier, key, delete) == 1, "the cache knows better now"
+        assert await do(executor, key, delete) == 1, "the cache knows better now"
         assert shop.get("v1/services", "demo") is None
 
     run(shop, scenario)
 
 
 def test_a_deletion_spares_a_successor_of_the_same_name(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        await do(applier, key, Apply(service(), *WHY))
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        await do(executor, key, Apply(service(), *WHY))
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, Delete(key_of(service()), "another-uid", *WHY))
+            await do(executor, key, Delete(key_of(service()), "another-uid", *WHY))
         assert shop.get("v1/services", "demo")
 
     run(shop, scenario)
 
 
 def test_a_deletion_of_what_is_gone_is_done(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         gone = ObjectRef("v1", "Service", "never")
-        assert await do(applier, key, Delete(gone, "some-uid", *WHY)) == 0
+        assert await do(executor, key, Delete(gone, "some-uid", *WHY)) == 0
 
     run(shop, scenario)
 
@@ -138,10 +138,10 @@ def test_what_exists_and_is_not_ours_is_not_taken(shop: Shop) -> None:
     foreign["metadata"]["labels"] = {}
     shop.kubectl.apply(foreign)
 
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         for action in (Apply(service(81), *WHY), Create(service(81), *WHY)):
             with pytest.raises(RejectedError, match="does not belong to the BookStore demo"):
-                await do(applier, key, action)
+                await do(executor, key, action)
 
     run(shop, scenario)
     found = shop.get("v1/services", "demo")
@@ -207,10 +207,10 @@ def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose:
         metadata = {"labels": {STORE_LABEL: "other"}}
     shop.kubectl.apply(claim(**metadata))
 
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         for action in (NEW_PASSWORD, database()):
             with pytest.raises(RejectedError, match=f"named {CLAIM.name} exists") as refused:
-                await do(applier, key, action)
+                await do(executor, key, action)
             assert refused.value.rejection.target == CLAIM
             assert refused.value.rejection.reason == "NameConflict"
 
@@ -220,12 +220,12 @@ def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose:
 
 
 def test_a_volume_that_was_kept_is_taken_up_again(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         shop.kubectl.apply(claim(labels=OURS))
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, database())
-        assert applier.cache.get(key.namespace, CLAIM), "the next decision knows of it"
-        assert await do(applier, key, database()) == 1
+            await do(executor, key, database())
+        assert executor.cache.get(key.namespace, CLAIM), "the next decision knows of it"
+        assert await do(executor, key, database()) == 1
 
     run(shop, scenario)
 
@@ -234,38 +234,38 @@ def test_a_backup_volume_and_a_secret_of_somebody_else_are_not_taken(shop: Shop)
     shop.kubectl.apply(claim("demo-backup"), {**SECRET, "metadata": {"name": "demo-db"}})
     owner_of_secret = Apply(SECRET, *WHY)
 
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         for name, action in (
             ("demo-backup", Apply(claim("demo-backup", labels=OURS), *WHY)),
             ("demo-db", NEW_PASSWORD),
             ("demo-db", owner_of_secret),
         ):
             with pytest.raises(RejectedError, match=f"named {name} exists") as refused:
-                await do(applier, key, action)
+                await do(executor, key, action)
             assert refused.value.rejection.reason == "NameConflict"
         shop.kubectl("delete", "pvc", "demo-backup")
         shop.kubectl.apply(claim("demo-backup", **controlled_by_somebody(shop)))
-        await applier.observer.relist()
+        await executor.observer.relist()
         with pytest.raises(RejectedError, match="named demo-backup exists"):
-            await do(applier, key, Apply(claim("demo-backup", labels=OURS), *WHY))
+            await do(executor, key, Apply(claim("demo-backup", labels=OURS), *WHY))
 
     run(shop, scenario)
 
 
 def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         shop.kubectl.apply(service())
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, Create(service(), *WHY))
-        assert applier.cache.get(key.namespace, key_of(service()))
+            await do(executor, key, Create(service(), *WHY))
+        assert executor.cache.get(key.namespace, key_of(service()))
 
     run(shop, scenario)
 
 
 def test_a_refusal_names_the_object_and_the_cause(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         with pytest.raises(RejectedError, match=r"spec\.ports") as refused:
-            await do(applier, key, Apply(service(port=70000), *WHY))
+            await do(executor, key, Apply(service(port=70000), *WHY))
         assert refused.value.rejection.target == key_of(service())
         assert refused.value.rejection.reason == "Invalid"
 
@@ -273,21 +273,21 @@ def test_a_refusal_names_the_object_and_the_cause(shop: Shop) -> None:
 
 
 def test_actions_end_at_the_first_that_fails(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         plan = (Apply(service(70000), *WHY), Apply(service(80, "never"), *WHY))
         with pytest.raises(RejectedError):
-            await do(applier, key, *plan)
+            await do(executor, key, *plan)
         assert shop.get("v1/services", "never") is None
 
     run(shop, scenario)
 
 
 def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        assert await do(applier, key, NEW_PASSWORD) == 1
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        assert await do(executor, key, NEW_PASSWORD) == 1
         with pytest.raises(StaleSnapshotError):
-            await do(applier, key, NEW_PASSWORD)
-        assert applier.cache.get(key.namespace, key_of(SECRET)) is None, "no Secret is kept"
+            await do(executor, key, NEW_PASSWORD)
+        assert executor.cache.get(key.namespace, key_of(SECRET)) is None, "no Secret is kept"
 
     run(shop, scenario)
     secret = shop.get("v1/secrets", "demo-db")
@@ -311,10 +311,10 @@ def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) 
     }
     changed = {**deployment, "metadata": {"name": "demo-blue", "labels": {**labels, "new": "1"}}}
 
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        await do(applier, key, Apply(deployment, *WHY), Scale("demo-blue", 7, *WHY))
-        await do(applier, key, Apply(changed, *WHY))
-        known = applier.cache.get(key.namespace, key_of(deployment))
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        await do(executor, key, Apply(deployment, *WHY), Scale("demo-blue", 7, *WHY))
+        await do(executor, key, Apply(changed, *WHY))
+        known = executor.cache.get(key.namespace, key_of(deployment))
         assert known is not None
         assert known["spec"]["replicas"] == 7
 
@@ -326,13 +326,13 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
     status = {"stage": "Expand", "replicas": 3}
     regarding = BOOKSTORES.ref("demo")
 
-    async def scenario(applier: Executor, key: StoreKey) -> None:
+    async def scenario(executor: Executor, key: StoreKey) -> None:
         write = WriteStatus(regarding, status, *WHY)
-        assert await do(applier, key, write) == 1
-        assert await do(applier, key, write) == 0
+        assert await do(executor, key, write) == 1
+        assert await do(executor, key, write) == 0
         event = Event(regarding, EventType.WARNING, "Testing", "x" * 2000)
         for _ in range(2):  # a restarted operator has forgotten that it has told it
-            await Recorder(applier.api, applier.cache).post(event, key)
+            await Recorder(executor.api, executor.cache).post(event, key)
 
     run(shop, scenario)
     store = shop.store()
@@ -346,25 +346,25 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
 
 
 def test_a_list_heals_what_a_watch_has_missed(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        await do(applier, key, Apply(service(), *WHY))
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        await do(executor, key, Apply(service(), *WHY))
         shop.kubectl("delete", "service", "demo")
         shop.kubectl("scale", "bookstore", "demo", "--replicas=4")
-        assert await applier.observer.relist() == {key}
-        assert applier.cache.get(key.namespace, key_of(service())) is None
-        store = applier.cache.bookstore(key)
+        assert await executor.observer.relist() == {key}
+        assert executor.cache.get(key.namespace, key_of(service())) is None
+        store = executor.cache.bookstore(key)
         assert store is not None
         assert store["spec"]["replicas"] == 4
-        assert await applier.observer.relist() == set()
+        assert await executor.observer.relist() == set()
 
     run(shop, scenario)
 
 
 def test_a_bookstore_that_is_gone_has_no_snapshot(shop: Shop) -> None:
-    async def scenario(applier: Executor, key: StoreKey) -> None:
-        assert await applier.observer.snapshot(key) is not None
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        assert await executor.observer.snapshot(key) is not None
         shop.kubectl("delete", "bookstore", "demo")
-        await applier.observer.refresh(key.namespace, BOOKSTORES.ref("demo"))
-        assert await applier.observer.snapshot(key) is None
+        await executor.observer.refresh(key.namespace, BOOKSTORES.ref("demo"))
+        assert await executor.observer.snapshot(key) is None
 
     run(shop, scenario)

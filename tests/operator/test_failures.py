@@ -23,7 +23,7 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.secret_values import Content, fault_of
+from bookstore_operator.core.secret_values import Content, invalid_reason
 from bookstore_operator.core.snapshot import Rejection
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
@@ -806,7 +806,7 @@ def test_a_full_volume_is_known_by_its_error() -> None:
 def test_why_nothing_is_pulled_with_a_secret(
     secret: dict[str, Any] | None, fault: str | None
 ) -> None:
-    found = pull_secrets.fault_of(secret)
+    found = pull_secrets.invalid_reason(secret)
     assert (found is None) if fault is None else (found or "").startswith(fault)
 
 
@@ -837,7 +837,7 @@ def test_pull_secrets_are_looked_at_only_where_an_image_can_not_be_pulled() -> N
     ],
 )
 def test_what_is_wrong_with_a_uri_is_told_without_it(uri: bytes, fault: str | None) -> None:
-    found = fault_of(base64.b64encode(uri).decode(), Content.DATABASE_URI)
+    found = invalid_reason(base64.b64encode(uri).decode(), Content.DATABASE_URI)
     assert (fault in found) if fault and found else (found is fault)
     assert "ss:w" not in (found or "")
 
@@ -860,7 +860,7 @@ def test_what_is_wrong_with_a_uri_is_told_without_it(uri: bytes, fault: str | No
 def test_what_is_wrong_with_a_uri_of_redis_is_told_without_it(
     uri: bytes, fault: str | None
 ) -> None:
-    found = fault_of(base64.b64encode(uri).decode(), Content.REDIS_URI)
+    found = invalid_reason(base64.b64encode(uri).decode(), Content.REDIS_URI)
     assert (fault in found) if fault and found else (found is fault)
     assert "secret" not in (found or "")
 
@@ -881,7 +881,7 @@ def test_what_is_wrong_with_a_uri_of_redis_is_told_without_it(
 def test_what_is_wrong_with_a_staff_token_is_told_without_it(
     token: bytes, fault: str | None
 ) -> None:
-    found = fault_of(base64.b64encode(token).decode(), Content.STAFF_TOKEN)
+    found = invalid_reason(base64.b64encode(token).decode(), Content.STAFF_TOKEN)
     assert (fault in found) if fault and found else (found is fault)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from bookstore_operator.components.backup.condition import backup_healthy
 from bookstore_operator.components.backup.ensure import ensure_backups
-from bookstore_operator.components.cache.condition import cache_healthy, cache_secret_awaited
+from bookstore_operator.components.cache.condition import cache_healthy, cache_secret_recheck
 from bookstore_operator.components.cache.ensure import ensure_cache
 from bookstore_operator.components.cache.secrets import cache_keys
 from bookstore_operator.components.database.condition import database_migrated
@@ -22,18 +22,18 @@ from bookstore_operator.components.database.secrets import database_keys
 from bookstore_operator.components.network.ensure import ensure_network_policies
 from bookstore_operator.components.serving.condition import (
     autoscaling_healthy,
-    metrics_awaited,
+    metrics_deadline,
     users_served,
 )
 from bookstore_operator.components.serving.ensure import ensure_serving
 from bookstore_operator.components.staff.ensure import ensure_staff_token
-from bookstore_operator.components.staff.gate import staff_known
+from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.components.staff.secrets import staff_keys
 from bookstore_operator.core.finding import Finding
 from bookstore_operator.core.gate import Answer, Gate
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.secret_values import Content
-from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.bookstore import BookStore
@@ -49,7 +49,7 @@ class Component:
     """Yields what makes it as asked for."""
     holds_release: bool = True
     """Its actions stand before those of the release, which waits when one of them is rejected."""
-    secrets: Callable[[BookStore], Wanted] | None = None
+    secrets: Callable[[BookStore], UsedKeys] | None = None
     """Returns the Secrets that it reads."""
     gate: Gate | None = None
     """What must be true of it also when no release is on its way."""
@@ -65,7 +65,7 @@ COMPONENTS: tuple[Component, ...] = (
         "serving",
         ensure_serving,
         conditions=(users_served, autoscaling_healthy),
-        look_again=metrics_awaited,
+        look_again=metrics_deadline,
     ),
     Component(
         "database",
@@ -74,7 +74,7 @@ COMPONENTS: tuple[Component, ...] = (
         gate=database_ready,
         conditions=(database_migrated,),
     ),
-    Component("staff", ensure_staff_token, secrets=staff_keys, gate=staff_known),
+    Component("staff", ensure_staff_token, secrets=staff_keys, gate=staff_secret_valid),
     Component("network", ensure_network_policies),
     # What these lack never holds a release up.
     Component(
@@ -83,7 +83,7 @@ COMPONENTS: tuple[Component, ...] = (
         holds_release=False,
         secrets=cache_keys,
         conditions=(cache_healthy,),
-        look_again=cache_secret_awaited,
+        look_again=cache_secret_recheck,
     ),
     Component("backup", ensure_backups, holds_release=False, conditions=(backup_healthy,)),
 )
@@ -96,7 +96,7 @@ def ensure_components(snapshot: Snapshot, *, holding_release: bool) -> Iterator[
             yield from component.ensure(snapshot)
 
 
-def secrets_of_interest(store: BookStore) -> Wanted:
+def secrets_of_interest(store: BookStore) -> UsedKeys:
     """Return the Secrets whose keys a Snapshot needs to know. One may serve for several things."""
     found: dict[str, dict[str, Content]] = {}
     for component in COMPONENTS:

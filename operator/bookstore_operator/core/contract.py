@@ -1,4 +1,4 @@
-"""All that the operator knows of an image: docs/reference/contract.md."""
+"""What the operator assumes about an image: docs/reference/contract.md."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.config import Config
 
 API_USER = 10001
-"""The number of the user that it runs as."""
+"""The uid that the API's image runs as."""
 
 # Commands -----------------------------------------------------------------------------------
 
 SERVE = ("serve",)
 EXPAND = ("migrate", "--to", "expand")
 GRACE_SECONDS = 10
-"""What a process may need beyond its drain and its shutdown before it is killed."""
+"""Time after drain and shutdown until the kubelet kills a process, in seconds."""
 
 UNREACHABLE = "unreachable"
 REFUSED_CREDENTIALS = "authentication-failed"
@@ -29,24 +29,24 @@ RETRY_REASONS: Mapping[str, Reason] = {
     REFUSED_CREDENTIALS: Reason.DATABASE_AUTHENTICATION_FAILED,
     LOCKED: Reason.DATABASE_LOCKED,
 }
-"""Codes that say nothing against the release, and what they are called in conditions."""
+"""Codes of failures that do not count as attempts, and their reasons in conditions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a command writes into its termination message."""
+    """The content of a command's termination message."""
 
     code: str = ""
     message: str = ""
     schema_after: tuple[str, ...] = ()
 
 
-def read_outcome(written: Mapping[str, Any]) -> Outcome:
-    """Read the JSON object of a termination message; what it leaves out is empty."""
+def read_outcome(data: Mapping[str, Any]) -> Outcome:
+    """Return the outcome in the JSON object of a termination message; missing fields are empty."""
     return Outcome(
-        code=str(written.get("code", "")),
-        message=str(written.get("message") or ""),
-        schema_after=tuple(map(str, written.get("schemaAfter") or ())),
+        code=str(data.get("code", "")),
+        message=str(data.get("message") or ""),
+        schema_after=tuple(map(str, data.get("schemaAfter") or ())),
     )
 
 
@@ -72,13 +72,13 @@ REDIS_FOLDER = "redis"
 DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
 REDIS_SCHEMES = frozenset({"redis", "rediss"})
 SHORTEST_TOKEN = 32
-"""Characters: below that the API in production will not start."""
+"""Minimum length of the token in characters; with less the API does not start in production."""
 
 # Settings -----------------------------------------------------------------------------------
 
 
 def environment(spec: BookStoreSpec, revision: int, color: Color) -> dict[str, str]:
-    """Return the variables that a process of a release gets."""
+    """Return the environment variables of a release's processes."""
     return {
         "BOOKSTORE_ENVIRONMENT": spec.environment.value,
         "BOOKSTORE_HOST": "0.0.0.0",  # noqa: S104 - a Pod is reached from outside it
@@ -99,8 +99,8 @@ def environment(spec: BookStoreSpec, revision: int, color: Color) -> dict[str, s
 
 
 def _configured(config: Config) -> dict[str, str]:
-    """Return what the BookStore sets; all else is as the image has it for the environment."""
-    chosen = {
+    """Return the variables that the BookStore sets; the image has defaults for all others."""
+    settings = {
         "DOCS": config.docs,
         "CORS_ORIGINS": config.cors_origins,
         "TRUSTED_PROXIES": config.trusted_proxies,
@@ -111,18 +111,20 @@ def _configured(config: Config) -> dict[str, str]:
         "HEADER_SECONDS": config.header_seconds,
         "BODY_SECONDS": config.body_seconds,
         "CONNECTION_MAX_AGE_SECONDS": config.connection_max_age_seconds,
-        "REDIS_TIMEOUT_SECONDS": _thousandths(config.redis_timeout_milliseconds),
+        "REDIS_TIMEOUT_SECONDS": _seconds(config.redis_timeout_milliseconds),
     }
     return {
-        f"BOOKSTORE_{name}": _written(value) for name, value in chosen.items() if value is not None
+        f"BOOKSTORE_{name}": _as_text(value)
+        for name, value in settings.items()
+        if value is not None
     }
 
 
-def _written(value: bool | int | str | list[str]) -> str:
+def _as_text(value: bool | int | str | list[str]) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def _thousandths(milliseconds: int | None) -> str | None:
+def _seconds(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else f"{milliseconds / 1000:g}"

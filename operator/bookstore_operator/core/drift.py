@@ -1,4 +1,4 @@
-"""Why an observed object is not as desired, if so."""
+"""Compare a desired object with the observed one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.quantities import amount
 
 WHOLE = frozenset({"selector", "matchLabels"})
-"""Maps that mean something else when they have more in them than desired."""
+"""Maps whose meaning changes with an additional entry: they must be equal."""
 
 AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
 
 
 def differs(desired: Manifest, observed: Manifest) -> str | None:
-    """Return the path and the values of the first difference, or None.
+    """Return the path and the values of the first difference; None if there is none.
 
-    The observed object may have more in it than desired: defaults, status, other managers' fields.
+    The observed object may have additional fields: defaults, status, other managers' fields.
     """
     return _differs(desired, observed, ())
 
@@ -33,7 +33,7 @@ def _differs(desired: Any, observed: Any, path: tuple[str, ...]) -> str | None:
         return None
     if AMOUNTS & set(path) and _same_amount(desired, observed):
         return None
-    return f"{'.'.join(path)} is {_told(observed)}, not {_told(desired)}"
+    return f"{'.'.join(path)} is {_shorten(observed)}, not {_shorten(desired)}"
 
 
 def _maps_differ(
@@ -45,7 +45,7 @@ def _maps_differ(
     if path and path[-1] in WHOLE and "matchLabels" not in desired:
         extra = sorted(observed.keys() - desired.keys())
         if extra:
-            return f"{'.'.join(path)} has {', '.join(extra)} too"
+            return f"{'.'.join(path)} also has {', '.join(extra)}"
     return None
 
 
@@ -60,8 +60,8 @@ def _lists_differ(
     else:
         together = zip(desired, observed, strict=True)
         pairs = [(str(index), *pair) for index, pair in enumerate(together)]
-    for name, wanted, found in pairs:
-        if why := _differs(wanted, found, (*path, name)):
+    for name, desired_item, observed_item in pairs:
+        if why := _differs(desired_item, observed_item, (*path, name)):
             return why
     return None
 
@@ -71,6 +71,6 @@ def _same_amount(one: Any, other: Any) -> bool:
     return None not in amounts and amounts[0] == amounts[1]
 
 
-def _told(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = "missing" if value is None else str(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

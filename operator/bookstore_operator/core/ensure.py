@@ -1,4 +1,4 @@
-"""The actions that make one object as desired, if it is not."""
+"""The actions that bring one object to its desired state."""
 
 from __future__ import annotations
 
@@ -20,37 +20,39 @@ def ensure(
     irreversible: bool = False,
     guards: tuple[ObjectRef, ...] = (),
 ) -> Iterator[Apply]:
-    """Yield an Apply unless the observed object is as desired.
+    """Yield an Apply unless the observed object matches the manifest.
 
     Args:
         snapshot: what is observed.
-        manifest: the object as desired.
-        irreversible: a change of it can't be undone; it is rejected when the object has changed
-            since it was observed.
-        guards: must be this BookStore's, or not exist, before it is created.
+        manifest: the desired object.
+        irreversible: its change can't be undone, so the API server must reject it when the object
+            has changed since it was observed.
+        guards: must belong to this BookStore, or not exist, before it is created.
 
     """
-    marked = _marked(manifest)
+    annotated = _annotate_with_hash(manifest)
     key = key_of(manifest)
     observed = snapshot.objects.get(key)
-    what = f"{key.kind} {key.name}"
     if observed is None:
-        yield Apply(marked, "Create", f"There is no {what}.", guards=guards)
-    elif why := differs(marked, observed):
+        message = f"{key.kind} {key.name} does not exist."
+        yield Apply(annotated, "Create", message, guards=guards)
+    elif why := differs(annotated, observed):
         version = observed["metadata"].get("resourceVersion") if irreversible else None
-        yield Apply(marked, "Update", f"{what}: {why}.", version, irreversible)
+        message = f"{key.kind} {key.name}: {why}."
+        yield Apply(annotated, "Update", message, version, irreversible)
 
 
 def ensure_absent(manifest: Manifest | None, why: str) -> Iterator[Action]:
-    """Yield the deletion of an observed object."""
+    """Yield the deletion of an observed object; nothing for None or a terminating object."""
     if manifest is not None and not manifest["metadata"].get("deletionTimestamp"):
         key = key_of(manifest)
         yield Delete(key, manifest["metadata"]["uid"], "Delete", f"{key.kind} {key.name}: {why}")
 
 
-def _marked(manifest: Manifest) -> Manifest:
+def _annotate_with_hash(manifest: Manifest) -> Manifest:
+    """Return a manifest with its hash: a field that is no longer desired then shows as a change."""
     text = json.dumps(manifest, sort_keys=True)
-    mark = hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
-    annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: mark}
+    annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: digest}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}

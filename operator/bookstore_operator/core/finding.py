@@ -1,4 +1,4 @@
-"""A condition of a BookStore but for its times."""
+"""A condition of a BookStore without its times."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bookstore_operator.crd.status import ConditionStatus
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A condition but for its times."""
+    """A condition without its times, which status/conditions.py adds."""
 
     type: str
     status: ConditionStatus
@@ -19,15 +19,15 @@ class Finding:
 
 
 def holds(kind: str, reason: Reason, message: str) -> Finding:
-    """Find that a condition is True."""
+    """Return a condition that is True."""
     return Finding(kind, ConditionStatus.TRUE, reason, message)
 
 
 def fails(kind: str, reason: Reason, message: str) -> Finding:
-    """Find that a condition is False."""
+    """Return a condition that is False."""
     return Finding(kind, ConditionStatus.FALSE, reason, message)
 
 
 def unknown(kind: str, reason: Reason, message: str) -> Finding:
-    """Find that a condition is Unknown."""
+    """Return a condition that is Unknown."""
     return Finding(kind, ConditionStatus.UNKNOWN, reason, message)

@@ -1,4 +1,4 @@
-"""A gate is one thing that must be true before a release goes on: what it says."""
+"""A gate is one precondition of a release's progress; an Answer is what it returns."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from bookstore_operator.core.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """The release may go on."""
+    """The precondition holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Not yet."""
+    """The precondition does not hold yet."""
 
     reason: Reason
-    """A word for programs."""
     message: str
-    """What is waited for, and what to do about it if anything."""
+    """What is waited for, and what to do, if anything."""
     until: datetime | None = None
-    """When to look again though nothing has changed."""
+    """When to evaluate the gate again without an event; None: only after an event."""
     stalled: bool = False
-    """Nothing will change unless somebody does something."""
+    """There will be no progress without intervention."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Never: the release has failed."""
+    """The precondition will not hold: the release has failed."""
 
     reason: Reason
     message: str

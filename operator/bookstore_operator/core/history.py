@@ -1,4 +1,4 @@
-"""Whether the old color is no longer needed."""
+"""Which release is newest, which one serves, and which colors they run on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bookstore_operator.crd.release import BookStoreRelease, Color, Result
 
 
 def superseded_active(snapshot: Snapshot) -> list[str]:
-    """Return the names of the releases that served before and are not given up yet."""
+    """Return the names of the releases that served before and are not retired yet."""
     serving = active(snapshot)
     return [
         release.name
@@ -21,26 +21,26 @@ def superseded_active(snapshot: Snapshot) -> list[str]:
 
 
 def newest(snapshot: Snapshot) -> BookStoreRelease | None:
-    """Return the newest release, the one that is worked on."""
+    """Return the newest release, the one in progress; None if there is none."""
     return snapshot.releases[-1] if snapshot.releases else None
 
 
 def active(snapshot: Snapshot) -> BookStoreRelease | None:
-    """Return the recorded promoted release: what serves, whatever the Service says."""
+    """Return the release that its record says is promoted, whatever the Service selects."""
     return find_active(snapshot.releases)
 
 
 def serving_color(snapshot: Snapshot) -> Color | None:
-    """Return the color that serves.
+    """Return the color that serves; None if none does.
 
-    When somebody has deleted the record of the active release, the Service is the next best
-    witness: the color that it selects must not be touched until another one has been promoted.
+    If the record of the active release was deleted, it is the color that the Service selects, which
+    must not be changed until another release is promoted.
     """
     if recorded_active := active(snapshot):
         return recorded_active.spec.color
     service = find(snapshot, SERVICES, names.service(snapshot.store.name)) or {"spec": {}}
-    told = (service["spec"].get("selector") or {}).get(COLOR_LABEL)
-    return Color(told) if told in set(Color) else None
+    color = (service["spec"].get("selector") or {}).get(COLOR_LABEL)
+    return Color(color) if color in set(Color) else None
 
 
 def idle_color(snapshot: Snapshot) -> Color:
@@ -50,11 +50,11 @@ def idle_color(snapshot: Snapshot) -> Color:
 
 
 def draining(snapshot: Snapshot) -> bool:
-    """Whether the old color is kept warm after a switch."""
+    """Whether the old color keeps running after a switch."""
     serving = active(snapshot)
     return serving is not None and serving.status.result is Result.PROMOTED
 
 
-def wants(snapshot: Snapshot, release: BookStoreRelease) -> bool:
-    """Whether the BookStore asks for just what the newest or the active release makes true."""
-    return snapshot.wanted[release.name]
+def matches_spec(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    """Whether the newest or the active release has the intent of the current spec."""
+    return snapshot.matches_spec[release.name]

@@ -1,6 +1,6 @@
-"""The one table of kinds: what the operator reads and writes, where it is served, by what right.
+"""The table of kinds that the operator reads and writes, with their API paths and verbs.
 
-A test holds the ClusterRole in manifests/base/rbac.yaml to it.
+A test compares the ClusterRole in manifests/base/rbac.yaml with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OWN = (*_WATCH, "create", "patch", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind as the API names it, with the operator's rights. All kinds here are namespaced."""
+    """A kind of the Kubernetes API, with the operator's verbs. All kinds here are namespaced."""
 
     api_version: str
     kind: str
@@ -41,21 +41,21 @@ class Resource:
 
     @property
     def watched(self) -> bool:
-        """Whether every change of such objects is seen."""
+        """Whether the operator watches objects of the kind."""
         return "watch" in self.verbs
 
     @property
     def selector(self) -> str | None:
-        """The label selector that keeps everybody else's objects out, on the server's side."""
+        """The label selector for lists and watches; None for BookStores, which have no label."""
         return None if self.kind == bookstore.KIND else STORE_LABEL
 
     @property
     def type_meta(self) -> dict[str, str]:
-        """What every manifest of the kind begins with."""
+        """The apiVersion and kind of a manifest."""
         return {"apiVersion": self.api_version, "kind": self.kind}
 
     def ref(self, name: str) -> ObjectRef:
-        """Name an object of the kind within its namespace."""
+        """Return the reference to an object of the kind within its namespace."""
         return ObjectRef(self.api_version, self.kind, name)
 
     def path(
@@ -64,7 +64,7 @@ class Resource:
         name: str | None = None,
         subresource: str | None = None,
     ) -> str:
-        """Make the URL path of the collection, of one object, or of its subresource."""
+        """Return the URL path of the collection, of one object, or of its subresource."""
         parts = ["apis" if self.group else "api", self.api_version]
         if namespace is not None:
             parts += ["namespaces", quote(namespace, safe="")]
@@ -77,7 +77,7 @@ class Resource:
 
 
 _RECORD = (("status", ("patch",)), ("finalizers", ("update",)))
-"""Clusters that check owner references ask for the right to finalizers before one may be set."""
+"""OwnerReferencesPermissionEnforcement requires update of finalizers to set an owner reference."""
 
 BOOKSTORES = Resource(API_VERSION, bookstore.KIND, bookstore.PLURAL, _WATCH, _RECORD)
 RELEASES = Resource(API_VERSION, release.KIND, release.PLURAL, _OWN, _RECORD)
@@ -95,10 +95,10 @@ AUTOSCALERS = Resource(
 DISRUPTION_BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", _OWN)
 NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _OWN)
 SECRETS = Resource("v1", "Secret", "secrets", ("get", "create", "patch"))
-"""Never listed nor watched: they are read one by one, by name."""
+"""Never listed or watched: Secrets are read one by one, by name."""
 EVENTS = Resource("events.k8s.io/v1", "Event", "events", ("create", "patch"))
 CORE_EVENTS = Resource("v1", "Event", "events", ("list",))
-"""The same events, where their field selector knows the object that they are about."""
+"""The same events in core/v1, whose field selector supports the involved object."""
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases", ("create", "get", "update"))
 """In the operator's own namespace only, by a Role."""
 
@@ -115,10 +115,10 @@ _BY_TYPE: Mapping[tuple[str, str], Resource] = {
 
 
 def resource_of(api_version: str, kind: str) -> Resource:
-    """Find a kind in the table.
+    """Return a kind's row in the table.
 
     Raises:
-        LookupError: the operator has no business with such objects.
+        LookupError: the table has no such kind.
 
     """
     try:
@@ -129,12 +129,12 @@ def resource_of(api_version: str, kind: str) -> Resource:
 
 
 def key_of(manifest: Manifest) -> ObjectRef:
-    """Name an object within its namespace."""
+    """Return the reference to an object within its namespace."""
     return ObjectRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
 
 
 def store_name_of(manifest: Manifest) -> str | None:
-    """Name the BookStore that an object belongs to; a BookStore belongs to itself."""
+    """Return the name of the BookStore that an object belongs to; a BookStore's own for itself."""
     if manifest.get("kind") == BOOKSTORES.kind:
         name = manifest["metadata"].get("name")
     else:

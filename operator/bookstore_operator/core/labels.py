@@ -1,4 +1,4 @@
-"""The labels of what belongs to a BookStore, and the selectors that find it by them."""
+"""The labels of a BookStore's objects, and the selectors that use them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ REVISION_LABEL = f"{GROUP}/revision"
 RELEASE_LABEL = f"{GROUP}/release"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
-"""The hash of what was applied: a field that is no longer desired shows."""
+"""The hash of the applied manifest: it changes when a field is no longer desired."""
 
-# Kubernetes' own: what tools show, and what its controllers write.
+# Kubernetes' own labels, which tools display or its controllers write.
 NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"
 COMPONENT_LABEL = "app.kubernetes.io/component"
@@ -48,21 +48,21 @@ def labels(store: str, component: Component | None = None, **more: str) -> dict[
 
 
 def instance_selector(store: str) -> dict[str, str]:
-    """Return what selects all Pods of a BookStore."""
+    """Return the selector of all Pods of a BookStore."""
     return {NAME_LABEL: "bookstore", INSTANCE_LABEL: store}
 
 
 def selector(store: str, component: Component) -> dict[str, str]:
-    """Return what selects the Pods of one component of a BookStore."""
+    """Return the selector of the Pods of one component of a BookStore."""
     return {**instance_selector(store), COMPONENT_LABEL: component.value}
 
 
 def color_selector(store: str, color: release.Color) -> dict[str, str]:
-    """Return what selects the API's Pods of one color."""
+    """Return the selector of the API's Pods of one color."""
     return {**selector(store, Component.API), COLOR_LABEL: color.value}
 
 
-def release_selector(made: BookStoreRelease) -> dict[str, str]:
-    """Return what selects the API's Pods of one release: of its color and its revision."""
-    chosen = color_selector(made.spec.store_name, made.spec.color)
-    return {**chosen, REVISION_LABEL: str(made.spec.revision)}
+def release_selector(of: BookStoreRelease) -> dict[str, str]:
+    """Return the selector of the API's Pods of one release: of its color and its revision."""
+    by_color = color_selector(of.spec.store_name, of.spec.color)
+    return {**by_color, REVISION_LABEL: str(of.spec.revision)}

@@ -1,4 +1,4 @@
-"""Finding observed objects."""
+"""Look up observed objects and their metadata."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
 
 
 def controlled_by_another(manifest: Manifest, store: str) -> bool:
-    """Whether an object is neither the BookStore's nor its database's, whatever its labels say."""
+    """Whether an object has another controller than the BookStore or its database."""
     ours = {(BOOKSTORES.kind, store), (STATEFUL_SETS.kind, names.database(store))}
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(
@@ -44,9 +44,9 @@ def controlled_by_another(manifest: Manifest, store: str) -> bool:
 
 
 def condition(manifest: Manifest, kind: str) -> Manifest | None:
-    """Return the condition of a built-in object if it is True."""
-    for found in manifest.get("status", {}).get("conditions") or ():
-        if found["type"] == kind and found["status"] == "True":
-            condition: Manifest = found
-            return condition
+    """Return the condition of a built-in object if it is True; else None."""
+    conditions: list[Manifest] = manifest.get("status", {}).get("conditions") or []
+    for candidate in conditions:
+        if candidate["type"] == kind and candidate["status"] == "True":
+            return candidate
     return None

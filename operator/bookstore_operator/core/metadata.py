@@ -1,4 +1,4 @@
-"""Metadata of the objects that the operator makes: name, labels, owner."""
+"""Metadata of the objects that the operator creates: name, labels, owner."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bookstore_operator.crd.release import BookStoreRelease
 def metadata(
     store: BookStore, name: str, component: Component | None = None, owned: bool = True
 ) -> dict[str, Any]:
-    """Return the metadata of an object that goes with its BookStore (or, not owned, stays)."""
+    """Return the metadata of an object that is deleted with its BookStore, if `owned`."""
     owners = {"ownerReferences": [owned_by_store(store)]} if owned else {}
     return {
         "name": name,
@@ -24,7 +24,7 @@ def metadata(
 
 
 def keeps_data(store: BookStore) -> bool:
-    """Whether volumes and their password outlive the BookStore."""
+    """Whether volumes and their password are kept when the BookStore is deleted."""
     return store.spec.deletion_policy is DeletionPolicy.RETAIN
 
 
@@ -33,13 +33,13 @@ def owned_by_store(store: BookStore) -> dict[str, Any]:
     return _owner(BOOKSTORES, store.name, store.metadata.uid)
 
 
-def owned_by_release(made: BookStoreRelease) -> dict[str, Any]:
+def owned_by_release(release: BookStoreRelease) -> dict[str, Any]:
     """Return the owner reference to a BookStoreRelease."""
-    return _owner(RELEASES, made.name, made.metadata.uid)
+    return _owner(RELEASES, release.name, release.metadata.uid)
 
 
 def _owner(resource: Resource, name: str, uid: str) -> dict[str, Any]:
-    # blockOwnerDeletion would need the right to set finalizers, and nothing here waits for it.
+    # blockOwnerDeletion needs permission to update finalizers, and no deletion here waits for it.
     return {
         **resource.type_meta,
         "name": name,

@@ -1,7 +1,7 @@
-"""A Plan is data: what one reconcile is going to do, each action with its reason and message.
+"""A Plan is data: the actions and events of one reconciliation, with their reasons and messages.
 
-`decide` writes Plans, `apply` carries them out from top to bottom and stops at the first action
-that fails: so an action that records a decision stands before the action that acts on it.
+`decide` returns Plans. The Executor executes them from top to bottom and stops at the first action
+that fails, so the action that records a decision must precede the action that acts on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Manifest: TypeAlias = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """Names an object within the BookStore's namespace."""
+    """A reference to an object within the BookStore's namespace."""
 
     api_version: str
     kind: str
@@ -29,8 +29,8 @@ class ObjectRef:
 class Apply:
     """Server-side apply of a whole manifest by the operator's field manager.
 
-    With `expected_resource_version` the API server refuses the write when the object has changed
-    since it was observed: what fences a leader that woke up late.
+    With `expected_resource_version` the API server rejects the write if the object has changed
+    since it was observed. That fences a former leader that was frozen.
     """
 
     manifest: Manifest
@@ -38,14 +38,14 @@ class Apply:
     message: str
     expected_resource_version: str | None = None
     irreversible: bool = False
-    """It sends users elsewhere, which nobody takes back: first the newest intents are read live."""
+    """It can't be undone: the Executor first checks by live reads that the Snapshot is current."""
     guards: tuple[ObjectRef, ...] = ()
-    """Objects that must be this BookStore's, or not exist, before it is written."""
+    """Objects that must belong to this BookStore, or not exist, before it is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Create an object that must not exist yet; that it exists means the snapshot was stale."""
+    """Create an object that must not exist yet. If it exists, the Snapshot was stale."""
 
     manifest: Manifest
     reason: str
@@ -54,24 +54,24 @@ class Create:
 
 
 GENERATED = "{generated}"
-"""Where the random value goes in what a Secret is to have."""
+"""The placeholder of the random value in the keys of a CreateSecret."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateSecret:
-    """Create a Secret with a newly generated random value in it: a password, a token.
+    """Create a Secret with a generated random value: a password or a token.
 
-    The manifest has everything but that; `apply` generates it and completes the keys, so that no
-    random value passes through the pure parts.
+    The Executor generates the value and completes the keys, so no secret passes through the pure
+    modules.
     """
 
     manifest: Manifest
     keys: Mapping[str, str]
-    """Key → value, with GENERATED where the (URL-safe, 43 characters long) random value goes."""
+    """Key → value, with GENERATED in place of the random value (URL-safe, 43 characters)."""
     reason: str
     message: str
     guards: tuple[ObjectRef, ...] = ()
-    """Objects that must be this BookStore's, or not exist, before it is created."""
+    """Objects that must belong to this BookStore, or not exist, before it is created."""
     irreversible: ClassVar[bool] = False
 
 
@@ -130,15 +130,15 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that one reconcile does, in order."""
+    """The actions of one reconciliation, in order, and its events."""
 
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     """Posted after the actions succeeded."""
     requeue_after: timedelta | None = None
-    """When to look again though nothing has changed (a deadline, a delay)."""
+    """When to reconcile again without an event, for a deadline or a delay."""
 
     @property
     def irreversible(self) -> bool:
-        """Whether something in it can't be undone: a switch of users, a deletion."""
+        """Whether an action can't be undone: a switch of users, a deletion."""
         return any(action.irreversible for action in self.actions)

@@ -1,4 +1,4 @@
-"""Changes of the releases' records, the durable memory."""
+"""Changes of the releases' status, which is the durable record of their progress."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 
 
-def recorded(snapshot: Snapshot, release: BookStoreRelease, **changes: Any) -> Snapshot:
-    """Return the Snapshot with changes of a release's status in it."""
+def update_status(snapshot: Snapshot, release: BookStoreRelease, **changes: Any) -> Snapshot:
+    """Return the Snapshot with changes of a release's status, named as in ReleaseStatus."""
     status = release.status.model_copy(update=changes)
-    written = release.model_copy(update={"status": status})
+    updated = release.model_copy(update={"status": status})
     return replace(
         snapshot,
         releases=tuple(
-            written if other.name == release.name else other for other in snapshot.releases
+            updated if other.name == release.name else other for other in snapshot.releases
         ),
     )

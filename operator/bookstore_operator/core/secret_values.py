@@ -1,4 +1,4 @@
-"""What is wrong with a value of a Secret, without a word of what it says."""
+"""Validate the values of Secrets, with reasons that do not contain any part of the value."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Content(Enum):
     STAFF_TOKEN = "staff-token"  # noqa: S105 - no secret
 
 
-def fault_of(encoded: str, content: Content) -> str | None:
-    """Return what is wrong with a value as a Secret holds it (base64), or None."""
+def invalid_reason(encoded: str, content: Content) -> str | None:
+    """Return why a Secret's base64 value is invalid, as the end of a sentence; None if valid."""
     try:
         value = base64.b64decode(encoded, validate=True).decode().strip()
     except (binascii.Error, UnicodeDecodeError):
         return "is not text"
-    return _FAULTS[content](value) if value else "is empty"
+    return _CHECKS[content](value) if value else "is empty"
 
 
-def _database_fault(uri: str) -> str | None:
+def _check_database_uri(uri: str) -> str | None:
     try:
         parts = urlsplit(uri)
         _check_ports(parts.netloc)
@@ -42,7 +42,7 @@ def _database_fault(uri: str) -> str | None:
     return None
 
 
-def _redis_fault(uri: str) -> str | None:
+def _check_redis_uri(uri: str) -> str | None:
     try:
         parts = urlsplit(uri)
         _check_ports(parts.netloc)
@@ -58,7 +58,7 @@ def _redis_fault(uri: str) -> str | None:
     return None
 
 
-def _token_fault(token: str) -> str | None:
+def _check_token(token: str) -> str | None:
     if len(token) < SHORTEST_TOKEN:
         return f"is shorter than {SHORTEST_TOKEN} characters"
     if not _TOKEN.fullmatch(token):
@@ -66,15 +66,15 @@ def _token_fault(token: str) -> str | None:
     return None
 
 
-_FAULTS: Mapping[Content, Callable[[str], str | None]] = {
-    Content.DATABASE_URI: _database_fault,
-    Content.REDIS_URI: _redis_fault,
-    Content.STAFF_TOKEN: _token_fault,
+_CHECKS: Mapping[Content, Callable[[str], str | None]] = {
+    Content.DATABASE_URI: _check_database_uri,
+    Content.REDIS_URI: _check_redis_uri,
+    Content.STAFF_TOKEN: _check_token,
 }
 
 
 def _check_ports(netloc: str) -> None:
-    """Raise ValueError where a port is no number: `a:1,b:2` may name several hosts."""
+    """Raise ValueError if a port is not a valid number; `a:1,b:2` names several hosts."""
     for host in netloc.rpartition("@")[2].split(","):
         port = host.rpartition("]")[2].partition(":")[2]
         if port and not 0 < int(port) < 65536:

@@ -1,4 +1,4 @@
-"""Which keys of which Secrets are used, and what is the matter with them."""
+"""Which keys of which Secrets are used, and the gate that checks them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.snapshot import Snapshot
 
-Wanted: TypeAlias = Mapping[str, Mapping[str, Content]]
+UsedKeys: TypeAlias = Mapping[str, Mapping[str, Content]]
 """Secret → key → what it is for."""
 
 
@@ -22,14 +22,14 @@ def missing_keys(snapshot: Snapshot, secret: str, keys: list[str]) -> list[str]:
 
 
 def invalid_keys(snapshot: Snapshot, secret: str, keys: list[str]) -> list[str]:
-    """Return what is wrong with the values of keys, a sentence's part each."""
-    known = snapshot.secrets.get(secret, {})
-    return [f"key `{key}` {known[key]}" for key in keys if known.get(key)]
+    """Return why the values of keys are invalid, one part of a sentence per key."""
+    reasons = snapshot.secrets.get(secret, {})
+    return [f"key `{key}` {reasons[key]}" for key in keys if reasons.get(key)]
 
 
 @dataclass(frozen=True, slots=True)
 class SecretWords:
-    """How one kind of Secret is told of."""
+    """The reasons and texts for messages about one kind of Secret."""
 
     missing: Reason
     incomplete: Reason
@@ -38,7 +38,7 @@ class SecretWords:
     example: str
 
 
-def secret_known(  # noqa: PLR0913 - each is one thing a sentence needs
+def check_secret(  # noqa: PLR0913 - one argument per part of the message
     snapshot: Snapshot,
     secret: str,
     keys: list[str],
@@ -47,20 +47,31 @@ def secret_known(  # noqa: PLR0913 - each is one thing a sentence needs
     *,
     ours: bool,
 ) -> Answer:
-    """Pass when a Secret has its keys, well formed. `ours` is one that the operator makes."""
+    """Pass if a Secret has valid values for its keys, or if it is `ours` and about to be created.
+
+    Args:
+        snapshot: what is observed.
+        secret: the name of the Secret.
+        keys: the keys that it must have.
+        words: the reasons and texts for messages.
+        now: the current time.
+        ours: the operator creates this Secret, and recreates it.
+
+    """
     again = now + SECRET_POLL
-    lacking = missing_keys(snapshot, secret, keys)
-    told = " and ".join(f"`{key}`" for key in lacking)
+    missing = missing_keys(snapshot, secret, keys)
+    listed = " and ".join(f"`{key}`" for key in missing)
     if secret not in snapshot.secrets:
-        message = f"There is no Secret {secret}. Create it, with {words.what} under the key {told}."
+        advice = f"Create it, with {words.what} under the key {listed}."
+        message = f"There is no Secret {secret}. {advice}"
         return Passed() if ours else Waiting(words.missing, message, until=again)
-    if lacking:
-        todo = RECREATED if ours else f"Add it: {words.what}."
-        message = f"Secret {secret} has no key {told}. {todo}"
+    if missing:
+        advice = RECREATED if ours else f"Add it: {words.what}."
+        message = f"Secret {secret} has no key {listed}. {advice}"
         return Waiting(words.incomplete, message, until=again)
-    if wrong := invalid_keys(snapshot, secret, keys):
-        todo = RECREATED if ours else f"Correct it: {words.example}."
-        message = f"In Secret {secret}, {' and '.join(wrong)}. {todo}"
+    if invalid := invalid_keys(snapshot, secret, keys):
+        advice = RECREATED if ours else f"Correct it: {words.example}."
+        message = f"In Secret {secret}, {' and '.join(invalid)}. {advice}"
         return Waiting(words.malformed, message, until=again)
     return Passed()
 

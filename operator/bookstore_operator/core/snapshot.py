@@ -1,4 +1,4 @@
-"""A Snapshot is a frozen picture of all that a decision needs."""
+"""A Snapshot is the immutable input of a decision: one BookStore and its objects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bookstore_operator.crd.release import BookStoreRelease
 
 @dataclass(frozen=True, slots=True)
 class OperatorSettings:
-    """What whoever installs the operator chooses, for all BookStores."""
+    """The operator's own settings, for all BookStores."""
 
     postgres_image: str = "postgres:18"
     valkey_image: str = "valkey/valkey:8.1"
@@ -21,7 +21,7 @@ class OperatorSettings:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """The API server would not have a write: quota, admission, validation, a name that is taken."""
+    """A write that the API server rejected: quota, admission, validation, a name conflict."""
 
     target: ObjectRef
     reason: str
@@ -30,29 +30,29 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One BookStore, its releases and what it owns, as observed at one moment."""
+    """One BookStore, its releases and its objects, as observed at one time."""
 
     store: BookStore
     releases: tuple[BookStoreRelease, ...] = ()
     """By revision and attempt, oldest first."""
-    wanted: Mapping[str, bool] = field(default_factory=dict)
-    """Whether the BookStore asks for what a release makes true: by name, of the newest release and
-    the active one."""
+    matches_spec: Mapping[str, bool] = field(default_factory=dict)
+    """Whether a release has the intent of the current spec, by name, for the newest and the active
+    release."""
     objects: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
-    """Every observed object that carries this BookStore's label, with apiVersion and kind."""
+    """Every observed object with this BookStore's label, with apiVersion and kind."""
     secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
-    """The Secrets that the BookStore names or owns: name → key → what is wrong with its value, None
-    if nothing is or it is not used. Never a value."""
+    """The Secrets that the BookStore names or owns: name → key → why its value is invalid; None if
+    it is valid or not used. Never a value."""
     pull_secrets: Mapping[str, str] = field(default_factory=dict)
-    """What is wrong with Secrets that images can't be pulled with: name → what."""
+    """Invalid image pull secrets of Pods that can't pull their image: name → why."""
     warnings: Mapping[ObjectRef, str] = field(default_factory=dict)
-    """The newest Warning event about objects whose status does not say what is wrong."""
+    """The newest Warning event about objects whose status does not explain their state."""
     settings: OperatorSettings = OperatorSettings()
     rejection: Rejection | None = None
-    """The write that was rejected when this BookStore was last looked at, if one was."""
+    """The write that was rejected in the BookStore's last reconciliation; None if none was."""
 
 
-def take_snapshot(  # noqa: PLR0913 - each is a part of the picture, which is taken once
+def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     store: BookStore,
     releases: Iterable[Manifest],
     objects: Mapping[ObjectRef, Manifest],
@@ -63,18 +63,21 @@ def take_snapshot(  # noqa: PLR0913 - each is a part of the picture, which is ta
     settings: OperatorSettings,
     rejection: Rejection | None = None,
 ) -> Snapshot:
-    """Return the Snapshot of a BookStore: the only way to one.
+    """Return the Snapshot of a BookStore. All Snapshots are constructed here.
 
-    Raises pydantic's ValidationError when a release does not fit its model.
+    Raises:
+        pydantic.ValidationError: a release does not match its model.
+
     """
     parsed = (BookStoreRelease.model_validate(release) for release in releases)
     ordered = tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt)))
-    asked = compared(store.spec)
-    judged = {release.name: release for release in (*ordered[-1:], find_active(ordered)) if release}
+    current = compared(store.spec)
+    candidates = (*ordered[-1:], find_active(ordered))
+    intents = {release.name: release.spec.intent for release in candidates if release}
     return Snapshot(
         store=store,
         releases=ordered,
-        wanted={name: normalized(each.spec.intent) == asked for name, each in judged.items()},
+        matches_spec={name: normalized(intent) == current for name, intent in intents.items()},
         objects=objects,
         secrets=secrets,
         pull_secrets=pull_secrets,
@@ -85,6 +88,6 @@ def take_snapshot(  # noqa: PLR0913 - each is a part of the picture, which is ta
 
 
 def find_active(releases: Iterable[BookStoreRelease]) -> BookStoreRelease | None:
-    """Return the recorded promoted release: what serves, whatever the Service says."""
+    """Return the release that its record says is promoted, whatever the Service selects."""
     promoted = [r for r in releases if r.status.promoted_at and not r.status.demoted_at]
     return promoted[-1] if promoted else None

@@ -1,4 +1,4 @@
-"""One look at a BookStore: its time, and what its gates have answered."""
+"""One reconciliation of a BookStore: its time, and the answers of its gates."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from bookstore_operator.core.snapshot import Snapshot
 
 
 class Visit:
-    """Evaluates each gate once, for the stages, the conditions and the time of the next look.
+    """Evaluates each gate once, for the stages, the conditions and the time of the next visit.
 
-    A gate is about what was observed, which stays the same, and about the newest and the active
-    release: where another one is newest or active after a step, it is evaluated again.
+    A gate depends on what was observed, which does not change during a visit, and on the newest and
+    the active release. It is evaluated again if one of these is another one after a step.
     """
 
     def __init__(self, now: datetime) -> None:
@@ -23,7 +23,7 @@ class Visit:
     def ask(self, gate: Gate, snapshot: Snapshot) -> Answer:
         """Return a gate's answer."""
         newest, active = history.newest(snapshot), history.active(snapshot)
-        asked = (gate, newest.name if newest else None, active.name if active else None)
-        if asked not in self._answers:
-            self._answers[asked] = gate(snapshot, self.now)
-        return self._answers[asked]
+        key = (gate, newest.name if newest else None, active.name if active else None)
+        if key not in self._answers:
+            self._answers[key] = gate(snapshot, self.now)
+        return self._answers[key]

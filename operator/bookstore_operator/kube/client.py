@@ -1,7 +1,7 @@
-"""The Kubernetes API in the few calls that the operator makes of it.
+"""The calls of the Kubernetes API that the operator needs.
 
-The official client loads the configuration, holds the connections and keeps tokens fresh; its
-generated models are left out, since the operator speaks in plain JSON data.
+The official client loads the configuration, pools connections and refreshes tokens. Its generated
+models are not used: the operator works with plain JSON data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LONGEST_RETRY_AFTER = 300.0
 
 
 class ApiError(Exception):
-    """The API server said no; `status` 0 means that it could not be asked at all."""
+    """The API server returned an error; `status` 0 means that the request got no response."""
 
     def __init__(
         self, status: int, reason: str, message: str, retry_after: float | None = None
@@ -41,7 +41,7 @@ class ApiError(Exception):
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
-        """Seconds the server asked to wait, where it did."""
+        """The Retry-After header in seconds; None if the response has none."""
 
 
 class ClusterError(Exception):
@@ -49,7 +49,7 @@ class ClusterError(Exception):
 
 
 async def load_configuration(kubeconfig: Path | None) -> Configuration:
-    """Find the cluster: the kubeconfig given, else the Pod's service account, else ~/.kube/config.
+    """Return the configuration of `kubeconfig`, else of the Pod, else of ~/.kube/config.
 
     Raises:
         ClusterError: none of them is usable; the message says so.
@@ -104,7 +104,7 @@ class Api:
     async def pages(
         self, resource: Resource, namespace: str | None
     ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:
-        """List the operator's objects of a kind, page by page, with the list's resourceVersion."""
+        """Yield the operator's objects of a kind by page, with the list's resourceVersion."""
         query = {"limit": str(_PAGE)}
         if resource.selector is not None:
             query["labelSelector"] = resource.selector
@@ -120,18 +120,18 @@ class Api:
             query["continue"] = token
 
     async def newest_warning(self, namespace: str, key: ObjectRef) -> str | None:
-        """Read the message of the newest Warning event about an object."""
-        chosen = {
+        """Return the message of the newest Warning event about an object; None if there is none."""
+        selectors = {
             "involvedObject.kind": key.kind,
             "involvedObject.name": key.name,
             "type": "Warning",
         }
         query = {
-            "fieldSelector": ",".join(f"{field}={value}" for field, value in chosen.items()),
+            "fieldSelector": ",".join(f"{field}={value}" for field, value in selectors.items()),
             "limit": str(_PAGE),
         }
-        found = await self._request("GET", CORE_EVENTS.path(namespace), query=query)
-        events = sorted(found.get("items") or (), key=_told_at)
+        page = await self._request("GET", CORE_EVENTS.path(namespace), query=query)
+        events = sorted(page.get("items") or (), key=_last_observed)
         return str(events[-1].get("message") or "") if events else None
 
     async def apply(
@@ -235,8 +235,8 @@ class Api:
         return headers if bearer is None else {**headers, "Authorization": bearer}
 
 
-def _told_at(event: Mapping[str, Any]) -> str:
-    """Say when an event was last told: who writes it chooses the field."""
+def _last_observed(event: Mapping[str, Any]) -> str:
+    """Return the time of an event's last occurrence; its reporter chooses which field has it."""
     series = event.get("series") or {}
     times = (
         event.get("lastTimestamp"),
@@ -248,10 +248,10 @@ def _told_at(event: Mapping[str, Any]) -> str:
 
 
 def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:
-    """Read a Status object, or whatever a proxy put in its place."""
+    """Return the error in a Status object, or in the body of a proxy's response."""
     try:
-        told = json.loads(data)
-        reason, message = str(told["reason"]), str(told["message"])
+        status_object = json.loads(data)
+        reason, message = str(status_object["reason"]), str(status_object["message"])
     except (ValueError, KeyError, TypeError):
         reason, message = f"HTTP{status}", data.decode("utf-8", "replace")[:500]
     try:
@@ -262,6 +262,6 @@ def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:
 
 
 async def bearer_of(configuration: Configuration) -> str | None:
-    """Give the Authorization header's value, with the token of this moment; kopf needs it too."""
+    """Return the current Authorization header for this client and kopf; None if none is needed."""
     settings: Any = await configuration.auth_settings()
     return settings["BearerToken"]["value"] if "BearerToken" in settings else None

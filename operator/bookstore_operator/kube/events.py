@@ -23,7 +23,7 @@ _REPEAT_AFTER = timedelta(minutes=5)
 
 
 class Recorder:
-    """Posts each event once; one that comes again becomes a series, told at most every 5 min."""
+    """Posts each event once; a repeated one becomes a series, updated at most every 5 min."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Recorder:
             return
         manifest = event_manifest(event, regarding, key, self._now(), self._instance)
         name = manifest["metadata"]["name"]
-        count, told = self._seen.get(name, (0, datetime.min.replace(tzinfo=UTC)))
-        if self._now() - told < _REPEAT_AFTER:
-            self._remember(name, count + 1, told)
+        count, posted_at = self._seen.get(name, (0, datetime.min.replace(tzinfo=UTC)))
+        if self._now() - posted_at < _REPEAT_AFTER:
+            self._remember(name, count + 1, posted_at)
             return
         self._remember(name, count + 1, self._now())
         try:
@@ -70,8 +70,8 @@ class Recorder:
             name = manifest["metadata"]["name"]
             await self._api.merge(EVENTS, namespace, name, {"series": series})
 
-    def _remember(self, name: str, count: int, told: datetime) -> None:
-        self._seen[name] = count, told
+    def _remember(self, name: str, count: int, posted_at: datetime) -> None:
+        self._seen[name] = count, posted_at
         self._seen.move_to_end(name)
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
@@ -80,10 +80,10 @@ class Recorder:
 def event_manifest(
     event: Event, regarding: Manifest, key: StoreKey, now: datetime, instance: str
 ) -> Manifest:
-    """Make an Event whose name follows from what it says: told twice, it is the same object."""
+    """Return an Event whose name is a hash of its content: a repetition is the same object."""
     uid = str(regarding["metadata"]["uid"])
-    said = "\0".join((uid, event.type, event.reason, event.message))
-    digest = hashlib.sha256(said.encode()).hexdigest()[:16]
+    content = "\0".join((uid, event.type, event.reason, event.message))
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
     target = event.regarding
     return {
         **EVENTS.type_meta,
@@ -98,7 +98,7 @@ def event_manifest(
         "action": event.reason,
         "reason": event.reason,
         "type": str(event.type),
-        "note": _cut(event.message),
+        "note": _truncate(event.message),
         "regarding": {
             "apiVersion": target.api_version,
             "kind": target.kind,
@@ -109,8 +109,8 @@ def event_manifest(
     }
 
 
-def _cut(note: str) -> str:
-    """At most as many bytes as the API takes."""
+def _truncate(note: str) -> str:
+    """Return a note truncated to the API's limit of 1024 bytes."""
     encoded = note.encode()
     if len(encoded) <= _NOTE_BYTES:
         return note

@@ -1,8 +1,8 @@
-"""One leader by a Lease; a standby watches and takes over.
+"""Leader election with a Lease; standbys watch and take over.
 
-The official client has an election of its own, but it gives no request a time limit (a hung one
-would outlive the Lease), compares wall clocks, never lets go of the Lease when it ends, and lets
-a network error end a standby.
+The official client's election is not used: its requests have no timeout (a hung one could outlive
+the Lease), it compares wall clocks, it does not release the Lease on exit, and a network error ends
+a standby.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _SOON = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds. Another may take the Lease `lease` after our last renewal; we stop before that."""
+    """Times in seconds, as in client-go's LeaderElectionConfig.
+
+    Another replica may take the Lease `lease` after the last renewal; the leader stops to write
+    `renew_deadline` after it, which is earlier.
+    """
 
     lease: float = 15.0
     renew_deadline: float = 10.0
@@ -33,7 +37,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """When, by our own clock, the Lease was last seen to change."""
+    """The last observed version of the Lease, and when it was first seen, by the local clock."""
 
     version: str
     at: float
@@ -62,28 +66,29 @@ class LeaderElection:
         self._renewed = float("-inf")
 
     async def acquire(self) -> None:
-        """Wait until the Lease is ours."""
-        told = ""
+        """Wait until this process holds the Lease."""
+        logged_holder = ""
         while not await self._try():
             holder = self._holder
-            if holder != told:
+            if holder != logged_holder:
                 logger.info("Standing by: %s leads.", holder or "nobody yet")
-                told = holder
+                logged_holder = holder
             await asyncio.sleep(min(self._timing.retry, max(_SOON, self._free_at - _now())))
         logger.info("Leading as %s.", self._identity)
 
     @property
     def leads(self) -> bool:
-        """Whether the Lease is ours for some seconds yet: whoever writes has to ask each time.
+        """Whether this process may write. Must be checked before each write.
 
-        By the clock alone, since a process that was frozen can't know what has happened meanwhile.
+        By the clock alone: a process that was frozen can't know what happened in that time.
         """
         return _now() - self._renewed < self._timing.renew_deadline
 
     async def hold(self) -> None:
         """Renew the Lease until that fails for too long; returns when it is lost.
 
-        A process that slept too long has lost it even if nobody has it now: somebody may have had.
+        A process that was frozen for too long has lost it, even if no other process holds it now:
+        another may have held it in between.
         """
         while self.leads:
             await asyncio.sleep(self._timing.retry)
@@ -91,7 +96,7 @@ class LeaderElection:
                 return
 
     async def release(self) -> None:
-        """Let go of the Lease, so that a standby need not wait for it to run out."""
+        """Release the Lease, so that a standby need not wait until it expires."""
         held, self._held = self._held, None
         self._renewed = float("-inf")
         if held is None:
@@ -104,7 +109,7 @@ class LeaderElection:
             logger.warning("Could not release the Lease, which expires by itself: %s", error)
 
     async def _try(self) -> bool:
-        """Take or renew the Lease once; False if it is somebody else's or nobody answers."""
+        """Acquire or renew the Lease once; False if another holds it or the request fails."""
         started = _now()
         try:
             async with asyncio.timeout(self._timing.renew_deadline / 2):
@@ -158,18 +163,18 @@ class LeaderElection:
 
 
 def may_take(lease: Manifest, identity: str, seen: Sighting, now: float) -> bool:
-    """Whether a Lease is ours, free, or has not changed for as long as it lasts.
+    """Whether a Lease is held by this process, free, or unchanged for longer than its duration.
 
-    Only the own clock counts, from when a change was seen: clocks of two nodes need not agree.
+    Measured by the local clock from when a change was seen: clocks of two nodes need not agree.
     """
     spec = lease["spec"]
     holder = spec.get("holderIdentity") or ""
-    lasts = float(spec.get("leaseDurationSeconds") or 0)
-    return holder in {"", identity} or now - seen.at > lasts
+    duration = float(spec.get("leaseDurationSeconds") or 0)
+    return holder in {"", identity} or now - seen.at > duration
 
 
-def _lease_of(current: Manifest, identity: str, lasts: float, now: str) -> dict[str, Any]:
-    """Make the Lease that was taken, renewed or (with an empty identity) let go of."""
+def _lease_of(current: Manifest, identity: str, duration: float, now: str) -> dict[str, Any]:
+    """Return the Lease after it is acquired, renewed or (with an empty identity) released."""
     spec = current["spec"]
     new_holder = identity != (spec.get("holderIdentity") or "")
     return {
@@ -178,7 +183,7 @@ def _lease_of(current: Manifest, identity: str, lasts: float, now: str) -> dict[
         "spec": {
             **spec,
             "holderIdentity": identity,
-            "leaseDurationSeconds": int(lasts),
+            "leaseDurationSeconds": int(duration),
             "acquireTime": now if new_holder else spec.get("acquireTime", now),
             "renewTime": now,
             "leaseTransitions": int(spec.get("leaseTransitions") or 0)
@@ -188,7 +193,7 @@ def _lease_of(current: Manifest, identity: str, lasts: float, now: str) -> dict[
 
 
 def _is_conflict(error: Exception) -> bool:
-    """Somebody was faster."""
+    """Whether another process has written the Lease first."""
     return isinstance(error, ApiError) and error.status == 409
 
 

@@ -1,8 +1,8 @@
-"""What the watches have told, and the operator's own writes: the newest state of each object.
+"""The newest known state of each object, from the watches and the operator's own writes.
 
-A watch lags behind the operator's own writes. So a write's answer goes into the cache at once, and
-an event that is older than what is there changes nothing: the resourceVersion of the own write is
-a floor. An object that is gone stays gone: late events about it are known by their uid and version.
+A watch lags behind the operator's own writes. So the response to a write goes into the cache at
+once, and an event with an older resourceVersion than the cached object changes nothing. A deleted
+object stays deleted: late events about it are recognized by their uid and version.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 @dataclass(frozen=True, slots=True, order=True)
 class StoreKey:
-    """Names a BookStore in the cluster."""
+    """The namespaced name of a BookStore."""
 
     namespace: str
     name: str
@@ -42,16 +42,21 @@ _Address = tuple[str, ObjectRef]
 
 
 class ObjectCache:
-    """The newest known state of all watched objects, by name and by BookStore."""
+    """Caches the newest known state of all watched objects, by name and by BookStore."""
 
     def __init__(self) -> None:
         self._objects: dict[_Address, Manifest] = {}
         self._by_store: dict[StoreKey, set[ObjectRef]] = {}
         self._gone: OrderedDict[str, float] = OrderedDict()
-        """The version at which each object went, by uid; infinite if it is known to be no more."""
+        """The version at which each object was removed, by uid; infinite if it was deleted."""
 
     def put(self, manifest: Manifest) -> bool:
-        """Take in an object's state; False if it tells nothing new. Never a Secret's."""
+        """Store an object's state; False if it is not newer than the cached one.
+
+        Raises:
+            ValueError: the object is a Secret, which must not be kept in memory.
+
+        """
         if manifest["kind"] == SECRETS.kind:
             message = "a Secret must not be kept in memory"
             raise ValueError(message)
@@ -69,9 +74,9 @@ class ObjectCache:
         return True
 
     def remove(self, namespace: str, key: ObjectRef, uid: str, version: float = math.inf) -> bool:
-        """Take in that an object is gone; False if that tells nothing new.
+        """Remove an object; False if it was not cached, or in a newer version.
 
-        With a version it went from sight: one that lost its label can get it again later.
+        With a version it only left the watch: an object that lost its label can get it again.
         """
         self._gone[uid] = max(version, self._gone.get(uid, version))
         if len(self._gone) > _TOMBSTONES:
@@ -89,10 +94,10 @@ class ObjectCache:
         listed: Iterable[Manifest],
         list_version: str,
     ) -> set[StoreKey]:
-        """Take in a complete list of a kind; what is absent from it and older is gone.
+        """Store a complete list of a kind; remove cached objects that are older and not in it.
 
         Returns:
-            The BookStores for which that told something new.
+            The BookStores whose objects have changed.
 
         """
         changed: set[StoreKey] = set()
@@ -109,11 +114,11 @@ class ObjectCache:
         return changed
 
     def get(self, namespace: str, key: ObjectRef) -> Manifest | None:
-        """Return the newest known state of an object."""
+        """Return the newest known state of an object; None if it is not cached."""
         return self._objects.get((namespace, key))
 
     def bookstore(self, store: StoreKey) -> Manifest | None:
-        """Return the newest known state of a BookStore."""
+        """Return the newest known state of a BookStore; None if it is not cached."""
         return self.get(store.namespace, BOOKSTORES.ref(store.name))
 
     def releases(self, store: StoreKey) -> list[Manifest]:
@@ -125,7 +130,7 @@ class ObjectCache:
         ]
 
     def owned(self, store: StoreKey) -> Mapping[ObjectRef, Manifest]:
-        """Return all else that carries a BookStore's label."""
+        """Return the other objects with a BookStore's label, in a stable order."""
         return {
             key: self._objects[store.namespace, key]
             for key in sorted(self._by_store.get(store, ()), key=_order)
@@ -161,7 +166,7 @@ class ObjectCache:
 
 
 def trimmed(manifest: Manifest) -> Manifest:
-    """Leave out what no decision reads: managed fields, kubectl's copy, the insides of Pods."""
+    """Return an object without what no decision reads: managed fields, most of a Pod's spec."""
     kept = dict(manifest)
     metadata = dict(manifest["metadata"])
     metadata.pop("managedFields", None)
@@ -191,12 +196,12 @@ def _is_newer(manifest: Manifest, known: Manifest) -> bool:
 
 
 def version_of(manifest: Manifest) -> int:
-    """Read an object's resourceVersion as a number; 0 if it has none."""
+    """Return an object's resourceVersion as a number; 0 if it has none."""
     return _number(manifest["metadata"].get("resourceVersion", ""))
 
 
 def _number(version: str) -> int:
-    """Read a resourceVersion as a number: Kubernetes promises since 1.35 what was always so."""
+    """Return a resourceVersion as a number: comparable, as Kubernetes guarantees since 1.35."""
     return int(version) if version.isdecimal() else 0
 
 

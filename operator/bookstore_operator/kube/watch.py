@@ -1,8 +1,8 @@
-"""kopf as the source of events: it lists and watches; all else is the operator's own.
+"""kopf as the source of events: it lists and watches, and nothing else.
 
-Only `on.event` handlers: they write nothing to the objects, no finalizers and no annotations, and
-kopf never retries them. So all that they do is to put the object into the cache and its BookStore
-into the queue, which has a backoff of its own.
+The only handlers are `on.event` handlers: kopf writes no finalizers and annotations for them and
+never retries them. They put the object into the cache and its BookStore into the work queue, which
+has its own backoff.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from kubernetes.aio.client import Configuration
 
 from bookstore_operator.core.kinds import WATCHED, key_of, store_name_of
 from bookstore_operator.kube.client import bearer_of
-from bookstore_operator.kube.kopf_storage import NoDiffs, NoProgress
+from bookstore_operator.kube.kopf_storage import NullDiffBaseStorage, NullProgressStorage
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, version_of
 
 logger = logging.getLogger(__name__)
 
-# A watch is asked to end every 4 to 5 minutes, and a silent one is noticed after 70 s (kopf's
-# inactivity timeout). That counts the retries too: all of them must fit in, or a watch that is
-# refused for ever would be begun anew for ever, and the operator stay blind. One that can't connect
-# at all never gives up: the Lease and the lists tell of that.
+# The server ends a watch after 4 to 5 minutes, and kopf detects a silent one after 70 s (its
+# inactivity timeout). The timeout includes the retries: all of them must fit into it, or kopf
+# restarts a watch that the server always rejects for ever, and the operator sees no changes. kopf
+# retries a watch that can't connect for ever: the Lease and the relists fail in that case.
 _SERVER_TIMEOUT = 270
 _CLIENT_TIMEOUT = 300
 _CONNECT_TIMEOUT = 10
@@ -38,25 +38,25 @@ _ERROR_BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21)
 async def start_watching(
     configuration: Configuration,
     cache: ObjectCache,
-    happened: Callable[[StoreKey], None],
-    listed_again: Callable[[], None],
+    enqueue: Callable[[StoreKey], None],
+    on_relist: Callable[[], None],
     namespaces: Sequence[str] = (),
 ) -> Collection[asyncio.Task[Any]]:
     """Start kopf's tasks. When one of them ends, the watches are dead and the process must end.
 
     Args:
         configuration: where the API server is and who we are.
-        cache: what is told goes here.
-        happened: called with a BookStore for which there is something new.
-        listed_again: called when a watch had to start anew: deletions may have been missed.
-        namespaces: only these; all if empty.
+        cache: stores the objects.
+        enqueue: called with a BookStore whose objects have changed.
+        on_relist: called when a watch has restarted: deletions may have been missed.
+        namespaces: the namespaces to watch; all if empty.
 
     """
-    # kopf names itself by this, or by looking up a user name, which a bare user number has not.
+    # kopf's identity is this, or else the name of the user, which a uid without an entry has not.
     os.environ.setdefault("POD_ID", socket.gethostname())
     registry = kopf.OperatorRegistry()
     on_login(registry, configuration)
-    on_event(registry, cache, happened, listed_again)
+    on_event(registry, cache, enqueue, on_relist)
     return await kopf.spawn_tasks(
         registry=registry,
         settings=settings(),
@@ -67,7 +67,7 @@ async def start_watching(
 
 
 def settings() -> kopf.OperatorSettings:
-    """Set kopf up: server-side selectors, bounded waits, nothing written."""
+    """Return kopf's settings: server-side selectors, timeouts, nothing written to objects."""
     chosen = kopf.OperatorSettings()
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
@@ -78,8 +78,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.request_timeout = _REQUEST_TIMEOUT
     chosen.networking.error_backoffs = _ERROR_BACKOFFS
     chosen.queueing.exit_timeout = 0.1
-    chosen.persistence.diffbase_storage = NoDiffs()
-    chosen.persistence.progress_storage = NoProgress()
+    chosen.persistence.diffbase_storage = NullDiffBaseStorage()
+    chosen.persistence.progress_storage = NullProgressStorage()
     for resource in WATCHED:
         if resource.selector is not None:
             key = (resource.group, resource.version, resource.plural)
@@ -108,24 +108,24 @@ def on_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> N
 def on_event(
     registry: kopf.OperatorRegistry,
     cache: ObjectCache,
-    happened: Callable[[StoreKey], None],
-    listed_again: Callable[[], None],
+    enqueue: Callable[[StoreKey], None],
+    on_relist: Callable[[], None],
 ) -> None:
     """Watch every kind in the table with the one handler."""
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
         manifest: dict[str, Any] = {**event["object"]}
         if event["type"] is None:
-            listed_again()
-        if take_in(cache, event["type"], manifest) and (name := store_name_of(manifest)):
-            happened(StoreKey(manifest["metadata"]["namespace"], name))
+            on_relist()
+        if ingest(cache, event["type"], manifest) and (name := store_name_of(manifest)):
+            enqueue(StoreKey(manifest["metadata"]["namespace"], name))
 
     for resource in WATCHED:
         kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(observe)
 
 
-def take_in(cache: ObjectCache, event_type: str | None, manifest: dict[str, Any]) -> bool:
-    """Put what an event tells into the cache; False if it is not news, as with our own writes."""
+def ingest(cache: ObjectCache, event_type: str | None, manifest: dict[str, Any]) -> bool:
+    """Store the object of an event in the cache; False if the cache knows it, as own writes."""
     metadata = manifest["metadata"]
     if event_type == "DELETED":
         gone_at = version_of(manifest)

@@ -26,7 +26,7 @@ from bookstore_operator.crd.release import BookStoreRelease, Color
 def release(
     store: BookStore, revision: int, attempt: int, color: Color, intent: Mapping[str, Any]
 ) -> Manifest:
-    """Return the record of an attempt to make an intent active, its Pod template rendered."""
+    """Return the BookStoreRelease of an attempt to release an intent, with its Pod template."""
     template = pod_template(store.name, revision, color, intent)
     meta = metadata(store, names.release(store.name, revision, attempt))
     meta["labels"] |= {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
@@ -46,14 +46,14 @@ def release(
 
 SERVING_ONLY = frozenset({"startupProbe", "livenessProbe", "readinessProbe", "ports"})
 NEEDED = frozenset({"tmp", contract.DATABASE_FOLDER})
-"""The volumes of a migration: it neither counts requests nor lets anybody write."""
+"""The volumes of a migration, which needs neither the cache nor the staff token."""
 
 
 def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Manifest:
-    """Return the Job that expands the schema: the release's own Pod with another command.
+    """Return the Job that expands the schema: the release's Pod with another command.
 
-    One Job is one attempt: the operator counts, for it tells apart what is worth another try.
-    Nothing removes the Job but its release, so that its result can't vanish unread.
+    One Job is one attempt (backoffLimit 0), because the operator decides which failures count. The
+    Job has no TTL and is deleted with its release, so that its result can't be lost unread.
     """
     meta = metadata(store, names.migration_job(release.name, attempt), Component.MIGRATION)
     meta["ownerReferences"] = [owned_by_release(release)]
@@ -73,16 +73,20 @@ def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Man
 def _template(release: BookStoreRelease) -> Manifest:
     template = release.spec.template()
     spec: dict[str, Any] = template["spec"]
-    served: Manifest = spec["containers"][0]
-    container = {key: value for key, value in served.items() if key not in SERVING_ONLY}
+    api: Manifest = spec["containers"][0]
+    container = {key: value for key, value in api.items() if key not in SERVING_ONLY}
     container["volumeMounts"] = _named(container["volumeMounts"], NEEDED)
     spec["volumes"] = _named(spec["volumes"], NEEDED)
     spec["containers"] = [{**container, "name": "migrate", "args": [*contract.EXPAND]}]
     spec["restartPolicy"] = "Never"
     spec.pop("topologySpreadConstraints", None)
-    told = {**template["metadata"]["labels"], COMPONENT_LABEL: Component.MIGRATION.value}
-    return {"metadata": {"labels": {**told, RELEASE_LABEL: release.name}}, "spec": spec}
+    labels = {
+        **template["metadata"]["labels"],
+        COMPONENT_LABEL: Component.MIGRATION.value,
+        RELEASE_LABEL: release.name,
+    }
+    return {"metadata": {"labels": labels}, "spec": spec}
 
 
-def _named(items: list[Manifest], wanted: frozenset[str]) -> list[Manifest]:
-    return [item for item in items if item["name"] in wanted]
+def _named(items: list[Manifest], names: frozenset[str]) -> list[Manifest]:
+    return [item for item in items if item["name"] in names]

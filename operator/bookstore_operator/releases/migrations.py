@@ -1,4 +1,4 @@
-"""The attempts to migrate the schema, by their Jobs."""
+"""The attempts to migrate the schema, read from their Jobs."""
 
 from __future__ import annotations
 
@@ -36,19 +36,20 @@ class Migration:
 
     @property
     def counts(self) -> bool:
-        """Whether it failed by the release's own fault, and not by its database's state."""
+        """Whether it counts as a failed attempt: the database's state was not the cause."""
         transient = self.code in contract.RETRY_REASONS or termination.volume_full(self.message)
         return self.ending is Ending.FAILED and not transient
 
 
 def migrations_of(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Migration, ...]:
-    """Return the attempts to migrate for a release, oldest first."""
+    """Return the migrations of a release, oldest first."""
     jobs = (job for job in _migration_jobs(snapshot) if owned_by(job, release.metadata.uid))
-    return tuple(sorted((_read(snapshot, job) for job in jobs), key=lambda told: told.attempt))
+    migrations = (_read(snapshot, job) for job in jobs)
+    return tuple(sorted(migrations, key=lambda migration: migration.attempt))
 
 
 def running_migration(snapshot: Snapshot, but: BookStoreRelease | None = None) -> Manifest | None:
-    """Return a Job that migrates this database now, for another release than the one named."""
+    """Return a running migration Job of another release than `but`; None if there is none."""
     for job in _migration_jobs(snapshot):
         mine = but is not None and owned_by(job, but.metadata.uid)
         if not mine and ending_of(job) is Ending.RUNNING:

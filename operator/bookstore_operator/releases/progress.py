@@ -1,4 +1,4 @@
-"""How far a release has come in one reconcile."""
+"""The progress of a release in one reconciliation."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from bookstore_operator.core.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What one look at a release, or at one stage of it, comes to."""
+    """The result of one visit to a release, or to one stage of it."""
 
     snapshot: Snapshot
-    """As observed, but the releases' records as they are to be written."""
+    """What was observed, with the releases' new status."""
     answer: Answer
-    """Of the gate where the release stands; Passed when there is nothing left to do."""
+    """The answer of the gate that the release waits for; Passed when there is nothing to do."""
     actions: tuple[Action, ...] = ()
     """What the stage does while it waits."""

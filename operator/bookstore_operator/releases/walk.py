@@ -1,4 +1,4 @@
-"""A release walks through the list of stages (crd/stages.py), each in the file of its name."""
+"""Take a release through the list of stages (crd/stages.py)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeAlias
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Failed, Passed
 from bookstore_operator.core.plan import Action
-from bookstore_operator.core.records import recorded
+from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
@@ -22,29 +22,29 @@ StageRun: TypeAlias = Callable[[Snapshot, BookStoreRelease, Visit], Progress]
 
 
 def walk(snapshot: Snapshot, visit: Visit) -> Progress:
-    """Take the newest release from its recorded stage as far as it comes.
+    """Take the newest release from its recorded stage as far as its gates pass.
 
-    It begins at the recorded stage, not at the first: what a stage waited for may be gone when it
-    is passed (a Job deleted by hand), and the schema of a release must not be migrated twice.
+    It starts at the recorded stage, not at the first: what an earlier stage waited for may be gone
+    (a Job deleted by hand), and the schema of a release must not be migrated twice.
     """
     release = _newest(snapshot)
     actions: list[Action] = []
     for stage in stages_from(release.status.stage):
-        snapshot = _entered(snapshot, stage, visit.now)
+        snapshot = _enter(snapshot, stage, visit.now)
         progress = run_of(stage)(snapshot, _newest(snapshot), visit)
         snapshot, answer = progress.snapshot, progress.answer
         actions = [*actions, *progress.actions]
         if isinstance(answer, Failed):
-            return Progress(_failed(snapshot, answer), answer, ())
+            return Progress(_fail(snapshot, answer), answer, ())
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer, tuple(actions))
     return Progress(snapshot, Passed(), tuple(actions))
 
 
 def run_of(stage: Stage) -> StageRun:
-    """Return what a stage does: the function that bears its name, in its file.
+    """Return the function of a stage: that of its name, in the module of its name.
 
-    Bound when it is needed, and not by imports here: a new stage is a file, and a line of the list.
+    Imported by name, so that a new stage needs only its file and its entry in the list.
     """
     run: StageRun = getattr(import_module(f"{stages.__name__}.{stage.module}"), stage.module)
     return run
@@ -53,21 +53,23 @@ def run_of(stage: Stage) -> StageRun:
 def _newest(snapshot: Snapshot) -> BookStoreRelease:
     release = history.newest(snapshot)
     if release is None:
-        raise ValueError("there is no release to take further")
+        raise ValueError("there is no release to continue")
     return release
 
 
-def _entered(snapshot: Snapshot, stage: Stage, now: datetime) -> Snapshot:
+def _enter(snapshot: Snapshot, stage: Stage, now: datetime) -> Snapshot:
     release = _newest(snapshot)
     if release.status.stage == stage.name:
         return snapshot
-    return recorded(snapshot, release, stage=stage.name, stage_started_at=now)
+    return update_status(snapshot, release, stage=stage.name, stage_started_at=now)
 
 
-def _failed(snapshot: Snapshot, failure: Failed) -> Snapshot:
+def _fail(snapshot: Snapshot, failure: Failed) -> Snapshot:
     release = _newest(snapshot)
-    again = (
+    message = (
         f"{failure.message} To retry, delete BookStoreRelease {release.name}; "
         "to release something else, change the BookStore."
     )
-    return recorded(snapshot, release, result=Result.FAILED, reason=failure.reason, message=again)
+    return update_status(
+        snapshot, release, result=Result.FAILED, reason=failure.reason, message=message
+    )

@@ -1,4 +1,4 @@
-"""Carry a Plan out, action by action, and keep the cache abreast of what was written."""
+"""Execute a Plan, action by action, and store what was written in the cache."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ _REJECTED = frozenset({400, 403, 405, 413, 422})
 
 
 class StaleSnapshotError(Exception):
-    """The cluster is not what the Snapshot showed: look again, decide again."""
+    """The cluster has changed since the Snapshot: observe and decide again."""
 
 
 class RejectedError(Exception):
-    """The API server understood the write and will not have it: quota, admission, validation."""
+    """The API server rejected a write: quota, admission, validation."""
 
     def __init__(self, rejection: Rejection) -> None:
         super().__init__(rejection.message)
@@ -58,24 +58,24 @@ class RejectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Writes to the cluster. Nothing else does."""
+    """Writes to the cluster. All writes of objects go through it."""
 
     api: Api
     cache: ObjectCache
     observer: Observer
     may_write: Callable[[], bool] = lambda: True
-    """Asked before each write: what was decided before a long sleep is not carried out after it."""
+    """Checked before each write: a process that was frozen must not execute an old decision."""
 
     async def execute(self, plan: Plan, key: StoreKey) -> int:
-        """Carry out all actions from top to bottom.
+        """Execute all actions from top to bottom.
 
         Returns:
-            How many of them changed something.
+            The number of actions that changed an object.
 
         Raises:
-            StaleSnapshotError: an object is not as it was observed; the cache knows better now.
-            RejectedError: the API server refused an action for good.
-            ApiError: the API server could not do it now.
+            StaleSnapshotError: an object is not as it was observed; the cache is updated.
+            RejectedError: the API server rejected a write.
+            ApiError: the API server failed.
 
         """
         if plan.irreversible and not await self.observer.is_current(key):
@@ -88,12 +88,12 @@ class Executor:
             logger.log(
                 logging.INFO if changed else logging.DEBUG,
                 action.message,
-                extra={"store": str(key), "reason": action.reason, "object": _told(action)},
+                extra={"store": str(key), "reason": action.reason, "object": _target_text(action)},
             )
         return changes
 
     async def _execute_one(self, action: Action, key: StoreKey) -> bool:
-        """Do one action and sort its errors."""
+        """Execute one action; True if it changed an object. Raises as `execute` does."""
         target = target_of(action)
         if not self.may_write():
             message = "another replica may be leading by now"
@@ -143,10 +143,11 @@ class Executor:
         return self.cache.put(applied)
 
     async def _ours_or_none(self, target: ObjectRef, key: StoreKey) -> Manifest | None:
-        """Refuse when what is there is somebody else's: it would be taken from its owner.
+        """Return the target if it exists unobserved and is ours; None if absent or observed.
 
-        Returns:
-            An object of ours that was not observed: what is observed need not be read.
+        Raises:
+            RejectedError: it belongs to somebody else; a write would take it from its owner.
+            StaleSnapshotError: it is ours, and the watch has not delivered it yet.
 
         """
         known = self.cache.get(key.namespace, target)
@@ -168,7 +169,7 @@ class Executor:
         raise self._taken(found, key)
 
     def _taken(self, found: Manifest, key: StoreKey) -> Exception:
-        """Tell an object of ours that the watch had not told yet from somebody else's."""
+        """Return the error for an existing object: a stale Snapshot if ours, else a conflict."""
         target = key_of(found)
         if store_name_of(found) == key.name:
             if target.kind != SECRETS.kind:
@@ -177,7 +178,7 @@ class Executor:
         return self._name_conflict(found, key)
 
     def _name_conflict(self, found: Manifest, key: StoreKey) -> RejectedError:
-        """Tell what to do about an object that has a name of ours and is somebody else's."""
+        """Return the error for an object that has a name of ours and belongs to somebody else."""
         target = key_of(found)
         message = (
             f"A {target.kind} named {target.name} exists and does not belong to BookStore "
@@ -191,7 +192,7 @@ class Executor:
         return RejectedError(Rejection(target, "NameConflict", message))
 
     async def _check(self, guards: Iterable[ObjectRef], key: StoreKey) -> None:
-        """Reject an action when what it leans on is somebody else's."""
+        """Raise RejectedError if an object that an action depends on belongs to somebody else."""
         for guard in guards:
             await self._ours_or_none(guard, key)
 
@@ -224,7 +225,7 @@ class Executor:
 
     async def _scale(self, action: Scale, key: StoreKey) -> bool:
         await self.api.scale(key.namespace, action.deployment, action.replicas)
-        # The answer is a Scale; the Deployment's new generation is what decisions need.
+        # The response is a Scale, but decisions need the Deployment's new generation.
         return await self.observer.refresh(key.namespace, target_of(action))
 
     async def _delete(self, action: Delete, key: StoreKey) -> bool:
@@ -250,7 +251,7 @@ class Executor:
 
 
 def target_of(action: Action) -> ObjectRef:
-    """Name the object that an action writes."""
+    """Return the reference to the object that an action writes."""
     match action:
         case Apply() | Create() | CreateSecret():
             return key_of(action.manifest)
@@ -263,23 +264,23 @@ def target_of(action: Action) -> ObjectRef:
 
 
 def _lost_its_label(found: Manifest, key: StoreKey) -> bool:
-    """Whether it is the operator's own: the label went, so that no watch tells of it any more."""
+    """Whether an object is the operator's own without its label, which the watches need."""
     metadata = found["metadata"]
     owners = metadata.get("ownerReferences") or ()
     return (
         store_name_of(found) is None
         and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
-        and any(each["manager"] == FIELD_MANAGER for each in metadata.get("managedFields") or ())
+        and any(entry["manager"] == FIELD_MANAGER for entry in metadata.get("managedFields") or ())
     )
 
 
-def _told(action: Action) -> str:
+def _target_text(action: Action) -> str:
     target = target_of(action)
     return f"{target.kind}/{target.name}"
 
 
-def _same_version(one: Manifest, other: Manifest) -> bool:
-    return bool(one["metadata"]["resourceVersion"] == other["metadata"]["resourceVersion"])
+def _same_version(first: Manifest, second: Manifest) -> bool:
+    return bool(first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"])
 
 
 def _type_of(manifest: Manifest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Logs: one line an event, JSON for machines or plain for people."""
+"""Logs: one line per record, as JSON for machines or as plain text for people."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import sys
 from datetime import UTC, datetime
 
 _FIELDS = ("store", "object", "reason")
-"""What a record may say besides its message."""
+"""The fields that a record may have besides its message."""
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
+    """Formats a record as one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format a record with its time in UTC, its level, its logger and its fields."""
@@ -29,10 +29,10 @@ class JsonFormatter(logging.Formatter):
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Time, level, BookStore, message."""
+    """Formats a record as time, level, BookStore, object and message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Format a record for a person who watches."""
+        """Format a record as plain text."""
         fields = _fields_of(record)
         about = " ".join(fields[name] for name in ("store", "object") if name in fields)
         reason = f" ({fields['reason']})" if "reason" in fields else ""
@@ -42,13 +42,13 @@ class ConsoleFormatter(logging.Formatter):
 
 
 def configure(log_format: str, level: str) -> None:
-    """Send all logs to standard error; libraries only speak when something is wrong."""
+    """Send all logs to standard error; libraries log from level WARNING only."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else ConsoleFormatter())
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("kopf", "asyncio", "aiohttp", "kubernetes"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    for repeated in ("running", "orchestration"):  # the operator says it in a sentence
+    for repeated in ("running", "orchestration"):  # the operator logs the same in one line
         logging.getLogger(f"kopf._core.reactor.{repeated}").setLevel(logging.CRITICAL)
 
 

@@ -1,4 +1,4 @@
-"""Run the operator: start the parts, wait for the first that ends, say why, end them all."""
+"""Run the operator: start its parts, wait until the first ends, log why, and stop the others."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ logger = logging.getLogger(__name__)
 
 LEASE_NAME = "bookstore-operator"
 _STOP_SECONDS = 3
-_LAST_WORDS_SECONDS = 1.0
-_RIGHTS_SECONDS = 60.0
+_LINGER_SECONDS = 1.0
+_PERMISSION_CHECK_SECONDS = 60.0
 _RELIST_SPACING = 30.0
 _FIRST_LIST_DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)
 
 
 class OperatorEndedError(Exception):
-    """The operator can't go on; the message says why. Whoever started it starts it again."""
+    """The operator can't continue; the message says why. The kubelet restarts the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     settings: OperatorSettings
     namespaces: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ async def run(options: Options) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
-        OperatorEndedError: something without which the operator is blind or must not act ended.
+        OperatorEndedError: a part ended without which the operator must not continue.
         ClusterError: the cluster is not as it needs to be; the message says what to do.
 
     """
@@ -74,8 +74,8 @@ async def run(options: Options) -> None:
         watches = await start_watching(
             configuration,
             parts.cache,
-            parts.reconciler.happened,
-            parts.listed_again,
+            parts.reconciler.enqueue,
+            parts.on_relist,
             options.namespaces,
         )
         stopped = _on_signals()
@@ -88,14 +88,14 @@ async def run(options: Options) -> None:
         try:
             done, _ = await asyncio.wait({*tasks, *watches}, return_when=asyncio.FIRST_COMPLETED)
             if not stopped.is_set():
-                health.fatal = _why(done, watches)
+                health.fatal = _failure_message(done, watches)
                 raise OperatorEndedError(health.fatal)
             logger.info("Stopping.")
         finally:
             await _end(tasks)
             await parts.election.release()
             await _end(watches)
-            await _last_words(health)
+            await _linger(health)
             server.close()
 
 
@@ -122,34 +122,34 @@ class Manager:
     def _may_write(self) -> bool:
         return self.election.leads or not self._options.leader_election
 
-    def listed_again(self) -> None:
-        """List all anew: a watch started again and will not tell what was deleted meanwhile."""
+    def on_relist(self) -> None:
+        """Request a relist: a watch has restarted and does not report deletions in between."""
         if self._health.leading:
             self._relist.set()
 
     async def lead(self) -> None:
-        """Become the leader and look at everything; ends when it may not lead any longer."""
+        """Become the leader and reconcile all BookStores; raises when the Lease is lost."""
         if self._options.leader_election:
             await self.election.acquire()
         self._health.leading = True
         async with asyncio.TaskGroup() as group:
             if self._options.leader_election:
                 group.create_task(self._hold())
-            group.create_task(self._keep_whole())
-            group.create_task(self._keep_rights())
-            await self.list_all()  # a standby's picture may be behind
-            self._relist.set()  # and once more when the watches stand: what went before is untold
+            group.create_task(self._resync_loop())
+            group.create_task(self._permission_check_loop())
+            await self.list_all()  # a standby's cache may be behind
+            self._relist.set()  # and once more when all watches run: earlier deletions are missed
             for key in self.cache.stores():
-                self.reconciler.happened(key)
+                self.reconciler.enqueue(key)
             for _ in range(self._options.workers):
                 group.create_task(self.reconciler.work())
 
     async def list_all(self) -> None:
-        """Get the whole picture; an API server that is starting gets two minutes.
+        """List all objects into the cache, with retries for two minutes.
 
         Raises:
-            ClusterError: it never will give it; the message says what to do.
-            OperatorEndedError: it did not answer in two minutes.
+            ClusterError: the lists can't succeed; the message says what to do.
+            OperatorEndedError: the API server did not answer for two minutes.
 
         """
         last = ""
@@ -170,17 +170,17 @@ class Manager:
         message = "The Lease was lost: another replica may lead now."
         raise OperatorEndedError(message)
 
-    async def _keep_rights(self) -> None:
-        """Ask every minute whether BookStores may still be listed: open watches would not say."""
+    async def _permission_check_loop(self) -> None:
+        """Check every minute that BookStores may be listed: open watches do not report that."""
         while True:
-            await asyncio.sleep(_RIGHTS_SECONDS)
+            await asyncio.sleep(_PERMISSION_CHECK_SECONDS)
             try:
-                await self._observer.check_rights()
+                await self._observer.check_permissions()
             except ApiError as error:
                 logger.warning("Could not check the operator's permissions: %s", error.message)
 
-    async def _keep_whole(self) -> None:
-        """List everything again every ten minutes, and soon after a watch started anew."""
+    async def _resync_loop(self) -> None:
+        """Relist all objects every ten minutes, and soon after a watch has restarted."""
         while True:
             await asyncio.sleep(_RELIST_SPACING)
             with suppress(TimeoutError):
@@ -189,7 +189,7 @@ class Manager:
             self._relist.clear()
             try:
                 for key in await self._observer.relist():
-                    self.reconciler.happened(key)
+                    self.reconciler.enqueue(key)
             except ApiError as error:
                 logger.warning("Could not relist all objects: %s", error.message)
                 self._relist.set()
@@ -207,11 +207,11 @@ async def _serve(health: Health, options: Options) -> asyncio.Server:
 
 
 def _on_signals() -> asyncio.Event:
-    """End on SIGTERM and SIGINT; kopf had put handlers of its own there."""
+    """Return an event that SIGTERM and SIGINT set; replaces the handlers that kopf has set."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stopped.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
     return stopped
 
 
@@ -221,39 +221,41 @@ def _scope(options: Options) -> str:
     return f"watching {', '.join(options.namespaces)}"
 
 
-def _why(done: Iterable[asyncio.Task[Any]], watches: Collection[asyncio.Task[Any]]) -> str:
-    """Say which part ended first, and why."""
+def _failure_message(
+    done: Iterable[asyncio.Task[Any]], watches: Collection[asyncio.Task[Any]]
+) -> str:
+    """Return a message about which part ended first, and why."""
     task = next(iter(done))
     error = None if task.cancelled() else task.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, OperatorEndedError | ClusterError | ApiError):
         return str(error)
-    told = f"{type(error).__name__}: {error}" if error else "it ended by itself"
+    cause = f"{type(error).__name__}: {error}" if error else "it ended without an error"
     if task in watches:
-        return f"The watches failed; without them the operator sees no changes ({told})."
-    return f"The operator's {task.get_name()} failed ({told})."
+        return f"The watches failed; without them the operator sees no changes ({cause})."
+    return f"The operator's {task.get_name()} task failed ({cause})."
 
 
 async def _end(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and give them a moment."""
+    """Cancel tasks and wait for them, up to 3 s."""
     for task in tasks:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
 
-async def _last_words(health: Health) -> None:
-    """Let a probe hear why the process ends, when all else has ended."""
+async def _linger(health: Health) -> None:
+    """Keep answering probes for a second, so that one can read why the process exits."""
     if health.fatal:
-        await asyncio.sleep(_LAST_WORDS_SECONDS)
+        await asyncio.sleep(_LINGER_SECONDS)
 
 
 def run_process(main: Coroutine[Any, Any, None]) -> NoReturn:
-    """Run to the end and exit at once: 0 after a signal, else 1 with a logged sentence.
+    """Run until the end and exit at once: with 0 after a signal, else with 1 and a logged message.
 
-    At once, because tasks of kopf's can outlive the failure of one of them and would hold up an
-    orderly end of the event loop; what had to be ended in order has ended by then.
+    Tasks of kopf can outlive the failure of one of them and would block an orderly shutdown of the
+    event loop. Everything that needs an orderly end has ended before.
     """
     code = 0
     try:

@@ -1,8 +1,8 @@
-"""Make the Snapshot that a decision is based on.
+"""Take the Snapshot that a decision is based on.
 
-kopf's watches feed the cache, but two things they can't promise. A watch that had to start anew
-never tells what was deleted meanwhile; and nothing says when the first picture is complete. So the
-operator lists everything itself: before the first decision, and again from time to time.
+kopf's watches feed the cache, but they leave two gaps. A restarted watch does not report what was
+deleted in between, and kopf does not report when the first list is complete. So the operator lists
+everything itself, before the first decision and then from time to time.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from bookstore_operator.core.kinds import (
     resource_of,
 )
 from bookstore_operator.core.plan import Manifest, ObjectRef
-from bookstore_operator.core.secret_values import fault_of
-from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.secret_values import invalid_reason
+from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import (
     OperatorSettings,
     Rejection,
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 class Observer:
-    """Keeps the cache whole and makes Snapshots from it."""
+    """Completes the cache by lists and takes Snapshots from it."""
 
     def __init__(
         self,
@@ -58,22 +58,22 @@ class Observer:
         self._scopes: Sequence[str | None] = tuple(namespaces) or (None,)
 
     async def relist(self) -> set[StoreKey]:
-        """List every watched kind; returns the BookStores that are known better now.
+        """List every watched kind; returns the BookStores whose objects have changed.
 
         Raises:
             ApiError: the API server did not answer.
-            ClusterError: the CRDs are missing, or the operator may not list; says what to do.
+            ClusterError: the CRDs are missing, or the operator may not list.
 
         """
         lists = [self._relist(resource, scope) for resource in WATCHED for scope in self._scopes]
         return set[StoreKey]().union(*await asyncio.gather(*lists))
 
-    async def check_rights(self) -> None:
-        """List a BookStore, if there is one.
+    async def check_permissions(self) -> None:
+        """Check that the operator may list BookStores.
 
         Raises:
             ApiError: the API server did not answer.
-            ClusterError: the operator may not list them any more; says what to do.
+            ClusterError: the operator may no longer list them.
 
         """
         for scope in self._scopes:
@@ -83,15 +83,15 @@ class Observer:
                 raise _explained(BOOKSTORES, error) from error
 
     async def snapshot(self, key: StoreKey, rejection: Rejection | None = None) -> Snapshot | None:
-        """Observe one BookStore; None when there is none of that name.
+        """Return the Snapshot of a BookStore; None if there is none of that name.
 
         Args:
             key: names the BookStore.
-            rejection: the write that was rejected when it was last looked at.
+            rejection: the write that was rejected in its last reconciliation.
 
         Raises:
             ApiError: a Secret could not be read.
-            ValueError: the BookStore or a release does not fit this operator's model.
+            ValueError: the BookStore or a release does not match this operator's model.
 
         """
         manifest = self._cache.bookstore(key)
@@ -111,21 +111,21 @@ class Observer:
         )
 
     async def is_current(self, key: StoreKey) -> bool:
-        """Whether the intents and records in the cache are the newest, by a live read.
+        """Whether the BookStore and its releases in the cache are current, by live reads.
 
-        Before a step that can't be undone: an abort that the watch has not told yet must count.
+        For a step that can't be undone: an abort that the watch has not delivered yet must count.
         """
-        mine = [self._cache.bookstore(key), *self._cache.releases(key)]
+        cached = [self._cache.bookstore(key), *self._cache.releases(key)]
         stale = await asyncio.gather(
-            *(self.refresh(key.namespace, key_of(each)) for each in mine if each is not None)
+            *(self.refresh(key.namespace, key_of(obj)) for obj in cached if obj is not None)
         )
         return not any(stale)
 
     async def refresh(self, namespace: str, key: ObjectRef) -> bool:
-        """Read one object live into the cache; True if that told something new."""
+        """Read one object live into the cache; True if the cache has changed."""
         resource = resource_of(key.api_version, key.kind)
         if resource is SECRETS:
-            return False  # read anew for every Snapshot anyway
+            return False  # read for every Snapshot
         try:
             return self._cache.put(await self._api.get(resource, namespace, key.name))
         except ApiError as error:
@@ -146,36 +146,36 @@ class Observer:
         return self._cache.replace_kind(resource, scope, listed, version)
 
     async def _warnings(self, namespace: str, keys: Sequence[ObjectRef]) -> Mapping[ObjectRef, str]:
-        """Read what events say about objects whose status does not explain them."""
+        """Return the newest Warning events of objects whose status does not explain their state."""
         try:
-            told = [await self._api.newest_warning(namespace, key) for key in keys]
+            messages = [await self._api.newest_warning(namespace, key) for key in keys]
         except ApiError as error:
             logger.debug("Could not read events: %s", error.message)
             return {}
-        return {key: warning for key, warning in zip(keys, told, strict=True) if warning}
+        return {key: text for key, text in zip(keys, messages, strict=True) if text}
 
     async def _secrets(
-        self, namespace: str, wanted: Wanted
+        self, namespace: str, used: UsedKeys
     ) -> Mapping[str, Mapping[str, str | None]]:
-        """Read Secrets by name; keep the names of their keys, and what is wrong with those used."""
-        found: dict[str, Mapping[str, str | None]] = {}
-        for name, contents in sorted(wanted.items()):
+        """Return the existing Secrets: name → key → why its value is invalid (see Snapshot)."""
+        reasons: dict[str, Mapping[str, str | None]] = {}
+        for name, contents in sorted(used.items()):
             secret = await self._secret(namespace, name)
             if secret is not None:
                 data = secret.get("data") or {}
-                found[name] = {
-                    key: fault_of(value, contents[key]) if key in contents else None
+                reasons[name] = {
+                    key: invalid_reason(value, contents[key]) if key in contents else None
                     for key, value in data.items()
                 }
-        return found
+        return reasons
 
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
-        """Read Secrets by name, and say of each what keeps images from being pulled with it."""
-        faults = {
-            name: pull_secrets.fault_of(await self._secret(namespace, name))
+        """Return the Secrets that images can't be pulled with: name → why."""
+        reasons = {
+            name: pull_secrets.invalid_reason(await self._secret(namespace, name))
             for name in sorted(names)
         }
-        return {name: fault for name, fault in faults.items() if fault}
+        return {name: reason for name, reason in reasons.items() if reason}
 
     async def _secret(self, namespace: str, name: str) -> Manifest | None:
         try:

@@ -1,4 +1,4 @@
-"""Tell whether the process is well: to probes by HTTP, and to itself by a watchdog."""
+"""Report the health of the process: to probes by HTTP, and to itself by a watchdog."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ _CHECKS_MISSED = 12
 
 @dataclass(slots=True)
 class Health:
-    """What the parts of the operator say of themselves."""
+    """The state of the operator's parts."""
 
     listed: bool = False
     """All watched kinds were listed completely."""
     leading: bool = False
     fatal: str = ""
-    """Why the process is about to end."""
+    """Why the process is about to exit; empty while it runs."""
 
     def answer(self, path: str) -> tuple[HTTPStatus, dict[str, object]]:
-        """Say what a probe of that path is told."""
-        told: dict[str, object] = {"listed": self.listed, "leading": self.leading}
+        """Return the status and the JSON body of the response to a probe."""
+        body: dict[str, object] = {"listed": self.listed, "leading": self.leading}
         if self.fatal:
-            told["fatal"] = self.fatal
-        well = {"/livez": not self.fatal, "/readyz": not self.fatal and self.listed}
-        if path not in well:
-            return HTTPStatus.NOT_FOUND, {"paths": sorted(well)}
-        return (HTTPStatus.OK if well[path] else HTTPStatus.SERVICE_UNAVAILABLE), told
+            body["fatal"] = self.fatal
+        healthy = {"/livez": not self.fatal, "/readyz": not self.fatal and self.listed}
+        if path not in healthy:
+            return HTTPStatus.NOT_FOUND, {"paths": sorted(healthy)}
+        return (HTTPStatus.OK if healthy[path] else HTTPStatus.SERVICE_UNAVAILABLE), body
 
 
 async def serve(health: Health, host: str, port: int) -> asyncio.Server:
@@ -57,7 +57,7 @@ async def serve(health: Health, host: str, port: int) -> asyncio.Server:
                 writer.write(_response(health, request_line))
                 await writer.drain()
         except (TimeoutError, OSError, ValueError):
-            pass  # a prober that went away or talks nonsense
+            pass  # the client disconnected or sent an invalid request
         finally:
             writer.close()
 
@@ -69,8 +69,8 @@ async def serve(health: Health, host: str, port: int) -> asyncio.Server:
 def _response(health: Health, request_line: bytes) -> bytes:
     parts = request_line.decode("ascii", "replace").split()
     path = parts[1].partition("?")[0] if len(parts) >= 2 else ""
-    status, told = health.answer(path)
-    body = json.dumps(told).encode() + b"\n"
+    status, data = health.answer(path)
+    body = json.dumps(data).encode() + b"\n"
     head = (
         f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -79,23 +79,23 @@ def _response(health: Health, request_line: bytes) -> bytes:
 
 
 class Watchdog:
-    """Ends a process whose event loop hangs: where no kubelet probes, nobody else would.
+    """Exits the process if its event loop is blocked, also where no kubelet probes it.
 
-    It counts checks that were missed, not seconds: so a process that was stopped for a while, or a
-    laptop that slept, is not taken for a hung one.
+    It counts missed checks, not seconds, so that a process that was stopped for a while, or a
+    laptop that slept, does not count as blocked.
     """
 
     def __init__(self) -> None:
         self._beats = 0
 
     async def beat(self) -> None:
-        """Show that the loop runs, for ever."""
+        """Count a beat every second, for ever."""
         while True:
             self._beats += 1
             await asyncio.sleep(1)
 
     def start(self) -> None:
-        """Start checking, on a thread of its own."""
+        """Start the thread that checks the beats."""
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def _watch(self) -> None:

@@ -1,4 +1,4 @@
-"""One visit to one BookStore: observe, decide, apply; and when to come again."""
+"""Reconcile BookStores: observe, decide, execute, and schedule the next visit."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ RESYNC_SECONDS = 600.0
 _VISIT_SECONDS = 120.0
 _AGAIN_SECONDS = 0.05
 _MAX_ROUNDS = 30
-"""Visits in a row that each changed something: no release needs so many."""
+"""The most visits in a row that each change something: no release needs that many."""
 
 
 class Reconciler:
-    """Visits BookStores as the queue hands them out."""
+    """Visits BookStores in the order of the work queue."""
 
     def __init__(
         self,
         observer: Observer,
-        applier: Executor,
+        executor: Executor,
         recorder: Recorder,
         queue: WorkQueue[StoreKey],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._observer = observer
-        self._applier = applier
+        self._executor = executor
         self._recorder = recorder
         self._queue = queue
         self._now = now
@@ -48,17 +48,17 @@ class Reconciler:
         self._rounds: dict[StoreKey, int] = {}
 
     async def work(self) -> None:
-        """Visit one BookStore after the other, for ever."""
+        """Visit BookStores from the queue, one at a time, for ever."""
         while True:
             key = await self._queue.get()
             await self.visit(key)
 
-    def happened(self, key: StoreKey) -> None:
-        """Something happened to a BookStore or what it owns: look at it soon."""
+    def enqueue(self, key: StoreKey) -> None:
+        """Add a BookStore to the queue, because it or an object of it has changed."""
         self._queue.add(key)
 
     async def visit(self, key: StoreKey) -> None:
-        """Look at a BookStore once, do what is to be done, and say when to come again."""
+        """Reconcile a BookStore once and schedule the next visit."""
         try:
             async with asyncio.timeout(_VISIT_SECONDS):
                 await self._reconcile(key)
@@ -81,11 +81,11 @@ class Reconciler:
             self._forget(key)
             return
         plan = decide.decide(snapshot, self._now())
-        changes = await self._applier.execute(plan, key)
+        changes = await self._executor.execute(plan, key)
         for event in plan.events:
             await self._recorder.post(event, key)
         if self._rejections.pop(key, None) is not None:
-            changes += 1  # the condition that tells of it has to go
+            changes += 1  # the condition about the rejection has to be removed
         self._come_again(key, plan, changes)
 
     async def _observe(self, key: StoreKey) -> Snapshot | None:
@@ -109,7 +109,7 @@ class Reconciler:
         self._queue.add(key, after=min(delays))
 
     async def _rejected(self, key: StoreKey, rejection: Rejection) -> None:
-        """Tell the BookStore what was refused, and try again ever more seldom."""
+        """Report a rejected write in the BookStore's status, and retry with a growing delay."""
         first = self._rejections.get(key) != rejection
         self._rejections[key] = rejection
         message = (
@@ -117,7 +117,7 @@ class Reconciler:
             f"{rejection.message}"
         )
         if first:
-            await self._tell(key)
+            await self._report_rejection(key)
         delay = self._queue.failed(key)
         logger.log(
             logging.WARNING if first else logging.INFO,
@@ -127,8 +127,8 @@ class Reconciler:
             extra={"store": str(key), "reason": rejection.reason},
         )
 
-    async def _tell(self, key: StoreKey) -> None:
-        """Say in the BookStore's status and Events, and nowhere else, that a write was refused."""
+    async def _report_rejection(self, key: StoreKey) -> None:
+        """Write the BookStore's status and Events about a rejected write, and nothing else."""
         try:
             snapshot = await self._observe(key)
             if snapshot is None:
@@ -139,7 +139,7 @@ class Reconciler:
                 for action in plan.actions
                 if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORES.kind
             )
-            await self._applier.execute(Plan(actions=statuses), key)
+            await self._executor.execute(Plan(actions=statuses), key)
             for event in plan.events:
                 if event.regarding.kind == BOOKSTORES.kind:
                     await self._recorder.post(event, key)

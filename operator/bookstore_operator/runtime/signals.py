@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT before the operator has begun anything that would have to be ended.
+"""Handle SIGTERM and SIGINT during start-up.
 
-A container's first process ignores a signal that it has no handler for, and loading the code takes
-most of a second. So this is loaded first, and imports nothing that takes time.
+The first process of a container ignores signals without a handler (pid_namespaces(7)), and loading
+the code takes most of a second. So this module is loaded first and imports nothing slow.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _kept: list[int] = []
 
 
 def keep() -> None:
-    """Note the signals from now on, for `end_at_once`."""
+    """Record signals from now on, for `end_at_once`."""
     for number in _STOP:
         signal.signal(number, _keep)
 
 
 def end_at_once() -> None:
-    """End the process with 0 for a signal from now on, one that was kept included."""
+    """Exit with 0 on a signal from now on, and at once if one was recorded."""
     for number in _STOP:
         signal.signal(number, _end)
     if _kept:

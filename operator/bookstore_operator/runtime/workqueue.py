@@ -1,4 +1,4 @@
-"""Which BookStore to look at next: each at most once at a time, failing ones ever more seldom."""
+"""A work queue of keys: each is processed once at a time, and failing ones with a backoff."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Backoff:
     cap: float = 300.0
     jitter: float = 0.2
     floor_for_events: float = 5.0
-    """A failing key that something happened to is looked at again after at most this long."""
+    """The longest delay of a failing key after an event about it."""
 
     def delay(
         self,
@@ -28,7 +28,7 @@ class Backoff:
         draw: Callable[[], float] = random.random,
         first: float | None = None,
     ) -> float:
-        """How long to wait after so many failures in a row (1 is the first)."""
+        """Return the delay after a number of failures in a row (1 is the first), in seconds."""
         start = self.first if first is None else first
         plain = min(self.cap, start * 2.0 ** min(failures - 1, 30))
         return min(self.cap, plain * (1 + self.jitter * draw()))
@@ -37,8 +37,8 @@ class Backoff:
 class Schedule(Generic[Key]):
     """When each key is due. Pure: the time is an argument.
 
-    A key is due at the earliest time that was asked for. While it is being processed it is not
-    handed out again; what was asked for meanwhile holds afterwards.
+    A key is due at the earliest time that was requested. It is not returned again while it is being
+    processed; a request in that time takes effect afterwards.
     """
 
     def __init__(self, backoff: Backoff | None = None) -> None:
@@ -52,14 +52,14 @@ class Schedule(Generic[Key]):
         self._not_before: dict[Key, float] = {}
 
     def add(self, key: Key, at: float) -> None:
-        """Ask for a key to be looked at, not later than others have asked for already."""
+        """Request a key at a time; the earliest request counts."""
         at = max(at, self._not_before.get(key, at))
         known = self._due.get(key)
         if known is None or at < known:
             self._set(key, at)
 
     def pop(self, now: float) -> Key | None:
-        """Hand out a key that is due, and hold it until it is released."""
+        """Return a due key and hold it until `succeeded` or `failed`; None if none is due."""
         while (top := self._top()) is not None and top[0] <= now:
             heapq.heappop(self._heap)
             key = top[2]
@@ -72,7 +72,7 @@ class Schedule(Generic[Key]):
         return None
 
     def next_due(self) -> float | None:
-        """When to ask again."""
+        """Return when the next key is due; None if there is none."""
         top = self._top()
         return None if top is None else top[0]
 
@@ -85,20 +85,20 @@ class Schedule(Generic[Key]):
     def failed(
         self, key: Key, now: float, at_least: float = 0.0, first: float | None = None
     ) -> float:
-        """Release a key and look at it again after a delay that grows; returns the delay.
+        """Release a key and request it again after a growing delay; returns the delay in seconds.
 
-        It starts at `first` where that is given: a failure that is likely to be over at once.
+        The delay starts at `first`, if given, for a failure that is likely to be over at once.
 
-        What happens to the key meanwhile brings that forward, but not by much: events that a
+        Events about the key bring that forward, but not below `floor_for_events`: events that a
         failing key causes itself must not make it spin.
         """
         self._failures[key] = self._failures.get(key, 0) + 1
         delay = max(at_least, self._backoff.delay(self._failures[key], first=first))
         self._not_before[key] = now + max(at_least, min(delay, self._backoff.floor_for_events))
-        asked = self._due.pop(key, None)
+        requested = self._due.pop(key, None)
         self._set(key, now + delay)
-        if asked is not None:
-            self.add(key, asked)
+        if requested is not None:
+            self.add(key, requested)
         self._release(key)
         return delay
 
@@ -107,14 +107,14 @@ class Schedule(Generic[Key]):
         return self._failures.get(key, 0)
 
     def processing(self) -> frozenset[Key]:
-        """Return the keys that are held just now."""
+        """Return the keys that are being processed."""
         return frozenset(self._processing)
 
     def __len__(self) -> int:
         return len(self._due)
 
     def _top(self) -> tuple[float, int, Key] | None:
-        """Find the earliest entry that still holds: others were brought forward since."""
+        """Return the earliest valid entry; entries of keys that were rescheduled are dropped."""
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0] if self._heap else None
@@ -141,7 +141,7 @@ class WorkQueue(Generic[Key]):
         self._changed = asyncio.Event()
 
     def add(self, key: Key, after: float | None = None) -> None:
-        """Ask for a key soon (so that a burst of events makes one visit), or in `after` seconds."""
+        """Request a key in `after` seconds, or soon: a burst of events then causes one visit."""
         delay = self._debounce if after is None else after
         self._schedule.add(key, _now() + delay)
         self._changed.set()
@@ -155,12 +155,12 @@ class WorkQueue(Generic[Key]):
             await self._wait()
 
     def succeeded(self, key: Key) -> None:
-        """Say that a key's visit went well."""
+        """Release a key after a successful visit."""
         self._schedule.succeeded(key)
         self._changed.set()
 
     def failed(self, key: Key, at_least: float = 0.0, first: float | None = None) -> float:
-        """Say that a key's visit failed; returns when it comes again, in seconds."""
+        """Release a key after a failed visit; returns the delay until the next, in seconds."""
         delay = self._schedule.failed(key, _now(), at_least, first)
         self._changed.set()
         return delay

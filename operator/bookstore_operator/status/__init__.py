@@ -1,1 +1,1 @@
-"""What a BookStore's status says: conditions, records, events. Pure."""
+"""A BookStore's status: conditions, records, events. Pure."""

@@ -128,7 +128,7 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     active = history.active(snapshot)
     if not isinstance(answer, Passed) and not _only_drains(answer):
         return fails(READY, answer.reason, answer.message)
-    if active is None or not history.wants(snapshot, active):
+    if active is None or not history.matches_spec(snapshot, active):
         word = Reason.PAUSED if snapshot.store.spec.paused else Reason.RELEASING
         return fails(READY, word, "The current spec is not released yet.")
     if available.status is not ConditionStatus.TRUE and live_size(snapshot):

@@ -1,4 +1,4 @@
-"""What is written down and told: the releases' records, the BookStore's status, events."""
+"""Report the outcome of a reconciliation: the releases' and the BookStore's status, and events."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Event, EventType, WriteStatus
 from bookstore_operator.core.reasons import WARNING_REASONS
-from bookstore_operator.core.records import recorded
+from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
@@ -35,97 +35,104 @@ from bookstore_operator.workloads.unexplained import look_again
 
 
 class Report(NamedTuple):
-    """What is written and what is told of it."""
+    """Status writes, and the events about them."""
 
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
 
 
 def records(before: Snapshot, progress: Progress) -> Report:
-    """Return the releases' records that have changed."""
-    told = _with_what_is_waited_for(progress)
-    known = {each.name: each for each in before.releases}
-    changed = [each for each in told.releases if each.status != known[each.name].status]
+    """Return the writes and events for releases whose status has changed."""
+    after = _with_waiting_message(progress)
+    previous = {release.name: release for release in before.releases}
+    changed = [r for r in after.releases if r.status != previous[r.name].status]
     return Report(
-        tuple(_write(each) for each in changed),
-        tuple(event for each in changed for event in _news(before, known[each.name], each)),
+        tuple(_write(release) for release in changed),
+        tuple(
+            event
+            for release in changed
+            for event in _events(before, previous[release.name], release)
+        ),
     )
 
 
 def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> Report:
-    """Return the BookStore's status, if it has changed, and an event for each transition."""
+    """Return the write of the BookStore's status and its events; empty if it has not changed."""
     store = snapshot.store
-    found = conditions.conditions(snapshot, blocking, visit, changes)
-    status = _status(snapshot, found)
+    current = conditions.conditions(snapshot, blocking, visit, changes)
+    status = _status(snapshot, current)
     if status.manifest() == store.status.manifest():
         return Report()
     key = BOOKSTORES.ref(store.name)
-    ready = next(each for each in found if each.type == READY)
+    ready = next(condition for condition in current if condition.type == READY)
     return Report(
         (WriteStatus(key, status.manifest(), ready.reason, ready.message),),
         tuple(
-            Event(key, _type_of(each), each.reason, f"{each.type}: {each.message}")
-            for each in conditions.transitions(store.status.conditions, found)
-            # It goes up and down with every small change; the stages are told instead.
-            if each.type != RECONCILING
+            Event(key, _type_of(changed), changed.reason, f"{changed.type}: {changed.message}")
+            for changed in conditions.transitions(store.status.conditions, current)
+            # Reconciling changes with every small update; the stages have events instead.
+            if changed.type != RECONCILING
         ),
     )
 
 
 def look_again_after(snapshot: Snapshot, blocking: Answer, visit: Visit) -> timedelta | None:
-    """Return when a gate may answer otherwise though no watch has told of a change."""
-    moments = [
+    """Return the delay until a gate may answer differently without an event; None if none may."""
+    candidates = [
         blocking.until if isinstance(blocking, Waiting) else None,
         look_again(snapshot.objects, visit.now),
-        *(each.look_again(snapshot, visit) for each in COMPONENTS if each.look_again),
+        *(part.look_again(snapshot, visit) for part in COMPONENTS if part.look_again),
     ]
-    known = [moment for moment in moments if moment]
-    return max(min(known) - visit.now, timedelta(seconds=1)) if known else None
+    times = [time for time in candidates if time]
+    return max(min(times) - visit.now, timedelta(seconds=1)) if times else None
 
 
-def _with_what_is_waited_for(progress: Progress) -> Snapshot:
+def _with_waiting_message(progress: Progress) -> Snapshot:
+    """Return the Snapshot with the reason and message of what the newest release waits for."""
     newest, answer = history.newest(progress.snapshot), progress.answer
     if newest is None or not newest.in_flight or not isinstance(answer, Waiting):
         return progress.snapshot
-    return recorded(progress.snapshot, newest, reason=answer.reason, message=answer.message)
+    return update_status(progress.snapshot, newest, reason=answer.reason, message=answer.message)
 
 
-def _write(made: BookStoreRelease) -> Action:
-    status = made.status
-    what = status.result or status.stage or "Recorded"
-    key = RELEASES.ref(made.name)
-    return WriteStatus(key, status.manifest(), what, f"{made.name}: {what}. {status.message}")
+def _write(release: BookStoreRelease) -> Action:
+    status = release.status
+    state = status.result or status.stage or "Recorded"
+    key = RELEASES.ref(release.name)
+    return WriteStatus(key, status.manifest(), state, f"{release.name}: {state}. {status.message}")
 
 
-def _news(before: Snapshot, known: BookStoreRelease, made: BookStoreRelease) -> Iterator[Event]:
-    """Yield the stages and results of a release that are new, told of the BookStore."""
-    key = BOOKSTORES.ref(before.store.name)
-    stage, result = made.status.stage, made.status.result
-    if stage and stage != known.status.stage:
-        yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{made.name} is at stage {stage}.")
-    if result and result is not known.status.result:
-        bad = result is Result.FAILED
-        kind = EventType.WARNING if bad else EventType.NORMAL
-        yield Event(key, kind, f"Release{result}", f"{made.name}: {made.status.message}")
+def _events(
+    before: Snapshot, previous: BookStoreRelease, release: BookStoreRelease
+) -> Iterator[Event]:
+    """Yield events of the BookStore for a release's new stage and its new result."""
+    key, name = BOOKSTORES.ref(before.store.name), release.name
+    stage, result = release.status.stage, release.status.result
+    if stage and stage != previous.status.stage:
+        yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{name} is at stage {stage}.")
+    if result and result is not previous.status.result:
+        failed = result is Result.FAILED
+        kind = EventType.WARNING if failed else EventType.NORMAL
+        yield Event(key, kind, f"Release{result}", f"{name}: {release.status.message}")
 
 
 def _type_of(condition: Condition) -> EventType:
     holds = condition.status is ConditionStatus.TRUE
-    bad = condition.reason in WARNING_REASONS
-    bad |= {STALLED: holds, AVAILABLE: not holds}.get(condition.type, False)
-    return EventType.WARNING if bad else EventType.NORMAL
+    warning = condition.reason in WARNING_REASONS
+    warning |= {STALLED: holds, AVAILABLE: not holds}.get(condition.type, False)
+    return EventType.WARNING if warning else EventType.NORMAL
 
 
-def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus:
+def _status(snapshot: Snapshot, current: tuple[Condition, ...]) -> BookStoreStatus:
     newest, active = history.newest(snapshot), history.active(snapshot)
     counts = _counts(snapshot, active)
-    going_on = newest and newest.status.result in (None, Result.PROMOTED)
+    in_progress = newest and newest.status.result in (None, Result.PROMOTED)
     return BookStoreStatus.model_validate(
         {
             "observedGeneration": snapshot.store.metadata.generation,
-            "conditions": found,
+            "conditions": current,
             "release": newest.name if newest else None,
-            "stage": newest.status.stage if newest and going_on else None,
+            "stage": newest.status.stage if newest and in_progress else None,
             "active": _active(active) if active else None,
             "replicas": counts.get("replicas", 0),
             "readyReplicas": counts.get("readyReplicas", 0),
@@ -137,9 +144,9 @@ def _status(snapshot: Snapshot, found: tuple[Condition, ...]) -> BookStoreStatus
 
 
 def _schema(snapshot: Snapshot) -> str | None:
-    """Return the newest schema revision that a migration has told."""
-    told = [each.status.schema_revisions for each in snapshot.releases]
-    return next((revisions[-1] for revisions in reversed(told) if revisions), None)
+    """Return the newest schema revision that a migration reported; None if none did."""
+    reported = [release.status.schema_revisions for release in snapshot.releases]
+    return next((revisions[-1] for revisions in reversed(reported) if revisions), None)
 
 
 def _counts(snapshot: Snapshot, active: BookStoreRelease | None) -> dict[str, int]:

@@ -1,1 +1,1 @@
-"""What Kubernetes says of Pods and Jobs, and what all of them have in common. Pure."""
+"""The state of Pods and Jobs, and the manifests that all of them share. Pure."""

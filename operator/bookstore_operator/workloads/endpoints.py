@@ -1,4 +1,4 @@
-"""Where a Service sends its users: the Pods in its EndpointSlices, which kube-proxy reads."""
+"""The Pods that the Service routes to: those in its EndpointSlices, which kube-proxy reads."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ class Endpoints:
 
     listed: frozenset[str]
     ready: frozenset[str]
-    """Those that new connections go to."""
+    """The Pods that new connections are routed to."""
 
 
 def endpoints(snapshot: Snapshot) -> Endpoints:
     """Return the Pods behind the active Service."""
-    pods = [(each["targetRef"]["uid"], each) for each in _of_pods(snapshot)]
+    pods = [(endpoint["targetRef"]["uid"], endpoint) for endpoint in _of_pods(snapshot)]
     return Endpoints(
         frozenset(uid for uid, _ in pods),
-        frozenset(uid for uid, each in pods if _is_ready(each)),
+        frozenset(uid for uid, endpoint in pods if _is_ready(endpoint)),
     )
 
 
 def _of_pods(snapshot: Snapshot) -> Iterator[Manifest]:
     service = names.service(snapshot.store.name)
-    for each in all_of(snapshot, ENDPOINT_SLICES):
-        if label(each, SERVICE_NAME_LABEL) == service:
+    for endpoint_slice in all_of(snapshot, ENDPOINT_SLICES):
+        if label(endpoint_slice, SERVICE_NAME_LABEL) == service:
             yield from (
                 endpoint
-                for endpoint in each.get("endpoints") or ()
+                for endpoint in endpoint_slice.get("endpoints") or ()
                 if (endpoint.get("targetRef") or {}).get("kind") == "Pod"
             )
 
 
 def _is_ready(endpoint: Manifest) -> bool:
-    """Whether it takes new connections; by the API's definition one that says nothing does."""
+    """Whether an endpoint is ready; unset means ready (discovery.k8s.io/v1 EndpointConditions)."""
     return (endpoint.get("conditions") or {}).get("ready") is not False

@@ -1,4 +1,4 @@
-"""How Jobs ended, and what their last Pods said."""
+"""The state of Jobs, and the termination messages of their last Pods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bookstore_operator.workloads import termination
 
 
 class Ending(Enum):
-    """How a Job stands."""
+    """The state of a Job."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -22,25 +22,25 @@ class Ending(Enum):
 
 
 def ending_of(job: Manifest) -> Ending:
-    """Return how a Job stands, by its conditions."""
+    """Return the state of a Job, by its conditions."""
     if condition(job, "Complete"):
         return Ending.SUCCEEDED
     return Ending.FAILED if condition(job, "Failed") else Ending.RUNNING
 
 
 def job_name(pod: Manifest) -> str | None:
-    """Return the name of the Job that a Pod belongs to, if it belongs to one."""
+    """Return the name of the Job that a Pod belongs to; None if it belongs to none."""
     return next((name for key in JOB_NAME_LABELS if (name := label(pod, key))), None)
 
 
 def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
-    """Return what a Job's last Pod said in its termination message, by the contract."""
+    """Return the termination message of a Job's last Pod as JSON data; empty if there is none."""
     name = job["metadata"]["name"]
     for pod in reversed(list(all_of(snapshot, PODS))):
         if job_name(pod) != name:
             continue
         for container in pod.get("status", {}).get("containerStatuses") or ():
-            ended = container.get("state", {}).get("terminated") or {}
-            if ended.get("message"):
-                return termination.result(ended["message"])
+            terminated = container.get("state", {}).get("terminated") or {}
+            if terminated.get("message"):
+                return termination.result(terminated["message"])
     return {}

@@ -1,7 +1,7 @@
-"""What keeps Pods from serving, in a sentence: the object, the cause and what to do.
+"""What keeps Pods from serving, as a message with the object, the cause and what to do.
 
-The sentences are steady: what alternates from minute to minute (a pull and the wait for the next
-one, a crash and the start after it) is told in the same words, for each change is a write.
+The messages are stable: states that alternate from minute to minute (a pull and the wait for the
+next one, a crash and the restart after it) have the same message, because each change is a write.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bookstore_operator.workloads.termination import other_version, termination_
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _PULL_WORDS = re.compile(r"^(ErrImagePull|ImagePullBackOff): ")
-_REFUSED_POD = re.compile(r'^(Error creating: )?(pods? )?"[^"]*" is forbidden: ')
+_FORBIDDEN_POD = re.compile(r'^(Error creating: )?(pods? )?"[^"]*" is forbidden: ')
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,59 +38,59 @@ class PodProblem:
 
     @property
     def serious(self) -> bool:
-        """Whether it is more than what passes by itself in every start."""
+        """Whether the problem needs attention; others occur in every start and pass."""
         return self.reason in WARNING_REASONS
 
 
 def problem_of_pods(snapshot: Snapshot, selector: Mapping[str, str]) -> PodProblem | None:
-    """Return what keeps the selected Pods from serving, the most serious problem of all."""
-    found = [told for pod in selected(snapshot, selector) for told in _problems(snapshot, pod)]
-    return next((told for told in found if told.serious), found[0] if found else None)
+    """Return what keeps the selected Pods from serving, a serious problem first; None if none."""
+    problems = [p for pod in selected(snapshot, selector) for p in _problems(snapshot, pod)]
+    return next((p for p in problems if p.serious), problems[0] if problems else None)
 
 
 def creation_rejected(snapshot: Snapshot, resource: Resource, name: str) -> PodProblem | None:
-    """Return why a Deployment, StatefulSet or Job gets no Pods, if that is known."""
+    """Return why a Deployment, StatefulSet or Job can't create Pods; None if nothing is known."""
     key = resource.ref(name)
     manifest = snapshot.objects.get(key)
     failure = condition(manifest, "ReplicaFailure") if manifest else None
-    told = (failure or {}).get("message") or snapshot.warnings.get(key)
-    if not told:
+    text = (failure or {}).get("message") or snapshot.warnings.get(key)
+    if not text:
         return None
-    cause = _REFUSED_POD.sub("", " ".join(told.split()))[:500].rstrip(".")
-    todo = (
+    cause = _FORBIDDEN_POD.sub("", " ".join(text.split()))[:500].rstrip(".")
+    advice = (
         "Raise the quota, or request less."
         if "exceeded quota" in cause
         else "Change the namespace's policies to admit them; they meet the restricted Pod Security "
         "Standard."
     )
     return PodProblem(
-        Reason.POD_CREATION_FORBIDDEN, f"{resource.kind} {name} can't create Pods: {cause}. {todo}"
+        Reason.POD_CREATION_FORBIDDEN,
+        f"{resource.kind} {name} can't create Pods: {cause}. {advice}",
     )
 
 
-def append_problem(message: str, told: PodProblem | None) -> str:
-    """Return a message with the sentences of a problem behind it."""
-    return f"{message} {told.message}" if told else message
+def append_problem(message: str, problem: PodProblem | None) -> str:
+    """Return a message, followed by that of a problem if there is one."""
+    return f"{message} {problem.message}" if problem else message
 
 
-def reason_or(reason: Reason, told: PodProblem | None) -> Reason:
-    """Return a serious problem's reason, else another one."""
-    return told.reason if told and told.serious else reason
+def reason_or(reason: Reason, problem: PodProblem | None) -> Reason:
+    """Return a serious problem's reason, else the given one."""
+    return problem.reason if problem and problem.serious else reason
 
 
 def _problems(snapshot: Snapshot, pod: Manifest) -> Iterator[PodProblem]:
     status = pod.get("status", {})
     if condition(pod, "Ready"):
         return
-    for found in status.get("conditions") or ():
-        if found["type"] == "PodScheduled" and found["status"] == "False":
-            yield _unscheduled(snapshot, pod, found)
+    for scheduled in status.get("conditions") or ():
+        if scheduled["type"] == "PodScheduled" and scheduled["status"] == "False":
+            yield _unscheduled(snapshot, pod, scheduled)
     for container in status.get("containerStatuses") or ():
-        told = _of_container(snapshot, pod, container)
-        if told:
-            yield told
-    if warned := snapshot.warnings.get(_key(pod)):
-        yield _not_starting(pod, " ".join(warned.split())[:500])
+        if problem := _of_container(snapshot, pod, container):
+            yield problem
+    if warning := snapshot.warnings.get(_key(pod)):
+        yield _not_starting(pod, " ".join(warning.split())[:500])
 
 
 def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> PodProblem | None:
@@ -99,9 +99,9 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
     reason = waiting.get("reason", "")
     if reason in UNPULLABLE:
         return _unpullable(snapshot, pod, container, waiting)
-    ended = state.get("terminated") or container.get("lastState", {}).get("terminated")
-    if ended and not container.get("ready"):
-        return _crashing(pod, container, ended)
+    terminated = state.get("terminated") or container.get("lastState", {}).get("terminated")
+    if terminated and not container.get("ready"):
+        return _crashing(pod, container, terminated)
     if reason == "CrashLoopBackOff":
         return _crashing(pod, container, {})
     if reason and reason not in ORDINARY:
@@ -111,8 +111,8 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
     return None
 
 
-def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> PodProblem:
-    cause = str(found.get("message") or found.get("reason", "no reason given")).rstrip(".")
+def _unscheduled(snapshot: Snapshot, pod: Manifest, scheduled: Manifest) -> PodProblem:
+    cause = str(scheduled.get("message") or scheduled.get("reason", "no reason given")).rstrip(".")
     todo = "Free capacity on the nodes, or correct spec.resources and spec.scheduling."
     if "PersistentVolumeClaim" in cause or "persistentvolumeclaim" in cause:
         claim = names.database_claim(snapshot.store.name)
@@ -125,42 +125,42 @@ def _unscheduled(snapshot: Snapshot, pod: Manifest, found: Manifest) -> PodProbl
 def _unpullable(
     snapshot: Snapshot, pod: Manifest, container: Manifest, waiting: Manifest
 ) -> PodProblem:
-    told = " ".join(str(waiting.get("message") or "").split())
-    cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", told))[:500].rstrip(".")
+    text = " ".join(str(waiting.get("message") or "").split())
+    cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", text))[:500].rstrip(".")
     component = label(pod, COMPONENT_LABEL)
     if component in {Component.API.value, Component.MIGRATION.value}:
         todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
-        which = "valkey" if component == Component.CACHE.value else "postgres"
-        todo = f"Push it, or correct the operator's --{which}-image."
-    faults = [
+        server = "valkey" if component == Component.CACHE.value else "postgres"
+        todo = f"Push it, or correct the operator's --{server}-image."
+    invalid_secrets = [
         f"Its image pull secret {name} {snapshot.pull_secrets[name]}: see "
         f"kubectl create secret docker-registry {name} --help. "
         for name in secrets_of(pod)
         if name in snapshot.pull_secrets
     ]
-    what = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
-    message = f"{what}{': ' if cause else ''}{cause}. {''.join(faults)}{todo}"
+    problem = f"Image {container.get('image', '')} of Pod {_name(pod)} can't be pulled"
+    message = f"{problem}{': ' if cause else ''}{cause}. {''.join(invalid_secrets)}{todo}"
     return PodProblem(Reason.IMAGE_PULL_FAILED, message)
 
 
-def _crashing(pod: Manifest, container: Manifest, ended: Manifest) -> PodProblem:
-    message = str(ended.get("message") or "")
-    said = termination_summary(message)
+def _crashing(pod: Manifest, container: Manifest, terminated: Manifest) -> PodProblem:
+    message = str(terminated.get("message") or "")
+    summary = termination_summary(message).rstrip(".")
     if versions := other_version(message):
         return _other_version(pod, container, *versions)
-    if volume_full(said):
+    if volume_full(summary):
         return PodProblem(
-            Reason.VOLUME_FULL, f"Pod {_name(pod)} exits: {said.rstrip('.')}. {_room(pod)}"
+            Reason.VOLUME_FULL, f"Pod {_name(pod)} exits: {summary}. {_volume_advice(pod)}"
         )
-    how = f"exit code {ended.get('exitCode', 'unknown')}"
-    if ended.get("reason") == "OOMKilled":
+    how = f"exit code {terminated.get('exitCode', 'unknown')}"
+    if terminated.get("reason") == "OOMKilled":
         how += ", out of memory: raise its memory limit"
     name = container["name"]
-    told = f": {said.rstrip('.')}" if said else ""
+    cause = f": {summary}" if summary else ""
     return PodProblem(
         Reason.POD_CRASHING,
-        f"Container {name} of Pod {_name(pod)} keeps exiting ({how}){told}. "
+        f"Container {name} of Pod {_name(pod)} keeps exiting ({how}){cause}. "
         f"See kubectl logs {_name(pod)} -c {name} --previous.",
     )
 
@@ -175,8 +175,8 @@ def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str
     )
 
 
-def _room(pod: Manifest) -> str:
-    """Say how a full volume gets room."""
+def _volume_advice(pod: Manifest) -> str:
+    """Return what to do about a Pod's full volume."""
     store = label(pod, INSTANCE_LABEL) or ""
     if label(pod, COMPONENT_LABEL) == Component.DATABASE.value:
         return full_volume_advice(names.database_claim(store))
@@ -184,7 +184,7 @@ def _room(pod: Manifest) -> str:
 
 
 def full_volume_advice(claim: str) -> str:
-    """Say how a volume of ours gets more room."""
+    """Return what to do about a full volume of the operator's own."""
     return (
         f"The volume is full. Expand its claim if the StorageClass allows it (kubectl edit "
         f"pvc {claim}), or free space on it."

@@ -1,4 +1,4 @@
-"""The hardened shape of every Pod and container."""
+"""The security contexts and resources of every Pod and container."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from bookstore_operator.crd.spec.resources import Resources
 
 
 def pod_security(user: int) -> Manifest:
-    """Return a Pod's security context: what the `restricted` Pod Security Standard asks for."""
+    """Return a Pod's security context, as the `restricted` Pod Security Standard requires."""
     return {
         "runAsNonRoot": True,
         "runAsUser": user,
@@ -19,7 +19,7 @@ def pod_security(user: int) -> Manifest:
 
 
 def container_security() -> Manifest:
-    """Return a container's security context: no privilege, nothing to write but volumes."""
+    """Return a container's security context: no privileges, and only volumes are writable."""
     return {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

@@ -1,4 +1,4 @@
-"""Which Pods are a BookStore's, and which of them serve."""
+"""Select a BookStore's Pods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OVER = frozenset({"Succeeded", "Failed"})
 def of_release(
     snapshot: Snapshot, release: BookStoreRelease
 ) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the uids of a release's Pods, also of those that end, and of those that are ready."""
+    """Return the uids of all of a release's Pods, also terminating ones, and of the ready ones."""
     selector = release_selector(release)
     ready = (pod for pod in selected(snapshot, selector) if condition(pod, "Ready"))
     return (
@@ -31,7 +31,7 @@ def of_release(
 
 
 def selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
-    """Yield the Pods that a selector chooses, but for those that end or have ended."""
+    """Yield the Pods that match a selector and are neither terminating nor complete."""
     for pod in all_of(snapshot, PODS):
         metadata = pod["metadata"]
         gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in _OVER

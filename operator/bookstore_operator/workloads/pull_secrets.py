@@ -1,7 +1,7 @@
-"""The Secrets that images are pulled with: looked at only where a Pod can't pull its image.
+"""Image pull secrets, which are checked only if a Pod can't pull its image.
 
-The kubelet leaves out one that is missing or of another type, and what it then says of the image
-names no Secret.
+The kubelet skips a pull secret that is missing or of another type, and its error about the image
+then names no Secret.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ UNPULLABLE = frozenset(
         "SignatureValidationFailed",
     }
 )
-"""What the kubelet calls it that a container waits for its image."""
+"""The kubelet's reasons for a container that waits for its image."""
 
 _KEYS: Mapping[str, str] = {
     "kubernetes.io/dockerconfigjson": ".dockerconfigjson",
@@ -32,19 +32,19 @@ _USUAL = "kubernetes.io/dockerconfigjson"
 
 
 def secrets_of(pod: Manifest) -> tuple[str, ...]:
-    """Return the names of the Secrets that a Pod's images are pulled with."""
-    named = (pod.get("spec") or {}).get("imagePullSecrets") or ()
-    return tuple(each["name"] for each in named if each.get("name"))
+    """Return the names of a Pod's image pull secrets."""
+    references = (pod.get("spec") or {}).get("imagePullSecrets") or ()
+    return tuple(reference["name"] for reference in references if reference.get("name"))
 
 
 def secrets_of_interest(objects: Mapping[ObjectRef, Manifest]) -> frozenset[str]:
-    """Return the names of the Secrets of those Pods that can't pull their image."""
+    """Return the names of the image pull secrets of Pods that can't pull their image."""
     pods = (obj for key, obj in objects.items() if key.kind == "Pod")
     return frozenset(name for pod in pods if _unpullable(pod) for name in secrets_of(pod))
 
 
-def fault_of(secret: Manifest | None) -> str | None:
-    """Return why nothing is pulled with a Secret, as the end of a sentence, or None."""
+def invalid_reason(secret: Manifest | None) -> str | None:
+    """Return why an image pull secret is invalid, as the end of a sentence; None if valid."""
     if secret is None:
         return "does not exist"
     kind = str(secret.get("type") or "Opaque")

@@ -1,4 +1,4 @@
-"""What containers said when they ended, by the contract or in the last lines of a log."""
+"""Read termination messages of containers: JSON by the contract, or the last lines of a log."""
 
 from __future__ import annotations
 
@@ -13,41 +13,44 @@ _OTHER_VERSION = re.compile(
     r"which is not compatible with this version (\d[\w.]*\w)"
 )
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[\d+\] ")
-"""What PostgreSQL puts before each line: its time would make the same words new each time."""
-_WORTH_TELLING = re.compile(r"\b(PANIC|FATAL|ERROR|[A-Za-z.]*(Error|Exception):)")
+"""PostgreSQL's log_line_prefix: its time would make equal messages differ."""
+_ERROR_LINE = re.compile(r"\b(PANIC|FATAL|ERROR|[A-Za-z.]*(Error|Exception):)")
 
 
 def volume_full(text: str) -> bool:
-    """Whether an error is that of a full volume, as the kernel, PostgreSQL and SQLite tell it."""
+    """Whether a text has the error of a full volume of the kernel, PostgreSQL or SQLite."""
     return any(words in text for words in _NO_SPACE)
 
 
 def other_version(text: str) -> tuple[str, str] | None:
-    """Return the major version that made the data, and that of the server, where they differ."""
-    found = _OTHER_VERSION.search(text)
-    return (found[1], found[2]) if found else None
+    """Return the PostgreSQL versions of the data and of the server; None if they match."""
+    match = _OTHER_VERSION.search(text)
+    return (match[1], match[2]) if match else None
 
 
 def result(message: str) -> dict[str, Any]:
-    """Read the JSON object of the contract: the message itself, or the last line of a log."""
+    """Return the JSON object of the contract: the message itself, or the last line of a log.
+
+    Without one, it is `{"message": ...}` with the last line.
+    """
     lines = message.strip().splitlines() or [""]
     for text in (message, lines[-1]):
         try:
-            told = json.loads(text)
+            data = json.loads(text)
         except ValueError:
             continue
-        if isinstance(told, dict):
-            return told
+        if isinstance(data, dict):
+            return data
     return {"message": lines[-1][:1000]}
 
 
 def termination_summary(message: str) -> str:
-    """Return the line of a termination message that says most about why a container ended."""
-    told = result(message) if message.strip() else {}
+    """Return the most relevant line of a termination message; empty if the message is."""
+    data = result(message) if message.strip() else {}
     stripped = (_LOG_PREFIX.sub("", line.strip()) for line in message.splitlines())
     lines = [line for line in stripped if line]
     full = [line for line in lines if volume_full(line)]
-    bad = [line for line in lines if _WORTH_TELLING.search(line)]
-    said = str(told.get("message") or told.get("event") or "")
-    best = said if set(told) - {"message"} else (full or bad or lines or [""])[-1]
-    return best[:_LONGEST]
+    errors = [line for line in lines if _ERROR_LINE.search(line)]
+    text = str(data.get("message") or data.get("event") or "")
+    summary = text if set(data) - {"message"} else (full or errors or lines or [""])[-1]
+    return summary[:_LONGEST]

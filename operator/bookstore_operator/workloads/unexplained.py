@@ -1,7 +1,7 @@
-"""What an object's status does not explain: there the newest Warning event about it is read.
+"""Find objects whose status does not explain their state: their newest Warning event is read.
 
-A Job or a StatefulSet whose Pods are refused says so in events only, and so does the kubelet
-about a volume or a Secret that it can't mount.
+If the Pods of a Job or a StatefulSet are rejected, only events have the reason. The same holds for
+a volume or a Secret that the kubelet can't mount.
 """
 
 from __future__ import annotations
@@ -16,45 +16,50 @@ PATIENCE: Mapping[str, timedelta] = {
     "StatefulSet": timedelta(seconds=2),
     "Pod": timedelta(seconds=10),
 }
-"""How old an object gets before its state is odd."""
+"""The age from which an object's state needs an explanation."""
 MOST = 3
 SHORTEST, LONGEST = timedelta(seconds=3), timedelta(minutes=1)
 
 
 def find_unexplained(objects: Mapping[ObjectRef, Manifest], now: datetime) -> list[ObjectRef]:
-    """Return the objects whose state is odd for their age, a few of them."""
-    odd = (key for key in _odd(objects) if _age(objects[key], now) >= PATIENCE[key.kind])
-    return sorted(odd, key=lambda key: (key.kind, key.name))[:MOST]
+    """Return the objects whose state is unexplained for their age, at most MOST of them."""
+    due = (key for key in _candidates(objects) if _age(objects[key], now) >= PATIENCE[key.kind])
+    return sorted(due, key=lambda key: (key.kind, key.name))[:MOST]
 
 
 def look_again(objects: Mapping[ObjectRef, Manifest], now: datetime) -> datetime | None:
-    """Return when to look again at what is odd: ever more seldom, for events are not watched."""
-    waits = [min(max(_age(objects[key], now) / 2, SHORTEST), LONGEST) for key in _odd(objects)]
+    """Return when to read events again, with growing intervals; None if there is no such object.
+
+    Events are not watched.
+    """
+    ages = (_age(objects[key], now) for key in _candidates(objects))
+    waits = [min(max(age / 2, SHORTEST), LONGEST) for age in ages]
     return now + min(waits) if waits else None
 
 
-def _odd(objects: Mapping[ObjectRef, Manifest]) -> Iterator[ObjectRef]:
+def _candidates(objects: Mapping[ObjectRef, Manifest]) -> Iterator[ObjectRef]:
     pods = [obj for key, obj in objects.items() if key.kind == "Pod"]
     owned = {owner["uid"] for pod in pods for owner in pod["metadata"].get("ownerReferences") or ()}
     for key, obj in objects.items():
         if key.kind not in PATIENCE or obj["metadata"].get("deletionTimestamp"):
             continue
-        if _in_the_making(obj) if key.kind == "Pod" else _childless(obj, owned):
+        if _is_starting(obj) if key.kind == "Pod" else _has_no_pods(obj, owned):
             yield key
 
 
-def _childless(obj: Manifest, owned: Iterable[str]) -> bool:
+def _has_no_pods(obj: Manifest, owners: Iterable[str]) -> bool:
     status = obj.get("status") or {}
-    over = any(each["status"] == "True" for each in status.get("conditions") or ())
-    return not over and not status.get("readyReplicas") and obj["metadata"].get("uid") not in owned
+    complete = any(item["status"] == "True" for item in status.get("conditions") or ())
+    ready = status.get("readyReplicas")
+    return not complete and not ready and obj["metadata"].get("uid") not in owners
 
 
-def _in_the_making(pod: Manifest) -> bool:
-    """Whether a Pod has a node, and no container of it has got anywhere."""
+def _is_starting(pod: Manifest) -> bool:
+    """Whether a Pod has a node, and all its containers are still being created."""
     status = pod.get("status") or {}
     if status.get("phase") != "Pending" or not (pod.get("spec") or {}).get("nodeName"):
         return False
-    states = [each.get("state") or {} for each in status.get("containerStatuses") or ()]
+    states = [container.get("state") or {} for container in status.get("containerStatuses") or ()]
     reasons = {(state.get("waiting") or {}).get("reason") for state in states}
     return reasons <= {"ContainerCreating", "PodInitializing"}
 

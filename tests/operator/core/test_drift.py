@@ -45,11 +45,11 @@ def test_what_is_contained_does_not_differ(desired: Any, observed: Any) -> None:
         ({"env": [{"name": "A", "value": "1"}]}, {"env": [{"name": "B"}]}, "env.A is missing"),
         ({"rules": [{"port": 1}]}, {"rules": [{"port": 1}, {"port": 2}]}, "rules has 2 items"),
         ({"rules": [{"port": 1}]}, {"rules": [{"port": 2}]}, "rules.0.port is 2, not 1"),
-        ({"selector": {"a": "b"}}, {"selector": {"a": "b", "c": "d"}}, "selector has c too"),
+        ({"selector": {"a": "b"}}, {"selector": {"a": "b", "c": "d"}}, "selector also has c"),
         (
             {"selector": {"matchLabels": {"a": "b"}}},
             {"selector": {"matchLabels": {"a": "b", "c": "d"}}},
-            "selector.matchLabels has c too",
+            "selector.matchLabels also has c",
         ),
     ],
 )

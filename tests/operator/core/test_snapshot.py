@@ -32,7 +32,7 @@ def test_intents_are_compared_when_the_picture_is_taken_and_no_model_is_read_aga
     monkeypatch.setattr(module, "normalized", counted)
     taken = world.snapshot()
     assert compared == ["api:5"], "of five releases one is both the newest and the active one"
-    assert taken.wanted == {"demo-r5": False}
+    assert taken.matches_spec == {"demo-r5": False}
     monkeypatch.setattr(module, "normalized", None)
     monkeypatch.setattr(bookstore.BookStore, "model_validate", None)
     plan = decide(taken, world.now)

@@ -60,7 +60,7 @@ def counted() -> Iterator[Counter[str]]:
 
 def test_the_gates_are_found() -> None:
     assert set(gates().values()) >= {
-        *("database_ready", "staff_known", "cache_known", "own_cache_known"),
+        *("database_ready", "staff_secret_valid", "cache_secret_valid", "own_cache_secret_valid"),
         *("color_available", "switched", "followed", "drained"),
         *("migration_done", "no_other_migration"),
     }
@@ -101,4 +101,4 @@ def test_each_gate_is_evaluated_at_most_once_a_visit(change: Callable[[World], N
         asked |= set(counts)
         if not world.tick() and not plan.actions and plan.requeue_after:
             world.now += plan.requeue_after
-    assert {"database_ready", "staff_known", "switched", "color_available"} <= asked
+    assert {"database_ready", "staff_secret_valid", "switched", "color_available"} <= asked

@@ -19,7 +19,7 @@ from bookstore_api.settings import Settings, load_settings
 from bookstore_api.uris.redis import parse_redis_uri
 from bookstore_operator.components.serving.pod_template import pod_template
 from bookstore_operator.core.contract import SHORTEST_TOKEN
-from bookstore_operator.core.secret_values import Content, fault_of
+from bookstore_operator.core.secret_values import Content, invalid_reason
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import Color
@@ -161,5 +161,5 @@ def test_operator_and_api_think_the_same_of_a_uri_of_redis(uri: str) -> None:
         taken = False
     else:
         taken = True
-    fault = fault_of(base64.b64encode(uri.encode()).decode(), Content.REDIS_URI)
+    fault = invalid_reason(base64.b64encode(uri.encode()).decode(), Content.REDIS_URI)
     assert (fault is None) is taken, fault

@@ -47,7 +47,7 @@ def released_by(before: str, after: str, name: str) -> bool:
     world.reconcile()
     world.change(resources={"requests": {name: after}})
     snapshot = world.snapshot()
-    return not history.wants(snapshot, snapshot.releases[0])
+    return not history.matches_spec(snapshot, snapshot.releases[0])
 
 
 @settings(max_examples=scaled(80), deadline=None)

@@ -11,7 +11,7 @@ from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import ObjectRef
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, trimmed
-from bookstore_operator.kube.watch import take_in
+from bookstore_operator.kube.watch import ingest
 
 pytestmark = pytest.mark.scenario
 
@@ -45,7 +45,7 @@ def test_a_late_event_does_not_overwrite_the_own_write() -> None:
     cache = ObjectCache()
     assert cache.put(deployment(5))
     assert cache.put(deployment(9)), "the answer to the own write"
-    assert not take_in(cache, "MODIFIED", deployment(7))
+    assert not ingest(cache, "MODIFIED", deployment(7))
     assert version_of(cache) == "9"
 
 
@@ -58,25 +58,25 @@ def test_versions_compare_as_numbers() -> None:
 def test_the_echo_of_the_own_write_is_no_news() -> None:
     cache = ObjectCache()
     cache.put(deployment(9))
-    assert not take_in(cache, "MODIFIED", deployment(9))
+    assert not ingest(cache, "MODIFIED", deployment(9))
 
 
 def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
     assert cache.remove("shop", DEPLOYMENT, "u1")
-    assert not take_in(cache, "MODIFIED", deployment(7))
-    assert not take_in(cache, "DELETED", deployment(8))
+    assert not ingest(cache, "MODIFIED", deployment(7))
+    assert not ingest(cache, "DELETED", deployment(8))
     assert version_of(cache) is None
 
 
 def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
-    assert take_in(cache, "DELETED", deployment(7))
-    assert not take_in(cache, "MODIFIED", deployment(6))
+    assert ingest(cache, "DELETED", deployment(7))
+    assert not ingest(cache, "MODIFIED", deployment(6))
     assert cache.put(deployment(8)), "the label was put back by an own write"
-    assert not take_in(cache, "DELETED", deployment(7)), "a second watch tells it late"
+    assert not ingest(cache, "DELETED", deployment(7)), "a second watch tells it late"
     assert version_of(cache) == "8"
 
 
@@ -84,7 +84,7 @@ def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
     cache.put(deployment(9, uid="u2"))
-    assert not take_in(cache, "DELETED", deployment(8))
+    assert not ingest(cache, "DELETED", deployment(8))
     assert version_of(cache) == "9"
 
 

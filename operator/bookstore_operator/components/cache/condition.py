@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bookstore_operator.components.cache.gate import cache_known, own_cache_known
+from bookstore_operator.components.cache.gate import cache_secret_valid, own_cache_secret_valid
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import HEALTH_PATH
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
@@ -20,7 +20,7 @@ from bookstore_operator.crd.status import CACHE_HEALTHY
 from bookstore_operator.workloads import pod_problems
 
 
-def cache_secret_awaited(snapshot: Snapshot, visit: Visit) -> datetime | None:
+def cache_secret_recheck(snapshot: Snapshot, visit: Visit) -> datetime | None:
     """Return when to read a missing or invalid Secret of the cache again; None if it is valid."""
     answer = _cache_secret(snapshot, visit)
     return answer.until if isinstance(answer, Waiting) else None
@@ -75,5 +75,5 @@ def _is_rolling_out(deployment: Manifest) -> bool:
 
 def _cache_secret(snapshot: Snapshot, visit: Visit) -> Answer:
     cache = snapshot.store.spec.cache
-    gate = own_cache_known if cache and cache.embedded else cache_known
+    gate = own_cache_secret_valid if cache and cache.embedded else cache_secret_valid
     return visit.ask(gate, snapshot)

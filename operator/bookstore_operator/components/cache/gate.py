@@ -7,7 +7,7 @@ from datetime import datetime
 from bookstore_operator.core import names
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secrets import SecretWords, secret_known
+from bookstore_operator.core.secrets import SecretWords, check_secret
 from bookstore_operator.core.snapshot import Snapshot
 
 CACHE = SecretWords(
@@ -19,17 +19,17 @@ CACHE = SecretWords(
 )
 
 
-def cache_known(snapshot: Snapshot, now: datetime) -> Answer:
+def cache_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the URI of an external cache is there. Whether it answers holds nothing up."""
     cache = snapshot.store.spec.cache
     if cache is None or cache.external is None:
         return Passed()
-    return secret_known(
+    return check_secret(
         snapshot, cache.external.secret_name, [cache.external.key], CACHE, now, ours=False
     )
 
 
-def own_cache_known(snapshot: Snapshot, now: datetime) -> Answer:
+def own_cache_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the Secret of an embedded cache is whole, or about to be made."""
     name = names.cache(snapshot.store.name)
-    return secret_known(snapshot, name, ["password", "uri", "valkey.conf"], CACHE, now, ours=True)
+    return check_secret(snapshot, name, ["password", "uri", "valkey.conf"], CACHE, now, ours=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bookstore_operator.core import names
 from bookstore_operator.core.secret_values import Content
-from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.crd.bookstore import BookStore
 
 
-def cache_keys(store: BookStore) -> Wanted:
+def cache_keys(store: BookStore) -> UsedKeys:
     """Return where the URI of Redis is, if there is to be one."""
     cache = store.spec.cache
     if cache is None:

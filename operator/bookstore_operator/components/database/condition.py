@@ -16,7 +16,7 @@ from bookstore_operator.crd.status import DATABASE_MIGRATED
 def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Finding:
     """Find whether the schema is migrated, of what serves or of the newest release."""
     active, release = history.active(snapshot), history.newest(snapshot)
-    if active and history.wants(snapshot, active):
+    if active and history.matches_spec(snapshot, active):
         release = active
     if release is None:
         return unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has begun yet.")

@@ -6,12 +6,12 @@ from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.lookup import controlled_by_another, find
 from bookstore_operator.core.secret_values import Content
-from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStore
 
 
-def database_keys(store: BookStore) -> Wanted:
+def database_keys(store: BookStore) -> UsedKeys:
     """Return where the database's URIs are."""
     external = store.spec.database.external
     if external is None:

@@ -23,7 +23,7 @@ METRICS_PATIENCE = timedelta(minutes=1)
 """How long the autoscaler may be without metrics, as it is after each start of a Pod."""
 
 
-def metrics_awaited(snapshot: Snapshot, visit: Visit) -> datetime | None:
+def metrics_deadline(snapshot: Snapshot, visit: Visit) -> datetime | None:
     """Return when missing metrics become a problem; None if there are metrics or it is past."""
     since = _without_metrics_since(snapshot)
     return since + METRICS_PATIENCE if since and visit.now < since + METRICS_PATIENCE else None
@@ -68,7 +68,7 @@ def autoscaling_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Fi
         "The number of Pods stays as it is. Check that the metrics server runs (kubectl top pods) "
         "and that spec.resources.requests.cpu is set, or set spec.replicas instead."
     )
-    if metrics_awaited(snapshot, visit):
+    if metrics_deadline(snapshot, visit):
         return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, message)
     return fails(AUTOSCALING_HEALTHY, Reason.NO_METRICS, message)
 

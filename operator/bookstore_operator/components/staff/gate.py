@@ -7,7 +7,7 @@ from datetime import datetime
 from bookstore_operator.components.staff.secrets import staff_keys
 from bookstore_operator.core.gate import Answer
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secrets import SecretWords, secret_known
+from bookstore_operator.core.secrets import SecretWords, check_secret
 from bookstore_operator.core.snapshot import Snapshot
 
 STAFF = SecretWords(
@@ -19,8 +19,8 @@ STAFF = SecretWords(
 )
 
 
-def staff_known(snapshot: Snapshot, now: datetime) -> Answer:
+def staff_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the staff token is there; one that the operator makes is about to be."""
     ((secret, keys),) = staff_keys(snapshot.store).items()
     ours = snapshot.store.spec.staff.secret_name is None
-    return secret_known(snapshot, secret, list(keys), STAFF, now, ours=ours)
+    return check_secret(snapshot, secret, list(keys), STAFF, now, ours=ours)

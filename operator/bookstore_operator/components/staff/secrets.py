@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bookstore_operator.core import names
 from bookstore_operator.core.secret_values import Content
-from bookstore_operator.core.secrets import Wanted
+from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.crd.bookstore import BookStore
 
 
-def staff_keys(store: BookStore) -> Wanted:
+def staff_keys(store: BookStore) -> UsedKeys:
     """Return where the staff token is."""
     staff = store.spec.staff
     return {staff.secret_name or names.staff(store.name): {staff.key: Content.STAFF_TOKEN}}

@@ -1,1 +1,1 @@
-"""The stages of a release: a file each, with its gates. Pure."""
+"""The stages of a release: one file per stage, with its gates. Pure."""

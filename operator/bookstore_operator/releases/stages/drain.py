@@ -11,7 +11,7 @@ from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Passed, Waiting
 from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.records import recorded
+from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
@@ -30,16 +30,16 @@ def drain(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
     served_at = release.status.served_at or visit.now
-    snapshot = recorded(snapshot, release, served_at=served_at)
+    snapshot = update_status(snapshot, release, served_at=served_at)
     answer = visit.ask(drained, snapshot)
     if not isinstance(answer, Passed):
         return Progress(snapshot, answer)
     for name in superseded_active(snapshot):
         old = next(other for other in snapshot.releases if other.name == name)
-        snapshot = recorded(snapshot, old, demoted_at=visit.now)
+        snapshot = update_status(snapshot, old, demoted_at=visit.now)
     promoted = history.active(snapshot) or release
     return Progress(
-        recorded(snapshot, promoted, result=Result.SUCCEEDED, reason="Succeeded"),
+        update_status(snapshot, promoted, result=Result.SUCCEEDED, reason="Succeeded"),
         Passed(),
     )
 
@@ -63,7 +63,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
         return Waiting(Reason.SWITCHING, message)
     if ready <= behind.ready and (ready or not live_size(snapshot)):
         return Passed()
-    until = None if history.wants(snapshot, active) else _before_next(active)
+    until = None if history.matches_spec(snapshot, active) else _before_next(active)
     if until and now >= until:
         return Passed()
     problem = problem_of(snapshot, active)
@@ -81,7 +81,7 @@ def drained(snapshot: Snapshot, now: datetime) -> Answer:
     if active is None or active.status.served_at is None or not superseded_active(snapshot):
         return Passed()
     delay = timedelta(seconds=snapshot.store.spec.rollout.scale_down_delay_seconds)
-    if not history.wants(snapshot, active):
+    if not history.matches_spec(snapshot, active):
         delay = min(delay, LONGEST_DRAIN_BEFORE_NEXT)  # the next release needs the color
     end = active.status.served_at + delay
     if now >= end:

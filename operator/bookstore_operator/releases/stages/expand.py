@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bookstore_operator.components.cache.gate import cache_known
+from bookstore_operator.components.cache.gate import cache_secret_valid
 from bookstore_operator.components.database.gate import database_ready
-from bookstore_operator.components.staff.gate import staff_known
+from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.core import contract, history, names
 from bookstore_operator.core.gate import Answer, Failed, Gate, Passed, Waiting
 from bookstore_operator.core.kinds import JOBS
 from bookstore_operator.core.labels import RELEASE_LABEL
 from bookstore_operator.core.plan import Action, Create
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.records import recorded
+from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease
@@ -29,13 +29,13 @@ LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
-    """Run one migration Job after the other until one has succeeded or enough have failed."""
-    snapshot = _recorded(snapshot, release)
+    """Run migration Jobs one by one until one succeeds or `spec.migration.attempts` have failed."""
+    snapshot = _record_attempts(snapshot, release)
     done = visit.ask(migration_done, snapshot)
-    if isinstance(done, Failed) or _running(snapshot, release):
+    if isinstance(done, Failed) or _is_running(snapshot, release):
         return Progress(snapshot, done)
-    # What the Pods mount is asked for before anything is changed, and again before they start.
-    mounted: tuple[Gate, ...] = (staff_known, cache_known)
+    # The Secrets that the Pods mount are checked before the migration, and again before Start.
+    mounted: tuple[Gate, ...] = (staff_secret_valid, cache_secret_valid)
     first: tuple[Gate, ...] = (database_ready, *mounted, no_other_migration)
     for gate in mounted if isinstance(done, Passed) else first:
         answer = visit.ask(gate, snapshot)
@@ -45,32 +45,33 @@ def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
         return Progress(snapshot, done)
     if done.until and visit.now < done.until:
         return Progress(snapshot, done)
-    return Progress(snapshot, done, (_next_try(snapshot, release),))
+    return Progress(snapshot, done, (_create_job(snapshot, release),))
 
 
-def _running(snapshot: Snapshot, release: BookStoreRelease) -> bool:
-    return any(tried.ending is Ending.RUNNING for tried in migrations_of(snapshot, release))
+def _is_running(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    return any(m.ending is Ending.RUNNING for m in migrations_of(snapshot, release))
 
 
-def _recorded(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
-    """Record how often it was tried, and the schema that came of it."""
-    tried = migrations_of(snapshot, release)
-    if not tried:
+def _record_attempts(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
+    """Record the number of attempts and the schema after the last one."""
+    migrations = migrations_of(snapshot, release)
+    if not migrations:
         return snapshot
-    attempts = max(release.status.attempts, tried[-1].attempt)
-    schema = list(tried[-1].schema_after) or release.status.schema_revisions
-    return recorded(snapshot, release, attempts=attempts, schema_revisions=schema)
+    last = migrations[-1]
+    attempts = max(release.status.attempts, last.attempt)
+    schema = list(last.schema_after) or release.status.schema_revisions
+    return update_status(snapshot, release, attempts=attempts, schema_revisions=schema)
 
 
-def _next_try(snapshot: Snapshot, release: BookStoreRelease) -> Action:
-    tried = migrations_of(snapshot, release)
-    attempt = max(release.status.attempts, tried[-1].attempt if tried else 0) + 1
+def _create_job(snapshot: Snapshot, release: BookStoreRelease) -> Action:
+    migrations = migrations_of(snapshot, release)
+    attempt = max(release.status.attempts, migrations[-1].attempt if migrations else 0) + 1
     job = expand_job(snapshot.store, release, attempt)
     return Create(job, "Migrate", f"Expand the schema for {release.name}, attempt {attempt}.")
 
 
 def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when no other release migrates the same database. A running one is never ended."""
+    """Pass when no other release migrates the same database. A running Job is not interrupted."""
     del now
     running = running_migration(snapshot, but=history.newest(snapshot))
     if running is None:
@@ -83,16 +84,16 @@ def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
 def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when a migration Job of the newest release has succeeded."""
     release = history.newest(snapshot)
-    tried = migrations_of(snapshot, release) if release else ()
-    if release is None or not tried:
+    migrations = migrations_of(snapshot, release) if release else ()
+    if release is None or not migrations:
         return Waiting(Reason.MIGRATING, "The migration of the schema has not started yet.")
-    last = tried[-1]
+    last = migrations[-1]
     if last.ending is Ending.SUCCEEDED:
         return Passed()
     if last.ending is Ending.RUNNING:
         return _running_answer(snapshot, release, last)
     allowed = snapshot.store.spec.migration.attempts
-    if sum(migration.counts for migration in tried) >= allowed:
+    if sum(migration.counts for migration in migrations) >= allowed:
         return Failed(
             Reason.MIGRATION_FAILED,
             f"The migration failed. Last attempt (Job {last.name}): {last.message}",
@@ -134,14 +135,13 @@ def _retry_delay(last: Migration) -> timedelta:
 def _retry_message(snapshot: Snapshot, last: Migration) -> str:
     external = snapshot.store.spec.database.external
     secret = external.secret_name if external else names.database(snapshot.store.name)
-    todo = {
+    advice = {
         contract.UNREACHABLE: "Check that the database runs and is reachable. ",
         contract.REFUSED_CREDENTIALS: f"Correct the credentials in Secret {secret}. ",
     }.get(last.code, "")
     if termination.volume_full(last.message):
-        claim = names.database_claim(snapshot.store.name)
-        advice = full_volume_advice(claim)
-        todo = "Free disk space on the database server. " if external else f"{advice} "
+        expand_claim = full_volume_advice(names.database_claim(snapshot.store.name))
+        advice = "Free disk space on the database server. " if external else f"{expand_claim} "
     cause = last.message.rstrip(".")
     seconds = f"{_retry_delay(last).total_seconds():.0f}"
-    return f"Migration Job {last.name} failed: {cause}. {todo}Retrying in {seconds} s."
+    return f"Migration Job {last.name} failed: {cause}. {advice}Retrying in {seconds} s."

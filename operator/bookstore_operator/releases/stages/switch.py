@@ -1,10 +1,10 @@
-"""Stage Switch: make the new color the one that serves."""
+"""Stage Switch: make the new color the active one."""
 
 from __future__ import annotations
 
 from bookstore_operator.components.serving.gate import color_available
 from bookstore_operator.core.gate import Passed
-from bookstore_operator.core.records import recorded
+from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
@@ -12,11 +12,11 @@ from bookstore_operator.releases.progress import Progress
 
 
 def switch(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
-    """Record the promotion. The record is the switch: the Service follows it (serving.py)."""
+    """Record the promotion, which the Service follows (components/serving/ensure.py)."""
     answer = visit.ask(color_available, snapshot)
     if not isinstance(answer, Passed):
         return Progress(snapshot, answer)
-    promoted = recorded(
+    promoted = update_status(
         snapshot,
         release,
         result=Result.PROMOTED,
