@@ -62,7 +62,8 @@ test: $(READY) ## All tests but those on kind; sets up what they need, says whic
 
 .PHONY: e2e
 e2e: $(READY) ## The tests on a real kind cluster, which is made and taken down (KEEP=1 keeps it)
-	@devcluster prepare
+	@devcluster prepare --metrics
+	@python -m tests.support.compose
 	@$(PYTEST) -n $(E2E_WORKERS) --dist worksteal -m e2e -v $(ARGS)
 
 ##-- At night: up to 40 minutes each; the result goes to docs/results/ --------------

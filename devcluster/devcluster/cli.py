@@ -183,13 +183,14 @@ def _export(variables: Mapping[str, str]) -> None:
 @commands.command()
 def prepare(
     control_plane: ControlPlane = False,
+    metrics: Annotated[bool, typer.Option("--metrics", help="The metrics server, too.")] = False,
     engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
     """Fetch or build what a cluster needs, so that `up` is quick."""
     if control_plane:
         binaries.ensure(controlplane.PROGRAMS)
     else:
-        kindcluster.prepare(choice=engine)
+        kindcluster.prepare(metrics=metrics, choice=engine)
 
 
 @commands.command()

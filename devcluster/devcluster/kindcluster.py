@@ -376,7 +376,7 @@ def down(name: str = DEFAULT_NAME) -> None:
             offline.release_engine(name)
 
 
-def prepare(choice: EngineChoice | None = None) -> None:
+def prepare(*, metrics: bool = False, choice: EngineChoice | None = None) -> None:
     """Make what takes long, without a cluster. A private engine runs on until the next `down`.
 
     Raises DevclusterError.
@@ -385,6 +385,8 @@ def prepare(choice: EngineChoice | None = None) -> None:
     binaries.ensure(["kind", "kubectl"])
     images.node()
     images.base(Role)
+    if metrics:
+        images.metrics_server()
 
 
 def image_environment(roles: Sequence[Role], choice: EngineChoice | None = None) -> dict[str, str]:

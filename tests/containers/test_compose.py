@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ import httpx
 import pytest
 
 from demo.deploy import Cluster, build_image
-from devcluster import binaries
+from tests.support.compose import compose_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -86,18 +85,6 @@ def project(docker_environment: dict[str, str]) -> Iterator[Project]:
     project = Project(compose_program(environment), environment)
     yield project
     replace(project, profile="*")("down", "--volumes", "--remove-orphans", "--timeout", "5")
-
-
-def compose_program(environment: dict[str, str]) -> tuple[str, ...]:
-    """Take the docker client's own plugin, or devcluster's program where there is none."""
-    docker = shutil.which("docker", path=environment["PATH"])
-    assert docker is not None
-    plugin = subprocess.run(
-        [docker, "compose", "version"], env=environment, capture_output=True, check=False
-    )
-    if plugin.returncode == 0:
-        return (docker, "compose")
-    return (str(binaries.ensure(["docker-compose"])["docker-compose"]),)
 
 
 def test_the_default_is_the_api_on_a_file_that_stays(project: Project) -> None:
