@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bookstore_api.db.schema.migrate import Migration, Reversal, migrate
+from bookstore_api.db.schema.migrate import Migration, migrate
 from bookstore_api.db.schema.tree import SCRIPTS
 from bookstore_api.db.sessions import open_database
 from bookstore_api.process.result import Outcome
@@ -63,7 +63,7 @@ class Script:
         return path
 
 
-def carry_out(url: str, request: Migration | Reversal) -> Outcome:
+def carry_out(url: str, request: Migration) -> Outcome:
     """Migrate a database in this process."""
 
     async def run() -> Outcome:

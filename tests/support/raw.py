@@ -1,30 +1,56 @@
 """HTTP as bytes on a socket: what no client library would send, and what really comes back."""
 
+import io
 import json
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 SECONDS = 20.0
 
 
 @dataclass(frozen=True)
+class RawRequest:
+    """A request as it goes over the wire."""
+
+    method: bytes
+    target: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return its bytes, with the length of its body and a host told first."""
+        lines = [b"%s %s HTTP/1.1" % (self.method, self.target), b"host: books"]
+        if self.body:
+            lines.append(b"content-length: %d" % len(self.body))
+        lines += [b"%s: %s" % header for header in self.headers]
+        return b"\r\n".join(lines) + b"\r\n\r\n" + self.body
+
+
+@dataclass(frozen=True)
 class Answer:
-    """One response, as it was sent."""
+    """One response, as it was sent; `whole` says that no part of it is missing."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    whole: bool
 
     def header(self, name: str) -> str | None:
         """The value of a header that may be there once."""
         values = [value for key, value in self.headers if key == name]
         assert len(values) <= 1, f"{name} {len(values)} times"
         return values[0] if values else None
+
+    @property
+    def request_id(self) -> str | None:
+        """The id that the answer carries."""
+        return self.header("x-request-id")
 
     @property
     def problem(self) -> dict[str, Any]:
@@ -40,11 +66,13 @@ class Answer:
         return [error["location"] for error in self.problem.get("errors", [])]
 
 
-def connect(url: str, *, seconds: float = SECONDS) -> socket.socket:
-    """Open a connection to a server."""
+def connect(url: str, *, seconds: float = SECONDS, source: str | None = None) -> socket.socket:
+    """Open a connection to a server, from an address of this machine if one is given."""
     parts = urlsplit(url)
     assert parts.hostname is not None
-    return socket.create_connection((parts.hostname, parts.port), timeout=seconds)
+    return socket.create_connection(
+        (parts.hostname, parts.port), timeout=seconds, source_address=source and (source, 0)
+    )
 
 
 def send(connection: socket.socket, pieces: Iterable[bytes]) -> None:
@@ -71,18 +99,57 @@ def exchange(url: str, *pieces: bytes) -> list[Answer]:
 
 def answers(received: bytes) -> list[Answer]:
     """Split what a server sent into its answers; each must tell its length."""
-    found = []
-    while received:
-        head, end, received = received.partition(b"\r\n\r\n")
-        assert end, f"no whole answer: {head!r}"
-        first, *lines = head.decode("latin-1").split("\r\n")
-        pairs = (line.partition(": ") for line in lines)
-        headers = [(name, value) for name, _, value in pairs]
-        length = next((int(value) for name, value in headers if name == "content-length"), 0)
-        found.append(Answer(int(first.split()[1]), headers, received[:length]))
-        assert len(received) >= length, "the answer is cut off"
-        received = received[length:]
+    found = list(iter(partial(_read, io.BytesIO(received)), None))
+    for answer in found:
+        assert answer.whole, f"the answer is cut off: {answer}"
+        assert answer.header("transfer-encoding") is None, f"no length: {answer}"
     return found
+
+
+def ask(url: str, requests: Sequence[RawRequest], *, source: str = "127.0.0.1") -> list[Answer]:
+    """Send requests in one go on a connection of their own; the answers that came back.
+
+    `source` is the address to send them from.
+    """
+    found: list[Answer] = []
+    with (
+        connect(url, seconds=30, source=source) as connection,
+        connection.makefile("rb") as stream,
+        suppress(ConnectionError),  # who refuses a request may end so
+    ):
+        connection.sendall(b"".join(request.encode() for request in requests))
+        for request in requests:
+            answer = _read(stream, request.method)
+            while answer is not None and answer.status < 200:
+                answer = _read(stream, request.method)
+            if answer is None:
+                break
+            found.append(answer)
+    return found
+
+
+def _read(stream: BinaryIO, method: bytes = b"GET") -> Answer | None:
+    """Read one answer with its body, as far as it comes; None where there is no more."""
+    if not (first := stream.readline()):
+        return None
+    headers = []
+    while (line := stream.readline()).strip():
+        name, _, value = line.decode("latin-1").removesuffix("\r\n").partition(": ")
+        headers.append((name, value))
+    told, whole = dict(headers), line == b"\r\n"
+    if told.get("transfer-encoding") == "chunked":
+        body = b"".join(iter(partial(_read_chunk, stream), b""))
+    else:
+        length = 0 if method == b"HEAD" else int(told.get("content-length", 0))
+        body = stream.read(length)
+        whole &= len(body) == length
+    return Answer(int(first.split()[1]), headers, body, whole)
+
+
+def _read_chunk(stream: BinaryIO) -> bytes:
+    """Read a part of a body of no told length; nothing where it was the last."""
+    size = int(stream.readline().strip() or b"0", 16)
+    return stream.read(size + 2)[:size]
 
 
 def has_read(pid: int, connections: Iterable[socket.socket]) -> bool:

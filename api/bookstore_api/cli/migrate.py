@@ -7,7 +7,8 @@ import typer
 
 from bookstore_api.cli.command import open_direct_database, run_command
 from bookstore_api.db.schema import migrate as schema
-from bookstore_api.db.schema.migrate import Migration, Reversal
+from bookstore_api.db.schema.migrate import Migration
+from bookstore_api.db.schema.steps import Direction
 from bookstore_api.db.schema.tree import Branch
 from bookstore_api.process.result import Outcome
 from bookstore_api.settings import Environment, Settings, SettingsError
@@ -49,7 +50,7 @@ def migrate(
     run_command("migrate", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE)
 
 
-def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migration | Reversal:
+def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migration:
     """Make a request of the options; raises SettingsError for one that the environment refuses."""
     if to is not None:
         return Migration(to, settings.migration_lock_seconds)
@@ -59,17 +60,18 @@ def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migr
             "release the older image, which works on the newer schema."
         )
         raise SettingsError(msg)
-    return Reversal(str(down_to), settings.migration_lock_seconds)
+    seconds = settings.migration_lock_seconds
+    return Migration(str(down_to), seconds, direction=Direction.DOWN)
 
 
-async def _migrate(settings: Settings, request: Migration | Reversal) -> Outcome:
+async def _migrate(settings: Settings, request: Migration) -> Outcome:
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
 
     async with open_direct_database(settings) as database:
         return await schema.migrate(database, request, self_test)
 
 
-async def _plan(settings: Settings, request: Migration | Reversal) -> Outcome:
+async def _plan(settings: Settings, request: Migration) -> Outcome:
     async with open_direct_database(settings) as database:
         outcome, steps = await schema.plan(database, request)
     for revision in steps:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,19 +21,21 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Migration:
-    """What is asked for: all that a branch's head requires."""
+    """What is asked for.
 
-    target: Branch
+    Upwards, all that the head of `target`, a branch, requires. Downwards, nothing but `target`, a
+    revision, and what it requires; `base` for nothing at all.
+    """
+
+    target: str
     lock_seconds: float
     scripts: Path = SCRIPTS
-    direction: ClassVar = Direction.UP
-    intended: ClassVar = "Would apply"
-    done: ClassVar = "Applied"
+    direction: Direction = Direction.UP
 
     @property
-    def nothing_to_do(self) -> str:
-        """What is said where nothing is pending."""
-        return f"The schema is at the head of {self.target}."
+    def upwards(self) -> bool:
+        """Whether it applies revisions rather than reverting them."""
+        return self.direction is Direction.UP
 
     @property
     def tree(self) -> Tree:
@@ -42,52 +43,28 @@ class Migration:
         return load_tree(self.scripts)
 
     def steps(self, tips: frozenset[str]) -> tuple[Revision, ...]:
-        """Return what is to be applied, in order; nothing to what newer code has migrated."""
-        tree = self.tree
-        return () if tree.unknown(tips) else tree.pending(self.target, tree.closure(tips))
+        """Return what is to be run, in order; nothing upwards of what newer code has migrated.
 
-
-@dataclass(frozen=True)
-class Reversal:
-    """What is asked for: nothing but a revision and what it requires; `base` for nothing at all."""
-
-    keep: str
-    lock_seconds: float
-    scripts: Path = SCRIPTS
-    direction: ClassVar = Direction.DOWN
-    intended: ClassVar = "Would revert"
-    done: ClassVar = "Reverted"
-
-    @property
-    def nothing_to_do(self) -> str:
-        """What is said where nothing is to be reverted."""
-        return f"Nothing is applied beyond {self.keep}."
-
-    @property
-    def tree(self) -> Tree:
-        """The revisions that this code knows."""
-        return load_tree(self.scripts)
-
-    def steps(self, tips: frozenset[str]) -> tuple[Revision, ...]:
-        """Return what is to be reverted, in order; raises IrreversibleError."""
-        tree = self.tree
-        if unknown := tree.unknown(tips):
+        Raises IrreversibleError.
+        """
+        tree, unknown = self.tree, self.tree.unknown(tips)
+        if self.upwards:
+            return () if unknown else tree.pending(Branch(self.target), tree.closure(tips))
+        if unknown:
             message = f"Newer code has applied {', '.join(sorted(unknown))}: revert it with that."
             raise IrreversibleError(message)
         known = (BASE, *applied(tree, tips))
-        if self.keep not in known:
+        if self.target not in known:
             message = f"No such revision is applied. Go back to one of: {', '.join(known)}."
             raise IrreversibleError(message)
-        return tree.beyond(self.keep, known[1:])
+        return tree.beyond(self.target, known[1:])
 
 
 class IrreversibleError(Exception):
     """The schema can't be brought back to that revision."""
 
 
-async def plan(
-    database: Database, request: Migration | Reversal
-) -> tuple[Outcome, tuple[Revision, ...]]:
+async def plan(database: Database, request: Migration) -> tuple[Outcome, tuple[Revision, ...]]:
     """Tell what `migrate` would run now; changes nothing and takes no lock."""
     try:
         async with database.health_connection() as connection:
@@ -99,13 +76,12 @@ async def plan(
         failure = explain(error)
         return Outcome("migrate", failure.code, failure.message), ()
     before = applied(request.tree, tips)
-    message = f"{request.intended} {_named(steps) if steps else 'nothing'}."
+    verb = "apply" if request.upwards else "revert"
+    message = f"Would {verb} {_named(steps) if steps else 'nothing'}."
     return Outcome("migrate", "planned", message, before, before), steps
 
 
-async def migrate(
-    database: Database, request: Migration | Reversal, self_test: SelfTest
-) -> Outcome:
+async def migrate(database: Database, request: Migration, self_test: SelfTest) -> Outcome:
     """Carry out what is asked for, one migration of a database at a time.
 
     The self-test tells whether this code works on a schema that newer code has migrated.
@@ -127,9 +103,7 @@ async def migrate(
         return Outcome("migrate", failure.code, message, *await _state_after(database, request))
 
 
-async def _migrate(
-    database: Database, request: Migration | Reversal, self_test: SelfTest
-) -> Outcome:
+async def _migrate(database: Database, request: Migration, self_test: SelfTest) -> Outcome:
     async with exclusive(database, request.lock_seconds) as connection:
         tips = await _read_tips(connection)
         steps = request.steps(tips)
@@ -142,12 +116,15 @@ async def _migrate(
                 lock_seconds=request.lock_seconds,
             )
         after = applied(request.tree, await _read_tips(connection))
-    if isinstance(request, Migration) and request.tree.unknown(tips):
+    if request.upwards and request.tree.unknown(tips):
         return await _leave_newer_schema(database, request, self_test)
     if not steps:
-        return Outcome("migrate", "nothing-to-do", request.nothing_to_do, after, after)
+        at_the_head = f"The schema is at the head of {request.target}."
+        message = at_the_head if request.upwards else f"Nothing is applied beyond {request.target}."
+        return Outcome("migrate", "nothing-to-do", message, after, after)
     before = applied(request.tree, tips)
-    return Outcome("migrate", "migrated", f"{request.done} {_named(steps)}.", before, after)
+    done = "Applied" if request.upwards else "Reverted"
+    return Outcome("migrate", "migrated", f"{done} {_named(steps)}.", before, after)
 
 
 async def _leave_newer_schema(
@@ -168,7 +145,7 @@ async def _read_tips(connection: AsyncConnection) -> frozenset[str]:
 
 
 async def _state_after(
-    database: Database, request: Migration | Reversal
+    database: Database, request: Migration
 ) -> tuple[None, tuple[str, ...] | None]:
     """Read what a failed migration has left applied, where the database still answers."""
     try:

@@ -15,8 +15,8 @@ from bookstore_api.cli.walk import walk
 from bookstore_api.db.schema import steps
 from bookstore_api.db.schema.check import check_schema
 from bookstore_api.db.schema.lock import migration_lock
-from bookstore_api.db.schema.migrate import Migration, Reversal, migrate, plan
-from bookstore_api.db.schema.steps import TABLE_LOCK_SECONDS
+from bookstore_api.db.schema.migrate import Migration, migrate, plan
+from bookstore_api.db.schema.steps import TABLE_LOCK_SECONDS, Direction
 from bookstore_api.db.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.process.result import MAX_BYTES, Outcome
@@ -317,7 +317,7 @@ def test_a_migration_of_a_file_leaves_no_row_that_refers_to_nothing(tmp_path: Pa
 
 def test_a_developer_goes_back(url: str) -> None:
     def back_to(revision: str) -> tuple[str, tuple[str, ...] | None]:
-        outcome = carry_out(url, Reversal(revision, 60))
+        outcome = carry_out(url, Migration(revision, 60, direction=Direction.DOWN))
         return outcome.code, outcome.schema_after
 
     assert back_to("0001_books") == ("migrated", ("0001_books",))
@@ -355,7 +355,7 @@ def test_nobody_goes_back_where_there_is_something_to_lose(
 
 def test_what_newer_code_has_applied_is_not_reverted_by_older(url: str, tmp_path: Path) -> None:
     apply_schema(url, scripts=newer_code(tmp_path, EXPAND_2))
-    outcome = carry_out(url, Reversal("base", 60))
+    outcome = carry_out(url, Migration("base", 60, direction=Direction.DOWN))
     assert (outcome.code, outcome.schema_after) == ("failed", (*ALL, "0002_pages"))
     assert "Newer code has applied 0002_pages" in outcome.message
 

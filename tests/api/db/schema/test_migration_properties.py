@@ -17,7 +17,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from bookstore_api.db.schema import operations
-from bookstore_api.db.schema.migrate import Migration, Reversal
+from bookstore_api.db.schema.migrate import Migration
+from bookstore_api.db.schema.steps import Direction
 from bookstore_api.db.schema.tree import BASE, SCRIPTS, Branch, Tree, load_tree
 from tests.support.bookstore import execute
 from tests.support.examples import scaled
@@ -88,7 +89,9 @@ class Walk:
     def down(self, revision: str) -> None:
         """Revert all but a revision and what it requires."""
         stay = frozenset() if revision == BASE else self.world.tree.closure([revision])
-        outcome = carry_out(self.url, Reversal(revision, 30, self.world.scripts))
+        outcome = carry_out(
+            self.url, Migration(revision, 30, self.world.scripts, direction=Direction.DOWN)
+        )
         assert outcome.code == ("nothing-to-do" if stay == self.state else "migrated"), outcome
         assert frozenset(outcome.schema_after or ()) == stay
         self.before, self.state = self.state, stay

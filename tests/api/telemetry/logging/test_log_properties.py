@@ -27,7 +27,7 @@ from tests.support.bookstore import (
 from tests.support.examples import scaled
 from tests.support.log_lines import access_lines, validated
 from tests.support.postgres import OwnPostgres
-from tests.support.raw_http import RawAnswer, RawRequest, ask
+from tests.support.raw import Answer, RawRequest, ask
 
 BOOKS = "/api/v1/books"
 SOURCE = "127.0.0.77"  # the address that the clients have
@@ -188,7 +188,7 @@ class World:
     process: Process
     read: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
-    answers: list[RawAnswer] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
 
     def more(self) -> list[dict[str, Any]]:
         """Read the lines that are new; each must keep to the schema and tell no canary."""
