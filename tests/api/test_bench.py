@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
+from tests.support.bookstore import app_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,7 @@ def test_what_layers_cost_is_measured(sqlite_settings: Settings) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     every = {"cors_origins": ("*",), "rate_limit_reads": "1/hour"}
-    for layer in create_app(sqlite_settings.model_copy(update=every)).user_middleware:
+    for layer in app_of(sqlite_settings.model_copy(update=every)).user_middleware:
         assert f"+ {getattr(layer.cls, '__name__', '')} " in ended.stdout
     for line in ("the bare app", "the whole", "the staff token"):
         assert line in ended.stdout

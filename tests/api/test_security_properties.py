@@ -20,13 +20,12 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.request_state import READS
 from bookstore_api.web.docs_page import DOCS_CONTENT_POLICY
 from bookstore_api.web.middleware.security_headers import SECURITY_HEADERS
-from tests.support.bookstore import served
+from tests.support.bookstore import app_of, served
 from tests.support.examples import scaled
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "security.md"
@@ -90,7 +89,7 @@ def outcomes(route: str, method: str) -> Iterator[str]:
 def cases() -> list[Case]:
     """All of them: what the description has, and what it has not."""
     settings = Settings.model_validate({"database_url": "sqlite:///unused.db"})
-    paths: Mapping[str, Mapping[str, Any]] = create_app(settings).openapi()["paths"]
+    paths: Mapping[str, Mapping[str, Any]] = app_of(settings).openapi()["paths"]
     operations = {(path, method.upper()) for path, found in paths.items() for method in found}
     assert {path for path, _ in operations} == {BOOKS, BOOK}  # another route: teach it here
     found = [Case(*each, outcome) for each in operations for outcome in outcomes(*each)]
@@ -223,7 +222,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iter
     with ExitStack() as stack:
         clients = [
             stack.enter_context(
-                served(create_app(Settings.model_validate({**common, "database_url": url})))
+                served(app_of(Settings.model_validate({**common, "database_url": url})))
             )
             for url in databases
         ]

@@ -124,12 +124,12 @@ def make_call(app: ASGIApp, request: Request, state: Mapping[str, Any]) -> Call:
     return call
 
 
-def make_stacks(settings: Settings, resources: Resources) -> list[Stack]:
+def make_stacks(resources: Resources) -> list[Stack]:
     """The app bare, then with one layer more each, up to the whole."""
-    whole = create_app(settings, resources).user_middleware
+    whole = create_app(resources).user_middleware
     stacks = []
     for depth in range(len(whole) + 1):
-        app = create_app(settings, resources)
+        app = create_app(resources)
         app.user_middleware = whole[len(whole) - depth :]
         name = getattr(app.user_middleware[0].cls, "__name__", "?") if depth else BARE
         stacks.append(Stack(name, app))
@@ -158,14 +158,14 @@ def report(stacks: Sequence[Stack], request: Request, rounds: list[list[float]])
     """Print the bare app, what each layer adds (with the quartiles), and the whole."""
     print(f"\n{request.name}: {request.method} {request.path} → {request.status}")
     bare = statistics.median(figures[0] for figures in rounds)
-    print(f"  {BARE:<18}{bare:>9.1f} µs")
+    print(f"  {BARE:<30}{bare:>9.1f} µs")
     for place in range(1, len(stacks)):
         added = sorted(figures[place] - figures[place - 1] for figures in rounds)
         low, high = added[len(added) // 4], added[-1 - len(added) // 4]
         name = f"+ {stacks[place].name}"
-        print(f"  {name:<18}{statistics.median(added):>9.1f} µs  ({low:.1f} to {high:.1f})")
+        print(f"  {name:<30}{statistics.median(added):>9.1f} µs  ({low:.1f} to {high:.1f})")
     whole = statistics.median(figures[-1] for figures in rounds)
-    print(f"  {'the whole':<18}{whole:>9.1f} µs")
+    print(f"  {'the whole':<30}{whole:>9.1f} µs")
 
 
 @asynccontextmanager
@@ -211,7 +211,7 @@ WITH_DATABASE = (
 async def run(rounds: int, n: int, folder: Path, redis_url: str) -> None:
     """Measure each kind of request."""
     async with world(folder, redis_url) as (settings, resources):
-        stacks = make_stacks(settings, resources)
+        stacks = make_stacks(resources)
         whole = stacks[-1].app
         assert isinstance(whole, FastAPI)
         async with whole.router.lifespan_context(whole) as state:

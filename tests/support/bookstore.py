@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from bookstore_api.app import create_app
@@ -25,6 +26,7 @@ from bookstore_api.db.sessions import open_database
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 from bookstore_api.uris.database import SqliteFile, parse_database_uri
+from bookstore_api.web.resources import make_resources
 from bookstore_api.web.server.serve import make_server
 from tests.support.postgres import query
 
@@ -123,11 +125,29 @@ class Served:
     client: httpx.Client
 
 
+def app_of(settings: Settings) -> FastAPI:
+    """The public app on resources of its own, which are closed when it ends."""
+    resources = make_resources(settings, self_test)
+    app = create_app(resources)
+    lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def closing(app: FastAPI) -> AsyncIterator[Any]:
+        try:
+            async with lifespan(app) as state:
+                yield state
+        finally:
+            await resources.close()
+
+    app.router.lifespan_context = closing
+    return app
+
+
 @contextmanager
 def served_on(url: str) -> Iterator[Served]:
     """Serve the API on a database."""
     settings = Settings.model_validate({"database_url": url, **UNLIMITED})
-    with served(create_app(settings), settings) as client:
+    with served(app_of(settings), settings) as client:
         yield Served(url, client)
 
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.routing import APIRoute
 from starlette.types import Scope
 
@@ -151,17 +151,7 @@ class StaffRoute(APIRoute):
             return handle
 
         async def ask_first(request: Request) -> Response:
-            staff_of(request).admit(request.scope)
+            cast("Staff", request.state.staff).admit(request.scope)
             return await handle(request)
 
         return ask_first
-
-
-def install_staff(app: FastAPI, staff: Staff) -> None:
-    """Give an app's routes whom to ask."""
-    app.state.staff = staff
-
-
-def staff_of(request: Request) -> Staff:
-    """Return whom the routes of the request's app ask."""
-    return cast("Staff", request.app.state.staff)

@@ -102,7 +102,7 @@ async def _serve(settings: Settings) -> None:
         return
     async with open_resources(settings, self_test) as resources:
         await serve_both(
-            create_app(settings, resources),
+            create_app(resources),
             create_internal_app(resources),
             settings,
             resources.drain,

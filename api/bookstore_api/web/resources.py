@@ -22,16 +22,26 @@ class Resources:
     drain: Drain
     health: Health
 
+    async def close(self) -> None:
+        """Give up the checks that still run, and close every connection."""
+        await self.health.close()
+        if self.redis is not None:
+            await self.redis.close()
+        await self.database.close()
+
+
+def make_resources(settings: Settings, self_test: SelfTest) -> Resources:
+    """Make what the apps share, nothing connected yet; raises SettingsError."""
+    database, redis, drain = open_database(settings), open_redis(settings), Drain()
+    health = Health(settings, database, redis, drain, self_test)
+    return Resources(settings, database, redis, drain, health)
+
 
 @asynccontextmanager
 async def open_resources(settings: Settings, self_test: SelfTest) -> AsyncIterator[Resources]:
-    """Open what the apps share, and close it; raises SettingsError."""
-    database, redis, drain = open_database(settings), open_redis(settings), Drain()
-    health = Health(settings, database, redis, drain, self_test)
+    """Make what the apps share, and close it; raises SettingsError."""
+    resources = make_resources(settings, self_test)
     try:
-        yield Resources(settings, database, redis, drain, health)
+        yield resources
     finally:
-        await health.close()
-        if redis is not None:
-            await redis.close()
-        await database.close()
+        await resources.close()

@@ -10,13 +10,12 @@ from typing import Any
 import httpx
 import pytest
 
-from bookstore_api.app import create_app
 from bookstore_api.auth.staff import Attempt
 from bookstore_api.settings import Environment, Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.metrics import REGISTRY
 from bookstore_api.telemetry.pseudonyms import pseudonym
-from tests.support.bookstore import Process, environment, run_command, served
+from tests.support.bookstore import Process, app_of, environment, run_command, served
 from tests.support.log_lines import logging_to, validated
 
 BOOKS = "/api/v1/books"
@@ -41,7 +40,7 @@ def mount(folder: Path, token: str) -> Path:
 
 @contextmanager
 def guarded(settings: Settings, **changes: object) -> Iterator[httpx.Client]:
-    with served(create_app(settings.model_copy(update=changes))) as client:
+    with served(app_of(settings.model_copy(update=changes))) as client:
         yield client
 
 
@@ -206,7 +205,7 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
 
 
 def test_every_route_that_writes_asks(sqlite_settings: Settings) -> None:
-    app = create_app(sqlite_settings)
+    app = app_of(sqlite_settings)
     description = app.openapi()
     assert description["components"]["securitySchemes"]["staffToken"]["scheme"] == "bearer"
     operations = [

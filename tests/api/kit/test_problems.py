@@ -3,9 +3,8 @@
 import httpx
 import pytest
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
-from tests.support.bookstore import execute, served
+from tests.support.bookstore import app_of, execute, served
 
 BOOKS = "/api/v1/books"
 CANARY = "canary-2b9d"
@@ -29,7 +28,7 @@ def test_a_body_of_another_type_is_not_guessed_at(
 ) -> None:
     path = BOOKS if method == "POST" else f"{BOOKS}/00000000-0000-7000-8000-000000000000"
     headers = {} if content_type is None else {"content-type": content_type}
-    with served(create_app(sqlite_settings)) as client:
+    with served(app_of(sqlite_settings)) as client:
         answer = client.request(method, path, content=b'{"title": "A"}', headers=headers)
         assert "application/json" in detail(answer, 415)
         typed = client.request(
@@ -41,7 +40,7 @@ def test_a_body_of_another_type_is_not_guessed_at(
 
 def test_each_error_says_what_to_do(sqlite_settings: Settings) -> None:
     headers = {"content-type": "application/json"}
-    with served(create_app(sqlite_settings)) as client:
+    with served(app_of(sqlite_settings)) as client:
         assert "nothing" in detail(client.get(f"/{CANARY}"), 404)
         assert "Allow" in detail(client.put(BOOKS), 405)
         detail(client.post(BOOKS, content=b'"\xff"', headers=headers), 422)
@@ -51,7 +50,7 @@ def test_each_error_says_what_to_do(sqlite_settings: Settings) -> None:
 def test_a_fault_tells_its_kind_in_debug_mode_only(sqlite_settings: Settings, debug: bool) -> None:
     execute(sqlite_settings.database_uri(), "DROP TABLE books")
     settings = sqlite_settings.model_copy(update={"debug": debug})
-    with served(create_app(settings)) as client:
+    with served(app_of(settings)) as client:
         told = detail(client.get(BOOKS, params={"isbn": "9780132350884"}), 500)
         assert ("OperationalError" in told) == debug
         assert "X-Request-ID" in told

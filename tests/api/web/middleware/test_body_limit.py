@@ -11,11 +11,10 @@ from http.client import HTTPResponse
 import httpx
 import pytest
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.web.middleware import body_limit
-from tests.support.bookstore import served
+from tests.support.bookstore import app_of, served
 
 BOOKS = "/api/v1/books"
 LIMIT = 2048
@@ -25,7 +24,7 @@ HEAD = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
 @contextmanager
 def limited(settings: Settings, **changes: object) -> Iterator[httpx.Client]:
     update = {"max_body_bytes": LIMIT, **changes}
-    with served(create_app(settings.model_copy(update=update))) as client:
+    with served(app_of(settings.model_copy(update=update))) as client:
         yield client
 
 

@@ -3,10 +3,9 @@
 import httpx
 import pytest
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.web.middleware.cors import ALLOWED_HEADERS, ALLOWED_METHODS, EXPOSED_HEADERS
-from tests.support.bookstore import served
+from tests.support.bookstore import app_of, served
 
 SHOP, FOREIGN = "https://shop.example.com", "https://evil.example.com"
 BOOKS = "/api/v1/books"
@@ -31,7 +30,7 @@ def with_origins(settings: Settings, *origins: str) -> Settings:
 
 
 def test_a_listed_origin_may_read_and_ask(sqlite_settings: Settings) -> None:
-    with served(create_app(with_origins(sqlite_settings, SHOP, "http://localhost:3000"))) as client:
+    with served(app_of(with_origins(sqlite_settings, SHOP, "http://localhost:3000"))) as client:
         for path, status in ((BOOKS, 200), ("/nothing", 404), (f"{BOOKS}?limit=0", 422)):
             answer = client.get(path, headers={"origin": SHOP})
             assert answer.status_code == status
@@ -57,7 +56,7 @@ def test_a_listed_origin_may_read_and_ask(sqlite_settings: Settings) -> None:
     [FOREIGN, "null", SHOP + ".evil.example", SHOP.replace("https", "http"), SHOP + ":8443", "*"],
 )
 def test_any_other_may_not(sqlite_settings: Settings, origin: str) -> None:
-    with served(create_app(with_origins(sqlite_settings, SHOP))) as client:
+    with served(app_of(with_origins(sqlite_settings, SHOP))) as client:
         answer = client.get(BOOKS, headers={"origin": origin})
         assert (answer.status_code, access(answer)) == (200, {"vary": "Origin"})
         refused = preflight(client, origin)
@@ -69,7 +68,7 @@ def test_any_other_may_not(sqlite_settings: Settings, origin: str) -> None:
 
 
 def test_any_origin_may_where_that_is_set(sqlite_settings: Settings) -> None:
-    with served(create_app(with_origins(sqlite_settings, "*"))) as client:
+    with served(app_of(with_origins(sqlite_settings, "*"))) as client:
         answer = client.get(BOOKS, headers={"origin": FOREIGN})
         assert access(answer) == {"allow-origin": "*", "expose-headers": EXPOSED_HEADERS}
         assert access(client.get(BOOKS)) == {}
@@ -77,7 +76,7 @@ def test_any_origin_may_where_that_is_set(sqlite_settings: Settings) -> None:
 
 
 def test_nothing_is_said_where_no_origin_is_set(sqlite_settings: Settings) -> None:
-    with served(create_app(sqlite_settings)) as client:
+    with served(app_of(sqlite_settings)) as client:
         assert access(client.get(BOOKS, headers={"origin": SHOP})) == {}
         assert preflight(client, SHOP).status_code == 405
         plain = client.options(BOOKS)

@@ -20,14 +20,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import DURATION_BUCKETS, ERROR_TYPES, REGISTRY
 from bookstore_api.telemetry.request_state import METHODS
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.middleware.http_metrics import HttpMetricsMiddleware
 from bookstore_api.web.middleware.request_log import RequestLogMiddleware
-from tests.support.bookstore import served, wait_for
+from tests.support.bookstore import app_of, served, wait_for
 from tests.support.examples import scaled
 
 BOOKS = "/api/v1/books"
@@ -111,7 +110,7 @@ def served_app(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) ->
     database = folder / "books.db"
     database.write_bytes(migrated_file.read_bytes())
     given_settings = {"database_url": f"sqlite:///{database}", "secrets_dir": folder / "none"}
-    app = create_app(Settings.model_validate(given_settings))
+    app = app_of(Settings.model_validate(given_settings))
 
     async def fault() -> None:
         raise RuntimeError
@@ -183,7 +182,7 @@ def test_an_answer_that_breaks_off_is_counted_as_it_began_and_as_a_fault(
 
 def test_an_absent_database_is_a_kind_of_its_own(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/no-folder/books.db"
-    app = create_app(Settings.model_validate({"database_url": url, "secrets_dir": tmp_path}))
+    app = app_of(Settings.model_validate({"database_url": url, "secrets_dir": tmp_path}))
     counting = Counting()
     with served(app) as client:
         assert client.get(BOOKS).status_code == 503

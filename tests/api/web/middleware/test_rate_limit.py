@@ -12,13 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookstore_api.app import create_app
 from bookstore_api.cache.client import RedisClient
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import REGISTRY
 from bookstore_api.web.middleware import rate_limit
 from bookstore_api.web.middleware.rate_limit import Limit, LocalCounter, SharedCounter, parse_limit
-from tests.support.bookstore import Process, served
+from tests.support.bookstore import Process, app_of, served
 from tests.support.valkey import Valkey
 
 BOOKS = "/api/v1/books"
@@ -32,7 +31,7 @@ StartProcess = Callable[..., Process]
 def limited(settings: Settings, **limits: str) -> Iterator[httpx.Client]:
     update = {"trusted_proxies": ("127.0.0.1/32",), **limits}
     changed = Settings.model_validate({**settings.model_dump(), **update})
-    with served(create_app(changed)) as client:
+    with served(app_of(changed)) as client:
         yield client
 
 

@@ -17,13 +17,12 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.pseudonyms import pseudonym
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.middleware.request_log import RequestLogMiddleware
 from bookstore_api.web.server.serve import make_server
-from tests.support.bookstore import served, wait_for
+from tests.support.bookstore import app_of, served, wait_for
 from tests.support.log_lines import access_lines, logging_to, validated
 
 BOOKS = "/api/v1/books"
@@ -75,7 +74,7 @@ def stream() -> Iterator[io.StringIO]:
 @pytest.fixture
 def client(settings: Settings, stream: io.StringIO) -> Iterator[httpx.Client]:
     assert stream.getvalue() == ""
-    with served(with_more_routes(create_app(settings))) as client:
+    with served(with_more_routes(app_of(settings))) as client:
         yield client
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.web.docs_page import DOCS_CONTENT_POLICY, FOLDER
 from bookstore_api.web.middleware.security_headers import SECURITY_HEADERS, security_headers
-from tests.support.bookstore import Process, served
+from tests.support.bookstore import Process, app_of, served
 
 DOCS = Path(__file__).parents[4] / "docs" / "reference"
 TELLING = {"server", "x-powered-by", "via"}
@@ -48,7 +47,7 @@ def test_both_ports_of_a_process_send_them(
 
 
 def test_the_page_of_documents_runs_two_scripts_only(sqlite_settings: Settings) -> None:
-    with served(create_app(sqlite_settings)) as client:
+    with served(app_of(sqlite_settings)) as client:
         page = client.get("/docs")
         assert page.status_code == 200
         assert_documented(page, content_security_policy=DOCS_CONTENT_POLICY)
@@ -64,7 +63,7 @@ def test_the_page_of_documents_runs_two_scripts_only(sqlite_settings: Settings) 
 
 
 def test_the_documents_can_be_turned_off(sqlite_settings: Settings) -> None:
-    with served(create_app(sqlite_settings.model_copy(update={"docs": False}))) as client:
+    with served(app_of(sqlite_settings.model_copy(update={"docs": False}))) as client:
         for path in ("/docs", "/redoc", "/openapi.json"):
             answer = client.get(path)
             assert answer.status_code == 404
