@@ -34,8 +34,12 @@ from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.shop.domains import self_test
 from bookstore_api.telemetry.logging import configure_logging
-from bookstore_api.telemetry.request_state import RequestState, begin
-from bookstore_api.telemetry.trace_context import RequestContext, working_for
+from bookstore_api.telemetry.request_state import (
+    RequestState,
+    group_headers,
+    put_state,
+    working_for,
+)
 from bookstore_api.web.resources import Resources, open_resources
 from tests.support.bookstore import apply_schema
 from tests.support.valkey import own_valkey
@@ -118,7 +122,9 @@ def make_call(app: ASGIApp, request: Request, state: Mapping[str, Any]) -> Call:
             "server": ("127.0.0.1", 8000),
             "state": dict(state),
         }
-        begin(scope, RequestState("0123456789abcdef0123456789abcdef", "198.51.100.1"))
+        request_state = RequestState.of(group_headers(headers))  # as the server does
+        request_state.client = "198.51.100.1"
+        put_state(scope, request_state)
         await app(scope, receive, send)
 
     return call
@@ -232,7 +238,7 @@ def report_line(*, rounds: int, n: int) -> None:
     """Print what a request's log line costs by itself, its fields at hand."""
     fields = {"method": "GET", "route": f"{BOOKS}/{{book_id}}", "status": 200, "duration_ms": 1.23}
     figures = []
-    with working_for(RequestContext("0123456789abcdef0123456789abcdef")):
+    with working_for(RequestState("0123456789abcdef0123456789abcdef")):
         for _ in range(rounds):
             began = time.process_time()
             for _ in range(n):

@@ -16,7 +16,7 @@ from bookstore_api.kit.problems import ProblemError, describe
 from bookstore_api.settings import Environment, Settings, SettingsError
 from bookstore_api.telemetry.metrics import STAFF_ATTEMPTS
 from bookstore_api.telemetry.pseudonyms import pseudonym
-from bookstore_api.telemetry.request_state import READS
+from bookstore_api.telemetry.request_state import READS, headers_of
 
 SCHEME_NAME = "staffToken"
 SCHEME = {
@@ -103,7 +103,7 @@ class Staff:
 
 def _given_token(scope: Scope) -> str | None:
     """Return the token that a request shows: None without any, empty where it is not shown well."""
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    values = headers_of(scope).get(b"authorization")
     if not values:
         return None
     scheme, _, token = values[0].strip().partition(b" ")

@@ -10,12 +10,8 @@ import httpx
 
 from bookstore_api.process.result import Outcome
 from bookstore_api.shop.catalog.isbn import make_isbn
-from bookstore_api.telemetry.trace_context import (
-    RequestContext,
-    new_request_id,
-    outgoing_headers,
-    working_for,
-)
+from bookstore_api.telemetry.request_state import RequestState, outgoing_headers, working_for
+from bookstore_api.telemetry.trace_context import new_request_id
 
 TIMEOUT_SECONDS = 10.0
 BOOKS = "/api/v1/books"
@@ -27,8 +23,8 @@ class SmokeError(Exception):
 
 def walk_at(url: str, staff_token: str | None = None) -> Outcome:
     """Create, read, list, change and delete a book of its own at `url`, with the token if any."""
-    with working_for(RequestContext(new_request_id())) as context:
-        return _call(url, staff_token, context.request_id)
+    with working_for(RequestState(new_request_id())) as state:
+        return _call(url, staff_token, state.request_id)
 
 
 def _call(url: str, staff_token: str | None, request_id: str) -> Outcome:

@@ -1,15 +1,9 @@
-"""Which request the code at hand works for: its id and its place in a trace (W3C Trace Context).
-
-The outermost layer enters it, log lines carry it, and requests that we make ourselves pass it on.
-It is kept in a context variable: tasks and threads that a request starts see it too.
-"""
+"""A request's id and its place in a trace (W3C Trace Context): read from headers, and made."""
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar, Token
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 REQUEST_ID_HEADER = "x-request-id"
 TRACEPARENT_HEADER = "traceparent"
@@ -39,67 +33,6 @@ class Trace:
         nobody recorded would tear the trace apart.
         """
         return f"00-{self.trace_id}-{self.span_id}-{int(self.sampled):02x}"
-
-
-@dataclass(slots=True)
-class RequestContext:
-    """One request; `fields` is what each of its log lines carries."""
-
-    request_id: str
-    trace: Trace | None = None
-    ended: bool = False
-    fields: dict[str, str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.fields = {"request_id": self.request_id}
-        if self.trace is not None:
-            self.fields["trace_id"] = self.trace.trace_id
-            self.fields["span_id"] = self.trace.span_id
-
-
-_CURRENT: ContextVar[RequestContext | None] = ContextVar("bookstore_request", default=None)
-
-
-def current() -> RequestContext | None:
-    """Return the request that is worked for.
-
-    None as well when it has ended: a pooled connection keeps the context it was opened in, and its
-    lines an hour later are not about that request.
-    """
-    context = _CURRENT.get()
-    return None if context is None or context.ended else context
-
-
-def enter(context: RequestContext) -> Token[RequestContext | None]:
-    """Work for this request from here on; the token is for `leave`."""
-    return _CURRENT.set(context)
-
-
-def leave(context: RequestContext, token: Token[RequestContext | None]) -> None:
-    """End the request, and work for whichever one was before."""
-    context.ended = True
-    _CURRENT.reset(token)
-
-
-@contextmanager
-def working_for(context: RequestContext) -> Iterator[RequestContext]:
-    """Work for this request in the block."""
-    token = enter(context)
-    try:
-        yield context
-    finally:
-        leave(context, token)
-
-
-def outgoing_headers() -> dict[str, str]:
-    """Return the headers by which a request that we make belongs to the one we work for."""
-    context = current()
-    if context is None:
-        return {}
-    headers = {REQUEST_ID_HEADER: context.request_id}
-    if context.trace is not None:
-        headers[TRACEPARENT_HEADER] = context.trace.header
-    return headers
 
 
 def new_request_id() -> str:

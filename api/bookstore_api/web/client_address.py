@@ -17,6 +17,8 @@ from ipaddress import (
 
 from starlette.types import Scope
 
+from bookstore_api.telemetry.request_state import headers_of
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -61,7 +63,7 @@ class ClientAddresses:
 
 def _forwarded_for(scope: Scope) -> Iterator[str]:
     """Yield who was asked by whom, the nearest first; a list in several headers is one list."""
-    values = [value for name, value in scope["headers"] if name == FORWARDED_FOR]
+    values = headers_of(scope).get(FORWARDED_FOR, ())
     entries = b",".join(values).decode("latin-1").rsplit(",", MAX_HOPS)
     yield from list(reversed(entries))[:MAX_HOPS]
 

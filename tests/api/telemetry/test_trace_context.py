@@ -1,21 +1,14 @@
-"""The id and the trace of a request: what is taken from headers, kept, and passed on."""
-
-import asyncio
-import threading
+"""The id and the trace of a request: what is taken from headers, and made."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bookstore_api.telemetry.trace_context import (
-    RequestContext,
     Trace,
-    current,
     new_request_id,
-    outgoing_headers,
     parse_traceparent,
     sane_request_id,
-    working_for,
 )
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -93,62 +86,3 @@ def test_whatever_is_sent_is_read_or_not(value: bytes) -> None:
         assert parse_traceparent([trace.header.encode()]) == trace
     request_id = sane_request_id([value])
     assert request_id is None or request_id.encode() == value
-
-
-def test_what_belongs_to_a_request_is_passed_on() -> None:
-    assert outgoing_headers() == {}
-    with working_for(RequestContext("r-1")):
-        assert outgoing_headers() == {"x-request-id": "r-1"}
-    with working_for(RequestContext("r-2", parse_traceparent([VALID.encode()]))):
-        assert outgoing_headers() == {"x-request-id": "r-2", "traceparent": VALID}
-    assert outgoing_headers() == {}
-
-
-def test_a_request_within_another_ends_alone() -> None:
-    with working_for(RequestContext("outer")) as outer:
-        with pytest.raises(ValueError, match="inner"), working_for(RequestContext("inner")):
-            raise ValueError("inner")
-        assert current() is outer
-    assert current() is None
-
-
-def test_what_outlives_its_request_works_for_none() -> None:
-    """As a pooled connection does, whose callbacks keep the context that it was opened in."""
-
-    async def run() -> RequestContext | None:
-        ended = asyncio.Event()
-
-        async def outlive() -> RequestContext | None:
-            assert (context := current()) is not None
-            assert context.request_id == "r-1"
-            await ended.wait()
-            return current()
-
-        with working_for(RequestContext("r-1")):
-            task = asyncio.create_task(outlive())
-            await asyncio.sleep(0)
-        ended.set()
-        return await task
-
-    assert asyncio.run(run()) is None
-
-
-def test_tasks_at_once_work_for_their_own_and_threads_for_whose_task_it_is() -> None:
-    barrier = threading.Barrier(4, timeout=30)
-
-    def in_a_thread() -> str:
-        barrier.wait()  # all four at once
-        context = current()
-        return context.request_id if context else ""
-
-    async def one(request_id: str) -> tuple[str, str]:
-        with working_for(RequestContext(request_id)):
-            seen = await asyncio.to_thread(in_a_thread)
-            context = current()
-        assert current() is None
-        return seen, context.request_id if context else ""
-
-    async def run() -> list[tuple[str, str]]:
-        return await asyncio.gather(*(one(f"r-{number}") for number in range(4)))
-
-    assert asyncio.run(run()) == [(f"r-{number}", f"r-{number}") for number in range(4)]

@@ -14,7 +14,7 @@ import structlog
 from pydantic_core import to_json
 
 from bookstore_api.settings import Environment, Settings
-from bookstore_api.telemetry import pseudonyms, trace_context
+from bookstore_api.telemetry import pseudonyms, request_state
 from bookstore_api.telemetry.logging.libraries import LEFT_OUT, library_event
 from bookstore_api.telemetry.logging.schema import make_check
 from bookstore_api.telemetry.logging.tracebacks import describe_exception, name_of, short_path
@@ -76,8 +76,8 @@ class Output:
             "event": _one_line(event) if isinstance(event, str) else f"({type(event).__name__})",
             "logger": _logger_name(logger),
         }
-        if (context := trace_context.current()) is not None:
-            line |= context.fields
+        if (state := request_state.current()) is not None:
+            line |= state.fields
         line |= self._identity
         given = {name: value for name, value in fields.items() if value is not None}
         if wrong := self._wrong_fields(given):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.kit.problems import ContentTooLargeError, RequestTimeoutError, problem_response
+from bookstore_api.telemetry.request_state import headers_of
 
 STALL_SECONDS = 10.0
 # What follows of such a body is no request.
@@ -45,13 +46,11 @@ class BodyLimitMiddleware:
 
 def _length(scope: Scope) -> int | None:
     """Return how long the body is said to be; None where it comes in chunks."""
-    length: int | None = 0
-    for name, value in scope["headers"]:
-        if name == b"transfer-encoding":
-            return None
-        if name == b"content-length":
-            length = int(value)  # digits only: the server has looked
-    return length
+    headers = headers_of(scope)
+    if b"transfer-encoding" in headers:
+        return None
+    lengths = headers.get(b"content-length")
+    return int(lengths[-1]) if lengths else 0  # digits only: the server has looked
 
 
 class _Body:

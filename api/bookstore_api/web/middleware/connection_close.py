@@ -1,31 +1,9 @@
 """Ends connections that clients would keep open."""
 
-import time
-from dataclasses import dataclass
-from typing import cast
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.process.drain import Drain
-
-_KEY = "bookstore.connection"
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A client's connection; `expires` is in seconds of `time.monotonic`."""
-
-    expires: float
-
-    @property
-    def expired(self) -> bool:
-        """Whether it has reached its maximum age."""
-        return time.monotonic() >= self.expires
-
-
-def put_connection(scope: Scope, connection: Connection) -> None:
-    """Put the connection that a request came by where the layers find it."""
-    scope[_KEY] = connection
+from bookstore_api.telemetry.request_state import find_state
 
 
 class ConnectionCloseMiddleware:
@@ -44,11 +22,11 @@ class ConnectionCloseMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        connection = cast("Connection | None", scope.get(_KEY))  # other servers put none there
+        state = find_state(scope)
 
         async def send_with_header(message: Message) -> None:
             if message["type"] == "http.response.start" and (
-                self._drain.started or (connection is not None and connection.expired)
+                self._drain.started or (state is not None and state.connection_expired)
             ):
                 message["headers"] = [*message["headers"], (b"connection", b"close")]
             await send(message)

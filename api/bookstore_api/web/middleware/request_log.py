@@ -1,26 +1,18 @@
 """The outermost layer: gives each request an id, its place in a trace, and one log line."""
 
+import time
+
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.telemetry.pseudonyms import pseudonym
-from bookstore_api.telemetry.request_state import METHODS, RequestState, begin, route_of
-from bookstore_api.telemetry.trace_context import (
-    REQUEST_ID_HEADER,
-    TRACEPARENT_HEADER,
-    RequestContext,
-    enter,
-    leave,
-    new_request_id,
-    parse_traceparent,
-    sane_request_id,
-)
+from bookstore_api.telemetry.request_state import METHODS, ensure_state, enter, leave, route_of
+from bookstore_api.telemetry.trace_context import REQUEST_ID_HEADER
 from bookstore_api.web.client_address import ClientAddresses
 
 OTHER_METHOD = "(other)"  # there are dozens, and whoever sends one made it up
 
 _REQUEST_ID = REQUEST_ID_HEADER.encode()
-_TRACEPARENT = TRACEPARENT_HEADER.encode()
 
 log = structlog.stdlib.get_logger("bookstore_api.access")
 
@@ -37,10 +29,10 @@ class RequestLogMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = _context_of(scope)
-        state = RequestState(context.request_id, self._clients.of(scope))
-        begin(scope, state)
-        header = (_REQUEST_ID, context.request_id.encode())
+        state = ensure_state(scope)
+        state.started = time.perf_counter()
+        state.client = self._clients.of(scope)
+        header = (_REQUEST_ID, state.request_id.encode())
 
         async def receive_watching() -> Message:
             message = await receive()
@@ -55,7 +47,7 @@ class RequestLogMiddleware:
             await send(message)
 
         error: str | None = None
-        token = enter(context)
+        token = enter(state)
         try:
             await self._app(scope, receive_watching, send_with_id)
         except BaseException as escaped:
@@ -71,16 +63,4 @@ class RequestLogMiddleware:
                 client=pseudonym(state.client) if state.client else None,
                 error=error,
             )
-            leave(context, token)
-
-
-def _context_of(scope: Scope) -> RequestContext:
-    """Read the headers that say which request this is."""
-    ids: list[bytes] = []
-    parents: list[bytes] = []
-    for name, value in scope["headers"]:
-        if name == _REQUEST_ID:
-            ids.append(value)
-        elif name == _TRACEPARENT:
-            parents.append(value)
-    return RequestContext(sane_request_id(ids) or new_request_id(), parse_traceparent(parents))
+            leave(state, token)

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import REFUSED_REQUESTS
-from bookstore_api.web.middleware.connection_close import Connection, put_connection
+from bookstore_api.telemetry.request_state import RequestState, put_state
 from bookstore_api.web.server.request_head import (
     MALFORMED,
     MAX_PIPELINED,
@@ -75,7 +75,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.url, self.headers = b"", []  # uvicorn sets them when a request begins
         self._limits = limits
-        self._connection = Connection(expiry(limits.max_age_seconds))
+        self._expires = expiry(limits.max_age_seconds)
         self._socket: asyncio.Transport = None  # type: ignore[assignment]  # until there is one
         self._in_head = True  # or between two requests
         self._begun = False  # a head that is not complete yet
@@ -172,21 +172,15 @@ class LimitedProtocol(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._begun = True
-        put_connection(cast("Scope", self.scope), self._connection)
 
     def on_headers_complete(self) -> None:
         """Hand the request to the app, or in line for it; raises RefusedError."""
-        head = Head(
-            self.parser.get_method().decode("ascii"),
-            self.url,
-            self.parser.get_http_version(),
-            self.headers,
-            self.parser.should_upgrade(),
-        )
+        head = Head.read(self.parser, self.url, self.headers)
         if refusal := check_head(head, self._limits.head_bytes):
             raise RefusedError(refusal)
         if len(self.pipeline) >= MAX_PIPELINED:
             raise RefusedError(TOO_MANY)
+        put_state(cast("Scope", self.scope), RequestState.of(head.headers, self._expires))
         super().on_headers_complete()
         # What comes after is trailers, which are left out: the app has its headers.
         self.url, self.headers = b"", []

@@ -6,18 +6,19 @@ another way than we do, and so be made to let through what it should have stoppe
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 from uuid import uuid4
 
 import httptools
 
 from bookstore_api.kit.problems import InvalidField, problem_response
+from bookstore_api.telemetry.request_state import Headers, group_headers
 from bookstore_api.web.middleware.security_headers import security_headers
 
 MAX_TARGET_BYTES = 65_535  # the parser of request targets counts in 16 bits
 MAX_PIPELINED = 16
 
-Headers = Sequence[tuple[bytes, bytes]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
@@ -56,53 +57,42 @@ class Head(NamedTuple):
     target: bytes
     version: str
     headers: Headers
+    size: int
     upgrade: bool = False
+
+    @classmethod
+    def read(cls, parser: httptools.HttpRequestParser, target: bytes, headers: RawHeaders) -> Self:
+        """Make it of what a parser has read; `size` is what it took on the wire."""
+        method = parser.get_method().decode("ascii")
+        line = len(method) + len(target) + len("  HTTP/1.1\r\n")
+        # Of each header a colon, a space and a line's end as well.
+        size = line + sum([len(name) + len(value) + 4 for name, value in headers])
+        grouped = group_headers(headers)
+        return cls(
+            method, target, parser.get_http_version(), grouped, size, parser.should_upgrade()
+        )
 
 
 def check_head(head: Head, max_bytes: int) -> Refusal | None:
     """Return the first thing that is wrong with a head, if anything is."""
-    framing = _read_framing(head.headers)
     if len(head.target) > min(max_bytes, MAX_TARGET_BYTES):
         return TARGET_TOO_LONG
-    line = len(head.method) + len(head.target) + len("  HTTP/1.1\r\n")
-    if line + framing.size > max_bytes:
+    if head.size > max_bytes:
         return HEAD_TOO_LARGE
     if head.version not in ("1.1", "1.0") or not _is_target(head.target):
         return MALFORMED
-    return _check_framing(head, framing)
+    return _check_framing(head)
 
 
-class _Framing(NamedTuple):
-    """What headers say of whom a request is for and where it ends, and their bytes on the wire."""
-
-    size: int
-    hosts: int
-    codings: Sequence[bytes]
-    has_length: bool
-
-
-def _read_framing(headers: Headers) -> _Framing:
-    """Look at every header once: each request comes through here."""
-    size, hosts, has_length = 0, 0, False
-    codings: list[bytes] = []
-    for name, value in headers:
-        size += len(name) + len(value) + 4  # a colon, a space and a line's end
-        if name == b"host":
-            hosts += 1
-        elif name == b"transfer-encoding":
-            codings.append(value)
-        elif name == b"content-length":
-            has_length = True
-    return _Framing(size, hosts, codings, has_length)
-
-
-def _check_framing(head: Head, framing: _Framing) -> Refusal | None:
-    old, codings = head.version == "1.0", framing.codings
-    if framing.hosts > 1 or (framing.hosts == 0 and not old):
+def _check_framing(head: Head) -> Refusal | None:
+    """Look at what says whom a request is for, and where it ends."""
+    old, headers = head.version == "1.0", head.headers
+    hosts, codings = headers.get(b"host", ()), headers.get(b"transfer-encoding", ())
+    if len(hosts) > 1 or not (hosts or old):
         return WRONG_HOST
     if codings and (old or [each.lower() for each in codings] != [b"chunked"]):
         return WRONG_CODING
-    if head.upgrade and (codings or framing.has_length):
+    if head.upgrade and (codings or b"content-length" in headers):
         return WRONG_UPGRADE  # the parser takes such a body for another protocol's first words
     return None
 
@@ -115,12 +105,12 @@ def _is_target(target: bytes) -> bool:
     return url.schema is not None and url.path is not None
 
 
-def too_large(target: bytes, headers: Headers) -> Refusal:
+def too_large(target: bytes, headers: RawHeaders) -> Refusal:
     """Say which part of a head that is too large, and not there to its end, makes it so."""
     return HEAD_TOO_LARGE if headers or not target else TARGET_TOO_LONG
 
 
-def answer_to(refusal: Refusal, server_headers: Headers) -> tuple[str, list[bytes]]:
+def answer_to(refusal: Refusal, server_headers: RawHeaders) -> tuple[str, list[bytes]]:
     """Return an id for the request, and the answer without its status line."""
     request_id = uuid4().hex
     problem = problem_response(

@@ -31,7 +31,7 @@ from bookstore_api.telemetry.logging import lines as logs
 from bookstore_api.telemetry.logging import schema_text
 from bookstore_api.telemetry.logging.schema import make_check
 from bookstore_api.telemetry.logging.tracebacks import MAX_CHARACTERS, describe_exception
-from bookstore_api.telemetry.trace_context import RequestContext, working_for
+from bookstore_api.telemetry.request_state import RequestState, working_for
 from tests.support.bookstore import environment, run_command
 from tests.support.examples import scaled
 from tests.support.log_lines import SCHEMA, VALIDATOR, logging_to, validated
@@ -318,7 +318,7 @@ def test_a_stream_that_takes_nothing_fails_nobody(log_to: LogTo) -> None:
 
 def test_lines_carry_the_request_they_are_about(log_to: LogTo) -> None:
     stream = log_to()
-    with working_for(RequestContext("r-1")):
+    with working_for(RequestState("r-1")):
         log.info("within")
         logging.getLogger("alembic").warning("within")
     log.info("outside")
