@@ -29,9 +29,9 @@ def config(
 
     Exit codes: 0 `serve` takes these settings, 1 it refuses them.
     """
-    reading = load.read()
-    assessment = load.assess(reading)
-    rows = list(report.rows_of(reading, assessment))
+    found = load.read()
+    assessment = load.assess(found)
+    rows = list(report.rows_of(found, assessment))
     unknown = unknown_variables(os.environ)
     if form is OutputFormat.JSON:
         typer.echo(report.to_json(rows, assessment.wrong, unknown))

@@ -1,78 +1,31 @@
 """Reads the settings of this process, once, and names all that is wrong with them at once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import EnvSettingsSource, InitSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import (
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    TomlConfigSettingsSource,
+)
 
 from bookstore_api.settings.errors import SettingsError
 from bookstore_api.settings.model import Settings, variable_of
-from bookstore_api.settings.policy import violations
-from bookstore_api.settings.sources import EnvironmentFile, MountedSecrets, layers
+from bookstore_api.settings.policy import InvalidSetting, violations
+from bookstore_api.settings.sources import MountedSecrets, layers
 
 
 @dataclass(frozen=True)
-class InvalidSetting:
-    """A setting that can't be used, and what to do. It holds no value.
+class Found:
+    """A value as it was written and where: `file` is the mounted secret, if it is from one."""
 
-    `file` is the mounted secret that the value is from, if it is from one.
-    """
-
-    setting: str
-    problem: str
+    value: Any
+    origin: str
     file: Path | None = None
-
-    @property
-    def variable(self) -> str:
-        """The environment variable of the setting."""
-        return variable_of(self.setting)
-
-    def __str__(self) -> str:
-        """Tell it in a line."""
-        source = f" (from {self.file})" if self.file else ""
-        return f"{self.variable}{source}: {self.problem}"
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the sources held when they were read, the strongest first; asking them reads no more."""
-
-    sources: tuple[PydanticBaseSettingsSource, ...]
-
-    @cached_property
-    def _found(self) -> Mapping[str, tuple[PydanticBaseSettingsSource, Any]]:
-        """Of each setting that is not the model's default, where it is from and what it is."""
-        return {
-            setting: (source, value)
-            for source in reversed(self.sources)
-            for setting, value in source().items()
-        }
-
-    def values(self, *, without: Collection[str]) -> dict[str, Any]:
-        """Return the values that were set, as they were written."""
-        return {name: value for name, (_, value) in self._found.items() if name not in without}
-
-    def file(self, setting: str) -> Path | None:
-        """Return the mounted secret that a value is from, if it is from one."""
-        source, _ = self._found.get(setting, (None, None))
-        return source.files[setting] if isinstance(source, MountedSecrets) else None
-
-    def origin(self, setting: str) -> str:
-        """Say where a value is from: `default`, the environment's file, a variable or a secret."""
-        source, _ = self._found.get(setting, (None, None))
-        match source:
-            case None:
-                return "default"
-            case MountedSecrets():
-                return str(source.files[setting])
-            case EnvironmentFile():
-                return source.file.name
-            case _:
-                return variable_of(setting)
 
 
 @dataclass(frozen=True)
@@ -105,35 +58,52 @@ def load_settings(*, enforced: Collection[str] | None = None) -> Settings:
     return assessment.settings
 
 
-def read() -> Reading:
-    """Read all sources."""
+def read() -> dict[str, Found]:
+    """Read all sources; return each setting that is not the model's default."""
     given = InitSettingsSource(Settings, {})
-    return Reading(layers(Settings, given, EnvSettingsSource(Settings)))
+    return {
+        setting: _found(source, setting, value)
+        for source in reversed(layers(Settings, given, EnvSettingsSource(Settings)))
+        for setting, value in source().items()
+    }
 
 
-def assess(reading: Reading) -> Assessment:
+def _found(source: PydanticBaseSettingsSource, setting: str, value: object) -> Found:
+    """Say where a value is from: a mounted secret, the environment's file, or a variable."""
+    match source:
+        case MountedSecrets():
+            file = source.files[setting]
+            return Found(value, str(file), file)
+        case TomlConfigSettingsSource():
+            return Found(value, Path(str(source.toml_file_path)).name)
+        case _:
+            return Found(value, variable_of(setting))
+
+
+def assess(found: Mapping[str, Found]) -> Assessment:
     """Understand what was read, and judge it."""
     problems: dict[str, str] = {}
     try:
-        settings = _understand(reading.sources)
+        settings = _validate(found, without=problems)
     except ValidationError as error:
         problems = _problems(error)
-        rest = InitSettingsSource(Settings, reading.values(without=problems))
-        settings = _understand((rest,))
-    malformed = (
-        InvalidSetting(name, problem, reading.file(name)) for name, problem in problems.items()
-    )
-    refused = (
-        InvalidSetting(each.setting, f"{each.problem} {each.remedy}", reading.file(each.setting))
-        for each in violations(settings)
-        if each.setting not in problems
-    )
-    return Assessment(settings, tuple(malformed), tuple(refused))
+        settings = _validate(found, without=problems)
+    malformed = (InvalidSetting(setting, problem) for setting, problem in problems.items())
+    refused = (each for each in violations(settings) if each.setting not in problems)
+
+    def with_files(wrong: Iterable[InvalidSetting]) -> tuple[InvalidSetting, ...]:
+        return tuple(
+            replace(each, file=found[each.setting].file if each.setting in found else None)
+            for each in wrong
+        )
+
+    return Assessment(settings, with_files(malformed), with_files(refused))
 
 
-def _understand(sources: tuple[PydanticBaseSettingsSource, ...]) -> Settings:
-    """Validate what the sources hold; raises ValidationError."""
-    return Settings(_build_sources=(sources, {}))
+def _validate(found: Mapping[str, Found], *, without: Collection[str]) -> Settings:
+    """Make settings of what was read, and of nothing else; raises ValidationError."""
+    values = {setting: each.value for setting, each in found.items() if setting not in without}
+    return Settings(_build_sources=((InitSettingsSource(Settings, values),), {}))
 
 
 def _problems(error: ValidationError) -> dict[str, str]:

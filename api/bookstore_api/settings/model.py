@@ -14,7 +14,6 @@ from bookstore_api.settings.values import (
     Environment,
     Folder,
     Host,
-    Name,
     Networks,
     Origins,
     Port,
@@ -49,7 +48,7 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    environment: Name = Field(
+    environment: Environment = Field(
         Environment.DEVELOPMENT,
         description="`development` (or `dev`), `staging` or `production` (or `prod`): sets the "
         "defaults, and what is rejected. The image sets `production`",

@@ -1,7 +1,8 @@
 """What an environment refuses of settings that are well formed: defaults that are no secrets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
@@ -18,47 +19,42 @@ OF_THE_DATABASE = frozenset({"database_url", "database_direct_url"})
 
 # What examples, images and tutorials use. In lower case; so is what is compared with them.
 WELL_KNOWN = frozenset(
-    {
-        *("admin", "administrator", "bookstore", "books", "change-me", "change_me", "changeit"),
-        *("changeme", "database", "default", "demo", "dev", "development", "docker", "example"),
-        *("guest", "letmein", "master", "mypassword", "mysecretpassword", "none", "null"),
-        *("p@ssw0rd", "pass", "passw0rd", "password", "password1", "password123", "pg", "postgres"),
-        *("postgresql", "pw", "qwerty", "redis", "root", "root123", "sa", "secret", "secure"),
-        *(
-            "shop",
-            "staff",
-            "test",
-            "test123",
-            "testing",
-            "token",
-            "user",
-            "welcome",
-            "your-password",
-        ),
-        *("yourpassword", "your_password", "1", "12", "123", "1234", "12345", "123456", "1234567"),
-        *("12345678", "123456789", "1234567890", "0", "0000", "a", "x", "xxx"),
-        *("0123456789abcdef", "0123456789abcdefghijklmnopqrstuv", "abcdefghijklmnopqrstuvwxyz"),
-        *("abcdefghijklmnopqrstuvwxyz012345", "abcdefghijklmnopqrstuvwxyz123456"),
-        *("abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz1234567890"),
-    }
+    """
+    0 0000 0123456789abcdef 0123456789abcdefghijklmnopqrstuv 1 12 123 1234 12345 123456 1234567
+    12345678 123456789 1234567890 a abcdefghijklmnopqrstuvwxyz abcdefghijklmnopqrstuvwxyz012345
+    abcdefghijklmnopqrstuvwxyz0123456789 abcdefghijklmnopqrstuvwxyz123456
+    abcdefghijklmnopqrstuvwxyz1234567890 admin administrator books bookstore change-me change_me
+    changeit changeme database default demo dev development docker example guest letmein master
+    mypassword mysecretpassword none null p@ssw0rd pass passw0rd password password1 password123
+    pg postgres postgresql pw qwerty redis root root123 sa secret secure shop staff test test123
+    testing token user welcome x xxx your-password your_password yourpassword
+    """.split()  # noqa: SIM905 - as a list it would be a line a word
 )
 
 
 @dataclass(frozen=True)
-class Violation:
-    """A setting that is well formed and yet refused, why, and what to do. It holds no value."""
+class InvalidSetting:
+    """A setting that can't be used, and what to do. It holds no value.
+
+    `file` is the mounted secret that the value is from, if it is from one.
+    """
 
     setting: str
     problem: str
-    remedy: str
+    file: Path | None = None
 
     @property
     def variable(self) -> str:
         """The environment variable of the setting."""
         return variable_of(self.setting)
 
+    def __str__(self) -> str:
+        """Tell it in a line."""
+        source = f" (from {self.file})" if self.file else ""
+        return f"{self.variable}{source}: {self.problem}"
 
-def violations(settings: Settings) -> list[Violation]:
+
+def violations(settings: Settings) -> list[InvalidSetting]:
     """Return all that these settings' environment refuses of them; development refuses nothing."""
     if settings.environment is Environment.DEVELOPMENT:
         return []
@@ -76,33 +72,22 @@ def _is_repeated(text: str) -> bool:
     return any(text[size:] == text[:-size] for size in range(1, len(text) // 2 + 1))
 
 
-def _database(settings: Settings) -> Iterator[Violation]:
+def _database(settings: Settings) -> Iterator[InvalidSetting]:
     if settings.database_url is None:
-        yield Violation(
-            "database_url",
-            "No database is set.",
-            f"Mount a secret with the file {_file(settings, 'database_url')}, or set the variable, "
-            f"to {_EXAMPLE}.",
-        )
+        mount = _mount_or_set(settings, "database_url")
+        yield InvalidSetting("database_url", f"No database is set. {mount} {_EXAMPLE}.")
     for setting in ("database_url", "database_direct_url"):
         secret: SecretStr | None = getattr(settings, setting)
-        if secret is not None:
-            yield from _database_uri(setting, secret.get_secret_value())
-
-
-def _database_uri(setting: str, uri: str) -> Iterator[Violation]:
-    if urlsplit(uri).scheme in SQLITE_SCHEMES:
-        yield Violation(
-            setting,
-            "SQLite is for development only.",
-            f"Name a PostgreSQL server: {_EXAMPLE}.",
-        )
-    elif _has_well_known_password(uri):
-        yield Violation(
-            setting,
-            "The password in it is a well-known one.",
-            "Give the database's user another, such as `openssl rand -hex 24` prints.",
-        )
+        uri = secret.get_secret_value() if secret else ""
+        if urlsplit(uri).scheme in SQLITE_SCHEMES:
+            problem = f"SQLite is for development only. Name a PostgreSQL server: {_EXAMPLE}."
+            yield InvalidSetting(setting, problem)
+        elif _has_well_known_password(uri):
+            yield InvalidSetting(
+                setting,
+                "The password in it is a well-known one. Give the database's user another, such as "
+                "`openssl rand -hex 24` prints.",
+            )
 
 
 def _has_well_known_password(uri: str) -> bool:
@@ -114,47 +99,41 @@ def _has_well_known_password(uri: str) -> bool:
     return bool(passwords & users) or any(map(is_well_known, passwords))
 
 
-def _staff_token(settings: Settings) -> Iterator[Violation]:
-    if settings.staff_token is None:
-        yield Violation(
-            "staff_token",
-            "No staff token is set, and nobody may write without one.",
-            f"Mount a secret with the file {_file(settings, 'staff_token')}, or set the variable, "
-            "to what `openssl rand -hex 32` prints.",
-        )
-        return
-    token = settings.staff_token.get_secret_value()
-    if len(token) < TOKEN_LENGTH:
+def _staff_token(settings: Settings) -> Iterator[InvalidSetting]:
+    token = settings.staff_token.get_secret_value() if settings.staff_token else None
+    remedy = "Take what `openssl rand -hex 32` prints."
+    if token is None:
+        mount = _mount_or_set(settings, "staff_token")
+        problem = "No staff token is set, and nobody may write without one."
+        remedy = f"{mount} what `openssl rand -hex 32` prints."
+    elif len(token) < TOKEN_LENGTH:
         problem = f"It has fewer than {TOKEN_LENGTH} characters."
     elif is_well_known(token):
         problem = "It is a well-known one."
     else:
         return
-    yield Violation("staff_token", problem, "Take what `openssl rand -hex 32` prints.")
+    yield InvalidSetting("staff_token", f"{problem} {remedy}")
 
 
-def _debug(settings: Settings) -> Iterator[Violation]:
+def _debug(settings: Settings) -> Iterator[InvalidSetting]:
     if settings.debug and settings.environment is Environment.PRODUCTION:
-        yield Violation("debug", "Debug mode may show the values of variables.", "Set it to false.")
+        problem = "Debug mode may show the values of variables. Set it to false."
+        yield InvalidSetting("debug", problem)
 
 
-def _cors(settings: Settings) -> Iterator[Violation]:
+def _cors(settings: Settings) -> Iterator[InvalidSetting]:
     if ANY_ORIGIN in settings.cors_origins:
-        yield Violation(
+        yield InvalidSetting(
             "cors_origins",
-            f"{ANY_ORIGIN} lets the pages of any site in.",
-            "List the origins that may call the API, such as https://shop.example.com.",
+            f"{ANY_ORIGIN} lets the pages of any site in. List the origins that may call the API, "
+            "such as https://shop.example.com.",
         )
 
 
-def _file(settings: Settings, setting: str) -> str:
-    return str(settings.secrets_dir / FILES[setting])
+def _mount_or_set(settings: Settings, setting: str) -> str:
+    file = settings.secrets_dir / FILES[setting]
+    return f"Mount a secret with the file {file}, or set the variable, to"
 
 
 _EXAMPLE = "a URI like postgresql://user:password@host:5432/bookstore"
-RULES: tuple[Callable[[Settings], Iterator[Violation]], ...] = (
-    _debug,
-    _database,
-    _staff_token,
-    _cors,
-)
+RULES = (_debug, _database, _staff_token, _cors)

@@ -2,14 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from bookstore_api.settings.load import Assessment, InvalidSetting, Reading
+import pydantic_core
+
+from bookstore_api.settings.load import Assessment, Found
 from bookstore_api.settings.model import Settings, variable_of
 from bookstore_api.settings.mounted import FILES
+from bookstore_api.settings.policy import InvalidSetting
 from bookstore_api.settings.unknown import Unknown
 
 MASK = "••••"
@@ -30,19 +33,14 @@ class Row:
     source: str
 
 
-def rows_of(reading: Reading, assessment: Assessment) -> Iterator[Row]:
+def rows_of(found: Mapping[str, Found], assessment: Assessment) -> Iterator[Row]:
     """Describe every setting, in the model's order."""
-    plain = assessment.settings.model_dump(mode="json", exclude=set(FILES))
-    malformed = {each.setting for each in assessment.malformed}
+    shown = assessment.settings.model_dump(mode="json", exclude=set(FILES))
+    shown |= {setting: masked(assessment.settings, setting) for setting in FILES}
+    shown |= {each.setting: MALFORMED for each in assessment.malformed}
     for setting in Settings.model_fields:
-        value: Any
-        if setting in malformed:
-            value = MALFORMED
-        elif setting in FILES:
-            value = masked(assessment.settings, setting)
-        else:
-            value = plain[setting]
-        yield Row(variable_of(setting), value, reading.origin(setting))
+        origin = found[setting].origin if setting in found else "default"
+        yield Row(variable_of(setting), shown[setting], origin)
 
 
 def to_json(
@@ -50,18 +48,14 @@ def to_json(
 ) -> str:
     """Return all of it as one JSON object."""
     document = {
-        "settings": [asdict(row) for row in rows],
+        "settings": list(rows),
         "wrong": [
-            {
-                "variable": each.variable,
-                "problem": each.problem,
-                "file": str(each.file) if each.file else None,
-            }
+            {"variable": each.variable, "problem": each.problem, "file": each.file}
             for each in wrong
         ],
-        "unknown": [asdict(each) for each in unknown],
+        "unknown": list(unknown),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return pydantic_core.to_json(document, indent=2).decode()
 
 
 def to_table(rows: Iterable[Row]) -> list[str]:

@@ -8,7 +8,6 @@ from bookstore_api.settings.model import PREFIX, Settings, variable_of
 
 # What has our prefix and is read elsewhere: by commands themselves, and by the operator.
 NO_SETTINGS = frozenset({"BOOKSTORE_TERMINATION_LOG", "BOOKSTORE_RELOAD"})
-OPERATOR_PREFIX = "BOOKSTORE_OPERATOR_"
 
 
 @dataclass(frozen=True)
@@ -28,16 +27,11 @@ def unknown_variables(names: Iterable[str]) -> list[Unknown]:
     """Return those of the variables that begin with our prefix and that nothing reads, sorted."""
     known = {variable_of(setting) for setting in Settings.model_fields} | NO_SETTINGS
     return [
-        Unknown(name, _closest(name))
+        # Without the prefix, which would make any two of them close.
+        Unknown(
+            name, next(map(variable_of, get_close_matches(own, Settings.model_fields, 1)), None)
+        )
         for name in sorted(names)
-        if name.upper().startswith(PREFIX)
-        and name.upper() not in known
-        and not name.upper().startswith(OPERATOR_PREFIX)
+        if name.upper().startswith(PREFIX) and name.upper() not in known
+        if not (own := name[len(PREFIX) :].lower()).startswith("operator_")
     ]
-
-
-def _closest(variable: str) -> str | None:
-    """Return the variable of the setting whose name is closest, without regard to the prefix."""
-    name = variable[len(PREFIX) :].lower()
-    close = get_close_matches(name, Settings.model_fields, n=1)
-    return variable_of(close[0]) if close else None

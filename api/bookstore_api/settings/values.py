@@ -2,11 +2,10 @@
 
 import re
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
 from bookstore_api.settings.mounted import Unreadable
@@ -22,8 +21,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _RATE_LIMIT = re.compile(r"off|[1-9][0-9]{0,8}/(second|minute|hour)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
-Network = IPv4Network | IPv6Network
-
 
 class Environment(StrEnum):
     """Where this process runs. The container image says production."""
@@ -32,17 +29,12 @@ class Environment(StrEnum):
     STAGING = "staging"
     PRODUCTION = "production"
 
-
-ALIASES = {"dev": Environment.DEVELOPMENT, "prod": Environment.PRODUCTION}
-
-
-def parse_environment(value: object) -> Environment:
-    """Understand the name of an environment or its alias; raises ValueError."""
-    word = _lower(value)
-    if isinstance(word, str) and word in {*Environment, *ALIASES}:
-        return ALIASES.get(word) or Environment(word)
-    msg = "It must be development (or dev), staging, or production (or prod)."
-    raise ValueError(msg)
+    @classmethod
+    def _missing_(cls, value: object) -> "Environment | None":
+        """Understand the names in whatever case they are written, and their short forms."""
+        word = value.strip().lower() if isinstance(value, str) else ""
+        word = {"dev": "development", "prod": "production"}.get(word, word)
+        return next((each for each in cls if each == word), None)
 
 
 def _lower(value: object) -> object:
@@ -80,14 +72,6 @@ def _origins(value: object) -> tuple[str, ...]:
         )
         raise ValueError(msg)
     return tuple(each.lower() for each in listed)
-
-
-def _networks(value: object) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(each) for each in _listed(value))
-    except ValueError:
-        msg = "Each must be a network such as 10.0.0.0/8, or an address."
-        raise ValueError(msg) from None
 
 
 def _rate_limit(value: object) -> object:
@@ -131,7 +115,6 @@ def _staff_token(value: object) -> str:
     return token
 
 
-Name = Annotated[Environment, BeforeValidator(parse_environment)]
 Word = BeforeValidator(_lower)
 Text = Annotated[str, BeforeValidator(_encodable)]
 Folder = Annotated[Path, BeforeValidator(_encodable)]
@@ -140,7 +123,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 RateLimit = Annotated[str, BeforeValidator(_rate_limit)]
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
-Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)]
 DatabaseUri = Annotated[SecretStr, BeforeValidator(_database_uri)]
 RedisUri = Annotated[SecretStr, BeforeValidator(_redis_uri)]
 StaffToken = Annotated[SecretStr, BeforeValidator(_staff_token)]

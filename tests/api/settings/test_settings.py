@@ -1,4 +1,4 @@
-"""P3, configuration validation: sources of settings, what is refused, how they are shown."""
+"""P3, configuration validation: what the oracle beside this does not draw, and the contract."""
 
 import json
 import subprocess
@@ -56,32 +56,13 @@ def test_development_needs_nothing(tmp_path: Path) -> None:
     assert violations(settings) == []
 
 
-@pytest.mark.parametrize(("name", "full"), [("dev", "development"), ("Prod", "production")])
-def test_an_environment_may_be_abbreviated(name: str, full: str, tmp_path: Path) -> None:
-    settings = Settings.model_validate({"environment": name, "secrets_dir": tmp_path})
-    assert settings.environment == full
-    assert settings.public_host == ("127.0.0.1" if full == "development" else ANYWHERE)
-
-
-def test_each_layer_wins_over_those_below(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def database(**settings: str) -> str:
-        return load(monkeypatch, tmp_path, **settings).database_uri()
-
-    assert database() == "sqlite:///bookstore.db"
-    assert database(database_url=DATABASE) == DATABASE
+def test_an_argument_wins_over_all_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     mount(tmp_path, "database/uri", "postgresql://mounted@db/books")
-    assert database(database_url=DATABASE) == "postgresql://mounted@db/books"
+    mounted = load(monkeypatch, tmp_path, database_url=DATABASE)
+    assert mounted.database_uri() == "postgresql://mounted@db/books"
     given = Settings.model_validate({"database_url": "postgresql://given@db/books"})
     assert given.database_url is not None
     assert given.database_url.get_secret_value() == "postgresql://given@db/books"
-
-
-def test_an_empty_variable_and_a_blank_secret_count_as_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    mount(tmp_path, "database/uri", " \n")
-    settings = load(monkeypatch, tmp_path, database_url="", port="", environment="")
-    assert (settings.database_uri(), settings.port) == ("sqlite:///bookstore.db", 8000)
 
 
 @pytest.mark.parametrize("environment", Environment)
@@ -157,39 +138,9 @@ def test_an_unreadable_secret_is_an_error_and_not_a_missing_one(
 # What is refused
 
 
-def test_every_wrong_setting_is_named_and_none_is_shown(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    wrong = dict.fromkeys(("port", "log_level", "drain_seconds", "redis_url"), SECRET)
-    with pytest.raises(SettingsError) as caught:
-        load(monkeypatch, tmp_path, environment="production", cors_origins="*", **wrong)
-    lines = [line.strip() for line in str(caught.value).splitlines()]
-    named = {line.partition(":")[0] for line in lines if line.startswith("BOOKSTORE_")}
-    assert named == {
-        variable_of(n) for n in (*wrong, "cors_origins", "database_url", "staff_token")
-    }
-    assert SECRET not in str(caught.value)
-
-
 def refused(folder: Path, **settings: object) -> set[str]:
     sound = {"database_url": DATABASE, "staff_token": TOKEN}
     return {each.setting for each in violations(production(folder, **sound | settings))}
-
-
-@pytest.mark.parametrize("environment", ["staging", "production"])
-def test_what_an_environment_refuses(environment: str, tmp_path: Path) -> None:
-    def refuses(**settings: object) -> set[str]:
-        return refused(tmp_path, environment=environment, **settings)
-
-    assert refuses() == set()
-    assert refuses(database_url=None) == {"database_url"}
-    assert refuses(database_url="sqlite:////data/books.db") == {"database_url"}
-    assert refuses(database_direct_url="sqlite:///x") == {"database_direct_url"}
-    for token in (None, TOKEN[:31], "changeme" * 4, "a" * 40, "0123456789abcdef" * 2):
-        assert refuses(staff_token=token) == {"staff_token"}, token
-    assert refuses(cors_origins=("https://shop.example", "*")) == {"cors_origins"}
-    assert refuses(cors_origins=("https://shop.example",)) == set()
-    assert refuses(debug=True) == ({"debug"} if environment == "production" else set())
 
 
 @pytest.mark.parametrize(
@@ -218,16 +169,10 @@ def test_a_repeated_piece_is_no_secret() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"staff_token": f"{SECRET} with a space"},
         {"staff_token": "\N{BLACK HEART SUIT}" + SECRET},
-        {"redis_url": f"http://:{SECRET}@cache:6379"},
         {"redis_url": f"redis://:{SECRET}@cache:{SECRET}/0"},
         {"database_url": f"postgresql://u:{SECRET}\x00@h/d"},
-        {"cors_origins": f"https://{SECRET}.example/path"},
-        {"cors_origins": f"https://*.{SECRET}.example"},
         {"trusted_proxies": f"10.0.0.0/8,{SECRET}"},
-        {"rate_limit_reads": f"{SECRET}/minute"},
-        {"rate_limit_writes": "0/minute"},
         {"host": ""},
         {"secrets_dir": f"{SECRET}\udcff"},
     ],
