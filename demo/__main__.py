@@ -53,7 +53,7 @@ Name = Annotated[str, typer.Option(help="The cluster's name.")]
 
 @app.command()
 def up(name: Name = "bookstore") -> None:
-    """Bring up a cluster, the operator and a BookStore; a second run updates them."""
+    """Create or update a cluster, the operator and a BookStore."""
     began = time.monotonic()
     cluster = cluster_up(name)
     api, operator = build_image(cluster, "api"), build_image(cluster, "operator")
@@ -71,7 +71,7 @@ def up(name: Name = "bookstore") -> None:
                   curl {cluster.url}/api/v1/books -H "Authorization: Bearer $TOKEN" \\
                     -H 'Content-Type: application/json' -d '{json.dumps(ANOTHER_BOOK)}'
   Release:        make demo-release     a second image goes live, under traffic
-  Undo all:       make demo-down
+  Delete all:     make demo-down
 """)
 
 
@@ -82,22 +82,22 @@ def release(name: Name = "bookstore") -> None:
     kubectl = cluster.kubectl()
     releases = kubectl.list("bookstorerelease", f"bookstore.dev/store={STORE}")
     if not releases:
-        raise DemoError(f"There is no BookStore {STORE} yet: make demo brings one up.")
+        raise DemoError(f"BookStore {STORE} does not exist yet. Create it with make demo.")
     api = build_image(cluster, "api", build=f"demo-{len(releases) + 1}")
     load_images(cluster, [api])
     with traffic(f"{cluster.url}/api/v1/books") as requests:
         release_image(cluster, api)
-        with step("Drain: the old color finishes and goes", expected_seconds=30):
+        with step("Drain: the old color is scaled to 0", expected_seconds=30):
             wait_until_drained(cluster)
     say(f"\n{requests.sent} requests during the release, {requests.failed} failed.")
     if requests.failed:
-        raise DemoError(f"What they were answered: {dict(requests.answers)}")
+        raise DemoError(f"Responses by status code: {dict(requests.answers)}")
     say(kubectl("get", "bookstorereleases"))
 
 
 @app.command()
 def down(name: Name = "bookstore") -> None:
-    """Take the cluster down, and all that it needed on this machine with it."""
+    """Delete the cluster and everything that it uses on this machine."""
     kindcluster.down(name)
 
 
@@ -118,12 +118,15 @@ def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
         if sum(d["spec"]["replicas"] > 0 for d in deployments) <= 1:
             return
         if time.monotonic() > deadline:
-            raise DemoError("The old color is still there: kubectl describe bookstore demo")
+            raise DemoError(
+                f"The old color still has Pods after {timeout:.0f} s. "
+                "See kubectl describe bookstore demo."
+            )
         time.sleep(0.5)
 
 
 def make_request(cluster: Cluster) -> None:
-    """Put a book on the shelf (unless it is there) and read the shelf, as a client would."""
+    """Create a book, unless it exists, and list the books, as a client would."""
     books = f"{cluster.url}/api/v1/books"
     wait_until_answering(books)
     written = httpx.post(books, json=BOOK, headers=staff(cluster.kubectl(), STORE), timeout=10)
@@ -136,12 +139,12 @@ def make_request(cluster: Cluster) -> None:
 
 
 def staff(kubectl: Kubectl, store: str) -> dict[str, str]:
-    """Give the header that lets a request write: with the token that the operator has made."""
+    """Return the header that authorizes writes, with the token that the operator generated."""
     return {"Authorization": f"Bearer {kubectl.secret(f'{store}-staff')['token']}"}
 
 
 def main() -> None:
-    """Run the command; what a person can mend is told without a traceback."""
+    """Run the command; print an error that a person can fix without a traceback."""
     try:
         app(standalone_mode=True)
     except (DemoError, DevclusterError, KubectlError) as error:

@@ -22,12 +22,12 @@ OPERATOR_NAMESPACE = "bookstore-system"
 
 
 class DemoError(Exception):
-    """Something a person has to look at; the message says what and how."""
+    """A failed step; the message says what is wrong and what to do."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """How to reach a kind cluster of devcluster's, or only an engine to build in (no `kind`)."""
+    """How to reach a kind cluster of devcluster, or only its container engine (`kind` is None)."""
 
     name: str
     environment: Mapping[str, str]
@@ -40,29 +40,29 @@ class Cluster:
 
     @property
     def server_images(self) -> list[str]:
-        """The images of the embedded servers: PostgreSQL and Valkey."""
+        """The images of PostgreSQL and Valkey."""
         return [self.environment["POSTGRES_IMAGE"], self.environment["VALKEY_IMAGE"]]
 
     @property
     def url(self) -> str:
-        """Where node port 30080 is on this machine."""
+        """The URL of node port 30080 on this machine."""
         return self.environment["DEVCLUSTER_URL"]
 
     def kubectl(self, namespace: str = "default") -> Kubectl:
-        """Give a kubectl for one namespace of this cluster."""
+        """Return a kubectl for one namespace of this cluster."""
         return Kubectl(self.environment, namespace)
 
 
 def cluster_up(name: str, *, metrics: bool = False, more_ports: int = 0) -> Cluster:
-    """Make sure that a kind cluster of this name is up."""
+    """Return the kind cluster of this name; create or start it if needed."""
     return Cluster.of(kindcluster.up(name, metrics=metrics, more_ports=more_ports))
 
 
 def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool = False) -> str:
-    """Build Dockerfile.`part`; give a name whose tag follows the content.
+    """Build Dockerfile.`part`; return the image's name, with a tag from its content.
 
-    Unchanged code gives the same name, so applying it again releases nothing. Another `build`
-    gives another image of the same code. With `no_cache` every step runs again.
+    Unchanged code has the same name, so applying it again starts no release. Another `build` makes
+    another image of the same code. With `no_cache` every step runs again.
     """
     environment = {**os.environ, **cluster.environment, "DOCKER_BUILDKIT": "1"}
     repository = f"localhost/bookstore-{part}"
@@ -76,15 +76,15 @@ def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool 
         step(f"Build {repository}", expected_seconds=40) as progress,
         tempfile.TemporaryDirectory(prefix="bookstore-") as temporary,
     ):
-        # Told by the build itself: meanwhile another may have taken the tag.
-        told = Path(temporary) / "image-id"
-        arguments.append(f"--iidfile={told}")
+        # The build writes the id to a file, because a concurrent build may move the tag.
+        id_file = Path(temporary) / "image-id"
+        arguments.append(f"--iidfile={id_file}")
         _docker(
             ["build", "--network=host", "--progress=plain", *arguments, "."],
             environment,
             progress,
         )
-        image_id = told.read_text().strip()
+        image_id = id_file.read_text().strip()
         image = f"{repository}:{image_id.removeprefix('sha256:')[:12]}"
         _docker(["tag", image_id, image], environment, progress)
     return image
@@ -110,7 +110,7 @@ def _docker(arguments: list[str], environment: Mapping[str, str], progress: Step
 
 
 def load_images(cluster: Cluster, images: list[str]) -> None:
-    """Bring images of the engine onto the cluster's nodes."""
+    """Load images of the engine onto the cluster's nodes."""
     assert cluster.kind is not None  # noqa: S101  # an engine alone has no nodes
     cluster.kind.load(images)
 
@@ -140,15 +140,15 @@ def _install_manifests(image: str, settings: Mapping[str, str]) -> list[dict[str
         if manifest["kind"] == "Deployment":
             container = manifest["spec"]["template"]["spec"]["containers"][0]
             container["image"] = image
-            given = [e for e in container.get("env", []) if e["name"] not in settings]
-            container["env"] = given + [{"name": n, "value": v} for n, v in settings.items()]
+            others = [e for e in container.get("env", []) if e["name"] not in settings]
+            container["env"] = others + [{"name": n, "value": v} for n, v in settings.items()]
     return manifests
 
 
 def _of_kind(
-    manifests: list[dict[str, Any]], wanted: Callable[[str], bool]
+    manifests: list[dict[str, Any]], matches: Callable[[str], bool]
 ) -> list[dict[str, Any]]:
-    return [manifest for manifest in manifests if wanted(manifest["kind"])]
+    return [manifest for manifest in manifests if matches(manifest["kind"])]
 
 
 def load_manifest(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Show a release as it passes its stages, from what the BookStore and its release say."""
+"""Show a release as it passes its stages, from the status of the BookStore and its release."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLL_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a BookStore is on its way to an image."""
+    """The progress of a BookStore's release of an image."""
 
     stage: str
     message: str
@@ -28,7 +28,7 @@ class Progress:
 
 
 def progress_of(store: dict[str, Any], releases: list[dict[str, Any]], image: str) -> Progress:
-    """Read off where the newest release of `image` stands."""
+    """Return the progress of the newest release of `image`."""
     conditions = {c["type"]: c for c in store.get("status", {}).get("conditions", [])}
     current = store.get("status", {}).get("observedGeneration") == store["metadata"]["generation"]
     mine = [r for r in releases if r["spec"]["intent"]["image"] == image]
@@ -49,7 +49,7 @@ def progress_of(store: dict[str, Any], releases: list[dict[str, Any]], image: st
 def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> None:
     """Show each stage until the BookStore is Ready with `image`.
 
-    Raises DemoError when it stalls, or is not there within `timeout` seconds.
+    Raises DemoError when it stalls, or is not Ready within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     passed: list[str] = []
@@ -69,13 +69,13 @@ def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> 
             if time.monotonic() > deadline:
                 raise DemoError(
                     f"BookStore {name} is not Ready after {timeout:.0f} s: {progress.message}\n"
-                    f"Look at: kubectl describe bookstore {name}; kubectl get bsr,pods"
+                    f"See kubectl describe bookstore {name} and kubectl get bsr,pods."
                 )
             time.sleep(POLL_SECONDS)
 
 
 def stages_up_to(stage: str) -> list[str]:
-    """List the stages to show for a release that is at this one."""
+    """Return the stages to show for a release at this stage."""
     names = list(STAGES)
     if stage in names:
         return names[: names.index(stage) + 1]
@@ -85,7 +85,7 @@ def stages_up_to(stage: str) -> list[str]:
 def _look(kubectl: Kubectl, name: str, image: str) -> Progress:
     store = kubectl.find("bookstore", name)
     if store is None:
-        raise DemoError(f"BookStore {name} is gone.")
+        raise DemoError(f"BookStore {name} was deleted. Create it again with make demo.")
     return progress_of(
         store, kubectl.list("bookstorerelease", f"bookstore.dev/store={name}"), image
     )

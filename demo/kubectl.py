@@ -1,4 +1,4 @@
-"""kubectl as a function: what the demo and the end-to-end tests talk to a cluster with."""
+"""Run kubectl, for the demo and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class KubectlError(Exception):
-    """kubectl ended with an error; the message is what it printed."""
+    """kubectl failed; the message is its standard error."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Kubectl:
     namespace: str = "default"
 
     def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 120) -> str:
-        """Run `kubectl arguments`, give what it printed.
+        """Run `kubectl arguments` and return its standard output.
 
         Raises KubectlError when it fails or takes longer than `timeout` seconds.
         """
@@ -47,12 +47,12 @@ class Kubectl:
         return run.stdout
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Give one object, or None where there is none of that name."""
-        found = self("get", kind, name, "--ignore-not-found", "-o", "json")
-        return json.loads(found) if found.strip() else None
+        """Return an object; None if there is none of that name."""
+        output = self("get", kind, name, "--ignore-not-found", "-o", "json")
+        return json.loads(output) if output.strip() else None
 
     def secret(self, name: str) -> dict[str, str]:
-        """Give what is in a Secret.
+        """Return the decoded values of a Secret by key.
 
         Raises KubectlError when there is none of that name.
         """
@@ -60,13 +60,13 @@ class Kubectl:
         return {key: base64.b64decode(value).decode() for key, value in data.items()}
 
     def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        """Give the objects of a kind, by labels where a selector is given."""
+        """Return the objects of a kind that match a label selector; all without one."""
         items: list[dict[str, Any]] = json.loads(self("get", kind, "-l", selector, "-o", "json"))[
             "items"
         ]
         return items
 
     def apply(self, *manifests: Mapping[str, Any]) -> None:
-        """Server-side apply, as a user of GitOps does."""
+        """Apply manifests server-side, as a GitOps tool does."""
         body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=body)

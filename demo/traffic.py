@@ -1,4 +1,4 @@
-"""Users, while a release goes on: bounded requests at a steady pace, every failure counted."""
+"""Send requests at a steady rate during a release, up to a limit, and count every failure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAUSE_SECONDS = 0.05
 
 
 class Traffic:
-    """What the requests sent so far came to: status codes, and errors by name."""
+    """The results of the requests so far: by status code, or by the name of the error."""
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
@@ -23,16 +23,16 @@ class Traffic:
 
     @property
     def sent(self) -> int:
-        """How many requests have ended."""
+        """The number of completed requests."""
         return self.answers.total()
 
     @property
     def failed(self) -> int:
-        """How many of them got no answer, or one that is not 2xx."""
+        """The number of requests without a response or with a status other than 2xx."""
         return self.sent - sum(n for code, n in self.answers.items() if code.startswith("2"))
 
     def send(self, url: str) -> None:
-        """Request `url` at a steady pace until told to stop, each time on a new connection."""
+        """Request `url` at a steady rate until `stop` is set, each time on a new connection."""
         while not self.stop.wait(PAUSE_SECONDS) and self.sent < REQUESTS_AT_MOST:
             try:
                 answer = str(httpx.get(url, timeout=5).status_code)
@@ -42,9 +42,9 @@ class Traffic:
 
 
 def wait_until_answering(url: str, seconds: float = 30) -> None:
-    """Wait until a new Service is reached: nodes take its addresses over about once a second.
+    """Wait until a new Service answers: kube-proxy applies its addresses about once a second.
 
-    Raises httpx.HTTPError when it isn't after so many seconds.
+    Raises httpx.HTTPError if it does not answer within `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -61,11 +61,11 @@ def wait_until_answering(url: str, seconds: float = 30) -> None:
 @contextmanager
 def traffic(url: str) -> Iterator[Traffic]:
     """Send requests to `url` during the block."""
-    counted = Traffic()
-    sender = threading.Thread(target=counted.send, args=(url,), name="traffic", daemon=True)
+    results = Traffic()
+    sender = threading.Thread(target=results.send, args=(url,), name="traffic", daemon=True)
     sender.start()
     try:
-        yield counted
+        yield results
     finally:
-        counted.stop.set()
+        results.stop.set()
         sender.join()

@@ -1,4 +1,4 @@
-"""The entry point: listens to signals before it loads what takes time."""
+"""The entry point: handles signals before it loads the slow modules."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from bookstore_operator.runtime import signals
 
 
 def main() -> int:
-    """Run a command of `bookstore-operator`; the exit code."""
+    """Run a command of `bookstore-operator` and return the exit code."""
     signals.keep()
-    from bookstore_operator.cli import main as run  # noqa: PLC0415 - it loads nearly everything
+    from bookstore_operator.cli import main as run  # noqa: PLC0415 - it loads nearly all modules
 
     return run()
 

@@ -1,4 +1,4 @@
-"""`bookstore-operator`: run the operator, or print what it installs."""
+"""`bookstore-operator`: run the operator, or print its CustomResourceDefinitions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bookstore-operator",
-        description="A Kubernetes operator that runs bookstores in production.",
+        description="A Kubernetes operator that runs BookStores.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -39,8 +39,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _ENVIRONMENT = (
-    f"Each option has an environment variable, {_PREFIX} and its name in capitals: "
-    f"--postgres-image is {_PREFIX}POSTGRES_IMAGE."
+    f"Each option can be set by an environment variable: {_PREFIX} and its name in capitals. "
+    f"Example: {_PREFIX}POSTGRES_IMAGE for --postgres-image."
 )
 
 
@@ -49,94 +49,94 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "--namespace",
         action="append",
         metavar="NS",
-        help="a namespace to watch, again for more (default: all)",
+        help="namespace to watch; repeat the option for more (default: all namespaces)",
     )
     run.add_argument(
         "--postgres-image",
         default=_default("POSTGRES_IMAGE", "postgres:18"),
         metavar="IMAGE",
-        help="of the embedded databases (%(default)s)",
+        help="image of the embedded databases and of backups (default: %(default)s)",
     )
     run.add_argument(
         "--valkey-image",
         default=_default("VALKEY_IMAGE", "valkey/valkey:8.1"),
         metavar="IMAGE",
-        help="of the embedded caches (%(default)s)",
+        help="image of the embedded caches (default: %(default)s)",
     )
     run.add_argument(
         "--workers",
         type=int,
         default=_default("WORKERS", "10"),
         metavar="N",
-        help="BookStores to look at at the same time (%(default)s)",
+        help="number of BookStores to reconcile at the same time (default: %(default)s)",
     )
     run.add_argument(
         "--health-host",
         default=_default("HEALTH_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes from outside
         metavar="ADDRESS",
-        help="address of /livez and /readyz (%(default)s)",
+        help="address to serve /livez and /readyz on (default: %(default)s)",
     )
     run.add_argument(
         "--health-port",
         type=int,
         default=_default("HEALTH_PORT", "8080"),
         metavar="P",
-        help="port of /livez and /readyz, 0 for any free one (%(default)s)",
+        help="port to serve /livez and /readyz on; 0 for any free port (default: %(default)s)",
     )
     run.add_argument(
         "--log-format",
         choices=("json", "console"),
         default=_default("LOG_FORMAT", "console" if sys.stderr.isatty() else "json"),
-        help="(%(default)s)",
+        help="format of log lines (default: console on a terminal, else json)",
     )
     run.add_argument(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default=_default("LOG_LEVEL", "info"),
-        help="(%(default)s)",
+        help="minimum level of log lines (default: %(default)s)",
     )
     run.add_argument(
         "--leader-election",
         action=argparse.BooleanOptionalAction,
         default=_default("LEADER_ELECTION", "true").lower() not in {"false", "no", "0"},
-        help="hold a Lease, so that only one of several replicas acts",
+        help="elect a leader with a Lease, so that only one of several replicas reconciles",
     )
     run.add_argument(
         "--lease-namespace",
         default=_default("LEASE_NAMESPACE", "bookstore-system"),
         metavar="NS",
-        help="where the Lease is (%(default)s)",
+        help="namespace of the Lease (default: %(default)s)",
     )
     run.add_argument(
         "--kubeconfig",
         type=Path,
         default=_kubeconfig(),
         metavar="FILE",
-        help="default: $KUBECONFIG, the Pod's service account, or ~/.kube/config",
+        help="kubeconfig file (default: $KUBECONFIG, the Pod's service account, or ~/.kube/config)",
     )
     run.set_defaults(command=_run)
 
 
-def _default(name: str, otherwise: str) -> str:
-    return os.environ.get(_PREFIX + name) or otherwise
+def _default(name: str, fallback: str) -> str:
+    return os.environ.get(_PREFIX + name) or fallback
 
 
 def _kubeconfig() -> Path | None:
-    given = os.environ.get(_PREFIX + "KUBECONFIG") or os.environ.get("KUBECONFIG")
-    return Path(given) if given else None
+    path = os.environ.get(_PREFIX + "KUBECONFIG") or os.environ.get("KUBECONFIG")
+    return Path(path) if path else None
 
 
-def _namespaces(given: Sequence[str] | None) -> tuple[str, ...]:
-    names = given or _default("NAMESPACE", "all").split(",")
+def _namespaces(options: Sequence[str] | None) -> tuple[str, ...]:
+    names = options or _default("NAMESPACE", "all").split(",")
     return () if "all" in names else tuple(dict.fromkeys(name for name in names if name))
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # Imported here: the other commands need neither kopf nor a client.
+    # Imported here, because the other commands need neither kopf nor a client.
     from bookstore_operator.core.snapshot import OperatorSettings  # noqa: PLC0415
     from bookstore_operator.runtime import logs, manager  # noqa: PLC0415
 
-    signals.end_at_once()  # until manager.run listens: nothing has begun that has to be ended
+    signals.end_at_once()  # until manager.run handles signals, nothing needs an orderly end
     logs.configure(arguments.log_format, arguments.log_level)
     options = manager.Options(
         settings=OperatorSettings(
@@ -156,7 +156,7 @@ def _run(arguments: argparse.Namespace) -> int:
 def _crds(_: argparse.Namespace) -> int:
     from bookstore_operator.crd.schema import crds  # noqa: PLC0415
 
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `crds | head` ends in silence
-    apart = json.loads(json.dumps(crds()))  # what they share would become YAML anchors
-    yaml.safe_dump_all(apart, sys.stdout, sort_keys=False, allow_unicode=True)
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # so that `crds | head` prints no error
+    copies = json.loads(json.dumps(crds()))  # shared parts would become YAML anchors
+    yaml.safe_dump_all(copies, sys.stdout, sort_keys=False, allow_unicode=True)
     return 0

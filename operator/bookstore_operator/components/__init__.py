@@ -1,7 +1,7 @@
-"""What a BookStore owns, by subject. Pure.
+"""The components of a BookStore, one package per component. Pure.
 
-In a room: what it looks like (manifests.py), facts about it, whether it is ready (gate.py), how it
-is told (condition.py) and what is done about it (ensure.py). COMPONENTS is the one list of them.
+A component has its manifests (manifests.py), whether it is ready (gate.py), its conditions
+(condition.py) and its actions (ensure.py). COMPONENTS is the one list of them.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ from bookstore_operator.crd.bookstore import BookStore
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of a BookStore, as those see it who work on all of them."""
+    """The entry points of a component."""
 
     name: str
-    """Of its room."""
+    """The name of its package."""
     ensure: Callable[[Snapshot], Iterator[Action]]
-    """Yields what makes it as asked for."""
+    """Yields the actions that make it match the spec."""
     holds_release: bool = True
-    """Its actions stand before those of the release, which waits when one of them is rejected."""
+    """Its actions precede those of the release, which waits when one of them is rejected."""
     secrets: Callable[[BookStore], UsedKeys] | None = None
     """Returns the Secrets that it reads."""
     gate: Gate | None = None
-    """What must be true of it also when no release is on its way."""
+    """Its precondition for readiness, also while there is no release in progress."""
     conditions: tuple[Callable[[Snapshot, Visit, Answer], Finding], ...] = ()
-    """Each from the Snapshot, the visit, and the answer that blocks the BookStore most."""
+    """Return its conditions from the Snapshot, the visit, and the answer that blocks most."""
     look_again: Callable[[Snapshot, Visit], datetime | None] | None = None
-    """Returns when its condition may be another one though no watch tells of a change."""
+    """Returns when its condition may change without an event; None if it can't."""
 
 
 COMPONENTS: tuple[Component, ...] = (
-    # First what serves: an action that is rejected holds up those behind it.
+    # Serving comes first: a rejected action stops those after it.
     Component(
         "serving",
         ensure_serving,
@@ -76,7 +76,7 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Component("staff", ensure_staff_token, secrets=staff_keys, gate=staff_secret_valid),
     Component("network", ensure_network_policies),
-    # What these lack never holds a release up.
+    # A release does not wait for these.
     Component(
         "cache",
         ensure_cache,
@@ -90,16 +90,16 @@ COMPONENTS: tuple[Component, ...] = (
 
 
 def ensure_components(snapshot: Snapshot, *, holding_release: bool) -> Iterator[Action]:
-    """Yield what makes the components as asked for, of those before or behind the release."""
+    """Yield the actions of the components before the release (`holding_release`) or after it."""
     for component in COMPONENTS:
         if component.holds_release is holding_release:
             yield from component.ensure(snapshot)
 
 
 def secrets_of_interest(store: BookStore) -> UsedKeys:
-    """Return the Secrets whose keys a Snapshot needs to know. One may serve for several things."""
-    found: dict[str, dict[str, Content]] = {}
+    """Return the Secrets and keys that a Snapshot needs. Components may share a Secret."""
+    used: dict[str, dict[str, Content]] = {}
     for component in COMPONENTS:
         for secret, keys in component.secrets(store).items() if component.secrets else ():
-            found.setdefault(secret, {}).update(keys)
-    return found
+            used.setdefault(secret, {}).update(keys)
+    return used

@@ -1,9 +1,9 @@
-# Dumps the database at the URI in $URI_FILE to $BACKUP_FOLDER, checks the dump, keeps the last
-# $BACKUP_KEEP of them. Plain POSIX shell: it runs in any PostgreSQL image.
+# Dumps the database at the URI in $URI_FILE to $BACKUP_FOLDER, verifies the dump, and keeps the last
+# $BACKUP_KEEP dumps. POSIX shell, so that it runs in any PostgreSQL image.
 set -eu
 umask 077
 
-# The password goes to pg_dump by its environment: a command line can be read by others.
+# pg_dump gets the password in its environment, because other processes can read a command line.
 percent_decoded() {
   rest=$1
   while [ "$rest" != "${rest#*%}" ]; do
@@ -30,7 +30,7 @@ dump="$BACKUP_FOLDER/$BACKUP_NAME-$(date -u +%Y%m%dT%H%M%SZ).dump"
 rm -f "$BACKUP_FOLDER/$BACKUP_NAME"-*.partial
 trap 'rm -f "$dump.partial"' EXIT
 
-# Under its own name only when it is whole and can be read.
+# The dump gets its final name only when it is complete and readable.
 pg_dump --dbname="$uri" --format=custom --no-password --file="$dump.partial"
 pg_restore --list "$dump.partial" >/dev/null
 sync "$dump.partial" 2>/dev/null || sync

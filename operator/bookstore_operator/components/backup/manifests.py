@@ -40,7 +40,7 @@ def backup_claim(store: BookStore, backup: Backup) -> Manifest:
 
 
 def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
-    """Return the CronJob of the backups. Every run has a deadline, and no two run at once."""
+    """Return the CronJob of the backups, with a deadline for each run and no concurrent runs."""
     return {
         **CRON_JOBS.type_meta,
         "metadata": metadata(store, names.backup(store.name), Component.BACKUP),
@@ -70,7 +70,7 @@ def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
 def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:
     external = store.spec.database.external
     secret = external.secret_name if external else names.database(store.name)
-    # A dump needs one session for its whole length: no pooler between, where there is a way round.
+    # pg_dump needs one session for its whole run, so it bypasses a pooler if it can.
     key = (external.direct_key or external.key) if external else "uri"
     return {
         "restartPolicy": "Never",

@@ -1,8 +1,8 @@
 """When backups succeeded, and when the next one was due.
 
-The CronJob tells when it last began a Job and when one last succeeded, not when it should have: a
-schedule that stops silently shows only when the schedule itself is asked. Observed times would give
-its period only where it is even, and `0 3 * * 1-5` is not.
+A CronJob's status has the times of the last start and the last success, but not when the next one
+was due. So a schedule that stops silently is detected from the schedule itself. Observed times do
+not give its period: that of `0 3 * * 1-5` is not constant.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ALIASES: Mapping[str, str] = {
     "@monthly": "0 0 1 * *",
 }
 SLACK = timedelta(minutes=1)
-"""How long controllers may take to tell of a backup."""
+"""How long Kubernetes' controllers may take to report a backup."""
 _MINUTE = "%Y-%m-%d %H:%M UTC"
 
 
@@ -39,16 +39,16 @@ def ended(snapshot: Snapshot) -> list[Manifest]:
 
 
 def last_success(snapshot: Snapshot) -> datetime | None:
-    """Return when a backup last succeeded, by the CronJob or, where that is behind, by a Job."""
-    told = [_cron_job(snapshot).get("status", {}).get("lastSuccessfulTime")]
-    told += [job["status"].get("completionTime") for job in _jobs(snapshot) if _succeeded(job)]
-    return max((datetime.fromisoformat(each) for each in told if each), default=None)
+    """Return when a backup last succeeded, by the CronJob or a newer Job; None if none did."""
+    times = [_cron_job(snapshot).get("status", {}).get("lastSuccessfulTime")]
+    times += [job["status"].get("completionTime") for job in _jobs(snapshot) if _succeeded(job)]
+    return max((datetime.fromisoformat(time) for time in times if time), default=None)
 
 
 def overdue(snapshot: Snapshot, now: datetime) -> str | None:
-    """Return what to say when a backup is missing: due, and its time to start and to run is over.
+    """Return a message if a backup is overdue: its time to start and to run is over; else None.
 
-    A schedule that was changed or resumed is judged as if it had always been so.
+    A schedule that was changed or resumed counts as if it had always been set.
     """
     backup = snapshot.store.spec.backup
     created = _cron_job(snapshot).get("metadata", {}).get("creationTimestamp")
@@ -60,25 +60,25 @@ def overdue(snapshot: Snapshot, now: datetime) -> str | None:
     if due is None or now <= due + allowed:
         return None
     name = names.backup(snapshot.store.name)
-    told = (
+    history = (
         f"The last backup succeeded at {succeeded:{_MINUTE}}, and the next"
         if succeeded
         else "No backup has succeeded yet, and the first"
     )
     return (
-        f"{told} was due at {due:{_MINUTE}} ({backup.schedule}). See why its CronJob starts no "
+        f"{history} was due at {due:{_MINUTE}} ({backup.schedule}). See why its CronJob starts no "
         f"Job: kubectl describe cronjob {name}. To back up now: "
         f"kubectl create job {name}-now --from=cronjob/{name}."
     )
 
 
 def due_after(schedule: str, moment: datetime) -> datetime | None:
-    """Return the first time of a schedule after a moment in UTC; None if there is none."""
+    """Return the first time of a schedule after a time in UTC; None if there is none."""
     line = ALIASES.get(schedule, schedule).replace("?", "*")
     try:
         return next(CronSim(line, moment), None)
     except CronSimError:
-        return None  # the API server has the last word about a schedule
+        return None  # the API server rejects invalid schedules; this one it may still accept
 
 
 def _cron_job(snapshot: Snapshot) -> Manifest:

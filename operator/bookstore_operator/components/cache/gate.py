@@ -1,4 +1,4 @@
-"""Whether the Secret of the cache is there, which a release's Pods mount."""
+"""Whether the Secret of the cache, which a release's Pods mount, is valid."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CACHE = SecretWords(
 
 
 def cache_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the URI of an external cache is there. Whether it answers holds nothing up."""
+    """Pass if the Secret of an external cache is valid. No release waits for the cache itself."""
     cache = snapshot.store.spec.cache
     if cache is None or cache.external is None:
         return Passed()
@@ -30,6 +30,6 @@ def cache_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
 
 
 def own_cache_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the Secret of an embedded cache is whole, or about to be made."""
+    """Pass if the Secret of an embedded cache is valid or about to be created."""
     name = names.cache(snapshot.store.name)
     return check_secret(snapshot, name, ["password", "uri", "valkey.conf"], CACHE, now, ours=True)

@@ -13,15 +13,15 @@ from bookstore_operator.crd.spec.cache import EmbeddedCache
 from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
 
 VALKEY_USER = 999
-"""The number of the user `valkey` in the official image."""
+"""The uid of the user `valkey` in the official image."""
 PORT = 6379
 FOLDER = "/run/secrets/valkey"
 MAXMEMORY_PERCENT = 75
-"""How much of its memory limit the server fills with data: the rest is for clients and itself."""
+"""Valkey's maxmemory in percent of the memory limit: the rest is for clients and overhead."""
 
 
 def cache_secret(store: BookStore) -> Manifest:
-    """Return the cache's Secret but for what has the password in it. It goes with the BookStore."""
+    """Return the cache's Secret without the keys that contain the password."""
     return {
         **SECRETS.type_meta,
         "metadata": metadata(store, names.cache(store.name), Component.CACHE),
@@ -30,7 +30,7 @@ def cache_secret(store: BookStore) -> Manifest:
 
 
 def cache_secret_keys(store: BookStore) -> dict[str, str]:
-    """Return the keys of the Secret: for people, for the API, and as the server's configuration."""
+    """Return the keys of the Secret: the password, the API's URI, the server's configuration."""
     host = f"{names.cache(store.name)}.{store.metadata.namespace}.svc"
     return {
         "password": GENERATED,
@@ -40,7 +40,7 @@ def cache_secret_keys(store: BookStore) -> dict[str, str]:
 
 
 def cache_service(store: BookStore) -> Manifest:
-    """Return the Service that gives the cache its name."""
+    """Return the Service of the cache."""
     return {
         **SERVICES.type_meta,
         "metadata": metadata(store, names.cache(store.name), Component.CACHE),
@@ -55,8 +55,9 @@ def cache_service(store: BookStore) -> Manifest:
 def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:
     """Return the Deployment of the one Valkey server.
 
-    No StatefulSet: there is nothing to keep, and a Deployment goes on from a node that is lost or
-    an image that could not be pulled. Two servers at once would each know half of what is counted.
+    Not a StatefulSet: there is no data to keep, and a Deployment recovers from a lost node or an
+    image that could not be pulled. Strategy Recreate, because two servers at once would each have
+    half of the counters.
     """
     return {
         **DEPLOYMENTS.type_meta,
@@ -104,8 +105,8 @@ def _server(cache: EmbeddedCache, image: str) -> Manifest:
         "command": server_command(cache),
         "ports": [{"name": "redis", "containerPort": PORT, "protocol": "TCP"}],
         "readinessProbe": {**_probe(), "periodSeconds": 5, "failureThreshold": 2},
-        # It asks with the password that is mounted. So a server that began with another one, for
-        # its Secret was made anew, is started again; and so is one that has frozen.
+        # The probe uses the mounted password. So it restarts a server that has an older one, after
+        # its Secret was recreated, and also a server that hangs.
         "livenessProbe": {**_probe(), "periodSeconds": 10, "failureThreshold": 3},
         "resources": resources_of(cache.resources),
         "securityContext": container_security(),
@@ -118,23 +119,23 @@ def _server(cache: EmbeddedCache, image: str) -> Manifest:
 
 
 def server_command(cache: EmbeddedCache, folder: str = FOLDER, port: int = PORT) -> list[str]:
-    """Return the server's command line. The password is in a file: everybody may read a command."""
+    """Return the server's command. The password is in a file: command lines are readable."""
     limit = amount(cache.resources.limits.memory or "0") or 0
     return [
         *("valkey-server", f"{folder}/valkey.conf"),
         *("--port", str(port), "--bind", "*", "-::*"),
         *("--save", "", "--appendonly", "no", "--dir", "/tmp"),  # noqa: S108
         *("--maxmemory", str(int(limit * MAXMEMORY_PERCENT / 100))),
-        # What is used often is kept, the counters of clients that are at it among them: the time
-        # of last use, in seconds, would not tell them from what comes in with a flood.
+        # LFU keeps keys that are used often, such as the counters of active clients. LRU would not:
+        # in a flood of new clients, all keys were used within the same second.
         *("--maxmemory-policy", "allkeys-lfu"),
     ]
 
 
 def probe_command(folder: str = FOLDER, port: int = PORT) -> list[str]:
-    """Return the command that asks the server whether it answers to the mounted password."""
-    asked = f'REDISCLI_AUTH="$(cat {folder}/password)" exec valkey-cli -e -p {port} ping'
-    return ["/bin/sh", "-c", asked]
+    """Return the command that pings the server with the mounted password."""
+    ping = f'REDISCLI_AUTH="$(cat {folder}/password)" exec valkey-cli -e -p {port} ping'
+    return ["/bin/sh", "-c", ping]
 
 
 def _probe() -> Manifest:

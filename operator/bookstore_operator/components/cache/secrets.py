@@ -1,4 +1,4 @@
-"""Where the URI of Redis is."""
+"""The Secret and key of the cache's URI."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bookstore_operator.crd.bookstore import BookStore
 
 
 def cache_keys(store: BookStore) -> UsedKeys:
-    """Return where the URI of Redis is, if there is to be one."""
+    """Return the Secret and key of the cache's URI; empty without a cache."""
     cache = store.spec.cache
     if cache is None:
         return {}

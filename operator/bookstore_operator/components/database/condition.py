@@ -1,4 +1,4 @@
-"""Whether the schema suits what serves, or what is to serve."""
+"""Whether the schema is migrated for the release that serves, or is to serve."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bookstore_operator.crd.status import DATABASE_MIGRATED
 
 
 def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Finding:
-    """Find whether the schema is migrated, of what serves or of the newest release."""
+    """Return the DatabaseMigrated condition, for the current active or else the newest release."""
     active, release = history.active(snapshot), history.newest(snapshot)
     if active and history.matches_spec(snapshot, active):
         release = active
     if release is None:
-        return unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has begun yet.")
+        return unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has started yet.")
     if is_expanded(release.status.stage):
-        newest = ", ".join(release.status.schema_revisions[-1:]) or "what the image brings"
+        newest = ", ".join(release.status.schema_revisions[-1:]) or "the image's revision"
         return holds(DATABASE_MIGRATED, Reason.MIGRATED, f"The schema is at {newest}.")
     if release.status.result is Result.FAILED:
         reason = Reason.of_record(release.status.reason)

@@ -1,4 +1,4 @@
-"""The embedded database, which no release changes."""
+"""Ensure the embedded database, which releases do not change."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bookstore_operator.core.snapshot import Snapshot
 
 
 def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield what the embedded database lacks."""
+    """Yield the changes of the embedded database; nothing if its password is lost."""
     store = snapshot.store
     embedded = store.spec.database.embedded
     if embedded is None or password_lost(snapshot):
         return
-    # A StatefulSet takes any claim that has the name, and a new password would not fit its data.
+    # A StatefulSet uses any claim with the name, and a new password would not work with its data.
     volume = CLAIMS.ref(names.database_claim(store.name))
     if names.database(store.name) not in snapshot.secrets:
         yield CreateSecret(
@@ -43,10 +43,10 @@ def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
 
 
 def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action]:
-    """Let the Secret stay or go as its volume does.
+    """Yield the owner of the Secret, so that it is kept or deleted like its volume.
 
-    Of Secrets only the keys are observed. So the StatefulSet, which says what becomes of the
-    volume, tells what was applied to the Secret just before it.
+    Only the keys of Secrets are observed, not their owners. The Secret is applied just before the
+    StatefulSet, so the StatefulSet's retention policy shows what the Secret has.
     """
     server = find(snapshot, STATEFUL_SETS, names.database(snapshot.store.name))
     if server and server["spec"].get("persistentVolumeClaimRetentionPolicy") == policy:
@@ -54,5 +54,5 @@ def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action
     yield Apply(
         database_secret_owner(snapshot.store),
         "Update",
-        f"The database's Secret goes with its volume: {policy['whenDeleted']}.",
+        f"The database's Secret follows its volume: {policy['whenDeleted']}.",
     )

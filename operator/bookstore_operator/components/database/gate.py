@@ -1,4 +1,4 @@
-"""Whether the database can be reached."""
+"""Whether the database is ready, or the Secret of an external one is valid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bookstore_operator.workloads import pod_problems
 
 
 def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the embedded server is ready, or the external one's Secret has its keys."""
+    """Pass if the embedded server is ready, or the external database's Secret is valid."""
     external = snapshot.store.spec.database.external
     if external:
         return _external_known(snapshot, external, now + SECRET_POLL)
@@ -27,10 +27,10 @@ def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
 
 def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datetime) -> Answer:
     name = external.secret_name
-    wanted = [key for key in (external.key, external.direct_key) if key]
-    missing = missing_keys(snapshot, name, wanted)
+    used = [key for key in (external.key, external.direct_key) if key]
+    missing = missing_keys(snapshot, name, used)
     if not missing:
-        return _external_well_formed(snapshot, name, wanted, again)
+        return _external_well_formed(snapshot, name, used, again)
     keys = " and ".join(f"`{key}`" for key in missing)
     if name in snapshot.secrets:
         return Waiting(
@@ -47,14 +47,14 @@ def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datet
 
 
 def _external_well_formed(
-    snapshot: Snapshot, name: str, wanted: list[str], again: datetime
+    snapshot: Snapshot, name: str, used: list[str], again: datetime
 ) -> Answer:
-    wrong = invalid_keys(snapshot, name, wanted)
-    if not wrong:
+    invalid = invalid_keys(snapshot, name, used)
+    if not invalid:
         return Passed()
     return Waiting(
         Reason.DATABASE_SECRET_MALFORMED,
-        f"In Secret {name}, {' and '.join(wrong)}. "
+        f"In Secret {name}, {' and '.join(invalid)}. "
         "Correct it: postgresql://user:password@host:5432/database.",
         until=again,
     )
@@ -85,10 +85,10 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
         return Passed()
     problem = pod_problems.problem_of_pods(snapshot, selector(store, Component.DATABASE))
     problem = problem or pod_problems.creation_rejected(snapshot, STATEFUL_SETS, name)
-    told = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
+    message = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
     return Waiting(
         pod_problems.reason_or(Reason.DATABASE_STARTING, problem),
-        pod_problems.append_problem(told, problem),
+        pod_problems.append_problem(message, problem),
     )
 
 

@@ -12,16 +12,16 @@ from bookstore_operator.crd.spec.database import EmbeddedDatabase
 from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
 
 POSTGRES_USER = 999
-"""The number of the user `postgres` in the official image."""
+"""The uid of the user `postgres` in the official image."""
 PORT = 5432
 FOLDER = "/var/lib/postgresql"
 PASSWORD_FOLDER = "/run/secrets/postgres"  # noqa: S105 - a folder
 
 
 def database_secret(store: BookStore) -> Manifest:
-    """Return the database's Secret but for what has the password in it: `password` and `uri`.
+    """Return the database's Secret without the keys that contain the password.
 
-    It is created without an owner: that is what `database_secret_owner` applies.
+    It is created without an owner, which `database_secret_owner` applies.
     """
     return {
         **SECRETS.type_meta,
@@ -37,7 +37,7 @@ def database_secret(store: BookStore) -> Manifest:
 
 
 def database_secret_owner(store: BookStore) -> Manifest:
-    """Return the part of the Secret that says whether it goes with the BookStore or stays."""
+    """Return the part of the Secret that decides whether it is deleted with the BookStore."""
     return {
         **SECRETS.type_meta,
         "metadata": metadata(
@@ -47,7 +47,7 @@ def database_secret_owner(store: BookStore) -> Manifest:
 
 
 def database_secret_keys(store: BookStore) -> dict[str, str]:
-    """Return the keys of the Secret that have the password in them."""
+    """Return the keys of the Secret that contain the password: `password` and `uri`."""
     user, database = names.DATABASE_USER, names.DATABASE_NAME
     return {
         "password": GENERATED,
@@ -60,7 +60,7 @@ def _host(store: BookStore) -> str:
 
 
 def database_service(store: BookStore) -> Manifest:
-    """Return the headless Service that gives the database its name."""
+    """Return the headless Service of the database."""
     return {
         **SERVICES.type_meta,
         "metadata": metadata(store, names.database(store.name), Component.DATABASE),
@@ -76,8 +76,8 @@ def database_service(store: BookStore) -> Manifest:
 
 def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:
     """Return the StatefulSet of the one PostgreSQL server."""
-    # What becomes of the volume is the StatefulSet's to say: it makes the claim.
-    kept = "Retain" if keeps_data(store) else "Delete"
+    # The StatefulSet creates the volume claim, so its retention policy applies to the volume.
+    when_deleted = "Retain" if keeps_data(store) else "Delete"
     return {
         **STATEFUL_SETS.type_meta,
         "metadata": metadata(store, names.database(store.name), Component.DATABASE),
@@ -85,7 +85,10 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
             "serviceName": names.database(store.name),
             "replicas": 1,
             "selector": {"matchLabels": selector(store.name, Component.DATABASE)},
-            "persistentVolumeClaimRetentionPolicy": {"whenDeleted": kept, "whenScaled": "Retain"},
+            "persistentVolumeClaimRetentionPolicy": {
+                "whenDeleted": when_deleted,
+                "whenScaled": "Retain",
+            },
             "template": {
                 "metadata": {"labels": labels(store.name, Component.DATABASE)},
                 "spec": _pod(store, database, image),
@@ -130,8 +133,8 @@ def _server(database: EmbeddedDatabase, image: str) -> Manifest:
             {"name": "PGDATA", "value": f"{FOLDER}/pgdata"},
         ],
         "ports": [{"name": "postgres", "containerPort": PORT, "protocol": "TCP"}],
-        # Asked over TCP: while the server sets itself up it listens on its socket file only.
-        # No liveness probe: a server that recovers its log must not be killed for being slow.
+        # Probed over TCP: during initialization the server listens on its Unix socket only.
+        # No liveness probe: a server that replays its write-ahead log must not be restarted.
         "readinessProbe": {
             "exec": {
                 "command": [

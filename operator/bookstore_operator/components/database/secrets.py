@@ -1,4 +1,4 @@
-"""Where the database's URIs are, and whether the password of its volume is."""
+"""The Secret and keys of the database's URIs, and whether the embedded one's password is lost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bookstore_operator.crd.bookstore import BookStore
 
 
 def database_keys(store: BookStore) -> UsedKeys:
-    """Return where the database's URIs are."""
+    """Return the Secret and keys of the database's URIs."""
     external = store.spec.database.external
     if external is None:
         return {names.database(store.name): {"uri": Content.DATABASE_URI}}
@@ -21,7 +21,7 @@ def database_keys(store: BookStore) -> UsedKeys:
 
 
 def password_lost(snapshot: Snapshot) -> bool:
-    """Whether there is a volume of the embedded database whose password is gone."""
+    """Whether the embedded database has a volume but no Secret with its password."""
     store = snapshot.store.name
     volume = find(snapshot, CLAIMS, names.database_claim(store))
     if volume is None or controlled_by_another(volume, store):

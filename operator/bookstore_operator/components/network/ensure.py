@@ -18,7 +18,7 @@ from bookstore_operator.core.snapshot import Snapshot
 
 
 def ensure_network_policies(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield what differs in the network policies."""
+    """Yield the changes of the network policies; their deletion if they are disabled."""
     store = snapshot.store
     if store.spec.network_policy.enabled:
         yield from ensure(snapshot, api_network_policy(store))

@@ -1,4 +1,4 @@
-"""Who may open connections to the Pods."""
+"""The NetworkPolicies of API, database and cache."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bookstore_operator.crd.spec.network_policy import Scrapers
 
 
 def api_network_policy(store: BookStore) -> Manifest:
-    """Return the policy of the API's Pods: anyone may reach the public port, and no other.
+    """Return the policy of the API's Pods: any client may connect to the public port only.
 
-    The internal port is for those who scrape it, where they are named. The kubelet's probes come
-    from the node itself, which no policy holds back.
+    The internal port is open to `spec.networkPolicy.monitoring` only. The kubelet's probes come
+    from the Pod's own node, from which traffic is always allowed.
     """
     public = {"ports": [{"protocol": "TCP", "port": PUBLIC_PORT}]}
     scrapers = store.spec.network_policy.monitoring
@@ -27,20 +27,20 @@ def api_network_policy(store: BookStore) -> Manifest:
 
 
 def _internal(scrapers: Scrapers) -> Manifest:
-    chosen = {
+    selectors = {
         "namespaceSelector": scrapers.namespace_labels,
         "podSelector": scrapers.pod_labels,
     }
     peer = {
         selector: {"matchLabels": labels}
-        for selector, labels in chosen.items()
+        for selector, labels in selectors.items()
         if labels is not None
     }
     return {"from": [peer], "ports": [{"protocol": "TCP", "port": INTERNAL_PORT}]}
 
 
 def database_network_policy(store: BookStore) -> Manifest:
-    """Return the policy of the embedded database: only this BookStore's own Pods reach it."""
+    """Return the policy of the embedded database: only this BookStore's Pods may connect."""
     clients = [Component.API.value, Component.MIGRATION.value, Component.BACKUP.value]
     only = {
         "podSelector": {
@@ -57,7 +57,7 @@ def database_network_policy(store: BookStore) -> Manifest:
 
 
 def cache_network_policy(store: BookStore) -> Manifest:
-    """Return the policy of the embedded cache: only this BookStore's API reaches it."""
+    """Return the policy of the embedded cache: only this BookStore's API may connect."""
     only = {"podSelector": {"matchLabels": selector(store.name, Component.API)}}
     return _policy(
         store,

@@ -1,1 +1,1 @@
-"""What serves users: Pods of two colors, the Service, the autoscaler."""
+"""The API: Deployments of two colors, the Service, the autoscaler, the disruption budget."""

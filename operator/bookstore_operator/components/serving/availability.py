@@ -1,4 +1,4 @@
-"""Whether a color's Pods are all new and available, and what keeps them from it."""
+"""Whether a color's Pods are all updated and available, and what keeps them from it."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from bookstore_operator.workloads import pod_problems
 
 
 def problem_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.PodProblem | None:
-    """Return what keeps a release's Pods from serving, or from being there at all."""
+    """Return what keeps a release's Pods from serving or from being created; None if nothing."""
     name = names.deployment(snapshot.store.name, release.spec.color)
     return pod_problems.problem_of_pods(
         snapshot, release_selector(release)
     ) or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
 
 
-def all_available(deployment: Manifest, wanted: int) -> bool:
-    """Whether a Deployment's controller has seen it, and all its Pods are new and available."""
+def all_available(deployment: Manifest, replicas: int) -> bool:
+    """Whether a Deployment's status is current and all `replicas` are updated and available."""
     status = deployment.get("status", {})
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
+    current = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     counts = {
         deployment["spec"].get("replicas", 1),
         status.get("replicas", 0),
         status.get("updatedReplicas", 0),
         status.get("availableReplicas", 0),
     }
-    return seen and counts == {wanted}
+    return current and counts == {replicas}
 
 
 def runs(deployment: Manifest, release: BookStoreRelease) -> bool:
-    """Whether a Deployment's Pods are of a release's revision."""
+    """Whether a Deployment has the revision of a release."""
     template: Manifest = deployment["spec"]["template"]
     return label(template, REVISION_LABEL) == str(release.spec.revision)
 
 
 def deployment_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest | None:
-    """Return the Deployment of a release's color."""
+    """Return the Deployment of a release's color; None if there is none."""
     name = names.deployment(snapshot.store.name, release.spec.color)
     return find(snapshot, DEPLOYMENTS, name)
 
 
 def status_of(snapshot: Snapshot, release: BookStoreRelease) -> Manifest:
-    """Return the status of the Deployment of a release's color, empty where there is none."""
+    """Return the status of the Deployment of a release's color; empty if there is none."""
     status: Manifest = (deployment_of(snapshot, release) or {}).get("status", {})
     return status

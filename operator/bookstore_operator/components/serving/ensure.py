@@ -22,7 +22,7 @@ from bookstore_operator.crd.stages import needs_idle_color
 
 
 def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield what differs from the recorded promotion, the Service first."""
+    """Yield the changes that make serving follow the recorded promotion, the Service first."""
     store = snapshot.store
     active = history.active(snapshot)
     if active is None:

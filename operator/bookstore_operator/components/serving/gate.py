@@ -1,4 +1,4 @@
-"""Whether the new color is fit to serve, and whether the Service selects it."""
+"""Whether the new color is available, and whether the Service selects it."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ from bookstore_operator.workloads import pod_problems
 
 
 def color_available(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the newest release's color runs nothing else, all available, at the live size.
+    """Pass if the newest release's Deployment has its revision, all available, at the live size.
 
-    Past the deadline of its stage the release fails. A first release has nothing to protect and
-    goes on waiting, but says that it is stuck.
+    After the deadline of its stage the release fails. A first release keeps waiting, as no other
+    release serves, but is reported as stalled.
     """
     release = history.newest(snapshot)
     if release is None:
         return Waiting(Reason.STARTING, "There is no release yet.")
-    wanted = live_size(snapshot)
+    replicas = live_size(snapshot)
     name = names.deployment(snapshot.store.name, release.spec.color)
     deployment = find(snapshot, DEPLOYMENTS, name)
-    if deployment and runs(deployment, release) and all_available(deployment, wanted):
+    if deployment and runs(deployment, release) and all_available(deployment, replicas):
         return Passed()
     available = (deployment or {}).get("status", {}).get("availableReplicas", 0)
-    told = f"{available} of {wanted} Pods of Deployment {name} are available."
-    return _overdue_or_waiting(snapshot, release, now, told)
+    message = f"{available} of {replicas} Pods of Deployment {name} are available."
+    return _overdue_or_waiting(snapshot, release, now, message)
 
 
 def _overdue_or_waiting(
-    snapshot: Snapshot, release: BookStoreRelease, now: datetime, told: str
+    snapshot: Snapshot, release: BookStoreRelease, now: datetime, message: str
 ) -> Answer:
     stage = find_stage(release.status.stage)
     seconds = stage.deadline_seconds(snapshot.store.spec) if stage else None
     since = release.status.stage_started_at or now
     deadline = None if seconds is None else since + timedelta(seconds=seconds)
     problem = problem_of(snapshot, release)
-    told = pod_problems.append_problem(told, problem)
+    message = pod_problems.append_problem(message, problem)
     if stage is None or deadline is None or now < deadline:
         return Waiting(
             pod_problems.reason_or(Reason.STARTING, problem),
-            f"Waiting for revision {release.spec.revision}: {told}",
+            f"Waiting for revision {release.spec.revision}: {message}",
             deadline,
         )
-    late = f"Not available within {seconds} s (spec.{stage.deadline}): {told}"
+    late = f"Not available within {seconds} s (spec.{stage.deadline}): {message}"
     if history.active(snapshot):
         return Failed(Reason.PROGRESS_DEADLINE_EXCEEDED, late)
     return Waiting(Reason.PROGRESS_DEADLINE_EXCEEDED, late, stalled=True)
 
 
 def switched(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the active Service is seen to select the recorded promoted release."""
+    """Pass if the observed Service selects the promoted release's Pods."""
     del now
     active = history.active(snapshot)
     service = find(snapshot, SERVICES, names.service(snapshot.store.name))
     if active and service and service["spec"].get("selector") == release_selector(active):
         return Passed()
-    return Waiting(Reason.SWITCHING, "Waiting for the active Service to select the new color.")
+    return Waiting(Reason.SWITCHING, "Waiting for the Service to select the new color.")

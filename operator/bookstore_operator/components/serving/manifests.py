@@ -1,4 +1,4 @@
-"""What serves users: a color's Deployment, the active Service, autoscaler, disruption budget."""
+"""The manifests of a color's Deployment, the Service, the autoscaler, the disruption budget."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bookstore_operator.crd.spec.autoscaling import Autoscaling
 
 
 def deployment(store: BookStore, release: BookStoreRelease) -> Manifest:
-    """Return the Deployment that runs a release. Its replica count is set by /scale only."""
+    """Return the Deployment of a release, without replicas: only /scale sets them."""
     color = release.spec.color
     meta = metadata(store, names.deployment(store.name, color), Component.API)
     meta["labels"] |= {COLOR_LABEL: color.value, REVISION_LABEL: str(release.spec.revision)}
@@ -40,19 +40,19 @@ def deployment(store: BookStore, release: BookStoreRelease) -> Manifest:
 
 
 def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
-    """Return the Service that follows the recorded promoted release."""
-    wanted = store.spec.service
-    node_port = {"nodePort": wanted.node_port} if wanted.node_port else {}
+    """Return the Service, which selects the promoted release's Pods."""
+    spec = store.spec.service
+    node_port = {"nodePort": spec.node_port} if spec.node_port else {}
     return {
         **SERVICES.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),
         "spec": {
-            "type": wanted.type.value,
+            "type": spec.type.value,
             "selector": release_selector(active),
             "ports": [
                 {
                     "name": "http",
-                    "port": wanted.port,
+                    "port": spec.port,
                     "targetPort": "http",
                     "protocol": "TCP",
                     **node_port,
@@ -62,8 +62,8 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
     }
 
 
-def autoscaler(store: BookStore, wanted: Autoscaling, active: Color) -> Manifest:
-    """Return the one HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
+def autoscaler(store: BookStore, spec: Autoscaling, active: Color) -> Manifest:
+    """Return the only HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
     return {
         **AUTOSCALERS.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),
@@ -72,8 +72,8 @@ def autoscaler(store: BookStore, wanted: Autoscaling, active: Color) -> Manifest
                 **DEPLOYMENTS.type_meta,
                 "name": names.deployment(store.name, active),
             },
-            "minReplicas": wanted.min_replicas,
-            "maxReplicas": wanted.max_replicas,
+            "minReplicas": spec.min_replicas,
+            "maxReplicas": spec.max_replicas,
             "metrics": [
                 {
                     "type": "Resource",
@@ -81,7 +81,7 @@ def autoscaler(store: BookStore, wanted: Autoscaling, active: Color) -> Manifest
                         "name": "cpu",
                         "target": {
                             "type": "Utilization",
-                            "averageUtilization": wanted.target_cpu_percent,
+                            "averageUtilization": spec.target_cpu_percent,
                         },
                     },
                 }
@@ -91,7 +91,7 @@ def autoscaler(store: BookStore, wanted: Autoscaling, active: Color) -> Manifest
 
 
 def disruption_budget(store: BookStore, active: Color) -> Manifest:
-    """Return the budget that lets drained nodes take one Pod of the active color at a time."""
+    """Return the PodDisruptionBudget: one Pod of the active color may be evicted at a time."""
     return {
         **DISRUPTION_BUDGETS.type_meta,
         "metadata": metadata(store, names.service(store.name), Component.API),

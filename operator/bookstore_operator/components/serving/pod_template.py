@@ -24,12 +24,12 @@ from bookstore_operator.workloads.pod_security import container_security, pod_se
 
 
 def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, Any]) -> Manifest:
-    """Return the Pod template that serves an intent, by the contract with the image."""
+    """Return the Pod template of an intent, by the contract with the image."""
     spec = BookStoreSpec.model_validate(intent)
-    told = {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
+    own_labels = {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
     return {
         "metadata": {
-            "labels": labels(store, Component.API, **told),
+            "labels": labels(store, Component.API, **own_labels),
             "annotations": {
                 "kubectl.kubernetes.io/default-container": "api",
                 **_scrape_annotations(spec.monitoring),
@@ -77,7 +77,7 @@ def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
             {"name": "http", "containerPort": contract.PUBLIC_PORT, "protocol": "TCP"},
             {"name": "internal", "containerPort": contract.INTERNAL_PORT, "protocol": "TCP"},
         ],
-        # A slow start is not a death: the startup probe gives a process two minutes.
+        # The startup probe gives a process two minutes to start before liveness is probed.
         "startupProbe": _probe(contract.LIVENESS_PATH, periodSeconds=1, failureThreshold=120),
         "livenessProbe": _probe(
             contract.LIVENESS_PATH, periodSeconds=10, failureThreshold=3, timeoutSeconds=5
@@ -92,13 +92,13 @@ def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
             *(
                 {"name": name, "mountPath": f"{contract.SECRETS_FOLDER}/{name}", "readOnly": True}
-                for name in _mounted(spec)
+                for name in _secret_volume_names(spec)
             ),
         ],
     }
 
 
-def _mounted(spec: BookStoreSpec) -> tuple[str, ...]:
+def _secret_volume_names(spec: BookStoreSpec) -> tuple[str, ...]:
     always = (contract.DATABASE_FOLDER, contract.STAFF_FOLDER)
     return (*always, contract.REDIS_FOLDER) if spec.cache else always
 
@@ -106,8 +106,8 @@ def _mounted(spec: BookStoreSpec) -> tuple[str, ...]:
 def _scrape_annotations(monitoring: Monitoring) -> dict[str, str]:
     if not monitoring.scrape_annotations:
         return {}
-    told = {"scrape": "true", "port": str(contract.INTERNAL_PORT), "path": contract.METRICS_PATH}
-    return {f"prometheus.io/{key}": value for key, value in told.items()}
+    values = {"scrape": "true", "port": str(contract.INTERNAL_PORT), "path": contract.METRICS_PATH}
+    return {f"prometheus.io/{key}": value for key, value in values.items()}
 
 
 def _probe(path: str, **numbers: int) -> Manifest:
@@ -115,7 +115,7 @@ def _probe(path: str, **numbers: int) -> Manifest:
 
 
 def _database_volume(store: str, external: ExternalDatabase | None) -> Manifest:
-    """Mount the URIs live: a rotated password arrives without a release."""
+    """Return the volume of the URIs; not with subPath, so a rotated password needs no release."""
     items = [{"key": external.key if external else "uri", "path": contract.URI_FILE}]
     if external and external.direct_key:
         items.append({"key": external.direct_key, "path": contract.DIRECT_URI_FILE})
@@ -132,7 +132,7 @@ def _staff_volume(store: str, staff: Staff) -> Manifest:
 
 
 def _redis_volume(store: str, cache: Cache) -> Manifest:
-    """Mount the URI, if there is one: what the API can do without keeps no Pod from starting."""
+    """Return the volume of the cache's URI; optional, because the API starts without a cache."""
     external = cache.external
     secret = external.secret_name if external else names.cache(store)
     key = external.key if external else "uri"
@@ -147,8 +147,8 @@ def _secret_volume(name: str, secret: str, key: str, path: str) -> Manifest:
 
 
 def _scheduling(spec: BookStoreSpec) -> Manifest:
-    chosen = {
+    fields = {
         **spec.scheduling.manifest(),
         "imagePullSecrets": [secret.manifest() for secret in spec.image_pull_secrets],
     }
-    return {key: value for key, value in chosen.items() if value}
+    return {key: value for key, value in fields.items() if value}

@@ -1,4 +1,4 @@
-"""How many Pods each color should have, and how many it has."""
+"""The number of Pods that a color should have, and the number that it has."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ DEFAULT_REPLICAS = 2
 
 
 def live_size(snapshot: Snapshot) -> int:
-    """Return how many Pods serve, or should: what a new color has to match.
+    """Return the number of Pods that serve, or should: the size that a new color must have.
 
-    An autoscaler's count is read from the active Deployment and never set, but for one that it
-    can't raise itself: 0 switches it off.
+    With an autoscaler it is the replica count of the active Deployment, which the autoscaler sets.
+    If that is 0, it is minReplicas: a HorizontalPodAutoscaler does not scale up from 0.
     """
     autoscaling = snapshot.store.spec.autoscaling
     if autoscaling is None:
@@ -27,7 +27,7 @@ def live_size(snapshot: Snapshot) -> int:
 
 
 def size(snapshot: Snapshot, color: Color) -> int | None:
-    """Return the replica count that a color's Deployment asks for; None without Deployment."""
+    """Return the replica count of a color's Deployment; None if there is no Deployment."""
     deployment = find(snapshot, DEPLOYMENTS, names.deployment(snapshot.store.name, color))
     if deployment is None:
         return None

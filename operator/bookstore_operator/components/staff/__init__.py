@@ -1,1 +1,1 @@
-"""The token that writes to the API need."""
+"""The token that clients must send to write through the API."""

@@ -1,4 +1,4 @@
-"""The staff token, where nobody has given one."""
+"""Ensure the Secret of the staff token, if the spec names none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bookstore_operator.core.snapshot import Snapshot
 
 
 def ensure_staff_token(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the Secret of the token. One that is lost is made anew: no data is bound to it."""
+    """Yield the Secret of the token. A lost one is recreated, because no data depends on it."""
     store = snapshot.store
     if store.spec.staff.secret_name is None and names.staff(store.name) not in snapshot.secrets:
         yield CreateSecret(

@@ -1,4 +1,4 @@
-"""Whether the staff token is there, which a release's Pods mount."""
+"""Whether the Secret of the staff token, which a release's Pods mount, is valid."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ STAFF = SecretWords(
     Reason.STAFF_SECRET_INCOMPLETE,
     Reason.STAFF_SECRET_MALFORMED,
     "a random token of 32 characters at least",
-    "openssl rand -hex 32 makes one",
+    "openssl rand -hex 32 generates one",
 )
 
 
 def staff_secret_valid(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when the staff token is there; one that the operator makes is about to be."""
+    """Pass if the staff token's Secret is valid, or about to be created by the operator."""
     ((secret, keys),) = staff_keys(snapshot.store).items()
     ours = snapshot.store.spec.staff.secret_name is None
     return check_secret(snapshot, secret, list(keys), STAFF, now, ours=ours)

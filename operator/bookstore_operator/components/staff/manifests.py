@@ -1,4 +1,4 @@
-"""The Secret with the token that writes to the API need, where nobody has given one."""
+"""The Secret of the staff token, if the spec names none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bookstore_operator.crd.bookstore import BookStore
 
 
 def staff_secret(store: BookStore) -> Manifest:
-    """Return the Secret but for the token. It goes with the BookStore: no data is bound to it."""
+    """Return the Secret without the token. It is deleted with the BookStore."""
     return {
         **SECRETS.type_meta,
         "metadata": metadata(store, names.staff(store.name), Component.API),
@@ -20,5 +20,5 @@ def staff_secret(store: BookStore) -> Manifest:
 
 
 def staff_secret_keys() -> dict[str, str]:
-    """Return the keys of the Secret."""
+    """Return the keys of the Secret, with the placeholder of the token."""
     return {"token": GENERATED}

@@ -1,4 +1,4 @@
-"""Where the staff token is."""
+"""The Secret and key of the staff token."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from bookstore_operator.crd.bookstore import BookStore
 
 
 def staff_keys(store: BookStore) -> UsedKeys:
-    """Return where the staff token is."""
+    """Return the Secret and key of the staff token."""
     staff = store.spec.staff
     return {staff.secret_name or names.staff(store.name): {staff.key: Content.STAFF_TOKEN}}
