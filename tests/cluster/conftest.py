@@ -54,7 +54,7 @@ class Cluster:
     """Its user is the operator's ServiceAccount."""
 
     def kubectl(self, namespace: str) -> Kubectl:
-        """Give an administrator's kubectl."""
+        """Return an administrator's kubectl."""
         path = f"{self.plane.kubectl.parent}{os.pathsep}{os.environ['PATH']}"
         return Kubectl({"KUBECONFIG": str(self.plane.kubeconfig), "PATH": path}, namespace)
 
@@ -85,7 +85,7 @@ class Shop:
         log: str = "",
         namespace: str = "",
     ) -> Operator:
-        """Start an operator; with a log of its own where one is named."""
+        """Start an operator; `log` names its own log file."""
         chosen = arguments or ("--no-leader-election",)
         self.running.append(
             operators.start(
@@ -129,7 +129,7 @@ class Shop:
         return wait_for(is_so, READY_SECONDS, f"{name} to be Ready {image}")
 
     def serving(self, name: str = "demo") -> str:
-        """The image of the Pods that the active Service selects."""
+        """Return the image of the Pods that the Service selects."""
         service = self.get("v1/services", name)
         assert service is not None, f"no Service {name}"
         chosen = ",".join(f"{k}={v}" for k, v in service["spec"]["selector"].items())
@@ -138,7 +138,7 @@ class Shop:
         return str(images.pop())
 
     def replicas(self, deployment: str) -> int | None:
-        """What a Deployment asks for."""
+        """Return the replica count in a Deployment's spec; None if it does not exist."""
         found = self.get("apps/v1/deployments", deployment)
         return None if found is None else int(found["spec"]["replicas"])
 
@@ -150,7 +150,7 @@ class Shop:
 
 
 def bookstore(name: str = "demo", **spec: Any) -> dict[str, Any]:
-    """A BookStore whose releases leave nothing to wait for."""
+    """Return a BookStore whose releases have no delays."""
     rollout = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 60}
     return {
         "apiVersion": "bookstore.dev/v1alpha1",
@@ -161,7 +161,7 @@ def bookstore(name: str = "demo", **spec: Any) -> dict[str, Any]:
 
 
 def image(tag: str) -> str:
-    """An image whose simulated Pods behave as the end of its tag says."""
+    """Return the name of an image whose simulated Pods behave as the end of its tag says."""
     return f"localhost/bookstore-api:{tag}"
 
 
@@ -169,7 +169,7 @@ def image(tag: str) -> str:
 def cluster(
     tmp_path_factory: pytest.TempPathFactory, testrun_uid: str, worker_id: str
 ) -> Iterator[Cluster]:
-    """One control plane for all workers of a run; the last one to end takes it down."""
+    """Yield one control plane for all workers of a run; the last one stops it."""
     shared = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         shared = shared.parent
@@ -195,22 +195,21 @@ def _count(users: Path) -> int:
 
 
 def _owner(worker_id: str) -> Process:
-    """The process without which the control plane has no use: pytest itself."""
+    """Return the process whose end makes the control plane unused: pytest itself."""
     return Process.of("owner", os.getpid() if worker_id == "master" else os.getppid())
 
 
 def _install(plane: controlplane.ControlPlane, shared: Path) -> Path:
-    """Install CRDs and rights, once; give a kubeconfig of the operator's ServiceAccount."""
+    """Install the CRDs and roles once; return a kubeconfig of the operator's ServiceAccount."""
     kubeconfig = shared / "operator.kubeconfig"
     if kubeconfig.exists():
         return kubeconfig
     kubectl = Cluster(plane, kubeconfig).kubectl(SYSTEM)
     manifests = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
-    first = [each for each in manifests if each["kind"] == "CustomResourceDefinition"]
-    kubectl.apply(*first)
+    kubectl.apply(*(m for m in manifests if m["kind"] == "CustomResourceDefinition"))
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     wait_for(lambda: _served(kubectl), 30, "the API server to serve the new kinds")
-    kubectl.apply(*(each for each in manifests if each["kind"] == "Namespace"))
+    kubectl.apply(*(m for m in manifests if m["kind"] == "Namespace"))
     kubectl.apply(*(m for m in manifests if m["kind"] in _RIGHTS))
     token = kubectl("create", "token", ACCOUNT, "--duration=12h").strip()
     certificate = plane.folder / "pki" / "apiserver.crt"
@@ -233,7 +232,7 @@ _RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleB
 
 @pytest.fixture
 def shop(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """Give a namespace without an operator yet; tell all about it when the test fails."""
+    """Yield a namespace without an operator; print its objects when the test fails."""
     namespace = f"t-{uuid.uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     metadata = {"name": namespace, "labels": labels}
@@ -251,34 +250,34 @@ def shop(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> It
 
 @pytest.fixture
 def proxy(shop: Shop) -> Iterator[faulty.Proxy]:
-    """Give a way to the API server that fails when told to."""
+    """Yield a proxy of the API server that injects the faults that a test sets."""
     plane = shop.cluster.plane
-    with faulty.proxy(plane.server, plane.folder / "pki" / "apiserver.crt") as made:
-        yield made
+    with faulty.proxy(plane.server, plane.folder / "pki" / "apiserver.crt") as running:
+        yield running
 
 
 @pytest.fixture
 def operated(shop: Shop) -> Shop:
-    """Give a namespace with an operator."""
+    """Return a namespace with an operator."""
     shop.start()
     return shop
 
 
 def dump(shop: Shop) -> str:
-    """All that one needs to understand a failure."""
-    looks = [
+    """Return the namespace's objects, events and log lines as text."""
+    commands = [
         ["get", "bookstores,bookstorereleases", "-o", "yaml"],
         ["get", "all,pvc,hpa,pdb,networkpolicies,endpointslices", "-o", "wide"],
         ["get", "events", "--sort-by=.metadata.creationTimestamp"],
     ]
-    told = []
-    for arguments in looks:
-        told.append(f"\n$ kubectl {' '.join(arguments)}")
+    lines = []
+    for arguments in commands:
+        lines.append(f"\n$ kubectl {' '.join(arguments)}")
         try:
-            told.append(shop.kubectl(*arguments))
+            lines.append(shop.kubectl(*arguments))
         except KubectlError as error:
-            told.append(str(error))
+            lines.append(str(error))
     if shop.log.exists():
-        told += ["\n# the operator's log, its last 150 lines"]
-        told += shop.log.read_text(errors="replace").splitlines()[-150:]
-    return "\n".join(told)
+        lines += ["\n# the operator's log, its last 150 lines"]
+        lines += shop.log.read_text(errors="replace").splitlines()[-150:]
+    return "\n".join(lines)

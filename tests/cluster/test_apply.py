@@ -66,7 +66,7 @@ async def do(executor: Executor, key: StoreKey, *actions: Action) -> int:
     return await executor.execute(Plan(actions=actions), key)
 
 
-def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
+def test_an_apply_without_a_change_counts_no_change(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         assert await do(executor, key, Apply(service(), *WHY)) == 1
         assert await do(executor, key, Apply(service(), *WHY)) == 0
@@ -78,7 +78,7 @@ def test_an_apply_that_changes_nothing_says_so(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Shop) -> None:
+def test_an_apply_on_a_stale_object_is_rejected_and_the_cache_refreshed(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         await do(executor, key, Apply(service(), *WHY))
         known = executor.cache.get(key.namespace, key_of(service()))
@@ -97,7 +97,7 @@ def test_an_apply_on_a_stale_picture_is_refused_and_the_picture_renewed(shop: Sh
     run(shop, scenario)
 
 
-def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
+def test_an_irreversible_step_requires_a_current_intent(shop: Shop) -> None:
     """The user changed their mind after the picture was taken: nothing is deleted on it."""
 
     async def scenario(executor: Executor, key: StoreKey) -> None:
@@ -115,7 +115,7 @@ def test_a_final_step_waits_for_news_of_the_intent(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_a_deletion_spares_a_successor_of_the_same_name(shop: Shop) -> None:
+def test_a_deletion_keeps_a_successor_of_the_same_name(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         await do(executor, key, Apply(service(), *WHY))
         with pytest.raises(StaleSnapshotError):
@@ -125,7 +125,7 @@ def test_a_deletion_spares_a_successor_of_the_same_name(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_a_deletion_of_what_is_gone_is_done(shop: Shop) -> None:
+def test_a_deletion_of_a_missing_object_succeeds(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         gone = ObjectRef("v1", "Service", "never")
         assert await do(executor, key, Delete(gone, "some-uid", *WHY)) == 0
@@ -133,7 +133,7 @@ def test_a_deletion_of_what_is_gone_is_done(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_what_exists_and_is_not_ours_is_not_taken(shop: Shop) -> None:
+def test_a_foreign_object_is_not_changed(shop: Shop) -> None:
     foreign = service()
     foreign["metadata"]["labels"] = {}
     shop.kubectl.apply(foreign)
@@ -198,7 +198,7 @@ def controlled_by_somebody(shop: Shop) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("whose", ["nobody's", "another controller's", "another BookStore's"])
-def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose: str) -> None:
+def test_a_foreign_volume_with_the_name_is_not_used(shop: Shop, whose: str) -> None:
     """A StatefulSet would take it. Nor is a password made, which would not fit its data."""
     metadata: dict[str, Any] = {}
     if whose == "another controller's":
@@ -219,7 +219,7 @@ def test_a_volume_of_somebody_else_is_not_taken_with_its_name(shop: Shop, whose:
     assert shop.get("apps/v1/statefulsets", "demo-db") is None
 
 
-def test_a_volume_that_was_kept_is_taken_up_again(shop: Shop) -> None:
+def test_a_retained_volume_is_used_again(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         shop.kubectl.apply(claim(labels=OURS))
         with pytest.raises(StaleSnapshotError):
@@ -230,7 +230,7 @@ def test_a_volume_that_was_kept_is_taken_up_again(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_a_backup_volume_and_a_secret_of_somebody_else_are_not_taken(shop: Shop) -> None:
+def test_a_foreign_backup_volume_and_secret_are_not_used(shop: Shop) -> None:
     shop.kubectl.apply(claim("demo-backup"), {**SECRET, "metadata": {"name": "demo-db"}})
     owner_of_secret = Apply(SECRET, *WHY)
 
@@ -252,7 +252,7 @@ def test_a_backup_volume_and_a_secret_of_somebody_else_are_not_taken(shop: Shop)
     run(shop, scenario)
 
 
-def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None:
+def test_an_existing_own_object_means_a_stale_snapshot(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         shop.kubectl.apply(service())
         with pytest.raises(StaleSnapshotError):
@@ -262,7 +262,7 @@ def test_what_exists_and_is_ours_means_the_picture_was_stale(shop: Shop) -> None
     run(shop, scenario)
 
 
-def test_a_refusal_names_the_object_and_the_cause(shop: Shop) -> None:
+def test_a_rejection_names_the_object_and_the_cause(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         with pytest.raises(RejectedError, match=r"spec\.ports") as refused:
             await do(executor, key, Apply(service(port=70000), *WHY))
@@ -282,7 +282,7 @@ def test_actions_end_at_the_first_that_fails(shop: Shop) -> None:
     run(shop, scenario)
 
 
-def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> None:
+def test_the_generated_password_is_in_both_keys_and_created_once(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         assert await do(executor, key, NEW_PASSWORD) == 1
         with pytest.raises(StaleSnapshotError):
@@ -292,9 +292,9 @@ def test_the_generated_password_is_in_both_keys_and_made_once(shop: Shop) -> Non
     run(shop, scenario)
     secret = shop.get("v1/secrets", "demo-db")
     assert secret is not None
-    told = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
-    assert len(told["password"]) == 43
-    assert told["uri"] == f"postgresql://u:{told['password']}@demo-db/b"
+    values = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    assert len(values["password"]) == 43
+    assert values["uri"] == f"postgresql://u:{values['password']}@demo-db/b"
 
 
 def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) -> None:
@@ -322,7 +322,7 @@ def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) 
     assert shop.replicas("demo-blue") == 7
 
 
-def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
+def test_a_status_is_written_and_events_are_posted_once(shop: Shop) -> None:
     status = {"stage": "Expand", "replicas": 3}
     regarding = BOOKSTORES.ref("demo")
 
@@ -331,7 +331,7 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
         assert await do(executor, key, write) == 1
         assert await do(executor, key, write) == 0
         event = Event(regarding, EventType.WARNING, "Testing", "x" * 2000)
-        for _ in range(2):  # a restarted operator has forgotten that it has told it
+        for _ in range(2):  # a restarted operator does not know that it has posted it
             await Recorder(executor.api, executor.cache).post(event, key)
 
     run(shop, scenario)
@@ -345,7 +345,7 @@ def test_a_status_is_written_and_events_are_told_once(shop: Shop) -> None:
     assert "Testing" in shop.kubectl("describe", "bookstore", "demo")
 
 
-def test_a_list_heals_what_a_watch_has_missed(shop: Shop) -> None:
+def test_a_relist_repairs_what_a_watch_has_missed(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         await do(executor, key, Apply(service(), *WHY))
         shop.kubectl("delete", "service", "demo")

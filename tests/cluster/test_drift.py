@@ -133,7 +133,7 @@ def _fresh(found: dict[str, Any]) -> bool:
     return not found["metadata"].get("deletionTimestamp")
 
 
-def test_a_job_that_is_deleted_in_the_middle_is_run_again(operated: Shop) -> None:
+def test_a_job_deleted_while_it_runs_is_recreated(operated: Shop) -> None:
     operated.apply(replicas=1)
     operated.ready()
     operated.apply(replicas=1, image=image("2-job-slow"))
@@ -146,7 +146,7 @@ def test_a_job_that_is_deleted_in_the_middle_is_run_again(operated: Shop) -> Non
     assert len(operated.list("bookstorereleases")) == 2
 
 
-def test_what_others_own_is_left_alone(operated: Shop) -> None:
+def test_fields_of_others_are_not_changed(operated: Shop) -> None:
     """The autoscaler's replicas; labels, annotations and fields of other managers."""
     operated.apply(**AUTOSCALED)
     operated.ready()
@@ -158,7 +158,7 @@ def test_what_others_own_is_left_alone(operated: Shop) -> None:
     wait_for(
         lambda: ((operated.store() or {}).get("status") or {}).get("readyReplicas") == 3,
         20,
-        "the third Pod to be told of",
+        "the third Pod to be reported",
     )
     assert operated.replicas("demo-blue") == 3
 

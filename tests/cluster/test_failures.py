@@ -1,8 +1,8 @@
-"""Every failure on a real control plane: told, harmless to what serves, no hot loop, and passing.
+"""Every failure on a real control plane: reported, harmless to serving, quiet, and recovered from.
 
-What the kubelet would report is played by kwok or by a hand that patches the Pods' status; the
-scheduler, quotas, admission, foreign objects, Jobs and the autoscaler are real. The same table in
-memory, with more of what can be said, is in tests/operator/test_failures.py.
+Statuses that the kubelet would report are simulated by kwok or patched by the test; the scheduler,
+quotas, admission, foreign objects, Jobs and the autoscaler are real. More failures are simulated in
+memory, in tests/operator/test_failures.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WRITTEN = (
     *("bookstorereleases", "apps/v1/deployments", "apps/v1/statefulsets", "batch/v1/jobs"),
     *("v1/services", "autoscaling/v2/horizontalpodautoscalers", "events.k8s.io/v1/events"),
 )
-TOLD_SECONDS = 30
+REPORT_SECONDS = 30
 QUIET_SECONDS = 2
 AT_ONCE = 12
 PATIENT = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 600}
@@ -58,7 +58,7 @@ class Case:
     reason: str
     words: tuple[str, ...]
     """In the condition and in the event: the object, the cause, what to do."""
-    mend: Callable[[Shop, str], object]
+    fix: Callable[[Shop, str], object]
     tag: str = "2"
     spec: dict[str, Any] = field(default_factory=dict)
     before: Callable[[Shop, str], object] = lambda _shop, _name: None
@@ -83,7 +83,7 @@ def pods(shop: Shop, selector: str, count: int = 1) -> list[dict[str, Any]]:
         ]
         return alive if len(alive) >= count else None
 
-    return wait_for(found, TOLD_SECONDS, f"{count} Pods {selector}")
+    return wait_for(found, REPORT_SECONDS, f"{count} Pods {selector}")
 
 
 def patch_status(shop: Shop, kind: str, name: str, status: dict[str, Any]) -> None:
@@ -125,16 +125,16 @@ def pods_get_ready(shop: Shop, name: str) -> None:
 
 
 def migration_says(**result: Any) -> Callable[[Shop, str], None]:
-    """The migration's Pod ends and says this."""
+    """Return a function that ends the migration's Pod with this result."""
 
     def end(shop: Shop, name: str) -> None:
-        said = {**MIGRATED, **result}
-        good = said["code"] == "migrated"
+        message = {**MIGRATED, **result}
+        good = message["code"] == "migrated"
         for pod in pods(shop, f"bookstore.dev/release={name}-r2"):
             ended = {
                 "exitCode": 0 if good else 1,
                 "reason": "Completed" if good else "Error",
-                "message": json.dumps(said),
+                "message": json.dumps(message),
                 "startedAt": now(),
                 "finishedAt": now(),
             }
@@ -158,7 +158,7 @@ def migration_gets_through(shop: Shop, name: str) -> None:
             migration_says()(shop, name)
         return False
 
-    wait_for(is_through, 2 * TOLD_SECONDS, f"the migration of {name}")
+    wait_for(is_through, 2 * REPORT_SECONDS, f"the migration of {name}")
 
 
 def migration(code: str, message: str, reason: str, *words: str) -> Case:
@@ -166,7 +166,7 @@ def migration(code: str, message: str, reason: str, *words: str) -> Case:
     return Case(
         reason,
         (*words, "-r2-expand failed", "Retrying in "),
-        mend=migration_gets_through,
+        fix=migration_gets_through,
         tag="2-job-hang",
         spec={"migration": {"attempts": 9}},
         after=migration_says(code=code, message=message),
@@ -219,7 +219,7 @@ def policy_name(shop: Shop, name: str) -> str:
 
 
 def admission_policy(shop: Shop, name: str) -> None:
-    """Have the API server refuse the green Deployment of this BookStore."""
+    """Have the API server reject the green Deployment of this BookStore."""
     policy = policy_name(shop, name)
     head = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": policy}}
     rule = {
@@ -248,7 +248,7 @@ def admission_policy(shop: Shop, name: str) -> None:
             "spec": {"policyName": policy, "validationActions": ["Deny"]},
         },
     )
-    wait_for(lambda: _denied(shop, name), TOLD_SECONDS, "the policy to hold")
+    wait_for(lambda: _denied(shop, name), REPORT_SECONDS, "the policy to hold")
 
 
 def _denied(shop: Shop, name: str) -> bool:
@@ -277,7 +277,7 @@ CASES = {
             "Its image pull secret registry does not exist",
             "spec.image",
         ),
-        mend=pods_get_ready,
+        fix=pods_get_ready,
         tag="2-pod-unpullable",
         spec={"imagePullSecrets": [{"name": "registry"}]},
     ),
@@ -289,7 +289,7 @@ CASES = {
             "Its image pull secret opaque is of type Opaque",
             "spec.imagePullSecrets",
         ),
-        mend=migration_says(),
+        fix=migration_says(),
         tag="2-job-unpullable",
         spec={"imagePullSecrets": [{"name": "opaque"}]},
         before=opaque_secret,
@@ -297,20 +297,20 @@ CASES = {
     "never-ready": Case(
         "Starting",
         ("Deployment {name}-green", "is running but not ready", "curl localhost:8001/readyz"),
-        mend=pods_get_ready,
+        fix=pods_get_ready,
         tag="2-pod-unready",
         loud=False,
     ),
     "crashing": Case(
         "PodCrashing",
         ("Container api of Pod {name}-green", "exit code 1", "kubectl logs"),
-        mend=pods_get_ready,
+        fix=pods_get_ready,
         tag="2-pod-crash",
     ),
     "unschedulable": Case(
         "PodUnschedulable",
         ("Pod {name}-r2-expand", "can't be scheduled", "spec.scheduling"),
-        mend=label_node,
+        fix=label_node,
     ),
     "migration-fails": migration(
         "failed", "No such column.", "MigrationRetry", "{name}", "No such column."
@@ -318,7 +318,7 @@ CASES = {
     "migration-hangs": Case(
         "MigrationRetry",
         ("Job {name}-r2-expand", "did not complete within 4 s", "spec.migration.timeoutSeconds"),
-        mend=migration_gets_through,
+        fix=migration_gets_through,
         tag="2-job-hang",
         spec={"migration": {"attempts": 9, "timeoutSeconds": 4}},
     ),
@@ -333,29 +333,29 @@ CASES = {
         "NameConflict",
         ("Deployment named {name}-green", "does not belong", "Rename or delete it"),
         before=foreign_deployment,
-        mend=lambda shop, name: shop.kubectl("delete", "deployment", f"{name}-green"),
+        fix=lambda shop, name: shop.kubectl("delete", "deployment", f"{name}-green"),
     ),
     "admission": Case(
         "ApplyRejected",
         ("Deployment {name}-green", "nothing green on Mondays", "Fix the cause"),
         before=admission_policy,
-        mend=no_admission_policy,
+        fix=no_admission_policy,
     ),
 }
 
 
-def test_every_failed_release_is_told_hurts_nobody_and_passes(shared: Shop) -> None:
+def test_every_failed_release_is_reported_harms_nothing_and_recovers(shared: Shop) -> None:
     """All at once, each in a BookStore of its own: most of the time is spent waiting."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
         playing = {key: pool.submit(play, shared, key) for key in CASES}
-    wrong = {key: error for key, told in playing.items() if (error := told.exception())}
+    wrong = {key: error for key, future in playing.items() if (error := future.exception())}
     for error in wrong.values():
         traceback.print_exception(error)
     assert not wrong, "\n\n".join(f"{key}: {error}" for key, error in wrong.items())
 
 
 def play(shared: Shop, key: str) -> None:
-    """Let a release fail and see what is said, done and left alone; then mend it."""
+    """Make a release fail, check its report and that serving is not changed; then fix it."""
     case, name = CASES[key], f"s-{key}"
     spec = {"replicas": 2, "rollout": PATIENT, **case.spec}
     if key == "unschedulable":
@@ -366,29 +366,29 @@ def play(shared: Shop, key: str) -> None:
     serves = what_serves(shared, name)
     shared.apply(name, **spec, image=image(case.tag))
     case.after(shared, name)
-    told(shared, name, case)
+    assert_condition(shared, name, case)
     assert what_serves(shared, name) == serves
     assert_quiet(shared, name)
-    case.mend(shared, name)
+    case.fix(shared, name)
     shared.ready(name, image=image(case.tag))
     assert condition(shared.store(name), "Stalled")["status"] == "False"
     shared.kubectl("delete", "bookstore", name, "--wait=false")
 
 
-def told(shop: Shop, name: str, case: Case) -> None:
-    """Wait until condition and event say the object, the cause and what to do."""
-    words = [each.format(name=name) for each in case.words]
+def assert_condition(shop: Shop, name: str, case: Case) -> None:
+    """Wait until condition and event name the object, the cause and what to do."""
+    words = [text.format(name=name) for text in case.words]
     last: dict[str, Any] = {}
 
-    def is_told() -> bool:
+    def is_reported() -> bool:
         last.update(condition(shop.store(name), case.condition))
-        return last.get("reason") == case.reason and all(each in last["message"] for each in words)
+        return last.get("reason") == case.reason and all(text in last["message"] for text in words)
 
     try:
-        wait_for(is_told, TOLD_SECONDS, f"{case.reason} to be told")
+        wait_for(is_reported, REPORT_SECONDS, f"{case.reason} to be reported")
     except AssertionError:
-        seen = f"{last.get('reason')}: {last.get('message')}"
-        raise AssertionError(f"{seen}, not {case.reason} {words}") from None
+        actual = f"{last.get('reason')}: {last.get('message')}"
+        raise AssertionError(f"{actual}, not {case.reason} {words}") from None
     print(f"{name}: {last['type']} {last['status']} {last['reason']}: {last['message']}")
     if case.loud:
         wait_for(lambda: _event(shop, name, case.reason, words), 5, "a Warning event")
@@ -397,11 +397,11 @@ def told(shop: Shop, name: str, case: Case) -> None:
 def _event(shop: Shop, name: str, reason: str, words: list[str]) -> bool:
     events = shop.list("events.k8s.io/v1/events", f"bookstore.dev/store={name}")
     mine = [e for e in events if e["type"] == "Warning" and e["reason"] == reason]
-    return any(all(each in event["note"] for each in words) for event in mine)
+    return any(all(text in event["note"] for text in words) for event in mine)
 
 
 def what_serves(shop: Shop, name: str) -> Any:
-    """What makes the serving color serve."""
+    """Return the specs of the Service and the active Deployment, and its ready replicas."""
     service = shop.get("v1/services", name)
     blue = shop.get("apps/v1/deployments", f"{name}-blue")
     assert service is not None
@@ -411,19 +411,19 @@ def what_serves(shop: Shop, name: str) -> Any:
 
 
 def assert_quiet(shop: Shop, name: str) -> None:
-    """Nothing is written while nothing changes, and what is tried again is tried seldom.
+    """Wait for a time without writes and with few retries.
 
-    Controllers may have something left to do; a hot loop would never be quiet.
+    Controllers may still have work to do; a hot loop would never be quiet.
     """
 
     def quiet() -> bool:
-        before, tries = versions(shop, name), tried_again(shop, name)
+        before, tries = versions(shop, name), retries(shop, name)
         pass_time(shop)
-        seldom = tried_again(shop, name) - tries <= QUIET_SECONDS
+        seldom = retries(shop, name) - tries <= QUIET_SECONDS
         return seldom and versions(shop, name) == before
 
-    # With all cases at once, controllers and what is tried again (from 10 s on) take their time.
-    wait_for(quiet, TOLD_SECONDS, f"{QUIET_SECONDS} s without a write for {name}")
+    # With all cases at once, controllers and retries (after 10 s and more) take their time.
+    wait_for(quiet, REPORT_SECONDS, f"{QUIET_SECONDS} s without a write for {name}")
 
 
 def pass_time(shop: Shop) -> None:
@@ -433,14 +433,14 @@ def pass_time(shop: Shop) -> None:
     shop.cluster.plane.client().get(path + query)
 
 
-def tried_again(shop: Shop, name: str) -> int:
-    """How often the operator failed at something of this BookStore."""
+def retries(shop: Shop, name: str) -> int:
+    """Return how often the operator logged a retry for this BookStore."""
     key = f"{shop.namespace}/{name}"
     return sum(line.get("store") == key for line in shop.operator.logged("Retrying in"))
 
 
 def versions(shop: Shop, name: str) -> dict[str, str]:
-    """What every write would change."""
+    """Return the resourceVersions of a BookStore's objects by uid: every write changes one."""
     store = shop.store(name)
     assert store is not None
     found = [each for kind in WRITTEN for each in shop.list(kind, f"bookstore.dev/store={name}")]
@@ -449,7 +449,7 @@ def versions(shop: Shop, name: str) -> dict[str, str]:
     }
 
 
-def test_a_quota_for_pods_is_told_of_jobs_and_deployments(operated: Shop) -> None:
+def test_a_quota_for_pods_is_reported_for_jobs_and_deployments(operated: Shop) -> None:
     """Three Pods serve. A fourth may not be, then one more than that."""
     operated.apply(rollout=PATIENT)
     operated.ready()
@@ -463,10 +463,10 @@ def test_a_quota_for_pods_is_told_of_jobs_and_deployments(operated: Shop) -> Non
         quota(operated, pods_allowed)
         serves = what_serves(operated, "demo")
         operated.apply(rollout=PATIENT, image=image("2"))
-        told(operated, "demo", Case("PodCreationForbidden", words, mend=no_quota))
+        assert_condition(operated, "demo", Case("PodCreationForbidden", words, fix=delete_quota))
         assert what_serves(operated, "demo") == serves
         assert_quiet(operated, "demo")
-    no_quota(operated)
+    delete_quota(operated)
     operated.ready(image=image("2"))
 
 
@@ -480,14 +480,14 @@ def quota(shop: Shop, pods_allowed: str) -> None:
         found = json.loads(shop.kubectl("get", "quota", "few", "-o", "json"))
         return bool(found.get("status", {}).get("hard", {}).get("pods") == pods_allowed)
 
-    wait_for(counts, TOLD_SECONDS, "the quota to hold")
+    wait_for(counts, REPORT_SECONDS, "the quota to hold")
 
 
-def no_quota(shop: Shop, _name: str = "") -> None:
+def delete_quota(shop: Shop, _name: str = "") -> None:
     shop.kubectl("delete", "quota", "few")
 
 
-def test_a_backup_schedule_that_stopped_is_told(shared: Shop) -> None:
+def test_a_backup_schedule_that_stopped_is_reported(shared: Shop) -> None:
     """The CronJob's status is that of one whose controller has been away for a year."""
     name = "s-overdue"
     shared.apply(name, backup={"schedule": "0 3 1 1 *"})
@@ -495,16 +495,18 @@ def test_a_backup_schedule_that_stopped_is_told(shared: Shop) -> None:
     backup = f"{name}-backup"
     patch_status(shared, "cronjob", backup, {"lastSuccessfulTime": "2024-02-01T03:00:00Z"})
     words = ("succeeded at 2024-02-01 03:00 UTC", "due at 2025-01-01 03:00 UTC", backup)
-    told(shared, name, Case("BackupOverdue", words, mend=no_quota, condition="BackupHealthy"))
+    assert_condition(
+        shared, name, Case("BackupOverdue", words, fix=delete_quota, condition="BackupHealthy")
+    )
     assert condition(shared.store(name), "Ready")["status"] == "True"
     assert_quiet(shared, name)
     patch_status(shared, "cronjob", backup, {"lastSuccessfulTime": now()})
-    healthy = Case("BackedUp", (), mend=no_quota, condition="BackupHealthy", loud=False)
-    told(shared, name, healthy)
+    healthy = Case("BackedUp", (), fix=delete_quota, condition="BackupHealthy", loud=False)
+    assert_condition(shared, name, healthy)
     shared.kubectl("delete", "bookstore", name, "--wait=false")
 
 
-def test_a_volume_that_is_somebody_elses_is_left_alone_and_told(shared: Shop) -> None:
+def test_a_foreign_volume_is_not_changed_and_is_reported(shared: Shop) -> None:
     name = "s-volume"
     claim = {
         "apiVersion": "v1",
@@ -515,7 +517,7 @@ def test_a_volume_that_is_somebody_elses_is_left_alone_and_told(shared: Shop) ->
     shared.kubectl.apply(claim)
     shared.apply(name)
     words = (f"PersistentVolumeClaim named data-{name}-db-0", "does not belong", "kubectl label")
-    told(shared, name, Case("NameConflict", words, mend=no_quota))
+    assert_condition(shared, name, Case("NameConflict", words, fix=delete_quota))
     assert shared.get("apps/v1/statefulsets", f"{name}-db") is None
     assert shared.get("v1/secrets", f"{name}-db") is None, "its password would not fit the data"
     assert_quiet(shared, name)
@@ -524,7 +526,7 @@ def test_a_volume_that_is_somebody_elses_is_left_alone_and_told(shared: Shop) ->
     shared.kubectl("delete", "bookstore", name, "--wait=false")
 
 
-def test_a_missing_and_a_malformed_secret_are_told_and_noticed(shared: Shop) -> None:
+def test_a_missing_and_a_malformed_secret_are_reported_until_fixed(shared: Shop) -> None:
     name = "s-secret"
     spec = {"database": {"external": {"secretName": "books"}}, "rollout": PATIENT}
     secret(shared, "postgresql://books:secret@db/books")
@@ -534,13 +536,13 @@ def test_a_missing_and_a_malformed_secret_are_told_and_noticed(shared: Shop) -> 
     shared.kubectl("delete", "secret", "books")
     shared.apply(name, **spec, image=image("2"))
     missing = ("There is no Secret books", "Create it", "`uri`")
-    told(shared, name, Case("DatabaseSecretMissing", missing, mend=no_quota))
+    assert_condition(shared, name, Case("DatabaseSecretMissing", missing, fix=delete_quota))
     secret(shared, "mysql://books:hush-hush@db/books")
     malformed = ("In Secret books, key `uri` does not begin with postgresql://", "Correct it")
-    told(shared, name, Case("DatabaseSecretMalformed", malformed, mend=no_quota))
+    assert_condition(shared, name, Case("DatabaseSecretMalformed", malformed, fix=delete_quota))
     assert what_serves(shared, name) == serves
     assert_quiet(shared, name)
-    assert "hush" not in shared.log.read_text(), "what is in a Secret is told nowhere"
+    assert "hush" not in shared.log.read_text(), "no value of a Secret is logged"
     secret(shared, "postgresql://books:secret@db/books")
     shared.ready(name, image=image("2"))
     shared.kubectl("delete", "bookstore", name, "--wait=false")
@@ -551,16 +553,18 @@ def secret(shop: Shop, uri: str) -> None:
     shop.kubectl.apply({**manifest, "stringData": {"uri": uri}})
 
 
-def test_an_autoscaler_without_metrics_is_told_and_its_count_left_alone(shared: Shop) -> None:
+def test_an_autoscaler_without_metrics_is_reported_and_keeps_its_count(shared: Shop) -> None:
     name = "s-metrics"
     shared.apply(name, autoscaling={"minReplicas": 2, "maxReplicas": 5}, rollout=PATIENT)
     shared.ready(name)
     shared.kubectl("scale", "deployment", f"{name}-blue", "--replicas=4")
     words = ("HorizontalPodAutoscaler s-metrics", "metrics", "spec.resources.requests.cpu")
-    waiting = Case("WaitingForMetrics", (*words, "has no metrics"), mend=no_quota)
-    told(shared, name, _of_autoscaling(waiting, loud=False))  # the controller looks every 15 s
+    waiting = Case("WaitingForMetrics", (*words, "has no metrics"), fix=delete_quota)
+    assert_condition(
+        shared, name, _of_autoscaling(waiting, loud=False)
+    )  # the controller looks every 15 s
     long_ago(shared, name)
-    told(shared, name, _of_autoscaling(Case("NoMetrics", words, mend=no_quota)))
+    assert_condition(shared, name, _of_autoscaling(Case("NoMetrics", words, fix=delete_quota)))
     assert condition(shared.store(name), "Ready")["status"] == "True"
     assert shared.replicas(f"{name}-blue") == 4
     assert_quiet(shared, name)
@@ -568,7 +572,7 @@ def test_an_autoscaler_without_metrics_is_told_and_its_count_left_alone(shared: 
 
 
 def _of_autoscaling(case: Case, loud: bool = True) -> Case:
-    return Case(case.reason, case.words, case.mend, loud=loud, condition="AutoscalingHealthy")
+    return Case(case.reason, case.words, case.fix, loud=loud, condition="AutoscalingHealthy")
 
 
 def long_ago(shop: Shop, name: str) -> None:

@@ -41,7 +41,7 @@ def gaps(met: list[Seen]) -> list[float]:
 
 
 def delete_and_await(shop: Shop, plural: str, name: str, seconds: float) -> float:
-    """Delete an object; in how many seconds it was made anew."""
+    """Delete an object; return the seconds until it was recreated."""
     old = shop.get(plural, name)
     assert old is not None
     began = time.monotonic()
@@ -51,7 +51,7 @@ def delete_and_await(shop: Shop, plural: str, name: str, seconds: float) -> floa
         found = shop.get(plural, name)
         return found is not None and found["metadata"]["uid"] != old["metadata"]["uid"]
 
-    wait_for(is_new, seconds, f"{plural} {name} to be made anew")
+    wait_for(is_new, seconds, f"{plural} {name} to be recreated")
     return time.monotonic() - began
 
 
@@ -78,7 +78,7 @@ def delete_and_await(shop: Shop, plural: str, name: str, seconds: float) -> floa
     ],
     ids=["away", "busy"],
 )
-def test_what_fails_is_tried_again_ever_more_seldom(
+def test_failures_are_retried_at_growing_intervals(
     shop: Shop, proxy: Proxy, faults: list[Fault], pauses: list[float]
 ) -> None:
     listing = proxy.fail(faults[0], r"/deployments$", watch=False, times=1)
@@ -100,8 +100,8 @@ def test_what_fails_is_tried_again_ever_more_seldom(
     assert len(shop.list("bookstorereleases")) == 1
 
 
-def test_watches_that_fail_for_a_while_start_again(shop: Shop, proxy: Proxy) -> None:
-    """And what happened meanwhile is seen."""
+def test_watches_that_fail_for_a_while_restart(shop: Shop, proxy: Proxy) -> None:
+    """Changes in that time are observed, too."""
     start(shop, proxy)
     shop.apply(replicas=1)
     shop.ready()
@@ -135,15 +135,15 @@ def has_failed(rule: Rule) -> bool:
     ],
     ids=["status-410", "status-422", "error-event", "truncated-line"],
 )
-def test_a_dead_watch_ends_the_process_and_its_probe_says_so(
+def test_a_dead_watch_exits_the_process_and_the_probe_reports_it(
     shop: Shop, proxy: Proxy, fault: Fault
 ) -> None:
     operator = start(shop, proxy)
     assert probed(operator) == {"listed": True, "leading": True}
     proxy.fail(fault, SERVICES, watch=True)
     proxy.cut_watches(SERVICES)
-    told = wait_for(lambda: probed(operator).get("fatal"), 20, "the probe to say so")
-    assert "watches failed" in told
+    fatal = wait_for(lambda: probed(operator).get("fatal"), 20, "the probe to say so")
+    assert "watches failed" in fatal
     assert operator.process.wait(10) == 1
     assert operator.logged("without them the operator sees no changes")
 
@@ -153,15 +153,15 @@ def probed(operator: Operator) -> dict[str, Any]:
     port = operator.logged("Serving health probes on port")[-1]["message"].split()[-1].rstrip(".")
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5) as answer:
-            told: dict[str, Any] = json.load(answer)
-            assert "fatal" not in told
+            body: dict[str, Any] = json.load(answer)
+            assert "fatal" not in body
     except urllib.error.HTTPError as error:
-        told = json.load(error)
-    return told
+        body = json.load(error)
+    return body
 
 
 @pytest.mark.timeout(420)
-def test_faults_that_take_minutes_to_be_known(shop: Shop, proxy: Proxy) -> None:
+def test_faults_that_take_minutes_to_detect(shop: Shop, proxy: Proxy) -> None:
     """All at once: a hung write, silent watches, watches that fail for good, rights taken away."""
     plane = shop.cluster.plane
     certificate = plane.folder / "pki" / "apiserver.crt"
@@ -173,9 +173,9 @@ def test_faults_that_take_minutes_to_be_known(shop: Shop, proxy: Proxy) -> None:
         failing = elsewhere.fail(faulty.answer(500, "InternalError"), SERVICES, watch=True)
         elsewhere.cut_watches(SERVICES)
         robbed = start(shop, lawless, "robbed.log", "nowhere-else")
-        hung_write_is_given_up(shop, proxy)
+        hung_write_is_cancelled(shop, proxy)
         lawless.fail(faulty.answer(403, "Forbidden"), "/bookstores$", watch=False)
-        silent_watches_are_noticed(shop, proxy)
+        silent_watches_are_detected(shop, proxy)
         assert robbed.process.wait(20) == 1
         assert robbed.logged("may not list bookstores")
 
@@ -185,7 +185,7 @@ def test_faults_that_take_minutes_to_be_known(shop: Shop, proxy: Proxy) -> None:
         assert gaps(failing.met)[-1] > 20
 
 
-def hung_write_is_given_up(shop: Shop, proxy: Proxy) -> None:
+def hung_write_is_cancelled(shop: Shop, proxy: Proxy) -> None:
     start(shop, proxy)
     rule: Rule = proxy.fail(faulty.hang, SERVICE, method="PATCH", times=1)
     shop.apply(replicas=1)
@@ -195,7 +195,7 @@ def hung_write_is_given_up(shop: Shop, proxy: Proxy) -> None:
     assert 29 < again.at - rule.met[0].at < 45
 
 
-def silent_watches_are_noticed(shop: Shop, proxy: Proxy) -> None:
+def silent_watches_are_detected(shop: Shop, proxy: Proxy) -> None:
     """Within kopf's 70 s; a list would do it too, but not so soon."""
     proxy.freeze_watches()
     took = delete_and_await(shop, "v1/services", "demo", 90)

@@ -59,7 +59,7 @@ def settled(shop: Shop) -> dict[str, str]:
 
 
 @pytest.mark.invariant
-def test_a_settled_bookstore_gets_no_writes_nor_does_a_restart_make_any(operated: Shop) -> None:
+def test_a_settled_bookstore_gets_no_writes_also_after_a_restart(operated: Shop) -> None:
     operated.apply(replicas=2, backup={"schedule": "0 3 1 1 *"})
     operated.ready()
     at_rest = settled(operated)
@@ -78,7 +78,7 @@ def test_a_settled_bookstore_gets_no_writes_nor_does_a_restart_make_any(operated
 
 
 @pytest.mark.invariant
-def test_an_operator_killed_in_the_middle_of_a_release_goes_on_when_it_is_back(shop: Shop) -> None:
+def test_an_operator_killed_during_a_release_continues_after_its_restart(shop: Shop) -> None:
     operator = shop.start()
     shop.apply(replicas=2)
     shop.ready()
@@ -94,7 +94,7 @@ def test_an_operator_killed_in_the_middle_of_a_release_goes_on_when_it_is_back(s
 
 
 @pytest.mark.invariant
-def test_killed_at_any_moment_it_still_gets_there(shop: Shop) -> None:
+def test_an_operator_killed_at_any_time_still_completes_the_release(shop: Shop) -> None:
     """Kill it right after each of its first writes, again and again."""
     shop.apply(replicas=1)
     for kills in range(6):
@@ -113,7 +113,7 @@ def test_killed_at_any_moment_it_still_gets_there(shop: Shop) -> None:
     assert len(shop.list("batch/v1/jobs")) == 1
 
 
-def test_an_operator_that_can_no_longer_see_ends(shop: Shop) -> None:
+def test_an_operator_without_permissions_exits(shop: Shop) -> None:
     """The right to watch is taken away: a sentence and an exit code, not blindness."""
     account = {"kind": "ServiceAccount", "name": "helper", "namespace": shop.namespace}
     shop.kubectl("create", "serviceaccount", "helper")
@@ -149,7 +149,7 @@ def _role_binding(namespace: str, subject: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_quota_is_told_and_its_end_noticed(operated: Shop) -> None:
+def test_a_quota_is_reported_until_it_is_raised(operated: Shop) -> None:
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -168,7 +168,7 @@ def test_a_quota_is_told_and_its_end_noticed(operated: Shop) -> None:
     wait_for(
         lambda: "quota" in condition(operated.store(), "Ready").get("message", ""),
         30,
-        "the quota to be told in a condition",
+        "the quota to be reported in a condition",
     )
     assert condition(operated.store(), "Ready")["status"] == "False"
     events = operated.kubectl("get", "events")
@@ -177,7 +177,7 @@ def test_a_quota_is_told_and_its_end_noticed(operated: Shop) -> None:
     operated.ready()
 
 
-def test_a_foreign_object_of_our_name_is_left_alone(operated: Shop) -> None:
+def test_a_foreign_object_with_our_name_is_not_changed(operated: Shop) -> None:
     service = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -189,7 +189,7 @@ def test_a_foreign_object_of_our_name_is_left_alone(operated: Shop) -> None:
     wait_for(
         lambda: "does not belong" in condition(operated.store(), "Ready").get("message", ""),
         30,
-        "the name to be told as taken",
+        "the name conflict to be reported",
     )
     found = operated.get("v1/services", "demo")
     assert found is not None
@@ -216,7 +216,7 @@ def test_the_operators_own_pod_is_restricted(shop: Shop) -> None:
     wait_for(lambda: shop.list("v1/pods", label), 30, "the operator's Pod")
 
 
-def test_people_see_and_edit_bookstores_by_the_clusters_own_roles(shop: Shop) -> None:
+def test_users_view_and_edit_bookstores_with_the_clusters_own_roles(shop: Shop) -> None:
     shop.kubectl("create", "serviceaccount", "person")
     shop.kubectl("create", "rolebinding", "person", "--clusterrole=edit", _person(shop))
     as_person = f"--as=system:serviceaccount:{shop.namespace}:person"

@@ -1,4 +1,4 @@
-"""Cache and staff token on a real API server: what is made, who owns it, what is told of it."""
+"""Cache and staff token on a real API server: what is created, its owners, its conditions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CACHE_OBJECTS = (
     ("v1/services", "demo-cache"),
     ("networking.k8s.io/v1/networkpolicies", "demo-cache"),
 )
-TOLD_SECONDS = 30
+REPORT_SECONDS = 30
 
 
 def data(shop: Shop, name: str) -> dict[str, str]:
@@ -35,8 +35,8 @@ def left(shop: Shop) -> list[str]:
 
 
 def cache_is(shop: Shop, status: str, reason: str) -> bool:
-    told = condition(shop.store(), "CacheHealthy")
-    return (told.get("status"), told.get("reason")) == (status, reason)
+    healthy = condition(shop.store(), "CacheHealthy")
+    return (healthy.get("status"), healthy.get("reason")) == (status, reason)
 
 
 def provide(shop: Shop, name: str, **keys: str) -> None:
@@ -45,7 +45,7 @@ def provide(shop: Shop, name: str, **keys: str) -> None:
     shop.kubectl.apply({**manifest, "stringData": keys})
 
 
-def test_an_embedded_cache_lives(operated: Shop) -> None:
+def test_an_embedded_cache_is_created_and_removed(operated: Shop) -> None:
     """Made with the BookStore, resized in place, taken away with the release that needs none."""
     operated.apply(replicas=1, cache=EMBEDDED)
     operated.ready()
@@ -72,11 +72,11 @@ def test_an_embedded_cache_lives(operated: Shop) -> None:
     operated.apply(replicas=1)
     operated.ready()
     wait_for(lambda: not left(operated), 30, "the cache to go")
-    wait_for(lambda: cache_is(operated, "Unknown", "NotConfigured"), 10, "that to be told")
+    wait_for(lambda: cache_is(operated, "Unknown", "NotConfigured"), 10, "that to be reported")
     assert len(operated.list("bookstorereleases")) == 2
 
 
-def test_what_is_generated_goes_with_the_bookstore(operated: Shop) -> None:
+def test_generated_secrets_are_deleted_with_the_bookstore(operated: Shop) -> None:
     operated.apply(replicas=1, cache=EMBEDDED, deletionPolicy="Retain")
     operated.ready()
     operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
@@ -88,7 +88,7 @@ def test_what_is_generated_goes_with_the_bookstore(operated: Shop) -> None:
     wait_for(gone, 40, "all but the database's password to go")
 
 
-def test_what_is_generated_is_made_anew_when_it_is_lost(operated: Shop) -> None:
+def test_lost_generated_secrets_are_recreated(operated: Shop) -> None:
     operated.apply(replicas=1, cache=EMBEDDED)
     operated.ready()
     before = {name: data(operated, name) for name in ("demo-cache", "demo-staff")}
@@ -104,44 +104,48 @@ def test_what_is_generated_is_made_anew_when_it_is_lost(operated: Shop) -> None:
     assert len(operated.list("bookstorereleases")) == 1
 
 
-def test_a_staff_token_that_is_missing_or_too_short_is_told_and_noticed(operated: Shop) -> None:
+def test_a_missing_or_short_staff_token_is_reported_until_fixed(operated: Shop) -> None:
     operated.apply(replicas=1, staff={"secretName": "clerks"})
 
-    def told(reason: str, *words: str) -> None:
+    def assert_ready_is_false(reason: str, *words: str) -> None:
         def is_so() -> bool:
             ready = condition(operated.store(), "Ready")
-            said = ready.get("message", "")
-            return ready.get("reason") == reason and all(each in said for each in words)
+            message = ready.get("message", "")
+            return ready.get("reason") == reason and all(each in message for each in words)
 
-        wait_for(is_so, TOLD_SECONDS, f"{reason} to be told")
+        wait_for(is_so, REPORT_SECONDS, f"{reason} to be reported")
 
-    told("StaffSecretMissing", "no Secret clerks", "Create it", "`token`")
+    assert_ready_is_false("StaffSecretMissing", "no Secret clerks", "Create it", "`token`")
     assert not operated.list("batch/v1/jobs"), "nothing is migrated for it yet"
     provide(operated, "clerks", password="hush-hush")
-    told("StaffSecretIncomplete", "Secret clerks has no key `token`", "Add it")
+    assert_ready_is_false("StaffSecretIncomplete", "Secret clerks has no key `token`", "Add it")
     provide(operated, "clerks", token="hush-hush-hush")
-    told("StaffSecretMalformed", "key `token` is shorter than 32 characters", "Correct it")
-    assert "hush" not in operated.log.read_text(), "what is in a Secret is told nowhere"
+    assert_ready_is_false(
+        "StaffSecretMalformed", "key `token` is shorter than 32 characters", "Correct it"
+    )
+    assert "hush" not in operated.log.read_text(), "no value of a Secret is logged"
     provide(operated, "clerks", token=secrets.token_hex(16))
     operated.ready()
     assert operated.get("v1/secrets", "demo-staff") is None
 
 
-def test_an_external_cache_is_waited_for_and_then_not_missed(operated: Shop) -> None:
+def test_a_release_waits_for_an_external_cache_but_keeps_running_without_it(operated: Shop) -> None:
     """A release waits for its Secret; what serves goes on without it."""
     cache = {"external": {"secretName": "redis"}}
     operated.apply(replicas=1, cache=cache)
     missing = "CacheSecretMissing"
     wait_for(
-        lambda: condition(operated.store(), "Ready").get("reason") == missing, 30, "it to be told"
+        lambda: condition(operated.store(), "Ready").get("reason") == missing,
+        30,
+        "it to be reported",
     )
     provide(operated, "redis", uri="redis://:hush-hush@redis:6379/0")
     operated.ready()
-    wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 10, "that to be told")
+    wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 10, "that to be reported")
 
     operated.kubectl("delete", "secret", "redis")
     operated.apply(replicas=2, cache=cache)
-    wait_for(lambda: cache_is(operated, "False", missing), 30, "the loss to be told")
+    wait_for(lambda: cache_is(operated, "False", missing), 30, "the loss to be reported")
     operated.ready()
     provide(operated, "redis", uri="http://:hush-hush@redis:6379/0")
     wait_for(lambda: cache_is(operated, "False", "CacheSecretMalformed"), 30, "the fault")
@@ -150,7 +154,7 @@ def test_an_external_cache_is_waited_for_and_then_not_missed(operated: Shop) -> 
     wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 30, "it to pass")
 
 
-def test_who_may_scrape_is_let_in_without_a_release(operated: Shop) -> None:
+def test_scrapers_are_allowed_without_a_release(operated: Shop) -> None:
     operated.apply(replicas=1)
     operated.ready()
     monitoring = {"namespaceLabels": {"kubernetes.io/metadata.name": "monitoring"}}
@@ -173,7 +177,7 @@ def test_a_config_change_is_a_release(operated: Shop) -> None:
         lambda: operated.ready()["status"]["active"]["revision"] == 2, 60, "the second revision"
     )
     pods = operated.list("v1/pods", "bookstore.dev/revision=2,app.kubernetes.io/component=api")
-    told = {each["name"]: each["value"] for each in pods[0]["spec"]["containers"][0]["env"]}
-    assert told["BOOKSTORE_ENVIRONMENT"] == "staging"
-    assert told["BOOKSTORE_RATE_LIMIT_WRITES"] == "5/second"
+    environment = {each["name"]: each["value"] for each in pods[0]["spec"]["containers"][0]["env"]}
+    assert environment["BOOKSTORE_ENVIRONMENT"] == "staging"
+    assert environment["BOOKSTORE_RATE_LIMIT_WRITES"] == "5/second"
     assert pods[0]["spec"]["containers"][0]["image"] == image("1")

@@ -31,7 +31,7 @@ def result(shop: Shop, name: str) -> str | None:
 
 
 def color_of(shop: Shop) -> str:
-    """The active color, by what is said of it."""
+    """Return the active color, by the status."""
     store = shop.store()
     assert store is not None
     return str(store["status"]["active"]["color"])
@@ -72,7 +72,7 @@ def test_a_new_image_goes_live_through_the_idle_color(operated: Shop) -> None:
     wait_for(lambda: result(operated, "demo-r2") == "Succeeded", 30, "the release to end")
 
 
-def test_a_failed_migration_leaves_the_active_color_alone(operated: Shop) -> None:
+def test_a_failed_migration_does_not_change_the_active_color(operated: Shop) -> None:
     operated.apply(replicas=2, migration={"attempts": 1})
     operated.ready()
     before = operated.get("apps/v1/deployments", f"demo-{color_of(operated)}")
@@ -169,7 +169,7 @@ def _left(shop: Shop) -> set[str]:
     ("policy", "left"),
     [("Delete", set()), ("Retain", {"v1/persistentvolumeclaims", "v1/secrets"})],
 )
-def test_deleting_takes_or_keeps_the_data(
+def test_deletion_deletes_or_keeps_the_data(
     operated: Shop, policy: str, left: set[str], up: bool
 ) -> None:
     operated.apply(replicas=1, backup=BACKUP, deletionPolicy=policy)
@@ -180,7 +180,7 @@ def test_deleting_takes_or_keeps_the_data(
     wait_for(lambda: _left(operated) == left, 40, f"only {left or 'nothing'} to be left")
 
 
-def test_what_was_retained_is_taken_up_again(operated: Shop) -> None:
+def test_retained_data_is_used_again(operated: Shop) -> None:
     operated.apply(replicas=1, deletionPolicy="Retain")
     operated.ready()
     claim = operated.list("v1/persistentvolumeclaims")[0]

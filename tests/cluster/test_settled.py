@@ -29,13 +29,13 @@ def test_fifty_bookstores_at_rest_get_no_writes(shop: Shop, proxy: Proxy) -> Non
     shop.start(kubeconfig=kubeconfig)
     wait_for(lambda: all_ready(shop), 240, "fifty BookStores to be Ready")
     print(f"{STORES} BookStores Ready after {time.monotonic() - began:.1f} s")
-    wait_for(lambda: all_told(shop), 90, "the autoscalers' lack of metrics to be told")
+    wait_for(lambda: all_reported(shop), 90, "the autoscalers' lack of metrics to be reported")
     wait_for(lambda: proxy.quiet_for() > 5, 60, "the last write")
     written = len(proxy.writes())
     used = shop.operator.cpu_seconds()
     print(f"{written} writes, {shop.operator.memory_mib()} MiB, {used:.1f} s of CPU")
 
-    # One write in this minute would begin it anew.
+    # One write in this minute would restart it.
     wait_for(lambda: proxy.quiet_for() > REST_SECONDS, REST_SECONDS + 5, "a minute of rest")
     assert len(proxy.writes()) == written
     print(f"at rest {shop.operator.cpu_seconds() - used:.1f} s of CPU in a minute")
@@ -71,10 +71,10 @@ def all_ready(shop: Shop) -> bool:
     return len([store for store in stores if holds(store, "Ready")]) == STORES
 
 
-def all_told(shop: Shop) -> bool:
-    """An autoscaler that has no metrics for a minute is told of: that is the last to be written."""
-    told = [condition(store, "AutoscalingHealthy") for store in shop.list("bookstores", "")]
-    return all(each and each["reason"] != "WaitingForMetrics" for each in told)
+def all_reported(shop: Shop) -> bool:
+    """An autoscaler without metrics is reported after a minute: that is the last write."""
+    conditions = [condition(store, "AutoscalingHealthy") for store in shop.list("bookstores", "")]
+    return all(each and each["reason"] != "WaitingForMetrics" for each in conditions)
 
 
 def visits(proxy: Proxy, since: float) -> int:

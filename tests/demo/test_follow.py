@@ -12,14 +12,14 @@ pytestmark = pytest.mark.scenario
 
 
 def store(generation: int = 2, observed: int = 2, **conditions: str) -> dict[str, Any]:
-    """A BookStore whose conditions have these statuses."""
-    told = [
+    """Return a BookStore whose conditions have these statuses."""
+    listed = [
         {"type": kind, "status": status, "message": f"{kind} is {status}."}
         for kind, status in conditions.items()
     ]
     return {
         "metadata": {"generation": generation},
-        "status": {"observedGeneration": observed, "conditions": told},
+        "status": {"observedGeneration": observed, "conditions": listed},
     }
 
 
@@ -46,7 +46,7 @@ def test_ready_of_an_older_generation_is_not_ready() -> None:
     assert progress_of(store(Ready="True"), [release(1, "a", "Drain")], "a").ready
 
 
-def test_a_stalled_store_says_what_stalls_it() -> None:
+def test_a_stalled_store_reports_the_cause() -> None:
     progress = progress_of(store(Ready="False", Stalled="True"), [release(1, "a", "Start")], "a")
     assert progress.stalled
     assert progress.message == "Stalled is True."
@@ -61,5 +61,5 @@ def test_a_stalled_store_says_what_stalls_it() -> None:
         ("Drain", ["Expand", "Start", "Switch"]),
     ],
 )
-def test_stages_that_passed_unseen_are_shown(stage: str, shown: list[str]) -> None:
+def test_stages_that_passed_between_polls_are_shown(stage: str, shown: list[str]) -> None:
     assert stages_up_to(stage) == shown

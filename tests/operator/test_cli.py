@@ -65,7 +65,7 @@ def test_namespaces_add_up_and_all_means_all(monkeypatch: pytest.MonkeyPatch) ->
     assert options_of(monkeypatch).namespaces == ("c", "d")
 
 
-def test_without_a_cluster_it_ends_with_a_sentence() -> None:
+def test_without_a_cluster_it_exits_with_a_message() -> None:
     ended = run_cli("run", "--health-port=0", "--log-format=json", HOME="/nowhere")
     assert ended.returncode == 1
     last = json.loads(ended.stderr.splitlines()[-1])
@@ -73,7 +73,7 @@ def test_without_a_cluster_it_ends_with_a_sentence() -> None:
     assert last["level"] == "critical"
 
 
-def test_a_port_that_is_taken_ends_it_with_a_sentence(tmp_path: Path) -> None:
+def test_a_port_in_use_exits_it_with_a_message(tmp_path: Path) -> None:
     cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
     context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
     kubeconfig = tmp_path / "kubeconfig"
@@ -102,9 +102,9 @@ def test_a_port_that_is_taken_ends_it_with_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["crds", "--help"]])
 def test_help_explains(arguments: list[str]) -> None:
-    told = run_cli(*arguments)
-    assert told.returncode == 0
-    assert "usage: bookstore-operator" in told.stdout
+    run = run_cli(*arguments)
+    assert run.returncode == 0
+    assert "usage: bookstore-operator" in run.stdout
 
 
 def test_the_crds_are_printed_in_full() -> None:
@@ -117,11 +117,11 @@ def test_a_log_line_is_json_with_the_fields() -> None:
     record = logging.makeLogRecord(
         {"name": "n", "levelname": "INFO", "msg": "Hi %s", "args": ("you",), "store": "shop/demo"}
     )
-    told = json.loads(JsonFormatter().format(record))
-    assert told["message"] == "Hi you"
-    assert told["store"] == "shop/demo"
-    assert told["level"] == "info"
-    assert told["time"].endswith("Z")
+    line = json.loads(JsonFormatter().format(record))
+    assert line["message"] == "Hi you"
+    assert line["store"] == "shop/demo"
+    assert line["level"] == "info"
+    assert line["time"].endswith("Z")
     assert "shop/demo Hi you" in ConsoleFormatter().format(record)
 
 

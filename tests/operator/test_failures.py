@@ -1,4 +1,4 @@
-"""Every failure: what is said of it, that what serves is untouched, and that it passes by itself.
+"""Every failure: its message, that the active color is not touched, and that it recovers.
 
 The same failures on a real control plane are in tests/cluster/test_failures.py.
 """
@@ -44,10 +44,10 @@ NO_SPACE = 'could not extend file "base/5/1": No space left on device'
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that goes wrong, and what is to be seen of it."""
+    """A failure, its fix, and the condition that reports it."""
 
     break_it: Callable[[World], object]
-    mend_it: Callable[[World], object]
+    fix_it: Callable[[World], object]
     reason: str
     words: tuple[str, ...]
     """In the message: the object, the cause, what to do."""
@@ -55,13 +55,13 @@ class Failure:
     condition: str = "Ready"
     spec: dict[str, Any] = field(default_factory=dict)
     releases: bool = True
-    """It hits a release of api:2; else what serves already."""
+    """It affects a release of api:2; else the active release."""
     loud: bool = True
     """A Warning event is posted."""
     serving: bool = True
     """The active color's Pods are fine."""
     writes: int = 0
-    """How many writes an hour of it may cost."""
+    """The maximum number of writes in an hour of it."""
 
 
 def pod(waiting: dict[str, Any] | None = None, **container: Any) -> dict[str, Any]:
@@ -138,8 +138,8 @@ def backs_up_again(world: World) -> None:
 
 
 def migration_says(code: str, message: str = "It went wrong.") -> Callable[[World], object]:
-    told = {"command": "migrate", "code": code, "message": message}
-    return lambda world: setattr(world, "migration", lambda _job: told)
+    result = {"command": "migrate", "code": code, "message": message}
+    return lambda world: setattr(world, "migration", lambda _job: result)
 
 
 def migration_works(world: World) -> None:
@@ -170,14 +170,23 @@ def refuses_no_more(world: World) -> None:
 
 def without_metrics(world: World) -> None:
     cause = "the server could not find the requested resource (get pods.metrics.k8s.io)"
-    found = {"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric"}
-    told = {**found, "message": cause, "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    world.get("HorizontalPodAutoscaler", "demo")["status"] = {"conditions": [told]}
+    inactive = {
+        "type": "ScalingActive",
+        "status": "False",
+        "reason": "FailedGetResourceMetric",
+        "message": cause,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    world.get("HorizontalPodAutoscaler", "demo")["status"] = {"conditions": [inactive]}
 
 
 def with_metrics(world: World) -> None:
-    told = {"type": "ScalingActive", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
-    world.get("HorizontalPodAutoscaler", "demo")["status"] = {"conditions": [told]}
+    active = {
+        "type": "ScalingActive",
+        "status": "True",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    world.get("HorizontalPodAutoscaler", "demo")["status"] = {"conditions": [active]}
 
 
 def refused_job(world: World) -> None:
@@ -549,15 +558,15 @@ FAILURES = {
 }
 
 
-def told(world: World, failure: Failure) -> bool:
-    """Whether the condition says the reason, the object, the cause and what to do."""
+def reports(world: World, failure: Failure) -> bool:
+    """Whether the condition has the reason, the object, the cause and what to do."""
     if world.condition(failure.condition) != (failure.ready, failure.reason):
         return False
     return all(words in world.message(failure.condition) for words in failure.words)
 
 
-def promise(world: World) -> dict[str, Any]:
-    """What makes the serving color serve."""
+def serving_specs(world: World) -> dict[str, Any]:
+    """Return the specs of the active Deployment and of the Service."""
     blue = world.get("Deployment", "demo-blue")
     service = world.get("Service", "demo")
     return copy.deepcopy({"service": service["spec"], "blue": blue["spec"]})
@@ -571,21 +580,21 @@ def ready(spec: dict[str, Any]) -> World:
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failure_is_told_hurts_nobody_and_passes(name: str) -> None:
+def test_a_failure_is_reported_harms_nothing_and_recovers(name: str) -> None:
     failure = FAILURES[name]
     world = ready({"rollout": {"progressDeadlineSeconds": 86400}, **failure.spec})
-    serves = promise(world)
+    serving = serving_specs(world)
     world.events.clear()
     failure.break_it(world)
     if failure.releases:
         world.change(image="api:2")
     try:
-        world.run_until(lambda w: told(w, failure), rounds=100)
+        world.run_until(lambda w: reports(w, failure), rounds=100)
     except AssertionError:
         pytest.fail(f"{world.condition(failure.condition)} {world.message(failure.condition)}")
 
     assert warned(world.events, failure) is failure.loud, world.events
-    assert promise(world) == serves
+    assert serving_specs(world) == serving
     if failure.serving:
         assert world.condition("Available") == ("True", "Serving")
     if failure.condition == "CacheHealthy":
@@ -594,9 +603,9 @@ def test_a_failure_is_told_hurts_nobody_and_passes(name: str) -> None:
     costs = an_hour_of(world)
     assert len(costs) <= failure.writes, [action.message for action in costs]
     assert not [action for action in costs if isinstance(action, Scale)]
-    assert promise(world) == serves
+    assert serving_specs(world) == serving
 
-    failure.mend_it(world)
+    failure.fix_it(world)
     world.settle(100)
     assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("Stalled")[0] == "False"
@@ -604,22 +613,22 @@ def test_a_failure_is_told_hurts_nobody_and_passes(name: str) -> None:
 
 
 def warned(events: list[Event], failure: Failure) -> bool:
-    """Whether a Warning says the reason, the object, the cause and what to do."""
+    """Whether a Warning event has the reason, the object, the cause and what to do."""
     loud = [e for e in events if e.type is EventType.WARNING and e.reason == failure.reason]
     return any(all(words in event.message for words in failure.words) for event in loud)
 
 
 def an_hour_of(world: World) -> list[Action]:
-    """Visit as often as the operator would for an hour; returns what was written."""
+    """Reconcile as often as the operator would in an hour; returns the executed actions."""
     while world.reconcile().actions or world.tick():
-        pass  # what breaking it has brought about
+        pass  # the direct consequences of the failure
     done, end, visits = len(world.done), world.now.timestamp() + 3600, 0
     while world.now.timestamp() < end:
         plan = world.reconcile()
         changed = world.tick()
         visits += 1
         if plan.requeue_after is None and not plan.actions and not changed:
-            break  # nothing but news from the cluster brings the operator back
+            break  # only an event would start another visit
         if not plan.actions and not changed and plan.requeue_after:
             if (world.now + plan.requeue_after).timestamp() > end:
                 break
@@ -628,7 +637,7 @@ def an_hour_of(world: World) -> list[Action]:
     return world.done[done:]
 
 
-def test_a_failure_of_the_first_release_passes_too() -> None:
+def test_a_first_release_recovers_from_a_failure() -> None:
     world = World(ailing={"Deployment/api:1": CRASHING})
     world.run_until(lambda w: w.condition("Ready") == ("False", "PodCrashing"))
     world.wait(700)
@@ -640,7 +649,7 @@ def test_a_failure_of_the_first_release_passes_too() -> None:
     assert world.condition("Ready") == ("True", "Serving")
 
 
-def test_a_release_that_fails_says_what_was_the_matter_and_ends_what_it_started() -> None:
+def test_a_failed_release_reports_the_cause_and_removes_its_pods() -> None:
     world = ready({})
     world.ailing["Deployment/api:2"] = UNPULLABLE
     world.change(image="api:2")
@@ -667,7 +676,7 @@ def test_a_release_that_fails_says_what_was_the_matter_and_ends_what_it_started(
         ),
     ],
 )
-def test_what_alternates_is_told_in_the_same_words(
+def test_alternating_states_have_the_same_message(
     one: dict[str, Any], other: dict[str, Any]
 ) -> None:
     world = ready({})
@@ -689,15 +698,15 @@ def test_what_alternates_is_told_in_the_same_words(
     assert world.done[done:] == []
 
 
-def test_an_event_is_told_again_only_when_the_problem_is_another() -> None:
+def test_a_second_event_is_posted_only_for_another_problem() -> None:
     world = ready({})
     world.change(image="api:2")
     world.ailing["Deployment/api:2"] = UNPULLABLE
     world.run_until(lambda w: w.condition("Ready") == ("False", "ImagePullFailed"))
     world.ailing["Deployment/api:2"] = CRASHING
     world.run_until(lambda w: w.condition("Ready") == ("False", "PodCrashing"))
-    told = [e.reason for e in world.events if e.type is EventType.WARNING]
-    assert told == ["ImagePullFailed", "PodCrashing"]
+    reasons = [e.reason for e in world.events if e.type is EventType.WARNING]
+    assert reasons == ["ImagePullFailed", "PodCrashing"]
 
 
 def test_metrics_may_take_a_minute() -> None:
@@ -725,7 +734,7 @@ def test_an_autoscaler_with_metrics_is_healthy() -> None:
     assert world.condition("AutoscalingHealthy") == ("True", "MetricsKnown")
 
 
-def test_what_is_odd_is_looked_at_ever_more_seldom() -> None:
+def test_unexplained_objects_are_read_at_growing_intervals() -> None:
     world = ready({})
     refused_job(world)
     world.change(image="api:2")
@@ -741,7 +750,7 @@ def test_what_is_odd_is_looked_at_ever_more_seldom() -> None:
     assert waits[-1] == 60
 
 
-def test_a_refused_write_is_tried_ever_more_seldom() -> None:
+def test_a_rejected_write_is_retried_at_growing_intervals() -> None:
     backoff = Backoff()
     delays = [backoff.delay(failures, lambda: 0.0) for failures in range(1, 12)]
     assert delays == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
@@ -782,11 +791,11 @@ def test_events_do_not_make_a_failing_bookstore_spin() -> None:
         ("", ""),
     ],
 )
-def test_the_line_that_says_most_is_told(message: str, words: str) -> None:
+def test_the_summary_is_the_most_relevant_line(message: str, words: str) -> None:
     assert termination_summary(message) == words
 
 
-def test_a_full_volume_is_known_by_its_error() -> None:
+def test_a_full_volume_is_recognized_by_its_error() -> None:
     assert volume_full(NO_SPACE)
     assert volume_full("database or disk is full")
     assert not volume_full("no such table")
@@ -803,14 +812,14 @@ def test_a_full_volume_is_known_by_its_error() -> None:
         ({"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "e30="}}, None),
     ],
 )
-def test_why_nothing_is_pulled_with_a_secret(
+def test_invalid_image_pull_secrets_have_a_reason(
     secret: dict[str, Any] | None, fault: str | None
 ) -> None:
     found = pull_secrets.invalid_reason(secret)
     assert (found is None) if fault is None else (found or "").startswith(fault)
 
 
-def test_pull_secrets_are_looked_at_only_where_an_image_can_not_be_pulled() -> None:
+def test_pull_secrets_are_read_only_if_an_image_can_not_be_pulled() -> None:
     world = ready({"imagePullSecrets": [{"name": "registry"}]})
     lacks_pull_secrets(world)
     assert world.snapshot().pull_secrets == {}
@@ -836,7 +845,9 @@ def test_pull_secrets_are_looked_at_only_where_an_image_can_not_be_pulled() -> N
         (b"\xff\xfe", "is not text"),
     ],
 )
-def test_what_is_wrong_with_a_uri_is_told_without_it(uri: bytes, fault: str | None) -> None:
+def test_an_invalid_database_uri_has_a_reason_without_its_value(
+    uri: bytes, fault: str | None
+) -> None:
     found = invalid_reason(base64.b64encode(uri).decode(), Content.DATABASE_URI)
     assert (fault in found) if fault and found else (found is fault)
     assert "ss:w" not in (found or "")
@@ -857,9 +868,7 @@ def test_what_is_wrong_with_a_uri_is_told_without_it(uri: bytes, fault: str | No
         (b"\xff\xfe", "is not text"),
     ],
 )
-def test_what_is_wrong_with_a_uri_of_redis_is_told_without_it(
-    uri: bytes, fault: str | None
-) -> None:
+def test_an_invalid_redis_uri_has_a_reason_without_its_value(uri: bytes, fault: str | None) -> None:
     found = invalid_reason(base64.b64encode(uri).decode(), Content.REDIS_URI)
     assert (fault in found) if fault and found else (found is fault)
     assert "secret" not in (found or "")
@@ -878,15 +887,15 @@ def test_what_is_wrong_with_a_uri_of_redis_is_told_without_it(
         (b"\xff" * 40, "is not text"),
     ],
 )
-def test_what_is_wrong_with_a_staff_token_is_told_without_it(
+def test_an_invalid_staff_token_has_a_reason_without_its_value(
     token: bytes, fault: str | None
 ) -> None:
     found = invalid_reason(base64.b64encode(token).decode(), Content.STAFF_TOKEN)
     assert (fault in found) if fault and found else (found is fault)
 
 
-def test_one_secret_may_serve_for_several_things() -> None:
-    """Its keys are judged by what each is for, those that nobody uses not at all."""
+def test_components_may_share_a_secret() -> None:
+    """Each key is validated by its use; unused keys are not validated."""
     both = {
         "database": {"external": {"secretName": "all", "key": "database"}},
         "cache": {"external": {"secretName": "all", "key": "redis"}},
@@ -902,8 +911,8 @@ def test_one_secret_may_serve_for_several_things() -> None:
     }
 
 
-def test_statuses_alone_are_written_of_a_failure() -> None:
-    """While a release waits for its Pods nothing but what is said of it is written."""
+def test_a_failure_causes_only_status_writes() -> None:
+    """While a release waits for its Pods, only its status and the BookStore's are written."""
     world = ready({"rollout": {"progressDeadlineSeconds": 86400}})
     world.ailing["Deployment/api:2"] = CREATING
     world.change(image="api:2")
@@ -915,7 +924,7 @@ def test_statuses_alone_are_written_of_a_failure() -> None:
     assert {type(action) for action in world.done[done:]} <= {WriteStatus}
 
 
-def test_what_serves_is_put_right_before_anything_else_may_be_refused() -> None:
+def test_serving_is_repaired_before_another_write_can_be_rejected() -> None:
     world = ready({})
     world.get("Service", "demo")["spec"]["selector"] = {"app": "mine"}
     world.objects = {k: o for k, o in world.objects.items() if k.kind != "NetworkPolicy"}

@@ -166,12 +166,12 @@ def rendered(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_object_is_as_it_is_kept(name: str) -> None:
+def test_an_object_matches_its_golden_file(name: str) -> None:
     kept = (FOLDER / f"{name}.yaml").read_text("utf-8")
     assert rendered(name) == kept, "wanted? then: python -m tests.operator.test_golden"
 
 
-def test_nothing_is_kept_that_is_not_made() -> None:
+def test_every_golden_file_has_an_object() -> None:
     assert {path.stem for path in FOLDER.glob("*.yaml")} == set(CASES)
 
 
@@ -206,7 +206,7 @@ def test_every_pod_is_restricted(name: str, pod: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Write all of them anew."""
+    """Write all golden files again."""
     parser = argparse.ArgumentParser(description="Write the golden YAML of all objects.")
     parser.parse_args()
     FOLDER.mkdir(exist_ok=True)

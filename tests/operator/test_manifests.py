@@ -81,7 +81,7 @@ def test_secrets_are_read_by_name_only() -> None:
     assert SECRETS not in WATCHED
 
 
-def test_the_rest_is_as_small() -> None:
+def test_other_roles_are_as_small() -> None:
     assert dict(BOOKSTORES.subresources)["status"] == ("patch",)
     assert DEPLOYMENTS.subresources == (("scale", ("patch",)),)
     assert EVENTS.verbs == ("create", "patch")

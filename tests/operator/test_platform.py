@@ -59,7 +59,7 @@ def created(world: World) -> list[str]:
 # The cache -------------------------------------------------------------------------------------
 
 
-def test_an_embedded_cache_is_made_and_mounted() -> None:
+def test_an_embedded_cache_is_created_and_mounted() -> None:
     world = cached()
     for kind in CACHE_OBJECTS:
         assert world.has(kind, "demo-cache"), kind
@@ -74,7 +74,7 @@ def test_an_embedded_cache_is_made_and_mounted() -> None:
     assert decide(world.wait(86400).snapshot(), world.now) == Plan()
 
 
-def test_an_external_cache_is_mounted_and_nothing_is_made_for_it() -> None:
+def test_an_external_cache_is_mounted_and_nothing_is_created_for_it() -> None:
     world = cached(EXTERNAL)
     assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
     assert "demo-cache" not in world.secrets
@@ -92,7 +92,7 @@ def test_a_migration_gets_the_database_only() -> None:
     assert [mount["name"] for mount in mounts] == ["tmp", "database"]
 
 
-def test_a_cache_that_is_down_holds_nothing_up() -> None:
+def test_a_cache_that_is_down_delays_no_release() -> None:
     world = cached()
     world.broken = {VALKEY}
     world.change(image="api:2", replicas=3)
@@ -106,7 +106,7 @@ def test_a_cache_that_is_down_holds_nothing_up() -> None:
     assert world.condition("CacheHealthy") == ("True", "CacheReady")
 
 
-def test_a_cache_that_never_came_up_holds_up_no_first_release() -> None:
+def test_a_cache_that_never_started_delays_no_first_release() -> None:
     world = World(spec={"image": "api:1", "cache": EMBEDDED}, broken={VALKEY})
     world.run_until(lambda w: w.condition("Ready") == ("True", "Serving"))
     assert world.condition("CacheHealthy") == ("Unknown", "CacheStarting")
@@ -116,7 +116,7 @@ def test_a_cache_that_never_came_up_holds_up_no_first_release() -> None:
     assert world.condition("Ready") == ("True", "Serving")
 
 
-def test_each_new_problem_of_the_cache_is_an_event_once() -> None:
+def test_each_new_problem_of_the_cache_is_one_event() -> None:
     world = cached()
     world.events.clear()
     waiting = {"reason": "ErrImagePull", "message": "no such image"}
@@ -127,12 +127,12 @@ def test_each_new_problem_of_the_cache_is_an_event_once() -> None:
     world.settle()
     world.change(replicas=3)
     world.settle()
-    told = [event.reason for event in world.events if event.message.startswith("CacheHealthy")]
-    assert told == ["CacheDown", "ImagePullFailed"]
-    assert {event.type for event in world.events if event.reason in told} == {EventType.WARNING}
+    reasons = [event.reason for event in world.events if event.message.startswith("CacheHealthy")]
+    assert reasons == ["CacheDown", "ImagePullFailed"]
+    assert {event.type for event in world.events if event.reason in reasons} == {EventType.WARNING}
 
 
-def test_what_the_cache_lacks_is_written_behind_the_release() -> None:
+def test_changes_of_the_cache_follow_those_of_the_release() -> None:
     """An action that is refused holds up those behind it."""
     plan = World(spec={"image": "api:1", "cache": EMBEDDED}).reconcile()
     names = [
@@ -166,7 +166,7 @@ def test_a_cache_that_is_added_is_a_release_that_mounts_it() -> None:
 
 
 @pytest.mark.parametrize("instead", [None, EXTERNAL])
-def test_a_cache_goes_when_nothing_that_serves_uses_it(instead: dict[str, Any] | None) -> None:
+def test_a_cache_is_deleted_when_no_serving_release_uses_it(instead: dict[str, Any] | None) -> None:
     world = cached()
     world.change(cache=instead)
     world.run_until(lambda w: w.switches == ["demo-r1", "demo-r2"])
@@ -182,7 +182,7 @@ def test_a_cache_goes_when_nothing_that_serves_uses_it(instead: dict[str, Any] |
     assert created(world).count("demo-cache") == 1, "its password had stayed"
 
 
-def test_a_cache_that_is_taken_back_before_its_release_serves_goes_at_once() -> None:
+def test_a_cache_removed_before_its_release_serves_is_deleted_at_once() -> None:
     world = World().settle()
     world.broken = {"api:1"}
     world.change(cache=EMBEDDED)
@@ -192,7 +192,7 @@ def test_a_cache_that_is_taken_back_before_its_release_serves_goes_at_once() -> 
     assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
 
 
-def test_a_lost_password_of_the_cache_is_made_anew_and_releases_nothing() -> None:
+def test_a_lost_cache_password_is_recreated_without_a_release() -> None:
     world = cached()
     del world.secrets["demo-cache"]
     world.settle()
@@ -200,7 +200,7 @@ def test_a_lost_password_of_the_cache_is_made_anew_and_releases_nothing() -> Non
     assert len(world.all("BookStoreRelease")) == 1
 
 
-def test_no_policy_for_the_cache_where_there_are_to_be_none() -> None:
+def test_disabled_network_policies_include_that_of_the_cache() -> None:
     world = cached()
     world.change(networkPolicy={"enabled": False})
     world.settle()
@@ -211,7 +211,7 @@ def test_no_policy_for_the_cache_where_there_are_to_be_none() -> None:
 # The staff token -------------------------------------------------------------------------------
 
 
-def test_a_staff_token_is_made_once() -> None:
+def test_a_staff_token_is_created_once() -> None:
     world = World().settle()
     assert world.secrets["demo-staff"] == {"token"}
     world.change(image="api:2")
@@ -219,7 +219,7 @@ def test_a_staff_token_is_made_once() -> None:
     assert created(world).count("demo-staff") == 1
 
 
-def test_a_lost_staff_token_is_made_anew_and_releases_nothing() -> None:
+def test_a_lost_staff_token_is_recreated_without_a_release() -> None:
     world = World().settle()
     del world.secrets["demo-staff"]
     world.settle()
@@ -228,7 +228,7 @@ def test_a_lost_staff_token_is_made_anew_and_releases_nothing() -> None:
     assert len(world.all("BookStoreRelease")) == 1
 
 
-def test_a_given_staff_token_is_mounted_and_none_is_made() -> None:
+def test_a_staff_token_of_the_spec_is_mounted_and_none_is_created() -> None:
     world = World(spec={"image": "api:1", "staff": {**STAFF, "key": "bearer"}})
     world.secrets["clerks"] = frozenset({"bearer"})
     world.settle()
@@ -243,7 +243,7 @@ def test_a_given_staff_token_is_mounted_and_none_is_made() -> None:
         ({"cache": EXTERNAL}, "redis", "url", "CacheSecretMissing"),
     ],
 )
-def test_a_release_waits_for_what_its_pods_mount(
+def test_a_release_waits_for_the_secrets_that_its_pods_mount(
     spec: dict[str, Any], secret: str, key: str, reason: str
 ) -> None:
     world = World(spec={"image": "api:1", **spec})
@@ -257,7 +257,7 @@ def test_a_release_waits_for_what_its_pods_mount(
     assert world.condition("Ready") == ("True", "Serving")
 
 
-def test_what_went_missing_during_the_migration_costs_the_start_no_time() -> None:
+def test_a_secret_lost_during_the_migration_costs_start_no_deadline() -> None:
     world = World(spec={"image": "api:1", "staff": STAFF})
     world.secrets["clerks"] = frozenset({"token"})
     world.settle()
@@ -294,7 +294,7 @@ def test_what_went_missing_during_the_migration_costs_the_start_no_time() -> Non
     ],
     ids=str,
 )
-def test_what_pods_are_made_of_is_released(change: dict[str, Any]) -> None:
+def test_a_change_of_the_pod_template_is_a_release(change: dict[str, Any]) -> None:
     world = World().settle()
     world.secrets |= {"clerks": frozenset({"token"}), "redis": frozenset({"url"})}
     world.change(**change)
@@ -303,7 +303,7 @@ def test_what_pods_are_made_of_is_released(change: dict[str, Any]) -> None:
     assert world.condition("Ready") == ("True", "Serving")
 
 
-def test_who_may_scrape_is_changed_in_place() -> None:
+def test_scrapers_are_changed_in_place() -> None:
     world = World().settle()
     prometheus = {"app.kubernetes.io/name": "prometheus"}
     world.change(networkPolicy={"monitoring": {"podLabels": prometheus}})
@@ -318,15 +318,15 @@ def test_who_may_scrape_is_changed_in_place() -> None:
     assert len(world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]) == 1
 
 
-def test_what_is_in_a_secret_is_no_part_of_a_release() -> None:
+def test_no_secret_value_is_in_a_release() -> None:
     world = cached(EXTERNAL)
-    told = json.dumps([each["spec"] for each in world.all("BookStoreRelease")])
+    specs = json.dumps([each["spec"] for each in world.all("BookStoreRelease")])
     world.secrets["redis"] |= {"another"}
     world.settle()
-    assert json.dumps([each["spec"] for each in world.all("BookStoreRelease")]) == told
+    assert json.dumps([each["spec"] for each in world.all("BookStoreRelease")]) == specs
 
 
-def test_a_release_of_an_operator_that_knew_none_of_it_stands() -> None:
+def test_a_release_of_an_older_operator_stays_active() -> None:
     """An update of the operator releases nothing, and puts nothing into Pods that run."""
     world = World().settle()
     release = world.get("BookStoreRelease", "demo-r1")
@@ -342,7 +342,7 @@ def test_a_release_of_an_operator_that_knew_none_of_it_stands() -> None:
     assert world.condition("Ready") == ("True", "Serving")
 
 
-def test_the_cache_in_an_intent_is_that_there_is_one() -> None:
+def test_an_intent_has_the_cache_without_its_size() -> None:
     spec = {"image": "api:1", "cache": {"embedded": {"resources": {"limits": {"memory": "1Gi"}}}}}
     assert intent_of(BookStoreSpec.model_validate(spec))["cache"] == {"embedded": {}}
 
@@ -366,7 +366,7 @@ def actions_of(world: World) -> int:
 
 
 @pytest.mark.invariant
-def test_a_kill_after_each_action_changes_nothing_of_the_end() -> None:
+def test_a_kill_after_each_action_leads_to_the_same_end() -> None:
     spec = {"image": "api:1", "cache": EMBEDDED}
     undisturbed = World(spec=spec).settle()
     undisturbed.change(image="api:2", cache=None)
@@ -390,7 +390,7 @@ def test_a_kill_after_each_action_changes_nothing_of_the_end() -> None:
         assert world.switches == ["demo-r1", "demo-r2"]
 
 
-def test_a_token_that_the_api_would_refuse_is_found_before() -> None:
+def test_a_token_that_the_api_would_reject_is_reported_before_the_release() -> None:
     world = World(spec={"image": "api:1", "staff": STAFF})
     world.secrets["clerks"] = frozenset({"token"})
     fault = f"is shorter than {SHORTEST_TOKEN} characters"

@@ -130,7 +130,7 @@ STEPS = st.one_of(
 @pytest.mark.invariant
 @settings(max_examples=scaled(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps=st.lists(STEPS, max_size=25))
-def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
+def test_every_bookstore_becomes_ready_once_all_faults_are_fixed(steps: list[Step]) -> None:
     world = World()
     for step in steps:
         step(world)  # the world holds at each switch that the new color is available
@@ -166,7 +166,7 @@ def test_all_ends_well_once_all_is_well(steps: list[Step]) -> None:
 @pytest.mark.invariant
 @settings(max_examples=scaled(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kills=st.lists(st.integers(0, 16), max_size=30))
-def test_a_release_survives_any_number_of_deaths_of_the_operator(kills: list[int]) -> None:
+def test_a_release_survives_any_number_of_restarts_of_the_operator(kills: list[int]) -> None:
     undisturbed = World(spec=copy.deepcopy(CACHED)).settle()
     undisturbed.change(image="api:2")
     undisturbed.settle()

@@ -69,7 +69,7 @@ def test_nothing_is_written_when_all_is_settled(world: World) -> None:
     assert decide(world.wait(86400).snapshot(), world.now) == Plan()
 
 
-def test_deciding_changes_nothing_of_what_it_looks_at(world: World) -> None:
+def test_decide_does_not_change_its_snapshot(world: World) -> None:
     world.change(image="api:2", replicas=3, deletionPolicy="Delete")
     for _ in range(10):
         before = world.picture()
@@ -106,7 +106,7 @@ def test_a_changed_image_is_released_through_the_idle_color(world: World) -> Non
     assert world.store["status"]["active"]["color"] == "green"
 
 
-def test_the_old_color_stays_warm_for_its_delay(world: World) -> None:
+def test_the_old_color_keeps_running_for_its_delay(world: World) -> None:
     world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300})
     world.run_until(at_stage("Drain", "demo-r2"))
     world.wait(299 - 60)
@@ -118,7 +118,7 @@ def test_the_old_color_stays_warm_for_its_delay(world: World) -> None:
 
 
 @pytest.mark.invariant
-def test_every_release_writes_its_promotion_down_before_it_switches(world: World) -> None:
+def test_every_release_records_its_promotion_before_it_switches(world: World) -> None:
     world.done.clear()
     world.change(image="api:2")
     world.settle()
@@ -139,7 +139,7 @@ def test_every_release_writes_its_promotion_down_before_it_switches(world: World
     assert switch.expected_resource_version
 
 
-def test_many_releases_alternate_colors_and_old_ones_go(world: World) -> None:
+def test_releases_alternate_colors_and_old_ones_are_deleted(world: World) -> None:
     world.change(rollout={"historyLimit": 2})
     for number in range(2, 8):
         world.change(image=f"api:{number}")
@@ -178,7 +178,7 @@ def test_a_failed_release_is_followed_by_a_new_one(world: World) -> None:
     assert world.switches == ["demo-r1", "demo-r3"]
 
 
-def test_going_back_and_forth_tries_a_failed_release_again(world: World) -> None:
+def test_reverting_and_reapplying_a_spec_retries_a_failed_release(world: World) -> None:
     world.migration = lambda _job: says("failed")
     world.change(image="api:2")
     world.settle()
@@ -193,7 +193,7 @@ def test_going_back_and_forth_tries_a_failed_release_again(world: World) -> None
     assert world.release("demo-r2-a2")["result"] == "Succeeded"
 
 
-def test_deleting_a_failed_release_tries_it_again(world: World) -> None:
+def test_deleting_a_failed_release_retries_it(world: World) -> None:
     world.migration = lambda _job: says("failed")
     world.change(image="api:2")
     world.settle()
@@ -206,7 +206,7 @@ def test_deleting_a_failed_release_tries_it_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("code", ["unreachable", "authentication-failed", "locked"])
-def test_an_unreachable_database_is_tried_until_it_answers(world: World, code: str) -> None:
+def test_an_unreachable_database_is_retried_until_it_answers(world: World, code: str) -> None:
     world.migration = lambda _job: says(code)
     world.change(image="api:2")
     begin = world.now
@@ -222,7 +222,7 @@ def test_an_unreachable_database_is_tried_until_it_answers(world: World, code: s
     assert world.release("demo-r2")["attempts"] >= 9
 
 
-def test_a_job_that_tells_nothing_but_succeeded_has_migrated(world: World) -> None:
+def test_a_successful_job_without_a_message_has_migrated(world: World) -> None:
     world.change(image="api:2")
     world.run_until(lambda w: w.has("Pod", "demo-r2-expand-x"))
     world.get("Pod", "demo-r2-expand-x")["status"] = {}
@@ -231,7 +231,7 @@ def test_a_job_that_tells_nothing_but_succeeded_has_migrated(world: World) -> No
     assert world.condition("DatabaseMigrated")[0] == TRUE
 
 
-def test_a_migration_out_of_time_says_which_field_gives_more(world: World) -> None:
+def test_a_migration_past_its_deadline_names_the_field_of_the_limit(world: World) -> None:
     world.change(image="api:2", migration={"attempts": 1, "timeoutSeconds": 5})
     world.migration = lambda _job: None
     world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
@@ -243,7 +243,7 @@ def test_a_migration_out_of_time_says_which_field_gives_more(world: World) -> No
     assert "spec.migration.timeoutSeconds" in world.message("Stalled")
 
 
-def test_a_running_migration_is_never_ended_nor_doubled(world: World) -> None:
+def test_a_running_migration_is_never_interrupted_or_doubled(world: World) -> None:
     world.migration = lambda _job: None
     world.change(image="api:2")
     world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
@@ -303,7 +303,7 @@ def test_an_unavailable_green_never_serves(world: World) -> None:
     assert world.replicas("green") == 0
 
 
-def test_a_first_release_that_is_late_is_told_and_recovers() -> None:
+def test_a_first_release_past_its_deadline_is_reported_and_recovers() -> None:
     world = World(broken={"api:1"})
     world.run_until(lambda w: w.condition("Stalled") == (TRUE, "ProgressDeadlineExceeded"))
     world.broken = set()
@@ -312,7 +312,7 @@ def test_a_first_release_that_is_late_is_told_and_recovers() -> None:
     assert world.condition("Stalled")[0] == FALSE
 
 
-def test_a_switch_looks_again_before_it_is_done(world: World) -> None:
+def test_a_switch_checks_availability_again(world: World) -> None:
     world.broken = {"api:2"}
     world.change(image="api:2")
     world.run_until(at_stage("Start", "demo-r2"))
@@ -321,7 +321,7 @@ def test_a_switch_looks_again_before_it_is_done(world: World) -> None:
     assert world.switches == ["demo-r1"]
 
 
-def test_a_superseded_release_makes_way(world: World) -> None:
+def test_a_superseded_release_is_replaced(world: World) -> None:
     world.broken = {"api:2"}
     world.change(image="api:2")
     world.run_until(at_stage("Start", "demo-r2"))
@@ -332,7 +332,7 @@ def test_a_superseded_release_makes_way(world: World) -> None:
     assert world.get("BookStoreRelease", "demo-r3")["spec"]["color"] == "green"
 
 
-def test_a_release_that_is_taken_back_leaves_what_serves(world: World) -> None:
+def test_reverting_the_spec_keeps_the_active_release(world: World) -> None:
     world.broken = {"api:2"}
     world.change(image="api:2")
     world.run_until(at_stage("Start", "demo-r2"))
@@ -343,7 +343,7 @@ def test_a_release_that_is_taken_back_leaves_what_serves(world: World) -> None:
     assert world.replicas("green") == 0
 
 
-def test_an_aborted_release_ends_and_what_serves_goes_on(world: World) -> None:
+def test_an_aborted_release_ends_and_the_active_one_keeps_serving(world: World) -> None:
     world.broken = {"api:2"}
     world.change(image="api:2")
     world.run_until(at_stage("Start", "demo-r2"))
@@ -354,7 +354,7 @@ def test_an_aborted_release_ends_and_what_serves_goes_on(world: World) -> None:
     assert world.replicas("green") == 0
 
 
-def test_a_next_release_waits_for_the_old_color_but_not_long(world: World) -> None:
+def test_the_next_release_waits_for_the_old_color_but_not_long(world: World) -> None:
     world.change(image="api:2", rollout={"scaleDownDelaySeconds": 3600})
     world.run_until(at_stage("Drain", "demo-r2"))
     begin = world.now
@@ -426,7 +426,7 @@ def test_a_pod_with_two_addresses_counts_once_and_other_services_do_not(world: W
     assert world.release("demo-r2")["servedAt"]
 
 
-def test_endpoints_that_change_after_the_switch_take_nothing_back(world: World) -> None:
+def test_endpoints_that_change_after_the_switch_revert_nothing(world: World) -> None:
     """They were the new color's alone once; Pods come and go."""
     world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300})
     world.run_until(at_stage("Drain", "demo-r2"))
@@ -438,7 +438,7 @@ def test_endpoints_that_change_after_the_switch_take_nothing_back(world: World) 
     assert world.condition("Reconciling") == (TRUE, "Draining")
 
 
-def test_a_next_release_takes_the_place_of_one_that_fell_right_after_its_switch(
+def test_the_next_release_replaces_one_that_broke_right_after_its_switch(
     world: World,
 ) -> None:
     world.endpoints_follow = False
@@ -456,7 +456,7 @@ def test_a_next_release_takes_the_place_of_one_that_fell_right_after_its_switch(
     assert world.condition("Ready") == (TRUE, "Serving")
 
 
-def test_a_release_that_falls_before_users_reach_it_is_told(world: World) -> None:
+def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -> None:
     world.endpoints_follow = False
     world.change(image="api:2")
     world.run_until(at_stage("Drain", "demo-r2"))
@@ -476,7 +476,7 @@ def test_a_release_that_falls_before_users_reach_it_is_told(world: World) -> Non
     assert world.condition("Ready") == (TRUE, "Serving")
 
 
-def test_what_pods_suffer_from_is_told(world: World) -> None:
+def test_problems_of_pods_are_reported(world: World) -> None:
     world.broken = {"api:2"}
     world.change(image="api:2")
     world.run_until(at_stage("Start", "demo-r2"))
@@ -493,7 +493,7 @@ def test_what_pods_suffer_from_is_told(world: World) -> None:
     assert "Pod demo-green-1 can't be pulled: no such image" in world.message("Ready")
 
 
-def test_a_deleted_record_of_what_serves_harms_nobody(world: World) -> None:
+def test_deleting_the_record_of_the_active_release_keeps_it_serving(world: World) -> None:
     for number in (2, 3):
         world.change(image=f"api:{number}")
         world.settle()
@@ -512,7 +512,7 @@ def test_a_deleted_record_of_what_serves_harms_nobody(world: World) -> None:
     assert world.replicas("blue") == 0
 
 
-def test_a_record_deleted_while_its_migration_runs_begins_anew() -> None:
+def test_a_release_deleted_during_its_migration_is_recreated() -> None:
     """Its Job is collected only some time later: until then the new one's name is taken."""
     world = World(migration=lambda _job: None)
     world.run_until(lambda w: w.has("Job", "demo-r1-expand"))
@@ -541,7 +541,7 @@ def test_replicas_are_scaled_in_place_and_only_by_scale(world: World) -> None:
     assert world.store["status"]["replicas"] == 5
 
 
-def test_a_release_is_as_large_as_what_serves_also_when_that_changes(world: World) -> None:
+def test_a_release_has_the_size_of_the_active_color_also_when_it_changes(world: World) -> None:
     world.change(image="api:2", replicas=3)
     world.run_until(at_stage("Start", "demo-r2"))
     world.change(replicas=7)
@@ -601,7 +601,7 @@ def test_an_autoscaler_is_lifted_off_zero_which_switches_it_off(world: World) ->
 # Database --------------------------------------------------------------------------------------
 
 
-def test_a_release_waits_for_the_database_and_says_so() -> None:
+def test_a_release_waits_for_the_database_and_reports_it() -> None:
     world = World(database_up=False)
     for _ in range(5):
         world.step()
@@ -628,7 +628,7 @@ def test_an_external_database_needs_its_secret() -> None:
     assert not world.has("NetworkPolicy", "demo-db")
 
 
-def test_a_lost_password_is_never_made_anew_over_a_volume(world: World) -> None:
+def test_a_lost_password_is_never_recreated_while_its_volume_exists(world: World) -> None:
     del world.secrets["demo-db"]
     for _ in range(5):
         world.step()
@@ -642,7 +642,7 @@ def test_a_lost_password_is_never_made_anew_over_a_volume(world: World) -> None:
     assert "demo-db" in world.secrets
 
 
-def test_a_volume_of_another_controller_is_no_reason_to_miss_a_password(world: World) -> None:
+def test_a_volume_of_another_controller_does_not_count_as_a_lost_password(world: World) -> None:
     """Then the write of the Secret is refused, since the name of the volume is taken."""
     del world.secrets["demo-db"]
     owner = {"kind": "ConfigMap", "name": "somebody", "uid": "uid", "controller": True}
@@ -686,7 +686,7 @@ def test_the_deletion_policy_can_be_changed_later(first: str, then: str) -> None
     assert bool(world.all("PersistentVolumeClaim")) is (then == "Retain")
 
 
-def test_what_is_retained_is_taken_up_by_a_bookstore_of_the_same_name(world: World) -> None:
+def test_retained_data_is_used_by_a_new_bookstore_of_the_same_name(world: World) -> None:
     secret = world.secrets["demo-db"]
     world.delete_store()
     world.create_store({"image": "api:1", "deletionPolicy": "Delete"})
@@ -697,7 +697,7 @@ def test_what_is_retained_is_taken_up_by_a_bookstore_of_the_same_name(world: Wor
     assert not world.secrets
 
 
-def test_a_bookstore_that_is_being_deleted_is_left_alone(world: World) -> None:
+def test_a_bookstore_in_deletion_is_not_changed(world: World) -> None:
     world.change(image="api:2")
     world.store["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert decide(world.snapshot(), world.now) == Plan()
@@ -727,7 +727,7 @@ def test_paused_writes_nothing_but_status(world: World) -> None:
         {"bookstore.dev/revision": "7"},
     ],
 )
-def test_a_selector_edited_by_hand_is_put_right(world: World, selector: dict[str, str]) -> None:
+def test_a_selector_edited_by_hand_is_repaired(world: World, selector: dict[str, str]) -> None:
     service = world.get("Service", "demo")
     wanted = copy.deepcopy(service["spec"]["selector"])
     service["spec"]["selector"] |= selector
@@ -737,7 +737,7 @@ def test_a_selector_edited_by_hand_is_put_right(world: World, selector: dict[str
     assert world.condition("Available") == (TRUE, "Serving")
 
 
-def test_what_serves_is_put_right_when_edited_or_deleted(world: World) -> None:
+def test_serving_objects_are_repaired_when_edited_or_deleted(world: World) -> None:
     deployment = world.get("Deployment", "demo-blue")
     deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
     world.objects = {k: o for k, o in world.objects.items() if k.kind != "NetworkPolicy"}
@@ -769,7 +769,7 @@ def test_network_policies_and_backups_come_and_go_in_place(world: World) -> None
     assert len(world.all("BookStoreRelease")) == 1
 
 
-def test_a_field_that_is_taken_away_is_taken_away_from_objects(world: World) -> None:
+def test_a_removed_field_is_removed_from_objects(world: World) -> None:
     limits = {"limits": {"memory": "2Gi", "cpu": "2"}}
     world.change(database={"embedded": {"resources": limits}})
     world.settle()
@@ -801,7 +801,7 @@ def test_backup_health_follows_the_last_backup(world: World) -> None:
     assert "demo-backup-1" in world.message("BackupHealthy")
 
 
-def test_events_tell_each_transition_once(world: World) -> None:
+def test_each_transition_is_one_event(world: World) -> None:
     reasons = [event.reason for event in world.events]
     for stage in ("Expand", "Start", "Drain"):
         assert reasons.count(f"Stage{stage}") <= 1

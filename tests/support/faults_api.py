@@ -33,7 +33,7 @@ class Age(BaseModel):
 
 
 class Unraisable:
-    """Fails when nobody can be told."""
+    """Raises in `__del__`, where no caller can catch the exception."""
 
     def __init__(self, sent: str) -> None:
         self.sent = sent

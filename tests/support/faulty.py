@@ -1,4 +1,4 @@
-"""A reverse proxy in front of an API server that answers wrongly when told to.
+"""A reverse proxy in front of an API server that injects faults.
 
 It is the operator's only way to its cluster: so it counts what the operator asks for and writes,
 and it can fail any request by verb, path and occurrence.
@@ -145,9 +145,9 @@ class Proxy:
 
     def kubeconfig(self, original: Path, target: Path) -> Path:
         """Write a kubeconfig with the same user that leads here."""
-        told = json.loads(original.read_text())
-        told["clusters"][0]["cluster"] = {"server": self.url}
-        target.write_text(json.dumps(told))
+        config = json.loads(original.read_text())
+        config["clusters"][0]["cluster"] = {"server": self.url}
+        target.write_text(json.dumps(config))
         return target
 
     def _open(self, path: str) -> list[_Stream]:

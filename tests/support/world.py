@@ -1,4 +1,4 @@
-"""A cluster in memory: it takes Plans, plays the controllers, and has a clock of its own."""
+"""An in-memory cluster: it executes Plans, simulates the controllers, and has its own clock."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ MIGRATED: Object = {
 
 
 class ConflictError(Exception):
-    """The API server refuses a write that was decided on another state."""
+    """The API server rejects a write that was decided on an outdated object."""
 
 
 @dataclass
@@ -74,22 +74,22 @@ class World:
     broken: set[str] = field(default_factory=set)
     """Images whose Pods never become available."""
     ailing: dict[str, Object] = field(default_factory=dict)
-    """What is the matter with the Pods of `Deployment/api:2`, `Job/api:2` or `StatefulSet/db`."""
+    """The status of failing Pods of `Deployment/api:2`, `Job/api:2` or `StatefulSet/db`."""
     refused: dict[str, str] = field(default_factory=dict)
-    """Why the Pods of `Deployment/api:2` are not even created."""
+    """Why the Pods of `Deployment/api:2` can't be created."""
     warned: dict[ObjectRef, str] = field(default_factory=dict)
     """Warning events about objects."""
     malformed: dict[str, dict[str, str]] = field(default_factory=dict)
-    """What is wrong with the URIs in Secrets."""
+    """Why values in Secrets are invalid: Secret → key → reason."""
     pull_secrets: dict[str, str] = field(default_factory=dict)
-    """What is wrong with Secrets that images are pulled with."""
+    """Why image pull secrets are invalid, by name."""
     rejection: Rejection | None = None
-    """The write that the API server will not have."""
+    """The write that the API server rejects."""
     database_up: bool = True
     endpoints_follow: bool = True
     """EndpointSlices are kept up to date."""
     migration: Callable[[Object], Object | None] = lambda _job: MIGRATED
-    """What a migration Job says; None while it runs."""
+    """Returns a migration Job's termination message; None while it runs."""
     switches: list[str] = field(default_factory=list)
     _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -97,7 +97,7 @@ class World:
         """Create the BookStore."""
         self.create_store(self.spec)
 
-    # What users do -------------------------------------------------------------------------
+    # Users ---------------------------------------------------------------------------------
 
     def create_store(self, spec: Object) -> None:
         store = {
@@ -109,12 +109,12 @@ class World:
         self._put(store)
 
     def change(self, **fields: Any) -> None:
-        """Change fields of the BookStore's spec; None takes one away."""
+        """Change fields of the BookStore's spec; None removes a field."""
         spec = {**self.store["spec"], **fields}
         self._put({**self.store, "spec": {k: v for k, v in spec.items() if v is not None}})
 
     def delete_store(self) -> None:
-        """Delete the BookStore, and what it owns as the garbage collector does."""
+        """Delete the BookStore and its dependents, as the garbage collector does."""
         gone = {self.objects.pop(self.key)["metadata"]["uid"]}
         while dependents := [key for key, obj in self.objects.items() if _owners(obj) & gone]:
             for key in dependents:
@@ -127,11 +127,11 @@ class World:
             self.secrets.pop(name, None)
 
     def delete_release(self, name: str) -> None:
-        """Delete a record by hand; the garbage collector takes its Jobs."""
+        """Delete a release by hand; the garbage collector deletes its Jobs."""
         del self.objects[ObjectRef(STORE_KEY.api_version, "BookStoreRelease", name)]
         self._collect()
 
-    # What is asked of it -------------------------------------------------------------------
+    # Queries -------------------------------------------------------------------------------
 
     @property
     def key(self) -> ObjectRef:
@@ -147,7 +147,7 @@ class World:
 
     @property
     def secret_owners(self) -> dict[str, set[str]]:
-        """Who owns each Secret, by what was written last."""
+        """The uids of each Secret's owners, by the last write."""
         return {
             action.manifest["metadata"]["name"]: _owners(dict(action.manifest))
             for action in self.done
@@ -173,9 +173,9 @@ class World:
 
     def condition(self, kind: str) -> tuple[str, str]:
         """Return a condition's status and reason."""
-        for each in self.store.get("status", {}).get("conditions", []):
-            if each["type"] == kind:
-                return each["status"], each["reason"]
+        for item in self.store.get("status", {}).get("conditions", []):
+            if item["type"] == kind:
+                return item["status"], item["reason"]
         return "absent", ""
 
     def message(self, kind: str) -> str:
@@ -188,7 +188,7 @@ class World:
         objects = {key: obj for key, obj in mine.items() if key.kind != "BookStoreRelease"}
         can_not_pull = pull_secrets.secrets_of_interest(objects)
         used = secrets_of_interest(store)
-        odd = find_unexplained(objects, self.now)
+        unexplained = find_unexplained(objects, self.now)
         return take_snapshot(
             store,
             [obj for key, obj in mine.items() if key.kind == "BookStoreRelease"],
@@ -199,9 +199,9 @@ class World:
                 if name in used
             },
             pull_secrets={
-                name: fault for name, fault in self.pull_secrets.items() if name in can_not_pull
+                name: reason for name, reason in self.pull_secrets.items() if name in can_not_pull
             },
-            warnings={key: self.warned[key] for key in odd if key in self.warned},
+            warnings={key: self.warned[key] for key in unexplained if key in self.warned},
             settings=OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
             rejection=self.rejection,
         )
@@ -216,19 +216,19 @@ class World:
         ]
 
     def picture(self) -> str:
-        """Return all there is as text, to be compared."""
+        """Return all objects as text, for comparisons."""
         return json.dumps([self.objects[key] for key in sorted(self.objects, key=str)])
 
-    # What happens ------------------------------------------------------------------------
+    # Time ----------------------------------------------------------------------------------
 
     def reconcile(self, stop_after: int | None = None) -> Plan:
-        """Decide once and carry the Plan out, or only its first actions: a kill in between."""
+        """Decide once and execute the Plan, or only its first actions, as if killed after them."""
         plan = decide(self.snapshot(), self.now)
         try:
             for action in plan.actions[:stop_after]:
                 self._do(action)
         except ConflictError:
-            return plan  # the operator looks again, and nothing of the rest is done
+            return plan  # the operator decides again; the remaining actions are not executed
         if stop_after is None:
             self.events += plan.events
         return plan
@@ -250,7 +250,7 @@ class World:
         return before != self.picture()
 
     def step(self) -> bool:
-        """Reconcile and let the controllers act; returns whether anything has happened."""
+        """Reconcile and let the controllers act; returns whether anything has changed."""
         plan = self.reconcile()
         changed = self.tick()
         if not plan.actions and not changed and plan.requeue_after:
@@ -259,19 +259,19 @@ class World:
         return bool(plan.actions) or changed
 
     def settle(self, rounds: int = 60) -> World:
-        """Go on until nothing happens any more, with the clock as fast as it is asked for."""
+        """Continue until nothing changes any more; the clock jumps to each requested visit."""
         for _ in range(rounds):
             if not self.step():
                 return self
-        raise AssertionError(f"still moving after {rounds} rounds: {self.reconcile().actions}")
+        raise AssertionError(f"not settled after {rounds} rounds: {self.reconcile().actions}")
 
     def run_until(self, condition: Callable[[World], bool], rounds: int = 60) -> World:
-        """Go on until a condition holds."""
+        """Continue until a condition holds."""
         for _ in range(rounds):
             if condition(self):
                 return self
             self.step()
-        raise AssertionError(f"did not come true in {rounds} rounds")
+        raise AssertionError(f"the condition did not hold within {rounds} rounds")
 
     def wait(self, seconds: float) -> World:
         self.now += timedelta(seconds=seconds)
@@ -292,7 +292,7 @@ class World:
                 self._put(copy.deepcopy(dict(action.manifest)))
             case CreateSecret():
                 name = action.manifest["metadata"]["name"]
-                assert name not in self.secrets, "what is there is never made anew"
+                assert name not in self.secrets, "an existing Secret is never recreated"
                 keys = {*action.manifest.get("stringData", {}), *action.keys}
                 self.secrets[name] = frozenset(keys)
             case Scale():
@@ -325,7 +325,7 @@ class World:
         self._put(manifest)
 
     def _check_switch(self, known: Object | None, service: Object) -> None:
-        """Hold that users are never sent to a color that is not available."""
+        """Assert that users are never sent to a color that is not available."""
         selector = service["spec"]["selector"]
         if known and known["spec"]["selector"] == selector:
             return
@@ -335,7 +335,7 @@ class World:
         assert release_selector(active) == selector, "the Service follows the record"
         if active.status.promoted_at == self.now.replace(microsecond=0):
             deployment = self.get("Deployment", f"{self.name}-{active.spec.color}")
-            assert all_available(deployment, live_size(snapshot)), "switched to nothing"
+            assert all_available(deployment, live_size(snapshot)), "the new color is not available"
         self.switches.append(active.name)
 
     def _put(self, obj: Object) -> None:
@@ -349,7 +349,7 @@ class World:
         obj["metadata"] = {
             **obj["metadata"],
             "uid": known["metadata"]["uid"] if known else f"uid-{next(self._uids)}",
-            "creationTimestamp": _told(self.now) if not known else _created(known),
+            "creationTimestamp": _rfc3339(self.now) if not known else _created(known),
             "generation": generation,
             "resourceVersion": str(next(self._uids)),
         }
@@ -358,7 +358,7 @@ class World:
     # The controllers -----------------------------------------------------------------------
 
     def _collect(self) -> None:
-        """Delete what has lost its owner, as the garbage collector does."""
+        """Delete objects whose owner is deleted, as the garbage collector does."""
         uids = {obj["metadata"].get("uid") for obj in self.objects.values()}
         lost = [k for k, o in self.objects.items() if _owners(o) and not _owners(o) & uids]
         for key in lost:
@@ -380,14 +380,14 @@ class World:
         if self._ails(job, f"Job/{_image(job)}"):
             job["status"] = {"active": 1}
             return
-        said = self.migration(job)
+        result = self.migration(job)
         job["status"] = {"active": 1}
-        if said is None:
+        if result is None:
             return
-        good = said["code"] in {"migrated", "nothing-to-do"}
-        ended = {"type": "Complete" if good else "Failed", "status": "True"}
-        job["status"] = {"conditions": [{**ended, "lastTransitionTime": _told(self.now)}]}
-        message = {"exitCode": 0 if good else 1, "message": json.dumps(said)}
+        succeeded = result["code"] in {"migrated", "nothing-to-do"}
+        ended = {"type": "Complete" if succeeded else "Failed", "status": "True"}
+        job["status"] = {"conditions": [{**ended, "lastTransitionTime": _rfc3339(self.now)}]}
+        message = {"exitCode": 0 if succeeded else 1, "message": json.dumps(result)}
         name = job["metadata"]["name"]
         pod = {
             "apiVersion": "v1",
@@ -424,26 +424,26 @@ class World:
             deployment["status"] |= {"conditions": [failure], "availableReplicas": 0}
 
     def _progressing(self, deployment: Object, before: Object) -> Object:
-        """Say, as its controller does, whether a Deployment is through with its newest Pods."""
+        """Return a Deployment's Progressing condition, as its controller does."""
         spec, status = deployment["spec"], deployment["status"]
         known = next(
-            (each for each in before.get("conditions", []) if each["type"] == "Progressing"),
-            {"reason": "", "lastUpdateTime": _told(self.now)},
+            (item for item in before.get("conditions", []) if item["type"] == "Progressing"),
+            {"reason": "", "lastUpdateTime": _rfc3339(self.now)},
         )
         same = before.get("observedGeneration") == status["observedGeneration"]
         if status["availableReplicas"] == spec["replicas"] or (
             same and known["reason"] == "NewReplicaSetAvailable"
         ):
             return {**_PROGRESSING, "reason": "NewReplicaSetAvailable", "lastUpdateTime": ""}
-        since = known["lastUpdateTime"] if same and known["lastUpdateTime"] else _told(self.now)
+        since = known["lastUpdateTime"] if same and known["lastUpdateTime"] else _rfc3339(self.now)
         late = (self.now - datetime.fromisoformat(since)).total_seconds()
         if late >= spec["progressDeadlineSeconds"]:
-            told = {"status": "False", "reason": "ProgressDeadlineExceeded"}
-            return {**_PROGRESSING, **told, "lastUpdateTime": since}
+            exceeded = {"status": "False", "reason": "ProgressDeadlineExceeded"}
+            return {**_PROGRESSING, **exceeded, "lastUpdateTime": since}
         return {**_PROGRESSING, "reason": "ReplicaSetUpdated", "lastUpdateTime": since}
 
     def _run_pods(self, deployment: Object, count: int) -> None:
-        """Let a Deployment have so many Pods of its template, all ready, and no others."""
+        """Give a Deployment `count` Pods of its template, all ready, and no others."""
         owner, labels = deployment["metadata"], deployment["spec"]["template"]["metadata"]["labels"]
         wanted = {f"{owner['name']}-{number}" for number in range(count)}
         for pod in self.all("Pod"):
@@ -489,7 +489,7 @@ class World:
             self._put(manifest)
 
     def _ails(self, owner: Object, what: str) -> bool:
-        """Let an object have a Pod with something the matter with it, or no longer."""
+        """Create or remove an owner's failing Pod; returns whether its Pods are failing."""
         name = f"{owner['metadata']['name']}-x"
         key = ObjectRef("v1", "Pod", name)
         ailment = self.ailing.get(what)
@@ -519,7 +519,7 @@ def _image(obj: Object) -> str:
 
 
 def _default(obj: Object) -> None:
-    """Add what an API server adds of its own."""
+    """Add fields, as an API server's defaults do."""
     if obj["kind"] in {"BookStore", "BookStoreRelease"}:
         return
     obj.setdefault("spec", {})["defaulted"] = True
@@ -539,5 +539,5 @@ def _created(obj: Object) -> str:
     return str(obj["metadata"]["creationTimestamp"])
 
 
-def _told(moment: datetime) -> str:
+def _rfc3339(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

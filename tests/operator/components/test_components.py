@@ -18,12 +18,12 @@ ROOT = Path(__file__).parents[3]
 ROOMS = {path.parent.name for path in Path(*components.__path__).glob("*/__init__.py")}
 
 
-def test_every_room_is_a_component() -> None:
+def test_every_package_is_a_component() -> None:
     names = [component.name for component in COMPONENTS]
     assert sorted(names) == sorted(ROOMS)
 
 
-def test_import_linter_holds_the_order_inside_every_room() -> None:
+def test_import_linter_checks_the_order_in_every_package() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (inside,) = (each for each in contracts["contracts"] if each["id"] == "operator-component")
     assert {name.rpartition(".")[2] for name in inside["containers"]} == ROOMS

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.golden
         ({"selector": {"matchLabels": {"a": "b"}}}, {"selector": {"matchLabels": {"a": "b"}}}),
     ],
 )
-def test_what_is_contained_does_not_differ(desired: Any, observed: Any) -> None:
+def test_additional_observed_fields_are_no_difference(desired: Any, observed: Any) -> None:
     assert differs(desired, observed) is None
 
 
@@ -53,7 +53,7 @@ def test_what_is_contained_does_not_differ(desired: Any, observed: Any) -> None:
         ),
     ],
 )
-def test_what_differs_is_named(desired: Any, observed: Any, path: str) -> None:
+def test_a_difference_is_named(desired: Any, observed: Any, path: str) -> None:
     why = differs(desired, observed)
     assert why is not None
     assert why.startswith(path)

@@ -1,4 +1,4 @@
-"""What can't be undone, and what an action leans on, is said in the Plan and not guessed."""
+"""Irreversible actions and guards are explicit in the Plan."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_switch_of_users_and_a_deletion_are_irreversible_and_nothing_else_is()
     assert sorted(map(id, expected)) == sorted(id(a) for a in world.done if a.irreversible)
 
 
-def test_database_and_password_are_made_only_where_the_volume_is_ours() -> None:
+def test_database_and_password_are_created_only_with_an_own_volume() -> None:
     world = World().settle()
     guarded = {
         action.manifest["kind"]: action.guards

@@ -45,7 +45,7 @@ def test_every_problem_has_all_its_columns_filled() -> None:
             assert all(cells), name
 
 
-def test_every_problem_is_played() -> None:
+def test_every_problem_has_a_scenario() -> None:
     """Those that are missing here end a release for good, or are about backups: other tests."""
     elsewhere = {
         Reason.PROGRESS_DEADLINE_EXCEEDED,
@@ -59,10 +59,10 @@ def test_every_problem_is_played() -> None:
 
 
 def test_events_of_releases_are_explained() -> None:
-    told = [f"Stage{stage.name}" for stage in STAGES] + [f"Release{result}" for result in Result]
-    assert [name for name in told if f"`{name}`" not in PAGE] == []
+    reasons = [f"Stage{stage.name}" for stage in STAGES] + [f"Release{result}" for result in Result]
+    assert [name for name in reasons if f"`{name}`" not in PAGE] == []
 
 
-def test_a_reason_of_another_operator_can_be_read() -> None:
+def test_a_reason_of_another_version_is_parsed() -> None:
     assert Reason.of_record("MigrationFailed") is Reason.MIGRATION_FAILED
     assert Reason.of_record("SomethingNew") is Reason.RELEASE_FAILED

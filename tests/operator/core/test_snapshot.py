@@ -15,7 +15,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.scenario
 
 
-def test_intents_are_compared_when_the_picture_is_taken_and_no_model_is_read_again(
+def test_intents_are_compared_once_when_the_snapshot_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World().settle()

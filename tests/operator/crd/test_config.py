@@ -92,7 +92,7 @@ def loaded(environment: Mapping[str, str], mounted: Path) -> Settings:
 @pytest.mark.parametrize("environment", ["production", "staging", "development"])
 @settings(max_examples=scaled(50), deadline=None)
 @given(config=config_of(CONFIG))
-def test_what_the_api_server_takes_the_api_starts_with(
+def test_the_api_starts_with_every_config_that_the_crd_accepts(
     mounted: Path, environment: str, config: dict[str, Any]
 ) -> None:
     variables = environment_of({"environment": environment, "config": config})
@@ -130,14 +130,17 @@ def test_what_is_set_arrives(mounted: Path) -> None:
         "redisTimeoutMilliseconds": 7,
         "maxBodyBytes": 2048,
     }
-    told = loaded(environment_of({"config": config}), mounted)
-    assert told.docs is False
-    assert list(told.cors_origins) == ORIGINS[:2]
-    assert [str(network) for network in told.trusted_proxies] == NETWORKS[:2]
-    assert (told.rate_limit_reads, told.rate_limit_writes) == ("off", "5/minute")
-    assert told.connection_max_age_seconds == 5
-    assert told.redis_timeout_seconds == 0.007
-    assert told.max_body_bytes == 2048
+    settings_of_api = loaded(environment_of({"config": config}), mounted)
+    assert settings_of_api.docs is False
+    assert list(settings_of_api.cors_origins) == ORIGINS[:2]
+    assert [str(network) for network in settings_of_api.trusted_proxies] == NETWORKS[:2]
+    assert (settings_of_api.rate_limit_reads, settings_of_api.rate_limit_writes) == (
+        "off",
+        "5/minute",
+    )
+    assert settings_of_api.connection_max_age_seconds == 5
+    assert settings_of_api.redis_timeout_seconds == 0.007
+    assert settings_of_api.max_body_bytes == 2048
 
 
 def test_a_wildcard_origin_arrives_in_development(mounted: Path) -> None:
@@ -153,7 +156,7 @@ def test_a_wildcard_origin_arrives_in_development(mounted: Path) -> None:
         *("redis://:s/ecret@cache:6379/0", "redis://cache:6379/sessions", "redis://cache:port/0"),
     ],
 )
-def test_operator_and_api_think_the_same_of_a_uri_of_redis(uri: str) -> None:
+def test_operator_and_api_agree_on_redis_uris(uri: str) -> None:
     """What would keep the API from starting keeps the release from beginning."""
     try:
         parse_redis_uri(uri)

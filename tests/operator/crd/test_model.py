@@ -45,7 +45,7 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 # CRDs ------------------------------------------------------------------------------------------
 
 
-def test_the_crds_kept_are_those_made(tmp_path: Path) -> None:
+def test_the_crd_files_are_up_to_date(tmp_path: Path) -> None:
     assert write_crds(["--output", str(tmp_path)]) == 0
     made = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
     kept = {path.name: path.read_text("utf-8") for path in (ROOT / "crds").glob("*.yaml")}
@@ -71,7 +71,7 @@ def test_every_field_is_described(kind: str) -> None:
             assert node.get("description"), path
 
 
-def test_every_rule_has_a_sentence_and_bounded_fields() -> None:
+def test_every_rule_has_a_message_and_bounded_fields() -> None:
     for kind in ("BookStore", "BookStoreRelease"):
         for path, node in nodes(schema_of(kind)):
             for rule in node.get("x-kubernetes-validations", ()):
@@ -107,7 +107,7 @@ def test_api_server_and_model_have_the_same_defaults() -> None:
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
-def test_samples_are_valid_and_say_nothing_unknown(path: Path) -> None:
+def test_samples_are_valid_without_unknown_fields(path: Path) -> None:
     sample = yaml.safe_load(path.read_text("utf-8"))
     spec = BookStore.model_validate(sample).spec.manifest()
     assert contained(sample["spec"], spec), "a field of the sample is not in the model"
@@ -119,7 +119,7 @@ def contained(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
-def test_the_samples_that_are_told_of_are_there() -> None:
+def test_the_documented_samples_exist() -> None:
     assert {"minimal", "demo", "external-database", "autoscaling-and-backup"} <= {
         path.stem for path in SAMPLES
     }
@@ -130,8 +130,7 @@ def test_the_samples_that_are_told_of_are_there() -> None:
 
 def test_each_field_has_an_effect() -> None:
     spec = schema_of("BookStore")["properties"]["spec"]["properties"]
-    told = {path.split(".")[0] for path in EFFECTS}
-    assert told == set(spec)
+    assert {path.split(".")[0] for path in EFFECTS} == set(spec)
     for path in EFFECTS:
         *groups, name = path.split(".")
         inner = spec
@@ -140,7 +139,7 @@ def test_each_field_has_an_effect() -> None:
         assert name in inner, path
 
 
-def test_an_intent_has_just_what_makes_a_release() -> None:
+def test_an_intent_has_exactly_the_fields_that_start_a_release() -> None:
     intent = intent_of(BookStoreSpec(image="api:1", replicas=3))
     assert intent["image"] == "api:1"
     assert intent["config"]["logLevel"] == "info"
@@ -157,7 +156,7 @@ def test_an_intent_survives_being_stored_and_read() -> None:
     assert normalized(intent) == compared(spec)
 
 
-def test_a_default_that_is_added_later_releases_nothing() -> None:
+def test_a_default_added_later_starts_no_release() -> None:
     class Newer(BookStoreSpec):
         """The spec of a newer operator."""
 
@@ -187,7 +186,7 @@ def test_a_default_that_is_added_later_releases_nothing() -> None:
 # Purity ----------------------------------------------------------------------------------------
 
 
-def test_what_decides_imports_no_client_and_no_framework() -> None:
+def test_pure_modules_import_no_client_and_no_framework() -> None:
     program = f"""
 import importlib, pkgutil, sys
 for name in {PURE!r}:

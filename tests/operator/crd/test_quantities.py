@@ -56,7 +56,7 @@ def released_by(before: str, after: str, name: str) -> bool:
     st.sampled_from(sorted(SUFFIXES)),
     st.sampled_from(["cpu", "memory"]),
 )
-def test_the_same_amount_in_other_words_never_releases(
+def test_another_notation_of_a_quantity_starts_no_release(
     quantity: str, suffix: str, name: str
 ) -> None:
     amount = amount_of(quantity)
@@ -67,16 +67,14 @@ def test_the_same_amount_in_other_words_never_releases(
 
 @settings(max_examples=scaled(80), deadline=None)
 @given(quantities(), quantities(), st.sampled_from(["cpu", "memory"]))
-def test_another_amount_always_releases(one: str, other: str, name: str) -> None:
+def test_another_quantity_always_starts_a_release(one: str, other: str, name: str) -> None:
     assert released_by(one, other, name) is (amount_of(one) != amount_of(other))
 
 
 @pytest.mark.parametrize(
     ("one", "other"), [("500m", "0.5"), ("1", "1000m"), ("1Gi", "1024Mi"), ("1.50k", "1500")]
 )
-def test_a_settled_bookstore_stays_so_when_an_amount_is_written_otherwise(
-    one: str, other: str
-) -> None:
+def test_another_notation_of_a_quantity_keeps_a_bookstore_settled(one: str, other: str) -> None:
     world = World(spec={"image": "api:1", "resources": {"limits": {"cpu": one}}}).settle()
     world.change(resources={"limits": {"cpu": other}})
     world.settle()
@@ -88,5 +86,5 @@ def test_a_settled_bookstore_stays_so_when_an_amount_is_written_otherwise(
 
 
 @pytest.mark.parametrize("text", ["", "m", "1e3", "1Q", "-1", "one", None])
-def test_what_is_no_quantity_has_no_amount(text: str | None) -> None:
+def test_an_invalid_quantity_has_no_amount(text: str | None) -> None:
     assert amount_of(text) is None

@@ -51,7 +51,7 @@ def test_a_deadline_is_a_field_of_the_spec() -> None:
     assert start.deadline_seconds(spec) == 77
 
 
-def test_a_release_is_taken_further_from_its_stage_on() -> None:
+def test_a_release_continues_from_its_stage() -> None:
     assert stages_from(None) == STAGES
     assert stages_from("Switch") == STAGES[SWITCH:]
     with pytest.raises(ValueError, match="OfANewerOperator is unknown to this operator"):

@@ -51,26 +51,26 @@ def error_of(host: str) -> ApiError:
     return error.value
 
 
-def test_a_refusal_is_read() -> None:
+def test_an_error_status_is_parsed() -> None:
     status = {"reason": "Forbidden", "message": "exceeded quota"}
     with answering(403, json.dumps(status).encode()) as host:
         error = error_of(host)
     assert (error.status, error.reason, error.message) == (403, "Forbidden", "exceeded quota")
 
 
-def test_the_servers_wish_to_wait_is_read() -> None:
+def test_retry_after_is_parsed() -> None:
     with answering(
         429, b'{"reason": "TooManyRequests", "message": "later"}', Retry_After="7"
     ) as host:
         assert error_of(host).retry_after == 7
 
 
-def test_nobody_is_made_to_wait_for_hours() -> None:
+def test_retry_after_is_capped() -> None:
     with answering(503, b"{}", Retry_After="86400") as host:
         assert error_of(host).retry_after == 300
 
 
-def test_what_a_proxy_says_is_told_as_it_is() -> None:
+def test_an_error_of_a_proxy_keeps_its_text() -> None:
     with answering(502, b"<html>Bad Gateway</html>", Retry_After="soon") as host:
         error = error_of(host)
     assert error.status == 502
@@ -78,7 +78,7 @@ def test_what_a_proxy_says_is_told_as_it_is() -> None:
     assert error.retry_after is None
 
 
-def test_no_answer_is_an_error_like_any_other() -> None:
+def test_no_response_is_an_api_error() -> None:
     with answering(200, b"") as host:
         pass
     error = error_of(host)
@@ -97,6 +97,6 @@ def test_paths_are_those_of_the_api(kind: tuple[str, str], path: str) -> None:
     assert resource_of(*kind).path("shop", "demo") == path
 
 
-def test_an_unknown_kind_is_a_mistake_of_ours() -> None:
+def test_an_unknown_kind_is_a_lookup_error() -> None:
     with pytest.raises(LookupError, match="Role"):
         resource_of("rbac.authorization.k8s.io/v1", "Role")

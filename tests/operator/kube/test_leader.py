@@ -29,13 +29,13 @@ def lease(holder: str | None) -> dict[str, Any]:
         ("other", 15.1, True),
     ],
 )
-def test_a_lease_is_taken_when_it_is_ours_free_or_silent_for_long(
+def test_a_lease_may_be_taken_when_held_free_or_expired(
     holder: str | None, seen_for: float, expected: bool
 ) -> None:
     assert may_take(lease(holder), "me", Sighting("7", 100.0), 100.0 + seen_for) is expected
 
 
-def test_who_slept_too_long_does_not_lead_any_more() -> None:
+def test_a_leader_that_was_frozen_too_long_no_longer_leads() -> None:
     """By the clock alone: nobody could tell a process that was frozen what has happened."""
     timing = Timing(lease=0.3, renew_deadline=0.2, retry=0.02)
 

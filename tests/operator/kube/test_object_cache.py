@@ -1,4 +1,4 @@
-"""The cache believes the newest it was told, whoever told it."""
+"""The cache keeps the newest version of an object, whatever its source."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_versions_compare_as_numbers() -> None:
     assert cache.put(deployment(10))
 
 
-def test_the_echo_of_the_own_write_is_no_news() -> None:
+def test_the_echo_of_the_own_write_changes_nothing() -> None:
     cache = ObjectCache()
     cache.put(deployment(9))
     assert not ingest(cache, "MODIFIED", deployment(9))
 
 
-def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
+def test_a_deleted_object_does_not_come_back_by_a_late_event() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
     assert cache.remove("shop", DEPLOYMENT, "u1")
@@ -70,7 +70,7 @@ def test_what_was_deleted_does_not_come_back_by_a_late_event() -> None:
     assert version_of(cache) is None
 
 
-def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
+def test_an_object_that_lost_its_label_comes_back_with_it() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
     assert ingest(cache, "DELETED", deployment(7))
@@ -80,7 +80,7 @@ def test_what_went_from_sight_with_its_label_comes_back_with_it() -> None:
     assert version_of(cache) == "8"
 
 
-def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
+def test_a_late_deletion_keeps_the_successor_of_the_same_name() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
     cache.put(deployment(9, uid="u2"))
@@ -88,7 +88,7 @@ def test_a_late_deletion_does_not_take_the_successor_of_the_same_name() -> None:
     assert version_of(cache) == "9"
 
 
-def test_a_list_takes_away_what_it_does_not_have_but_not_what_is_newer() -> None:
+def test_a_list_removes_absent_objects_but_not_newer_ones() -> None:
     cache = ObjectCache()
     cache.put(deployment(5, uid="gone", name="demo-old"))
     cache.put(deployment(20, uid="new", name="demo-new"))
@@ -143,7 +143,7 @@ def test_an_object_that_changes_its_label_changes_its_bookstore() -> None:
     assert list(cache.owned(StoreKey("shop", "other"))) == [DEPLOYMENT]
 
 
-def test_bulk_is_left_out_and_the_original_untouched() -> None:
+def test_unused_fields_are_trimmed_and_the_original_is_unchanged() -> None:
     pod = {
         "apiVersion": "v1",
         "kind": "Pod",

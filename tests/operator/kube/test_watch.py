@@ -11,7 +11,7 @@ pytestmark = pytest.mark.scenario
 
 
 def test_retries_of_a_watch_end_before_it_counts_as_silent() -> None:
-    """Else kopf begins it anew for ever, and nobody is told that the operator is blind."""
+    """Else kopf restarts it for ever, and the operator does not notice that it sees no changes."""
     chosen = settings()
     backoffs = chosen.networking.error_backoffs
     assert isinstance(backoffs, tuple)
@@ -19,7 +19,7 @@ def test_retries_of_a_watch_end_before_it_counts_as_silent() -> None:
     assert sum(backoffs) + 10 < chosen.watching.inactivity_timeout
 
 
-def test_the_server_leaves_out_what_is_nobodys() -> None:
+def test_watches_select_labeled_objects_on_the_server() -> None:
     selected = settings().watching.label_selectors
     for resource in WATCHED:
         key = (resource.group, resource.version, resource.plural)

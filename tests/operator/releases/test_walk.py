@@ -34,7 +34,7 @@ def test_every_stage_has_its_file_and_every_file_is_listed() -> None:
 
 
 class Held:
-    """A stage that waits for as long as it is told to."""
+    """A stage that waits until the test lets it pass."""
 
     def __init__(self) -> None:
         self.waits = True
@@ -96,7 +96,7 @@ def test_a_new_stage_that_needs_the_new_color_keeps_its_pods(insert: Insert) -> 
         assert world.condition("DatabaseMigrated")[0] == "True"
 
 
-def test_pods_of_a_stage_that_is_listed_wrongly_are_gone(insert: Insert) -> None:
+def test_pods_of_a_wrongly_listed_stage_are_removed(insert: Insert) -> None:
     """What the list says is what is done: the test of the list above can't be a formality."""
     held = insert(Stage("Verify", "the new color is verified"), "Switch")
     world = World()
@@ -109,14 +109,14 @@ def test_pods_of_a_stage_that_is_listed_wrongly_are_gone(insert: Insert) -> None
     assert world.release("demo-r2")["stage"] == "Verify"
 
 
-def test_a_stage_before_expand_is_not_taken_for_a_migrated_schema(insert: Insert) -> None:
+def test_a_stage_before_expand_does_not_count_as_migrated(insert: Insert) -> None:
     held = insert(Stage("Backup", "a fresh backup is there"), "Expand")
     world = World()
     with released(world, held, "Backup"):
         assert world.condition("DatabaseMigrated")[0] == "False"
 
 
-def test_the_color_of_a_release_that_was_given_up_has_no_pods_while_the_next_migrates() -> None:
+def test_the_color_of_a_superseded_release_has_no_pods_while_the_next_migrates() -> None:
     world = World(broken={"api:2"}).settle()
     world.change(image="api:2")
     world.run_until(lambda w: w.has("Deployment", "demo-green") and w.replicas("green") == 2)

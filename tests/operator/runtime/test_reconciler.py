@@ -82,12 +82,12 @@ def test_a_quiet_bookstore_is_visited_when_its_plan_says(rig: Rig) -> None:
     assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0), ("add", 30.0)]
 
 
-def test_after_a_write_it_is_decided_anew_at_once(rig: Rig) -> None:
+def test_a_write_is_followed_by_another_visit_at_once(rig: Rig) -> None:
     rig.outcome = 1
     assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0), ("add", 0.05)]
 
 
-def test_writes_without_end_are_slowed_down(rig: Rig) -> None:
+def test_endless_writes_are_slowed_down(rig: Rig) -> None:
     rig.outcome = 1
     calls = rig.visit(reconciler_of(rig), times=40)
     assert [name for name, _ in calls].count("failed") == 10
@@ -104,12 +104,12 @@ def test_writes_without_end_are_slowed_down(rig: Rig) -> None:
         (RejectedError(REFUSAL), 0.0),
     ],
 )
-def test_every_failure_comes_back_with_backoff(rig: Rig, error: Exception, at_least: float) -> None:
+def test_every_failure_is_retried_with_backoff(rig: Rig, error: Exception, at_least: float) -> None:
     rig.outcome = error
     assert rig.visit(reconciler_of(rig)) == [("failed", at_least)]
 
 
-def test_a_refusal_is_in_the_picture_until_the_write_goes_through(rig: Rig) -> None:
+def test_a_rejection_is_in_the_snapshot_until_the_write_succeeds(rig: Rig) -> None:
     reconciler = reconciler_of(rig)
     rig.outcome = RejectedError(REFUSAL)
     rig.visit(reconciler, times=2)
@@ -124,6 +124,6 @@ def test_a_refusal_is_in_the_picture_until_the_write_goes_through(rig: Rig) -> N
     assert seen == [None, REFUSAL, REFUSAL, REFUSAL, None], "the second is to tell it"
 
 
-def test_a_bookstore_that_is_gone_is_forgotten(rig: Rig) -> None:
+def test_a_deleted_bookstore_is_forgotten(rig: Rig) -> None:
     rig.there = False
     assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0)]

@@ -27,7 +27,7 @@ def test_a_burst_is_one_visit() -> None:
 
 
 @pytest.mark.invariant
-def test_a_key_is_never_handed_out_twice_at_once() -> None:
+def test_a_key_is_never_processed_twice_at_once() -> None:
     schedule: Schedule[str] = Schedule()
     schedule.add("a", 0.0)
     assert schedule.pop(0.0) == "a"
@@ -71,7 +71,7 @@ def test_events_bring_a_failing_key_forward_but_cannot_make_it_spin() -> None:
     assert max(b - a for a, b in itertools.pairwise(visits)) <= 5.01
 
 
-def test_what_was_asked_for_while_it_failed_is_bound_by_the_backoff_too() -> None:
+def test_a_request_during_a_failing_visit_is_bound_by_the_backoff() -> None:
     schedule: Schedule[str] = Schedule(STEADY)
     schedule.add("a", 0.0)
     schedule.pop(0.0)
@@ -81,7 +81,7 @@ def test_what_was_asked_for_while_it_failed_is_bound_by_the_backoff_too() -> Non
     assert schedule.pop(1.2) == "a"
 
 
-def test_retry_after_is_honoured_against_events() -> None:
+def test_events_do_not_shorten_retry_after() -> None:
     schedule: Schedule[str] = Schedule(STEADY)
     schedule.add("a", 0.0)
     schedule.pop(0.0)
@@ -91,7 +91,7 @@ def test_retry_after_is_honoured_against_events() -> None:
     assert schedule.pop(30.0) == "a"
 
 
-def test_a_failure_that_is_likely_over_is_looked_at_soon_but_not_for_ever() -> None:
+def test_a_failure_that_is_likely_over_is_retried_soon_but_backs_off() -> None:
     schedule: Schedule[str] = Schedule(STEADY)
     delays = []
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""What a Job's Pod said when it ended."""
+"""The results of Jobs, from their Pods' termination messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.scenario
         ("", {}),
     ],
 )
-def test_what_a_job_said_is_read_from_its_termination_message(
+def test_the_result_of_a_job_is_its_termination_message(
     message: str, result: dict[str, Any]
 ) -> None:
     world = World().settle()

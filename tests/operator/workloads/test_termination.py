@@ -10,7 +10,7 @@ from tests.support.postgres import PostgresMissingError, own_postgres
 pytestmark = pytest.mark.scenario
 
 
-def test_the_data_of_another_major_version_is_known() -> None:
+def test_data_of_another_major_version_is_recognized() -> None:
     try:
         with own_postgres() as server:
             server.stop()

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.scenario
 
 MONDAY = datetime(2026, 1, 5, 12, 30, tzinfo=UTC)
 LATE = timedelta(seconds=600 + 3600 + 60)
-"""How late a backup may be: its time to start, its time to run, and a minute to be told."""
+"""How late a backup may be: its time to start, its time to run, and a minute to be reported."""
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_schedule_says_when_the_next_backup_is_due(schedule: str, due: str | N
 
 
 @pytest.mark.parametrize("word", ["hourly", "daily", "weekly", "monthly", "yearly", "midnight"])
-def test_each_word_that_the_crd_lets_pass_is_understood(word: str) -> None:
+def test_each_alias_that_the_crd_accepts_is_parsed(word: str) -> None:
     schedule = f"@{word}"
     try:
         Backup(schedule=schedule)
@@ -72,8 +72,8 @@ def says(world: World, now: datetime) -> tuple[str, str]:
 
 
 def succeeded(world: World, at: datetime) -> None:
-    told = at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    world.get("CronJob", "demo-backup")["status"] = {"lastSuccessfulTime": told}
+    time = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    world.get("CronJob", "demo-backup")["status"] = {"lastSuccessfulTime": time}
 
 
 def a_job(world: World, **status: Any) -> None:
@@ -87,7 +87,7 @@ def a_job(world: World, **status: Any) -> None:
     world.objects[key_of(job)] = job
 
 
-def test_a_backup_is_missed_when_all_its_time_is_over_and_not_before() -> None:
+def test_a_backup_is_overdue_when_all_its_time_is_over_and_not_before() -> None:
     world = backed_up("0 3 * * *")
     due = BEGIN.replace(hour=3)
     assert says(world, due + LATE) == ("Unknown", "NoBackupYet")
@@ -119,7 +119,7 @@ def test_a_schedule_that_is_kept_is_never_overdue(hour: int, minute: int, days: 
     assert says(world, last + timedelta(days=1)) == ("True", "BackedUp")
 
 
-def test_one_that_was_made_by_hand_counts_also_when_the_cronjob_does_not_tell() -> None:
+def test_a_backup_made_by_hand_counts_though_the_cronjob_lacks_it() -> None:
     world = backed_up("@daily")
     late = BEGIN + timedelta(days=4)
     assert says(world, late) == ("False", "BackupOverdue")
@@ -130,7 +130,7 @@ def test_one_that_was_made_by_hand_counts_also_when_the_cronjob_does_not_tell() 
     assert world.store["status"]["lastBackupAt"] == at
 
 
-def test_what_is_suspended_or_fails_is_told_as_that() -> None:
+def test_suspended_and_failed_backups_are_reported_as_such() -> None:
     late = BEGIN + timedelta(days=4)
     assert says(backed_up("@daily", suspend=True), late) == ("Unknown", "Suspended")
     world = backed_up("@daily")
@@ -138,11 +138,11 @@ def test_what_is_suspended_or_fails_is_told_as_that() -> None:
     assert says(world, late) == ("False", "BackupFailed")
 
 
-def test_an_overdue_backup_is_told_once_and_costs_nothing_more() -> None:
+def test_an_overdue_backup_is_reported_once_and_causes_no_more_writes() -> None:
     world = backed_up("@hourly")
     says(world, BEGIN + timedelta(days=1))
-    told = [event for event in world.events if event.reason == "BackupOverdue"]
-    assert len(told) == 1
+    overdue = [event for event in world.events if event.reason == "BackupOverdue"]
+    assert len(overdue) == 1
     done = len(world.done)
     for hours in range(1, 48):
         says(world, BEGIN + timedelta(days=1, hours=hours))

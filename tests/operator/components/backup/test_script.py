@@ -60,7 +60,7 @@ def environment(uri: str, folder: Path, **more: str) -> dict[str, str]:
         "BACKUP_FOLDER": str(folder),
         "BACKUP_NAME": "demo",
         "BACKUP_KEEP": "2",
-        "BOOKSTORE_TERMINATION_LOG": str(folder / "said"),
+        "BOOKSTORE_TERMINATION_LOG": str(folder / "termination-log"),
         **more,
     }
 
@@ -75,11 +75,11 @@ def test_a_dump_is_whole_and_restores(books: str, server: Postgres, tmp_path: Pa
     env = environment(books, tmp_path)
     run = back_up(env)
     assert run.returncode == 0, run.stderr
-    said = json.loads((tmp_path / "said").read_text())
-    assert said == json.loads(run.stdout)
-    assert said["code"] == "done"
+    result = json.loads((tmp_path / "termination-log").read_text())
+    assert result == json.loads(run.stdout)
+    assert result["code"] == "done"
     (dump,) = tmp_path.glob("*.dump")
-    assert dump.name in said["message"]
+    assert dump.name in result["message"]
     empty = server.create_database()
     try:
         restore = ["pg_restore", f"--dbname={empty}", "--no-owner", str(dump)]
@@ -109,7 +109,7 @@ def test_a_failed_dump_fails_the_run_and_leaves_the_others(books: str, tmp_path:
     assert run.returncode != 0
     assert "nobody-known" in run.stderr
     assert [path.name for path in tmp_path.glob("*dump*")] == ["demo-20260101T000000Z.dump"]
-    assert not (tmp_path / "said").exists()
+    assert not (tmp_path / "termination-log").exists()
 
 
 def test_the_password_is_on_no_command_line(books: str, tmp_path: Path) -> None:

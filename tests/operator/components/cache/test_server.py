@@ -90,7 +90,7 @@ def serving(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
         server.wait(SECONDS)
 
 
-def test_the_server_does_as_its_manifest_says(tmp_path: Path) -> None:
+def test_the_server_has_the_settings_of_its_manifest(tmp_path: Path) -> None:
     password, port = secrets.token_urlsafe(32), free_port()
     keys = mount(tmp_path, password)
     assert keys["uri"] == f"redis://:{password}@demo-cache.shop.svc:6379/0"
@@ -100,15 +100,15 @@ def test_the_server_does_as_its_manifest_says(tmp_path: Path) -> None:
         uri = keys["uri"].replace("demo-cache.shop.svc:6379", f"127.0.0.1:{port}")
         with redis.Redis.from_url(uri) as client:
             assert client.ping()
-            told = client.config_get("*")
-            assert told["maxmemory"] == str(24 * 2**20), "three quarters of its limit"
-            assert told["maxmemory-policy"] == "allkeys-lfu"
-            assert (told["save"], told["appendonly"]) == ("", "no")
+            config = client.config_get("*")
+            assert config["maxmemory"] == str(24 * 2**20), "three quarters of its limit"
+            assert config["maxmemory-policy"] == "allkeys-lfu"
+            assert (config["save"], config["appendonly"]) == ("", "no")
         with redis.Redis(port=port) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
 
 
-def test_a_full_cache_goes_on_and_keeps_what_is_used(tmp_path: Path) -> None:
+def test_a_full_cache_keeps_accepting_writes_and_used_keys(tmp_path: Path) -> None:
     port = free_port()
     keys = mount(tmp_path, "full")
     with serving(tmp_path, port):
@@ -123,11 +123,11 @@ def test_a_full_cache_goes_on_and_keeps_what_is_used(tmp_path: Path) -> None:
 
 
 def test_the_probe_fails_for_a_server_that_has_another_password(tmp_path: Path) -> None:
-    """What starts it again when its Secret has been made anew."""
+    """The probe restarts the server after its Secret was recreated."""
     port = free_port()
     mount(tmp_path, "the-first-one")
     with serving(tmp_path, port):
-        mount(tmp_path, "made-anew")
+        mount(tmp_path, "recreated")
         assert not probe(tmp_path, port)
     with serving(tmp_path, port):
         assert probe(tmp_path, port)

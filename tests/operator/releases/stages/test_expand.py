@@ -18,6 +18,6 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("attempt", "seconds"), [(1, 10), (2, 20), (3, 40), (5, 160), (6, 300), (60, 300)]
 )
-def test_the_wait_before_another_try_doubles_up_to_five_minutes(attempt: int, seconds: int) -> None:
+def test_the_delay_before_a_retry_doubles_up_to_five_minutes(attempt: int, seconds: int) -> None:
     tried = Migration({}, attempt, Ending.FAILED, ended_at=NOW)
     assert retry_at(tried, NOW + timedelta(hours=1)) == NOW + timedelta(seconds=seconds)
