@@ -7,7 +7,7 @@ import signal
 import subprocess
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,14 +125,46 @@ def _execute(
     failure: dict[str, Any],
     *,
     timeout: float,
-    env: Mapping[str, str] | None,
     **options: Any,
 ) -> str:
-    """Run a program and return what `read` returns first; second is the end of its output.
+    """Run a program; `read` reads its output and returns the result and the end of the output.
 
     `failure` is for CommandFailed, `options` for Popen.
     """
     words = tuple(os.fspath(word) for word in argv)
+    overdue = threading.Event()
+
+    def expire(process: "subprocess.Popen[str]") -> None:
+        overdue.set()
+        end_group(process)
+
+    with _started(words, failure, **options) as process:
+        timer = threading.Timer(timeout, expire, [process])
+        timer.daemon = True
+        timer.start()
+        try:
+            result, tail = read(process)
+            returncode = process.wait()
+        finally:
+            timer.cancel()
+    if overdue.is_set():
+        message = f"{_command(words)} took more than {timeout:g} s and was ended."
+        raise CommandFailed(message, argv=words, tail=tail, **failure)
+    if returncode != 0:
+        message = f"{_command(words)} {_ending(returncode)}."
+        raise CommandFailed(message, argv=words, returncode=returncode, tail=tail, **failure)
+    return result
+
+
+@contextlib.contextmanager
+def _started(
+    words: tuple[str, ...],
+    failure: dict[str, Any],
+    *,
+    env: Mapping[str, str] | None,
+    **options: Any,
+) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program for the block, and end it with all that it started if the block fails."""
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     try:
         process = subprocess.Popen(
@@ -148,36 +180,12 @@ def _execute(
         is_missing = isinstance(error, FileNotFoundError)
         reason = "is not installed" if is_missing else f"can't be run: {error}"
         raise CommandFailed(f"{Path(words[0]).name} {reason}.", argv=words, **failure) from error
-    overdue = threading.Event()
-
-    def expire() -> None:
-        overdue.set()
-        end_group(process)
-
-    timer = threading.Timer(timeout, expire)
-    timer.daemon = True
     with process:
-        timer.start()
         try:
-            result, tail = read(process)
-            returncode = process.wait()
+            yield process
         except BaseException:
             end_group(process)
             raise
-        finally:
-            timer.cancel()
-    if overdue.is_set() or returncode != 0:
-        ending = f"took more than {timeout:g} s and was ended"
-        if not overdue.is_set():
-            ending = _ending(returncode)
-        raise CommandFailed(
-            f"{_command(words)} {ending}.",
-            argv=words,
-            returncode=None if overdue.is_set() else returncode,
-            tail=tail,
-            **failure,
-        )
-    return result
 
 
 def _command(words: tuple[str, ...]) -> str:
