@@ -239,7 +239,7 @@ def test_a_volume_that_is_really_full(
     kubectl("delete", "pod", f"{STORE}-db-0", "--wait=false")
     wait_for(lambda: crowded_out(kubectl, small_volume), 150, "the full volume to be told")
     claim = f"pvc data-{STORE}-db-0"
-    told(kubectl, STORE, "VolumeFull", f"Pod {STORE}-db-0 ends", "No space left on device", claim)
+    told(kubectl, STORE, "VolumeFull", f"Pod {STORE}-db-0 exits", "No space left on device", claim)
     wait_for(
         lambda: not holds(kubectl.find("bookstore", STORE), "Available"), 60, "the API to notice"
     )

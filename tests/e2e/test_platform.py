@@ -123,6 +123,19 @@ def log_lines(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told.splitlines()]
 
 
+def counted_alone(kubectl: Kubectl, pods: list[dict[str, Any]]) -> float:
+    """How many writes Pods have counted on their own, because the cache did not answer in time."""
+    metric = "bookstore_rate_limit_fallbacks_total"
+    return sum(total(scrape(kubectl, pod), metric) for pod in pods)
+
+
+def forget_writes(kubectl: Kubectl) -> None:
+    """Empty the cache."""
+    (cache,) = kubectl.list("pod", CACHE)
+    flush = 'REDISCLI_AUTH="$(cat /run/secrets/valkey/password)" exec valkey-cli -e flushall'
+    kubectl("exec", cache["metadata"]["name"], "--", "sh", "-c", flush)
+
+
 def requested(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
     """The lines about requests for books that the API's Pods of a color have logged."""
     lines = log_lines(kubectl, color)
@@ -162,24 +175,32 @@ def test_the_platform_holds_through_a_release(
     )
 
     clerk = staff(kubectl)
-    writes = write_until_refused(books, clerk)
+    blue = pods(kubectl, "blue")
+    assert len(blue) == 2
+    alone, tried = 0.0, write_until_refused(books, clerk)
+    writes = tried
+    # On a busy machine the cache may answer too late for a write; another round has to do then.
+    while (now := counted_alone(kubectl, blue)) > alone:
+        assert len(tried) < 10 * LIMIT, f"the cache answers too seldom: {tried}"
+        alone = now
+        forget_writes(kubectl)
+        writes = write_until_refused(books, clerk)
+        tried = [*tried, *writes]
     for before, after in pairwise(writes[:-1]):
         began_anew = after.reset > before.reset
         assert began_anew or after.remaining == before.remaining - 1, "counted in all Pods together"
-    assert writes[0].status == 201
-    assert {each.status for each in writes[1:-1]} == {409}
+    assert tried[0].status == 201
+    assert {each.status for each in tried[1:]} == {409, 429}
     assert writes[-2].remaining == 0
 
-    blue = pods(kubectl, "blue")
-    assert len(blue) == 2
     scraped = [scrape(kubectl, pod) for pod in blue]
     for metrics in scraped:
         assert total(metrics, "bookstore_redis_up") == 1
         assert total(metrics, "bookstore_http_requests_total", "POST") > 0, "both Pods took part"
     posted = sum(total(each, "bookstore_http_requests_total", "POST") for each in scraped)
     refused = sum(total(each, "bookstore_rate_limit_refusals_total", "writes") for each in scraped)
-    assert posted == len(writes)
-    assert refused == 1
+    assert posted == len(tried)
+    assert refused == len([each for each in tried if each.status == 429])
 
     with traffic(books) as requests:
         release(kubectl, bookstore(installed.second_image, **spec))
