@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.conftest import deal
 
 ROOT = Path(__file__).parents[1]
+PYTEST = (sys.executable, "-m", "pytest")
 
 
 @pytest.mark.golden
@@ -44,3 +46,28 @@ def test_each_worker_begins_with_its_share_of_long_tests(
             assert long // workers <= share <= long // workers + 1
             assert all("long" in test for test in dealt[begin : begin + share])
         begin += size
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("variable", "code"), [("CI", 1), ("NIGHTLY", 1), ("NEITHER", 0)])
+def test_in_ci_a_skipped_test_fails(tmp_path: Path, variable: str, code: int) -> None:
+    """P2, CI/CD reliability: a tier whose server is missing does not vanish unseen."""
+    (tmp_path / "test_it.py").write_text('import pytest\ndef test(): pytest.skip("no server")\n')
+    environment = {
+        name: value for name, value in os.environ.items() if name not in {"CI", "NIGHTLY"}
+    }
+    run = subprocess.run(
+        [*PYTEST, "-o", "timeout=60", "-p", "pytest_timeout", "-p", "tests.conftest"],
+        cwd=tmp_path,
+        env={
+            **environment,
+            variable: "true",
+            "PYTHONPATH": str(ROOT),
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == code, run.stdout + run.stderr
+    assert ("skipped, which is a failure in CI: " in run.stdout) == (code == 1)
