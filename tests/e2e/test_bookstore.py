@@ -115,6 +115,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl, url: str) -> 
     )
 
 
+@pytest.mark.timeout(600)  # not among the first: a worker has other things to do than to wait
 def test_an_autoscaler_follows_the_active_color(installed: Installed, kubectl: Kubectl) -> None:
     """Metrics reach the autoscaler, and a release hands it over without losing replicas."""
     autoscaling = {"minReplicas": 2, "maxReplicas": 3}
