@@ -163,6 +163,19 @@ def test_every_bookstore_becomes_ready_once_all_faults_are_fixed(steps: list[Ste
     assert decide(world.snapshot(), world.now + timedelta(days=1)) == Plan()
 
 
+def test_a_service_edited_right_after_the_switch_is_repaired_though_its_pods_are_gone() -> None:
+    world = World(spec={"image": "api:1"})
+    while not world.switches:
+        world.reconcile()
+        world.tick()
+    break_image(1)(world)
+    world.tick()
+    misdirect(world)
+    world.reconcile()
+    assert world.get("Service", "demo")["spec"]["selector"]["bookstore.dev/revision"] == "1"
+    assert len(world.switches) == 2, "all of it within the second of the promotion"
+
+
 @pytest.mark.invariant
 @settings(max_examples=scaled(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kills=st.lists(st.integers(0, 16), max_size=30))
