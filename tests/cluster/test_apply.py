@@ -140,7 +140,7 @@ def test_a_foreign_object_is_not_changed(shop: Shop) -> None:
 
     async def scenario(executor: Executor, key: StoreKey) -> None:
         for action in (Apply(service(81), *WHY), Create(service(81), *WHY)):
-            with pytest.raises(RejectedError, match="does not belong to the BookStore demo"):
+            with pytest.raises(RejectedError, match="does not belong to BookStore demo"):
                 await do(executor, key, action)
 
     run(shop, scenario)
