@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{len(failures)} tests failed; up to {RUN_AGAIN_AT_MOST} would be run again.")
         return code
     print(f"\nOnce more, alone: {', '.join(failures)}", flush=True)
-    if _run_pytest("-p", "no:xdist", "--again", *failures) != pytest.ExitCode.OK:
+    if _run_pytest("--again", *failures) != pytest.ExitCode.OK:
         return code
     flaky = [f"{test}: {summary}\n" for test, summary in failures.items()]
     print("\n=== flaky: passed when run again", *flaky, sep="\n", end="")
