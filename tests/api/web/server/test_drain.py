@@ -37,6 +37,7 @@ class Reply:
 
     status: int
     closes: bool
+    body: bytes
 
 
 class Client:
@@ -61,8 +62,8 @@ class Client:
             self._writer.write(f"GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n".encode())
             head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
             _, _, rest = head.partition(b"content-length: ")
-            await self._reader.readexactly(int(rest.partition(b"\r\n")[0]))
-        return Reply(int(head.split(maxsplit=2)[1]), b"\r\nconnection: close\r\n" in head)
+            body = await self._reader.readexactly(int(rest.partition(b"\r\n")[0]))
+        return Reply(int(head.split(maxsplit=2)[1]), b"\r\nconnection: close\r\n" in head, body)
 
     async def close(self) -> None:
         self._writer.close()
@@ -76,6 +77,7 @@ class Service:
 
     processes: list[Process]
     ready: list[Process] = field(default_factory=list)
+    seen_ready: set[str] = field(default_factory=set)
     turn: int = 0
 
     async def watch(self) -> None:
@@ -87,15 +89,19 @@ class Service:
             ]
             await asyncio.sleep(0.1)
 
-    @staticmethod
-    async def _is_ready(process: Process) -> bool:
+    async def _is_ready(self, process: Process) -> bool:
         try:
             client = await Client.connect(process.internal_url)
             reply = await client.ask("/readyz")
             await client.close()
         except (OSError, EOFError):
             return False
-        return reply.status == 200
+        if reply.status == 200:
+            self.seen_ready.add(process.url)
+            return True
+        # On a busy machine the database answers late for once. Kubernetes asks again before it
+        # acts on that; a process that drains is left at once.
+        return process.url in self.seen_ready and b'"draining"' not in reply.body
 
     def next(self) -> Process:
         self.turn += 1
