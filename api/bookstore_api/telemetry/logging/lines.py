@@ -147,7 +147,8 @@ def _logger_name(name: str) -> str:
 
 
 def _encode(line: Line) -> str:
-    return to_json(line).decode()
+    # ASCII: some readers end a line at U+0085 and U+2028 as well.
+    return to_json(line, ensure_ascii=True).decode()
 
 
 def _without_values(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ValidationError
@@ -125,6 +125,7 @@ def test_what_the_checks_let_out_is_what_the_schema_allows(name: str, value: Any
         max_size=4,
     ),
 )
+@example(event="one\u2028line\x85", fields={"folder": "/a\u2028b"})
 def test_whatever_is_logged_gives_a_line_by_the_schema(event: Any, fields: Any) -> None:
     stream = io.StringIO()
     logger = logs.Logger("test", [], {})
