@@ -12,6 +12,7 @@ import os
 import platform
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ RESULTS = ROOT / "docs/results"
 LOGS = ROOT / ".test-output"
 LIMIT_SECONDS = 40 * 60.0
 FAILURES_AT_MOST = 50
-FUZZED_REQUESTS = 60_000
+FUZZED_REQUESTS = 50_000
 PYTHONS = ("3.11", "3.12", "3.13")
 
 Result = dict[str, Any]
@@ -45,6 +46,12 @@ class Command:
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def line(self) -> str:
+        """It as one would type it."""
+        variables = [f"{name}={value}" for name, value in self.environment.items()]
+        return " ".join([*variables, shlex.join(self.arguments)])
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,7 @@ def run_part(name: str) -> Result:
         part = parts(Path(folder))[name]
         for number, command in enumerate(part.commands, 1):
             log, begin = LOGS / f"nightly-{name}-{number}.log", time.monotonic()
-            shown = " ".join(command.arguments).replace(folder, "/tmp/nightly")
+            shown = command.line.replace(folder, "/tmp/nightly")
             code = _run(shown, command, log, begin=began)
             seconds = round(time.monotonic() - begin, 1)
             ran.append({"command": shown, "seconds": seconds, "exitCode": code})
