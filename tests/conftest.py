@@ -1,4 +1,4 @@
-"""What holds for every tier: which tiers ran is said at the end, and CI accepts no skip."""
+"""Hooks for every tier: the summary says which tiers ran, and CI accepts no skip."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                     seconds[tier] += report.duration
     terminalreporter.section("tiers")
     for tier in TIERS:
-        told = ", ".join(f"{n} {outcome}" for outcome, n in counts[tier].items()) or "not run"
-        terminalreporter.write_line(f"{tier:<11} {told}  ({seconds[tier]:.1f} s of tests)")
+        counted = ", ".join(f"{n} {outcome}" for outcome, n in counts[tier].items()) or "not run"
+        terminalreporter.write_line(f"{tier:<11} {counted}  ({seconds[tier]:.1f} s of tests)")

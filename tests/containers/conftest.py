@@ -18,6 +18,12 @@ from tests.support.shared import folder_of_the_run, shared
 # Where a run was killed: devcluster down --name container-tests
 ENGINE_USER = "container-tests"
 PARTS = ("api", "operator")
+BOOK = {
+    "title": "Kindred",
+    "authors": ["Octavia E. Butler"],
+    "isbn": "9780807083697",
+    "price": {"amount": "12.50", "currency": "USD"},
+}
 
 
 @pytest.fixture(scope="session")

@@ -14,17 +14,12 @@ import httpx
 import pytest
 
 from demo.deploy import Cluster, build_image
+from tests.containers.conftest import BOOK
 from tests.support.compose import compose_program
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-BOOK = {
-    "title": "The Dispossessed",
-    "authors": ["Ursula K. Le Guin"],
-    "isbn": "9780060512750",
-    "price": {"amount": "8.50", "currency": "EUR"},
-}
 
 
 @dataclass(frozen=True)
@@ -36,7 +31,7 @@ class Project:
     profile: str = "sqlite"
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a compose command; how it went is the caller's to look at."""
+        """Run a compose command; the caller checks its exit code."""
         return subprocess.run(
             [*self.program, *arguments],
             cwd=ROOT,
@@ -63,12 +58,12 @@ class Project:
             check=True,
         )
         return {
-            each["Config"]["Labels"]["com.docker.compose.service"]: each
-            for each in json.loads(inspected.stdout)
+            container["Config"]["Labels"]["com.docker.compose.service"]: container
+            for container in json.loads(inspected.stdout)
         }
 
     def client(self, service: str) -> httpx.Client:
-        """Give a client of a service's published port."""
+        """Return a client of a service's published port."""
         address = self("port", service, "8000").stdout.strip()
         assert address.startswith("127.0.0.1:"), "published to this machine only"
         return httpx.Client(base_url=f"http://{address}/api/v1", timeout=20)
@@ -76,7 +71,7 @@ class Project:
 
 @pytest.fixture
 def project(docker_environment: dict[str, str]) -> Iterator[Project]:
-    """Give a project of its own, which is taken away with its volumes."""
+    """Yield a project of its own, which is removed with its volumes."""
     environment = docker_environment | {
         "COMPOSE_PROJECT_NAME": f"compose-test-{uuid4().hex[:8]}",
         "BOOKSTORE_API_IMAGE": build_image(Cluster("compose", docker_environment), "api"),
@@ -137,7 +132,7 @@ SMOKE = ("bookstore-api", "smoke", "--url", "http://127.0.0.1:8000")
 
 
 def assert_confined(states: dict[str, dict[str, Any]]) -> None:
-    """Every container is nobody special and can write only where it is meant to."""
+    """Assert that every container is unprivileged and has a read-only root."""
     for service, state in states.items():
         config, host = state["Config"], state["HostConfig"]
         assert config["User"].split(":")[0] not in {"", "0", "root"}, service

@@ -7,29 +7,22 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema
 import pytest
 
-from tests.containers.conftest import Images
+from tests.containers.conftest import BOOK, Images
 from tests.support.bookstore import wait_for
 from tests.support.containers import REACHABLE, Container
+from tests.support.log_lines import validated
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ENVIRONMENTS = ("development", "staging", "production")
 DEPLOYED = ("staging", "production")
 STAFF_TOKEN = secrets.token_urlsafe(32)
-BOOK = {
-    "title": "Kindred",
-    "authors": ["Octavia E. Butler"],
-    "isbn": "9780807083697",
-    "price": {"amount": "12.50", "currency": "USD"},
-}
 SECRETS = "/run/secrets/bookstore"
 
 
@@ -44,7 +37,7 @@ class Servers:
 
 @pytest.fixture(scope="module")
 def servers(images: Images) -> Iterator[Servers]:
-    """Start both, with passwords that nobody knows."""
+    """Start both, with random passwords."""
     docker = images.docker
     network = f"environments-{secrets.token_hex(4)}"
     password = secrets.token_urlsafe(24)
@@ -79,8 +72,8 @@ def servers(images: Images) -> Iterator[Servers]:
 
 
 @pytest.fixture
-def mounted(servers: Servers, tmp_path: Path) -> Path:
-    """A folder with all secrets, as the operator mounts them."""
+def secrets_folder(servers: Servers, tmp_path: Path) -> Path:
+    """Return a folder with all secrets, as the operator mounts them."""
     for name, secret in {
         "database/uri": servers.database_uri,
         "redis/uri": servers.redis_uri,
@@ -93,31 +86,22 @@ def mounted(servers: Servers, tmp_path: Path) -> Path:
 
 
 def options(environment: str, **settings: str) -> list[str]:
-    """Tell a container its environment; the shortest drain, as no load balancer has to notice."""
+    """Return docker options with settings; no drain, as no load balancer has to notice."""
     given = {"ENVIRONMENT": environment, "DRAIN_SECONDS": "0", **settings}
-    told = REACHABLE | {f"BOOKSTORE_{name}": value for name, value in given.items()}
-    return [f"--env={name}={value}" for name, value in told.items()]
+    variables = REACHABLE | {f"BOOKSTORE_{name}": value for name, value in given.items()}
+    return [f"--env={name}={value}" for name, value in variables.items()]
 
 
-def lines(container: Container) -> list[dict[str, Any]]:
-    """Return its log, every line of which is as the published schema says."""
-    schema = json.loads(
-        files("bookstore_api.telemetry.logging").joinpath("log_schema.json").read_text()
-    )
-    validator = jsonschema.Draft202012Validator(
-        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
+def validated_log(container: Container) -> list[dict[str, Any]]:
+    """Return its log lines, each validated against the published schema."""
     logs = container.logs()
-    told = [json.loads(line) for line in (logs.output + logs.errors).splitlines()]
-    for line in told:
-        validator.validate(line)
-    return told
+    return validated((logs.output + logs.errors).splitlines())
 
 
 def dependencies(internal: str) -> dict[str, str]:
     """Return the state of each dependency, as /health has it."""
-    told = httpx.get(f"{internal}/health", timeout=20).json()["dependencies"]
-    return {name: each["state"] for name, each in told.items()}
+    report = httpx.get(f"{internal}/health", timeout=20).json()["dependencies"]
+    return {name: dependency["state"] for name, dependency in report.items()}
 
 
 def metric(internal: str, name: str) -> float:
@@ -127,7 +111,7 @@ def metric(internal: str, name: str) -> float:
     return sum(map(float, values))
 
 
-def test_development_needs_nothing(images: Images) -> None:
+def test_development_needs_no_settings(images: Images) -> None:
     with images.docker.running(
         images.api, options=options("development"), ports=(8000, 8001)
     ) as container:
@@ -135,15 +119,18 @@ def test_development_needs_nothing(images: Images) -> None:
         public = container.url(8000)
         assert httpx.post(f"{public}/api/v1/books", json=BOOK).status_code == 201
         assert set(dependencies(internal)) == {"database", "schema", "disk"}
-        wait_for(lambda: set(dependencies(internal).values()) == {"ok"} or None, "all to be well")
+        wait_for(
+            lambda: set(dependencies(internal).values()) == {"ok"} or None,
+            "all dependencies to be ok",
+        )
         assert metric(internal, "bookstore_http_requests_total{") == 1
         assert httpx.get(f"{public}/docs").status_code == 200
-        told = lines(container)
-        assert any(line["level"] == "warning" and "staff" in line["event"] for line in told)
+        log = validated_log(container)
+        assert any(line["level"] == "warning" and "staff" in line["event"] for line in log)
 
 
 @pytest.mark.parametrize("environment", DEPLOYED)
-def test_what_is_deployed_refuses_to_start_with_nothing_set(
+def test_a_deployed_environment_does_not_start_without_settings(
     images: Images, environment: str
 ) -> None:
     ended = images.docker.run(images.api, options=options(environment))
@@ -154,7 +141,9 @@ def test_what_is_deployed_refuses_to_start_with_nothing_set(
 
 
 @pytest.mark.parametrize("environment", DEPLOYED)
-def test_what_is_deployed_refuses_what_is_for_development(images: Images, environment: str) -> None:
+def test_a_deployed_environment_rejects_development_settings(
+    images: Images, environment: str
+) -> None:
     """All at once, each by its name and none by its value."""
     wrong = {
         "DATABASE_URL": "sqlite:////tmp/books.db",
@@ -165,25 +154,28 @@ def test_what_is_deployed_refuses_what_is_for_development(images: Images, enviro
     }
     ended = images.docker.run(images.api, options=options(environment, **wrong))
     assert ended.code == 1
-    refused = set(wrong) - ({"DEBUG"} if environment == "staging" else set())
-    assert {name for name in wrong if f"BOOKSTORE_{name}:" in ended.errors} == refused
+    rejected = set(wrong) - ({"DEBUG"} if environment == "staging" else set())
+    assert {name for name in wrong if f"BOOKSTORE_{name}:" in ended.errors} == rejected
     assert not any(value in ended.errors for value in ("books.db", "changeme", "deafening"))
 
 
 @pytest.mark.parametrize("environment", DEPLOYED)
-def test_what_is_deployed_serves_with_its_secrets_mounted(
-    images: Images, servers: Servers, mounted: Path, environment: str
+def test_a_deployed_environment_serves_with_its_secrets_mounted(
+    images: Images, servers: Servers, secrets_folder: Path, environment: str
 ) -> None:
     given = [
         *options(environment, REVISION="7", COLOR="green"),
-        *(f"--network={servers.network}", f"--volume={mounted}:{SECRETS}:ro"),
+        *(f"--network={servers.network}", f"--volume={secrets_folder}:{SECRETS}:ro"),
     ]
     migrated = images.docker.run(images.api, "migrate", "--to=expand", options=given)
     assert migrated.code == 0, migrated.errors
     with images.docker.running(images.api, options=given, ports=(8000, 8001)) as container:
         internal = container.wait_until_answering(8001, "/readyz")
-        # A slow answer on a busy machine is told, too, and passes.
-        wait_for(lambda: set(dependencies(internal).values()) == {"ok"} or None, "all to be well")
+        # A busy machine may report a slow answer for a moment.
+        wait_for(
+            lambda: set(dependencies(internal).values()) == {"ok"} or None,
+            "all dependencies to be ok",
+        )
         books = f"{container.url(8000)}/api/v1/books"
         with httpx.Client(timeout=20) as client:
             assert client.post(books, json=BOOK).status_code == 401
@@ -197,9 +189,9 @@ def test_what_is_deployed_serves_with_its_secrets_mounted(
             assert client.delete(at, headers=bearer).status_code == 204
         assert metric(internal, "bookstore_http_requests_total{") == 3
         assert metric(internal, "bookstore_redis_up") == 1
-        told = lines(container)
-        assert {(line["revision"], line["color"]) for line in told} == {("7", "green")}
-        assert STAFF_TOKEN not in json.dumps(told)
+        log = validated_log(container)
+        assert {(line["revision"], line["color"]) for line in log} == {("7", "green")}
+        assert STAFF_TOKEN not in json.dumps(log)
         smoked = images.docker.run(
             images.api, "smoke", f"--url={container_url(container)}", options=given
         )
@@ -207,17 +199,17 @@ def test_what_is_deployed_serves_with_its_secrets_mounted(
 
 
 def container_url(container: Container) -> str:
-    """Where a container is on its own network."""
+    """Return the URL of a container on its own network."""
     networks = container.docker.inspect(container.name)["NetworkSettings"]["Networks"]
-    (address,) = (each["IPAddress"] for each in networks.values())
+    (address,) = (network["IPAddress"] for network in networks.values())
     return f"http://{address}:8000"
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_settings_can_be_looked_at(
-    images: Images, servers: Servers, mounted: Path, environment: str
+def test_config_shows_the_settings_without_secrets(
+    images: Images, servers: Servers, secrets_folder: Path, environment: str
 ) -> None:
-    given = [*options(environment), f"--volume={mounted}:{SECRETS}:ro"]
+    given = [*options(environment), f"--volume={secrets_folder}:{SECRETS}:ro"]
     shown = images.docker.run(images.api, "config", "--format=json", options=given)
     assert shown.code == 0, shown.errors
     rows = {row["variable"]: row for row in json.loads(shown.output)["settings"]}

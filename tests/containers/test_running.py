@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.containers.conftest import PARTS, Images
+from tests.containers.conftest import BOOK, PARTS, Images
 from tests.support.bookstore import wait_for
 from tests.support.containers import REACHABLE, Container
 from tests.support.signals import catches
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 # The image's own, any other, and one as OpenShift gives them: high, in group 0.
 USERS = ("", "--user=4242:4242", "--user=1000660000:0")
-# An API that needs nothing else: a SQLite file below /tmp, which `serve` migrates in development.
+# An API without other servers: a SQLite file below /tmp, which `serve` migrates in development.
 ALONE = {
     "BOOKSTORE_ENVIRONMENT": "development",
     **REACHABLE,
@@ -29,12 +29,6 @@ ALONE = {
 }
 PROMISED_SECONDS = 1.5
 MARGIN_SECONDS = 5.0  # for the client and a busy machine
-BOOK = {
-    "title": "Kindred",
-    "authors": ["Octavia E. Butler"],
-    "isbn": "9780807083697",
-    "price": {"amount": "12.50", "currency": "USD"},
-}
 
 
 def options(settings: dict[str, str], *more: str) -> list[str]:
@@ -47,13 +41,13 @@ def events(container: Container) -> list[str]:
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_the_api_serves_whoever_it_runs_as(images: Images, user: str) -> None:
-    began = time.monotonic()
+def test_the_api_serves_as_any_user(images: Images, user: str) -> None:
+    start = time.monotonic()
     with images.docker.running(
         images.api, options=options(ALONE, user), ports=(8000, 8001)
     ) as container:
         internal = container.wait_until_answering(8001, "/readyz")
-        print(f"ready {time.monotonic() - began:.1f} s after docker run was called")
+        print(f"ready {time.monotonic() - start:.1f} s after docker run was called")
         url = container.url(8000)
         assert httpx.get(internal + "/livez").text == "ok\n"
         version = httpx.get(internal + "/version").json()
@@ -69,7 +63,7 @@ def test_the_api_serves_whoever_it_runs_as(images: Images, user: str) -> None:
         assert events(container)[-2:] == ["draining", "stopped"]
 
 
-def test_a_request_without_end_does_not_keep_the_container(images: Images) -> None:
+def test_an_unfinished_request_does_not_hold_up_the_end(images: Images) -> None:
     with images.docker.running(images.api, options=options(ALONE), ports=(8000, 8001)) as container:
         container.wait_until_answering(8001, "/readyz")
         host, _, port = container.url(8000).removeprefix("http://").rpartition(":")
@@ -88,18 +82,18 @@ def test_a_signal_while_the_code_is_loaded_is_not_lost(images: Images, part: str
     """The kernel drops what a container's first process has no handler for."""
     patient = ALONE | {"BOOKSTORE_DRAIN_SECONDS": "300"}
     with images.docker.running(images.of(part), options=options(patient)) as container:
-        began = time.monotonic()
+        start = time.monotonic()
         pid = container.state["Pid"]
         if not Path(f"/proc/{pid}").exists():
             pytest.skip("the engine is on another machine or in a virtual one")
         wait_for(lambda: catches(pid, signal.SIGTERM) or None, "its handlers")
-        print(f"{part} listens {time.monotonic() - began:.2f} s after its start was reported")
+        print(f"{part} listens {time.monotonic() - start:.2f} s after its start was reported")
         container.signal(signal.SIGTERM)
         assert container.wait(20) == 0
         assert "Traceback" not in container.logs().errors
 
 
-def test_the_api_refuses_to_start_without_a_database(images: Images) -> None:
+def test_the_api_does_not_start_without_a_database(images: Images) -> None:
     ended = images.docker.run(images.api)
     assert ended.code == 1
     assert "BOOKSTORE_DATABASE_URL" in ended.errors
@@ -116,14 +110,14 @@ def test_the_api_shows_its_settings_with_the_image_s_own_defaults(images: Images
     assert (host["value"], host["source"]) == (REACHABLE["BOOKSTORE_HOST"], "production.toml")
 
 
-def test_the_operator_refuses_to_start_without_a_cluster(images: Images) -> None:
+def test_the_operator_does_not_start_without_a_cluster(images: Images) -> None:
     ended = images.docker.run(images.operator)
     assert ended.code == 1
     assert "--kubeconfig" in json.loads(ended.errors.splitlines()[-1])["message"]
 
 
 @pytest.mark.parametrize("user", USERS)
-def test_the_operator_is_alive_and_ends_while_its_cluster_does_not_answer(
+def test_the_operator_is_live_and_stops_while_its_cluster_is_away(
     images: Images, user: str, tmp_path: Path
 ) -> None:
     kubeconfig = tmp_path / "kubeconfig"

@@ -19,18 +19,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.containers.conftest import Images
+from tests.containers.conftest import BOOK, Images
 from tests.support.bookstore import command_line, wait_for
 from tests.support.containers import CONFINED, REACHABLE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-BOOK = {
-    "title": "Kindred",
-    "authors": ["Octavia E. Butler"],
-    "isbn": "9780807083697",
-    "price": {"amount": "12.50", "currency": "USD"},
-}
 MIGRATE = ("migrate", "--to=expand")
 
 
@@ -114,7 +108,7 @@ class Place:
 
 
 def outside(drawn: Drawn, folder: Path) -> Place:
-    """Run this checkout's code with this Python, told by variables what the image would tell it."""
+    """Run this checkout's code with this Python, in the environment that the image would set."""
     port, internal = free_ports()
     of_the_image = {"LANG": "C.UTF-8", "BOOKSTORE_ENVIRONMENT": "production"}
     local = {"BOOKSTORE_HOST": "127.0.0.1", "BOOKSTORE_INTERNAL_HOST": "127.0.0.1"}
@@ -170,14 +164,14 @@ def prepare(drawn: Drawn, folder: Path, shown_as: Path) -> None:
 
 
 def free_ports() -> tuple[str, str]:
-    """Find two ports that nobody uses right now."""
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("", 0)) as other:
-        return str(one.getsockname()[1]), str(other.getsockname()[1])
+    """Return two ports that are free right now."""
+    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("", 0)) as second:
+        return str(first.getsockname()[1]), str(second.getsockname()[1])
 
 
 @dataclass(frozen=True)
 class Behavior:
-    """All that somebody outside of the process sees of it."""
+    """Everything of a process that is visible from outside."""
 
     migration: tuple[int, Any] | None
     exit_code: int
@@ -187,7 +181,7 @@ class Behavior:
 
 
 def behavior(place: Place, *, migrated: bool) -> Behavior:
-    """Migrate where that is wanted, serve, ask, stop."""
+    """Migrate if asked for, serve, send requests, stop."""
     migration = None
     if migrated:
         with place.start(*MIGRATE) as migrating:
@@ -215,7 +209,7 @@ def is_alive(place: Place, process: subprocess.Popen[str]) -> bool | None:
 
 
 def ask(place: Place) -> list[tuple[int, Any]]:
-    """Ask both ports; what is another each time is replaced by its type."""
+    """Send requests to both ports; values that change every time become their types."""
     asked = [
         httpx.get(place.internal_url + "/readyz", timeout=20),
         httpx.get(place.internal_url + "/version", timeout=20),
@@ -232,10 +226,10 @@ def ask(place: Place) -> list[tuple[int, Any]]:
 
 
 def shape_of_line(line: str) -> str:
-    """Take the values out of a line of the log; empty for lines of a traceback."""
+    """Remove the values from a log line; empty for lines of a traceback."""
     if line.startswith("{"):
-        told = json.loads(line)
-        return f"{told['logger']} {told['level']} {told['event']} {sorted(told)}"
+        fields = json.loads(line)
+        return f"{fields['logger']} {fields['level']} {fields['event']} {sorted(fields)}"
     plain = re.sub(r"\x1b\[[\d;]*m", "", line)
     return re.sub(r"=('[^']*'|\S+)", "=", plain.partition(" ")[2]) if plain[:4].isdigit() else ""
 

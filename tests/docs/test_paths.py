@@ -16,9 +16,9 @@ PAGES = [
     ROOT / "docs" / "architecture.md",
     *sorted((ROOT / "docs" / "design").glob("*.md")),
 ]
-# A path may be told from here, from one of these, or from the folder of the page's own table.
+# A path may be relative to the root, from one of these, or from the folder of the page's own table.
 BASES = [ROOT, ROOT / "operator/bookstore_operator", ROOT / "api/bookstore_api"]
-TOP = "|".join(sorted(re.escape(each.name) for base in BASES for each in base.iterdir()))
+TOP = "|".join(sorted(re.escape(entry.name) for base in BASES for entry in base.iterdir()))
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.<>*/-]+\.(?:py|md|toml|yaml|json|sh|txt|in)|[\w.<>*/-]+/")
 UNDER = re.compile(rf"(?:{TOP})(?:/[\w.<>*-]+)+")
@@ -49,8 +49,10 @@ def exists(path: str) -> bool:
     """
     pattern = re.sub(r"<\w+>|NNNN", "*", path).rstrip("/")
     bare = "/" not in path
-    found = (base.rglob(pattern) if bare and base != ROOT else base.glob(pattern) for base in BASES)
-    return any(next(each, None) is not None for each in found)
+    matches = (
+        base.rglob(pattern) if bare and base != ROOT else base.glob(pattern) for base in BASES
+    )
+    return any(any(paths) for paths in matches)
 
 
 def is_module(name: str) -> bool:
@@ -58,8 +60,8 @@ def is_module(name: str) -> bool:
     path = name.replace(".", "/")
     inner = path.rpartition("/")[0]
     homes = [*BASES, ROOT / "api", ROOT / "operator", ROOT / "devcluster"]
-    found = [home / each for home in homes for each in (path, f"{path}.py", f"{inner}.py")]
-    return any(each.exists() for each in found)
+    files = (path, f"{path}.py", f"{inner}.py")
+    return any((home / file).exists() for home in homes for file in files)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -69,7 +71,7 @@ def test_every_path_and_module_exists(page: Path) -> None:
     assert not missing, f"{page.relative_to(ROOT)} names what is not there: {missing}"
 
 
-def test_a_path_that_is_gone_is_found() -> None:
+def test_a_missing_path_is_noticed() -> None:
     assert exists("api/bookstore_api/")
     assert not exists("api/bookstore_api/gone.py")
     assert not is_module("bookstore_api.gone.at_all")
