@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bookstore_operator.core.drift import differs
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.labels import APPLIED_ANNOTATION
-from bookstore_operator.core.plan import Action, Apply, Delete, Manifest, ObjectRef
+from bookstore_operator.core.plan import Action, Apply, CreateSecret, Delete, Manifest, ObjectRef
 from bookstore_operator.core.snapshot import Snapshot
 
 
@@ -40,6 +40,27 @@ def ensure(
         version = observed["metadata"].get("resourceVersion") if irreversible else None
         message = f"{key.kind} {key.name}: {why}."
         yield Apply(annotated, "Update", message, version, irreversible)
+
+
+def ensure_secret(
+    snapshot: Snapshot,
+    manifest: Manifest,
+    keys: Mapping[str, str],
+    why: str,
+    guards: tuple[ObjectRef, ...] = (),
+) -> Iterator[CreateSecret]:
+    """Yield the creation of a Secret with a generated value unless there is one of its name.
+
+    Args:
+        snapshot: what is observed.
+        manifest: the Secret without its generated keys.
+        keys: the generated keys, as in CreateSecret.
+        why: what is missing without it, as a sentence.
+        guards: must belong to this BookStore, or not exist, before it is created.
+
+    """
+    if manifest["metadata"]["name"] not in snapshot.secrets:
+        yield CreateSecret(manifest, keys, "Create", why, guards)
 
 
 def ensure_absent(manifest: Manifest | None, why: str) -> Iterator[Action]:

@@ -20,7 +20,7 @@ def deployment(store: str, color: Color) -> str:
 
 
 def service(store: str) -> str:
-    """Return the name of the active Service; HPA and PDB bear it too."""
+    """Return the name of the active Service; HPA and PDB have it too."""
     return store
 
 
@@ -31,22 +31,22 @@ def migration_job(release_name: str, attempt: int = 1) -> str:
 
 
 def database(store: str) -> str:
-    """Return the name of the embedded database: StatefulSet, headless Service and Secret."""
+    """Return the name of the embedded database's objects: StatefulSet, Service, Secret, policy."""
     return f"{store}-db"
 
 
 def database_claim(store: str) -> str:
-    """Return the name of the PVC that the StatefulSet makes for the embedded database."""
+    """Return the name of the PVC that the StatefulSet creates for the embedded database."""
     return f"data-{store}-db-0"
 
 
 def cache(store: str) -> str:
-    """Return the name of the embedded cache: Deployment, Service and Secret."""
+    """Return the name of the embedded cache's objects: Deployment, Service, Secret, policy."""
     return f"{store}-cache"
 
 
 def staff(store: str) -> str:
-    """Return the name of the Secret that the operator makes for the staff token."""
+    """Return the name of the Secret that the operator creates for the staff token."""
     return f"{store}-staff"
 
 
@@ -58,13 +58,3 @@ def backup(store: str) -> str:
 def api_network_policy(store: str) -> str:
     """Return the name of the NetworkPolicy of the API's Pods."""
     return f"{store}-api"
-
-
-def database_network_policy(store: str) -> str:
-    """Return the name of the NetworkPolicy of the embedded database."""
-    return f"{store}-db"
-
-
-def cache_network_policy(store: str) -> str:
-    """Return the name of the NetworkPolicy of the embedded cache."""
-    return f"{store}-cache"

@@ -7,12 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Metadata,
-    Part,
-    group,
-    rules,
-)
+from bookstore_operator.crd.base import Metadata, Part, group, rules
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.crd.spec.cache import Cache

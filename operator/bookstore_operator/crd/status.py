@@ -6,10 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-    Time,
-)
+from bookstore_operator.crd.base import Part, Time
 
 AVAILABLE = "Available"
 READY = "Ready"

@@ -25,12 +25,7 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.secret_values import invalid_reason
 from bookstore_operator.core.secrets import UsedKeys
-from bookstore_operator.core.snapshot import (
-    OperatorSettings,
-    Rejection,
-    Snapshot,
-    take_snapshot,
-)
+from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, take_snapshot
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.kube.client import Api, ApiError, ClusterError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey

@@ -12,30 +12,37 @@ from bookstore_operator.core.metadata import keeps_data, metadata
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
-from bookstore_operator.workloads.pod_security import container_security, pod_security
+from bookstore_operator.crd.spec.resources import ResourceAmounts, Resources
+from bookstore_operator.workloads.pod_manifests import (
+    TMP_MOUNT,
+    claim_spec,
+    container,
+    empty_volume,
+    pod_spec,
+    secret_mount,
+    secret_volume,
+)
 
 SCRIPT = (
     resources.files("bookstore_operator.components.backup").joinpath("backup.sh").read_text("utf-8")
 )
 URI_FOLDER = "/run/secrets/database"
 DUMPS_FOLDER = "/backup"
+RESOURCES = Resources(
+    requests=ResourceAmounts(cpu="50m", memory="64Mi"), limits=ResourceAmounts(memory="512Mi")
+)
 STARTING_DEADLINE = 600
 """How late a backup may start, in seconds."""
 
 
 def backup_claim(store: BookStore, backup: Backup) -> Manifest:
     """Return the claim of the volume that holds the dumps."""
-    storage_class = backup.storage.storage_class_name
     return {
         **CLAIMS.type_meta,
         "metadata": metadata(
             store, names.backup(store.name), Component.BACKUP, owned=not keeps_data(store)
         ),
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": backup.storage.size}},
-            **({"storageClassName": storage_class} if storage_class else {}),
-        },
+        "spec": claim_spec(backup.storage),
     }
 
 
@@ -72,46 +79,28 @@ def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:
     secret = external.secret_name if external else names.database(store.name)
     # pg_dump needs one session for its whole run, so it bypasses a pooler if it can.
     key = (external.direct_key or external.key) if external else "uri"
-    return {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": pod_security(POSTGRES_USER),
-        "containers": [
-            {
-                "name": "backup",
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "command": ["/bin/sh", "-c", SCRIPT],
-                "env": [
-                    {"name": "URI_FILE", "value": f"{URI_FOLDER}/uri"},
-                    {"name": "BACKUP_FOLDER", "value": DUMPS_FOLDER},
-                    {"name": "BACKUP_NAME", "value": store.name},
-                    {"name": "BACKUP_KEEP", "value": str(backup.keep)},
-                ],
-                "resources": {
-                    "requests": {"cpu": "50m", "memory": "64Mi"},
-                    "limits": {"memory": "512Mi"},
-                },
-                "securityContext": container_security(),
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [
-                    {"name": "backup", "mountPath": DUMPS_FOLDER},
-                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own
-                    {"name": "database", "mountPath": URI_FOLDER, "readOnly": True},
-                ],
-            }
-        ],
-        "volumes": [
-            {"name": "backup", "persistentVolumeClaim": {"claimName": names.backup(store.name)}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-            {
-                "name": "database",
-                "secret": {
-                    "secretName": secret,
-                    "items": [{"key": key, "path": "uri"}],
-                    "defaultMode": 0o440,
-                },
-            },
+    volumes = (
+        {"name": "backup", "persistentVolumeClaim": {"claimName": names.backup(store.name)}},
+        empty_volume("tmp", "64Mi"),
+        secret_volume("database", secret, {"uri": key}),
+    )
+    pod = pod_spec(POSTGRES_USER, _container(store, backup, image), volumes)
+    return {"restartPolicy": "Never", **pod}
+
+
+def _container(store: BookStore, backup: Backup, image: str) -> Manifest:
+    runs = {
+        "command": ["/bin/sh", "-c", SCRIPT],
+        "env": [
+            {"name": "URI_FILE", "value": f"{URI_FOLDER}/uri"},
+            {"name": "BACKUP_FOLDER", "value": DUMPS_FOLDER},
+            {"name": "BACKUP_NAME", "value": store.name},
+            {"name": "BACKUP_KEEP", "value": str(backup.keep)},
         ],
     }
+    mounts = (
+        {"name": "backup", "mountPath": DUMPS_FOLDER},
+        TMP_MOUNT,
+        secret_mount("database", URI_FOLDER),
+    )
+    return container("backup", image, runs, resources=RESOURCES, mounts=mounts)

@@ -11,11 +11,11 @@ from bookstore_operator.components.cache.manifests import (
     cache_service,
 )
 from bookstore_operator.core import history, names
-from bookstore_operator.core.ensure import ensure, ensure_absent
+from bookstore_operator.core.ensure import ensure, ensure_absent, ensure_secret
 from bookstore_operator.core.history import superseded_active
 from bookstore_operator.core.kinds import DEPLOYMENTS, NETWORK_POLICIES, SERVICES
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.plan import Action, CreateSecret
+from bookstore_operator.core.plan import Action
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import BookStoreRelease
@@ -28,13 +28,8 @@ def ensure_cache(snapshot: Snapshot) -> Iterator[Action]:
     if embedded is None:
         yield from _ensure_removed(snapshot)
         return
-    if names.cache(store.name) not in snapshot.secrets:
-        yield CreateSecret(
-            cache_secret(store),
-            cache_secret_keys(store),
-            "Create",
-            "The embedded cache has no password yet.",
-        )
+    why = "The embedded cache has no password yet."
+    yield from ensure_secret(snapshot, cache_secret(store), cache_secret_keys(store), why)
     yield from ensure(snapshot, cache_service(store))
     image = snapshot.settings.valkey_image
     yield from ensure(snapshot, cache_deployment(store, embedded, image))

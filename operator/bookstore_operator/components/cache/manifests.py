@@ -10,7 +10,15 @@ from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.quantities import amount
 from bookstore_operator.crd.spec.cache import EmbeddedCache
-from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
+from bookstore_operator.workloads.pod_manifests import (
+    TMP_MOUNT,
+    container,
+    empty_volume,
+    pod_spec,
+    secret_mount,
+    secret_volume,
+    tcp_port,
+)
 
 VALKEY_USER = 999
 """The uid of the user `valkey` in the official image."""
@@ -77,45 +85,25 @@ def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Mani
 
 
 def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 10,
-        "securityContext": pod_security(VALKEY_USER),
-        "containers": [_server(cache, image)],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}},
-            {
-                "name": "password",
-                "secret": {
-                    "secretName": names.cache(store.name),
-                    "items": [{"key": key, "path": key} for key in ("password", "valkey.conf")],
-                    "defaultMode": 0o440,
-                },
-            },
-        ],
-    }
+    files = {key: key for key in ("password", "valkey.conf")}
+    volumes = (
+        empty_volume("tmp", "16Mi"),
+        secret_volume("password", names.cache(store.name), files),
+    )
+    return pod_spec(VALKEY_USER, _server(cache, image), volumes, grace_seconds=10)
 
 
 def _server(cache: EmbeddedCache, image: str) -> Manifest:
-    return {
-        "name": "valkey",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
+    runs = {
         "command": server_command(cache),
-        "ports": [{"name": "redis", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [tcp_port("redis", PORT)],
         "readinessProbe": {**_probe(), "periodSeconds": 5, "failureThreshold": 2},
         # The probe uses the mounted password. So it restarts a server that has an older one, after
         # its Secret was recreated, and also a server that hangs.
         "livenessProbe": {**_probe(), "periodSeconds": 10, "failureThreshold": 3},
-        "resources": resources_of(cache.resources),
-        "securityContext": container_security(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
-            {"name": "password", "mountPath": FOLDER, "readOnly": True},
-        ],
     }
+    mounts = (TMP_MOUNT, secret_mount("password", FOLDER))
+    return container("valkey", image, runs, resources=cache.resources, mounts=mounts)
 
 
 def server_command(cache: EmbeddedCache, folder: str = FOLDER, port: int = PORT) -> list[str]:

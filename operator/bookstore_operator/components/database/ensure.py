@@ -13,10 +13,10 @@ from bookstore_operator.components.database.manifests import (
 )
 from bookstore_operator.components.database.secrets import password_lost
 from bookstore_operator.core import names
-from bookstore_operator.core.ensure import ensure
+from bookstore_operator.core.ensure import ensure, ensure_secret
 from bookstore_operator.core.kinds import CLAIMS, STATEFUL_SETS
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.plan import Action, Apply, CreateSecret
+from bookstore_operator.core.plan import Action, Apply
 from bookstore_operator.core.snapshot import Snapshot
 
 
@@ -28,14 +28,9 @@ def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
         return
     # A StatefulSet uses any claim with the name, and a new password would not work with its data.
     volume = CLAIMS.ref(names.database_claim(store.name))
-    if names.database(store.name) not in snapshot.secrets:
-        yield CreateSecret(
-            database_secret(store),
-            database_secret_keys(store),
-            "Create",
-            "The embedded database has no password yet.",
-            guards=(volume,),
-        )
+    secret, keys = database_secret(store), database_secret_keys(store)
+    why = "The embedded database has no password yet."
+    yield from ensure_secret(snapshot, secret, keys, why, guards=(volume,))
     yield from ensure(snapshot, database_service(store))
     server = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
     yield from _secret_owner(snapshot, server["spec"]["persistentVolumeClaimRetentionPolicy"])

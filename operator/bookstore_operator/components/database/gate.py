@@ -11,53 +11,26 @@ from bookstore_operator.core.kinds import STATEFUL_SETS
 from bookstore_operator.core.labels import Component, selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secrets import SECRET_POLL, invalid_keys, missing_keys
+from bookstore_operator.core.secrets import SECRET_POLL, SecretWords, check_secret
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.workloads import pod_problems
+
+DATABASE = SecretWords(
+    Reason.DATABASE_SECRET_MISSING,
+    Reason.DATABASE_SECRET_INCOMPLETE,
+    Reason.DATABASE_SECRET_MALFORMED,
+    "a PostgreSQL URI (postgresql://…)",
+    "postgresql://user:password@host:5432/database",
+)
 
 
 def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass if the embedded server is ready, or the external database's Secret is valid."""
     external = snapshot.store.spec.database.external
-    if external:
-        return _external_known(snapshot, external, now + SECRET_POLL)
-    return _embedded_ready(snapshot, now + SECRET_POLL)
-
-
-def _external_known(snapshot: Snapshot, external: ExternalDatabase, again: datetime) -> Answer:
-    name = external.secret_name
-    used = [key for key in (external.key, external.direct_key) if key]
-    missing = missing_keys(snapshot, name, used)
-    if not missing:
-        return _external_well_formed(snapshot, name, used, again)
-    keys = " and ".join(f"`{key}`" for key in missing)
-    if name in snapshot.secrets:
-        return Waiting(
-            Reason.DATABASE_SECRET_INCOMPLETE,
-            f"Secret {name} has no key {keys}. Add it: a PostgreSQL URI (postgresql://…).",
-            until=again,
-        )
-    return Waiting(
-        Reason.DATABASE_SECRET_MISSING,
-        f"There is no Secret {name}. Create it, with a PostgreSQL URI (postgresql://…) "
-        f"under the key {keys}.",
-        until=again,
-    )
-
-
-def _external_well_formed(
-    snapshot: Snapshot, name: str, used: list[str], again: datetime
-) -> Answer:
-    invalid = invalid_keys(snapshot, name, used)
-    if not invalid:
-        return Passed()
-    return Waiting(
-        Reason.DATABASE_SECRET_MALFORMED,
-        f"In Secret {name}, {' and '.join(invalid)}. "
-        "Correct it: postgresql://user:password@host:5432/database.",
-        until=again,
-    )
+    if external is None:
+        return _embedded_ready(snapshot, now + SECRET_POLL)
+    keys = [key for key in (external.key, external.direct_key) if key]
+    return check_secret(snapshot, external.secret_name, keys, DATABASE, now, ours=False)
 
 
 def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:

@@ -9,7 +9,16 @@ from bookstore_operator.core.metadata import keeps_data, metadata
 from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.database import EmbeddedDatabase
-from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
+from bookstore_operator.workloads.pod_manifests import (
+    TMP_MOUNT,
+    claim_spec,
+    container,
+    empty_volume,
+    pod_spec,
+    secret_mount,
+    secret_volume,
+    tcp_port,
+)
 
 POSTGRES_USER = 999
 """The uid of the user `postgres` in the official image."""
@@ -93,38 +102,27 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
                 "metadata": {"labels": labels(store.name, Component.DATABASE)},
                 "spec": _pod(store, database, image),
             },
-            "volumeClaimTemplates": [_claim_template(store, database)],
+            "volumeClaimTemplates": [
+                {
+                    "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
+                    "spec": claim_spec(database.storage),
+                }
+            ],
         },
     }
 
 
 def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 60,
-        "securityContext": pod_security(POSTGRES_USER),
-        "containers": [_server(database, image)],
-        "volumes": [
-            {"name": "run", "emptyDir": {"sizeLimit": "16Mi"}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "256Mi"}},
-            {
-                "name": "password",
-                "secret": {
-                    "secretName": names.database(store.name),
-                    "items": [{"key": "password", "path": "password"}],
-                    "defaultMode": 0o440,
-                },
-            },
-        ],
-    }
+    volumes = (
+        empty_volume("run", "16Mi"),
+        empty_volume("tmp", "256Mi"),
+        secret_volume("password", names.database(store.name), {"password": "password"}),
+    )
+    return pod_spec(POSTGRES_USER, _server(database, image), volumes, grace_seconds=60)
 
 
 def _server(database: EmbeddedDatabase, image: str) -> Manifest:
-    return {
-        "name": "postgres",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
+    runs = {
         "env": [
             {"name": "POSTGRES_USER", "value": names.DATABASE_USER},
             {"name": "POSTGRES_DB", "value": names.DATABASE_NAME},
@@ -132,7 +130,7 @@ def _server(database: EmbeddedDatabase, image: str) -> Manifest:
             {"name": "POSTGRES_INITDB_ARGS", "value": "--data-checksums"},
             {"name": "PGDATA", "value": f"{FOLDER}/pgdata"},
         ],
-        "ports": [{"name": "postgres", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [tcp_port("postgres", PORT)],
         # Probed over TCP: during initialization the server listens on its Unix socket only.
         # No liveness probe: a server that replays its write-ahead log must not be restarted.
         "readinessProbe": {
@@ -146,25 +144,11 @@ def _server(database: EmbeddedDatabase, image: str) -> Manifest:
             "timeoutSeconds": 3,
             "failureThreshold": 3,
         },
-        "resources": resources_of(database.resources),
-        "securityContext": container_security(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "data", "mountPath": FOLDER},
-            {"name": "run", "mountPath": "/var/run/postgresql"},
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
-            {"name": "password", "mountPath": PASSWORD_FOLDER, "readOnly": True},
-        ],
     }
-
-
-def _claim_template(store: BookStore, database: EmbeddedDatabase) -> Manifest:
-    storage_class = database.storage.storage_class_name
-    return {
-        "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
-        "spec": {
-            "accessModes": ["ReadWriteOnce"],
-            "resources": {"requests": {"storage": database.storage.size}},
-            **({"storageClassName": storage_class} if storage_class else {}),
-        },
-    }
+    mounts = (
+        {"name": "data", "mountPath": FOLDER},
+        {"name": "run", "mountPath": "/var/run/postgresql"},
+        TMP_MOUNT,
+        secret_mount("password", PASSWORD_FOLDER),
+    )
+    return container("postgres", image, runs, resources=database.resources, mounts=mounts)

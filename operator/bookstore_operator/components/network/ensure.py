@@ -27,11 +27,6 @@ def ensure_network_policies(snapshot: Snapshot) -> Iterator[Action]:
         if store.spec.cache and store.spec.cache.embedded:
             yield from ensure(snapshot, cache_network_policy(store))
         return
-    for name in (
-        names.api_network_policy(store.name),
-        names.database_network_policy(store.name),
-        names.cache_network_policy(store.name),
-    ):
-        yield from ensure_absent(
-            find(snapshot, NETWORK_POLICIES, name), "spec.networkPolicy.enabled is false."
-        )
+    for name in (names.api_network_policy, names.database, names.cache):
+        policy = find(snapshot, NETWORK_POLICIES, name(store.name))
+        yield from ensure_absent(policy, "spec.networkPolicy.enabled is false.")

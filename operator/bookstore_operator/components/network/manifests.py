@@ -50,7 +50,7 @@ def database_network_policy(store: BookStore) -> Manifest:
     }
     return _policy(
         store,
-        names.database_network_policy(store.name),
+        names.database(store.name),
         Component.DATABASE,
         [{"from": [only], "ports": [{"protocol": "TCP", "port": database.PORT}]}],
     )
@@ -61,7 +61,7 @@ def cache_network_policy(store: BookStore) -> Manifest:
     only = {"podSelector": {"matchLabels": selector(store.name, Component.API)}}
     return _policy(
         store,
-        names.cache_network_policy(store.name),
+        names.cache(store.name),
         Component.CACHE,
         [{"from": [only], "ports": [{"protocol": "TCP", "port": cache.PORT}]}],
     )

@@ -20,12 +20,26 @@ from bookstore_operator.crd.spec.cache import Cache
 from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.staff import Staff
-from bookstore_operator.workloads.pod_security import container_security, pod_security, resources_of
+from bookstore_operator.workloads.pod_manifests import (
+    TMP_MOUNT,
+    container,
+    empty_volume,
+    pod_spec,
+    secret_mount,
+    secret_volume,
+    tcp_port,
+)
 
 
 def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, Any]) -> Manifest:
     """Return the Pod template of an intent, by the contract with the image."""
     spec = BookStoreSpec.model_validate(intent)
+    volumes = [
+        empty_volume("tmp", "64Mi"),
+        _database_volume(store, spec.database.external),
+        _staff_volume(store, spec.staff),
+        *([_redis_volume(store, spec.cache)] if spec.cache else []),
+    ]
     own_labels = {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
     return {
         "metadata": {
@@ -36,19 +50,12 @@ def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, A
             },
         },
         "spec": {
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
-            "terminationGracePeriodSeconds": spec.config.drain_seconds
-            + spec.config.shutdown_seconds
-            + contract.GRACE_SECONDS,
-            "securityContext": pod_security(contract.API_USER),
-            "containers": [_container(spec, revision, color)],
-            "volumes": [
-                {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
-                _database_volume(store, spec.database.external),
-                _staff_volume(store, spec.staff),
-                *([_redis_volume(store, spec.cache)] if spec.cache else []),
-            ],
+            **pod_spec(
+                contract.API_USER,
+                _container(spec, revision, color),
+                volumes,
+                spec.config.drain_seconds + spec.config.shutdown_seconds + contract.GRACE_SECONDS,
+            ),
             "topologySpreadConstraints": [
                 {
                     "maxSkew": 1,
@@ -64,18 +71,13 @@ def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, A
 
 
 def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
-    return {
-        "name": "api",
-        "image": spec.image,
-        "imagePullPolicy": spec.image_pull_policy.value,
+    environment = contract.environment(spec, revision, color)
+    runs = {
         "args": [*contract.SERVE],
-        "env": [
-            {"name": name, "value": value}
-            for name, value in contract.environment(spec, revision, color).items()
-        ],
+        "env": [{"name": name, "value": value} for name, value in environment.items()],
         "ports": [
-            {"name": "http", "containerPort": contract.PUBLIC_PORT, "protocol": "TCP"},
-            {"name": "internal", "containerPort": contract.INTERNAL_PORT, "protocol": "TCP"},
+            tcp_port("http", contract.PUBLIC_PORT),
+            tcp_port("internal", contract.INTERNAL_PORT),
         ],
         # The startup probe gives a process two minutes to start before liveness is probed.
         "startupProbe": _probe(contract.LIVENESS_PATH, periodSeconds=1, failureThreshold=120),
@@ -85,17 +87,17 @@ def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
         "readinessProbe": _probe(
             contract.READINESS_PATH, periodSeconds=2, failureThreshold=2, timeoutSeconds=3
         ),
-        "resources": resources_of(spec.resources),
-        "securityContext": container_security(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [
-            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - the container's own, empty folder
-            *(
-                {"name": name, "mountPath": f"{contract.SECRETS_FOLDER}/{name}", "readOnly": True}
-                for name in _secret_volume_names(spec)
-            ),
-        ],
     }
+    folders = _secret_volume_names(spec)
+    mounts = [secret_mount(name, f"{contract.SECRETS_FOLDER}/{name}") for name in folders]
+    return container(
+        "api",
+        spec.image,
+        runs,
+        resources=spec.resources,
+        mounts=[TMP_MOUNT, *mounts],
+        pull_policy=spec.image_pull_policy.value,
+    )
 
 
 def _secret_volume_names(spec: BookStoreSpec) -> tuple[str, ...]:
@@ -116,19 +118,16 @@ def _probe(path: str, **numbers: int) -> Manifest:
 
 def _database_volume(store: str, external: ExternalDatabase | None) -> Manifest:
     """Return the volume of the URIs; not with subPath, so a rotated password needs no release."""
-    items = [{"key": external.key if external else "uri", "path": contract.URI_FILE}]
+    files = {contract.URI_FILE: external.key if external else "uri"}
     if external and external.direct_key:
-        items.append({"key": external.direct_key, "path": contract.DIRECT_URI_FILE})
+        files[contract.DIRECT_URI_FILE] = external.direct_key
     secret = external.secret_name if external else names.database(store)
-    return {
-        "name": contract.DATABASE_FOLDER,
-        "secret": {"secretName": secret, "items": items, "defaultMode": 0o440},
-    }
+    return secret_volume(contract.DATABASE_FOLDER, secret, files)
 
 
 def _staff_volume(store: str, staff: Staff) -> Manifest:
     secret = staff.secret_name or names.staff(store)
-    return _secret_volume(contract.STAFF_FOLDER, secret, staff.key, contract.TOKEN_FILE)
+    return secret_volume(contract.STAFF_FOLDER, secret, {contract.TOKEN_FILE: staff.key})
 
 
 def _redis_volume(store: str, cache: Cache) -> Manifest:
@@ -136,14 +135,8 @@ def _redis_volume(store: str, cache: Cache) -> Manifest:
     external = cache.external
     secret = external.secret_name if external else names.cache(store)
     key = external.key if external else "uri"
-    volume = _secret_volume(contract.REDIS_FOLDER, secret, key, contract.URI_FILE)
-    volume["secret"]["optional"] = True
-    return volume
-
-
-def _secret_volume(name: str, secret: str, key: str, path: str) -> Manifest:
-    items = [{"key": key, "path": path}]
-    return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
+    volume = secret_volume(contract.REDIS_FOLDER, secret, {contract.URI_FILE: key})
+    return {**volume, "secret": {**volume["secret"], "optional": True}}
 
 
 def _scheduling(spec: BookStoreSpec) -> Manifest:

@@ -6,7 +6,7 @@ from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS
 from bookstore_operator.core.labels import Component
 from bookstore_operator.core.metadata import metadata
-from bookstore_operator.core.plan import GENERATED, Manifest
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 
 
@@ -17,8 +17,3 @@ def staff_secret(store: BookStore) -> Manifest:
         "metadata": metadata(store, names.staff(store.name), Component.API),
         "type": "Opaque",
     }
-
-
-def staff_secret_keys() -> dict[str, str]:
-    """Return the keys of the Secret, with the placeholder of the token."""
-    return {"token": GENERATED}

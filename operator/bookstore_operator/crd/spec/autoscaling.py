@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-    rules,
-)
+from bookstore_operator.crd.base import Part, rules
 
 
 class Autoscaling(

@@ -7,11 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-    group,
-    rules,
-)
+from bookstore_operator.crd.base import Part, group, rules
 
 
 class LogLevel(StrEnum):

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    DataKey,
-    ObjectName,
-    Part,
-    group,
-    rules,
-)
+from bookstore_operator.crd.base import DataKey, ObjectName, Part, group, rules
 from bookstore_operator.crd.spec.resources import ResourceAmounts, Resources
 from bookstore_operator.crd.spec.storage import Storage
 

@@ -6,10 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    ObjectName,
-    Part,
-)
+from bookstore_operator.crd.base import ObjectName, Part
 
 
 class PullPolicy(StrEnum):

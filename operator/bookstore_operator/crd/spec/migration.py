@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-)
+from bookstore_operator.crd.base import Part
 
 
 class Migration(Part):

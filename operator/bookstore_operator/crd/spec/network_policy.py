@@ -6,11 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    LabelValue,
-    Part,
-    rules,
-)
+from bookstore_operator.crd.base import LabelValue, Part, rules
 
 LabelMap = Annotated[dict[str, LabelValue], Field(max_length=20)]
 

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-    Quantity,
-    group,
-    rules,
-)
+from bookstore_operator.crd.base import Part, Quantity, group, rules
 
 
 class ResourceAmounts(Part):

@@ -6,9 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-)
+from bookstore_operator.crd.base import Part
 
 Seconds = Annotated[int, Field(ge=0, le=86400)]
 

@@ -6,12 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    LabelKey,
-    LabelValue,
-    ObjectName,
-    Part,
-)
+from bookstore_operator.crd.base import LabelKey, LabelValue, ObjectName, Part
 
 
 class Toleration(Part):

@@ -6,10 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    Part,
-    rules,
-)
+from bookstore_operator.crd.base import Part, rules
 
 
 class ServiceType(StrEnum):

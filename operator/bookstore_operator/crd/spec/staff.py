@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import (
-    DataKey,
-    ObjectName,
-    Part,
-    rules,
-)
+from bookstore_operator.crd.base import DataKey, ObjectName, Part, rules
 
 
 class Staff(

@@ -1,0 +1,113 @@
+"""The parts that the Pods of all components have in common, as the restricted standard wants them.
+
+A component says what is different about its Pod: see components/cache/manifests.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bookstore_operator.core.plan import Manifest
+from bookstore_operator.crd.spec.resources import Resources
+from bookstore_operator.crd.spec.storage import Storage
+
+
+def pod_spec(
+    user: int, container: Manifest, volumes: Sequence[Manifest], grace_seconds: int | None = None
+) -> Manifest:
+    """Return the spec of a Pod that meets the `restricted` Pod Security Standard.
+
+    Args:
+        user: the uid and gid of its processes, which owns the files of its volumes.
+        container: its only container.
+        volumes: its volumes.
+        grace_seconds: time from SIGTERM to SIGKILL; None: the default of Kubernetes, 30 s.
+
+    """
+    grace = {} if grace_seconds is None else {"terminationGracePeriodSeconds": grace_seconds}
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        **grace,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "runAsGroup": user,
+            "fsGroup": user,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+        "volumes": list(volumes),
+    }
+
+
+def container(  # noqa: PLR0913 - what containers differ in
+    name: str,
+    image: str,
+    runs: Manifest,
+    *,
+    resources: Resources,
+    mounts: Iterable[Manifest],
+    pull_policy: str = "IfNotPresent",
+) -> Manifest:
+    """Return a container without privileges, in which only volumes are writable.
+
+    Args:
+        name: its name.
+        image: its image.
+        runs: what it runs: command, arguments, environment, ports, probes.
+        resources: its CPU and memory.
+        mounts: its volume mounts.
+        pull_policy: when the image is pulled.
+
+    """
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": pull_policy,
+        **runs,
+        "resources": {key: value for key, value in resources.manifest().items() if value},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": list(mounts),
+    }
+
+
+TMP_MOUNT: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the container's own
+"""Where the volume `tmp` is mounted, which is empty when the Pod starts."""
+
+
+def secret_mount(name: str, path: str) -> Manifest:
+    """Return the mount of a volume of a Secret."""
+    return {"name": name, "mountPath": path, "readOnly": True}
+
+
+def empty_volume(name: str, size: str) -> Manifest:
+    """Return a volume that is empty when the Pod starts."""
+    return {"name": name, "emptyDir": {"sizeLimit": size}}
+
+
+def secret_volume(name: str, secret: str, files: Mapping[str, str]) -> Manifest:
+    """Return a volume with keys of a Secret: file → key. The Pod's group may read them."""
+    items = [{"key": key, "path": path} for path, key in files.items()]
+    return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
+
+
+def claim_spec(storage: Storage) -> Manifest:
+    """Return the spec of a volume claim."""
+    storage_class = storage.storage_class_name
+    return {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": storage.size}},
+        **({"storageClassName": storage_class} if storage_class else {}),
+    }
+
+
+def tcp_port(name: str, port: int) -> Manifest:
+    """Return a container's port."""
+    return {"name": name, "containerPort": port, "protocol": "TCP"}
