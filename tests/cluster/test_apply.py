@@ -213,10 +213,16 @@ def test_a_foreign_volume_with_the_name_is_not_used(shop: Shop, whose: str) -> N
                 await do(executor, key, action)
             assert refused.value.rejection.target == CLAIM
             assert refused.value.rejection.reason == "NameConflict"
+            hint = refused.value.rejection.message.partition("kubectl ")[2]
+            assert bool(hint) is (whose == "nobody's"), "a label changes no other owner"
+        assert shop.get("v1/secrets", "demo-db") is None
+        assert shop.get("apps/v1/statefulsets", "demo-db") is None
+        if hint:
+            shop.kubectl(*hint.removesuffix(".").split())
+            await executor.observer.relist()
+            assert await do(executor, key, database()) == 1, "the hint is what helps"
 
     run(shop, scenario)
-    assert shop.get("v1/secrets", "demo-db") is None
-    assert shop.get("apps/v1/statefulsets", "demo-db") is None
 
 
 def test_a_retained_volume_is_used_again(shop: Shop) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bookstore_operator.core import names
-from bookstore_operator.core.kinds import BOOKSTORES, STATEFUL_SETS, Resource
+from bookstore_operator.core.kinds import BOOKSTORES, CLAIMS, STATEFUL_SETS, Resource
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 
@@ -35,8 +35,10 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
 
 
 def controlled_by_another(manifest: Manifest, store: str) -> bool:
-    """Whether an object has another controller than the BookStore or its database."""
-    ours = {(BOOKSTORES.kind, store), (STATEFUL_SETS.kind, names.database(store))}
+    """Whether an object has another controller than the BookStore, or a claim than the database."""
+    ours = {(BOOKSTORES.kind, store)}
+    if manifest["kind"] == CLAIMS.kind:  # of volumeClaimTemplates
+        ours.add((STATEFUL_SETS.kind, names.database(store)))
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(
         owner.get("controller") and (owner["kind"], owner["name"]) not in ours for owner in owners

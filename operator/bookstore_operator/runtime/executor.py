@@ -130,7 +130,7 @@ class Executor:
     async def _apply(self, action: Apply, key: StoreKey) -> bool:
         manifest, target = action.manifest, key_of(action.manifest)
         await self._check(action.guards, key)
-        found = await self._ours_or_none(target, key)
+        unobserved = await self._ours_or_none(target, key)
         if action.expected_resource_version is not None:
             metadata = {
                 **manifest["metadata"],
@@ -139,7 +139,7 @@ class Executor:
             manifest = {**manifest, "metadata": metadata}
         applied = await self.api.apply(manifest, key.namespace)
         if applied["kind"] == SECRETS.kind:  # never in the cache
-            return found is None or not _same_version(found, applied)
+            return unobserved is None or not _same_version(unobserved, applied)
         return self.cache.put(applied)
 
     async def _ours_or_none(self, target: ObjectRef, key: StoreKey) -> Manifest | None:
@@ -150,46 +150,32 @@ class Executor:
             StaleSnapshotError: it is ours, and the watch has not delivered it yet.
 
         """
-        known = self.cache.get(key.namespace, target)
-        if known is not None:
-            if store_name_of(known) != key.name or controlled_by_another(known, key.name):
-                raise self._name_conflict(known, key)
+        cached = self.cache.get(key.namespace, target)
+        if cached is not None:
+            if store_name_of(cached) != key.name or controlled_by_another(cached, key.name):
+                raise _name_conflict(cached, key)
             return None
         resource = resource_of(target.api_version, target.kind)
         try:
-            found = await self.api.get(resource, key.namespace, target.name)
+            existing = await self.api.get(resource, key.namespace, target.name)
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
-        if _lost_its_label(found, key):
-            return found  # the apply puts it back
-        if resource is SECRETS and store_name_of(found) == key.name:
-            return found  # Secrets are not watched: ours are never in the cache
-        raise self._taken(found, key)
+        if _lost_its_label(existing, key):
+            return existing  # the apply puts it back
+        if resource is SECRETS and store_name_of(existing) == key.name:
+            return existing  # Secrets are not watched: ours are never in the cache
+        raise self._exists_error(existing, key)
 
-    def _taken(self, found: Manifest, key: StoreKey) -> Exception:
+    def _exists_error(self, existing: Manifest, key: StoreKey) -> Exception:
         """Return the error for an existing object: a stale Snapshot if ours, else a conflict."""
-        target = key_of(found)
-        if store_name_of(found) == key.name:
+        target = key_of(existing)
+        if store_name_of(existing) == key.name:
             if target.kind != SECRETS.kind:
-                self.cache.put(found)
+                self.cache.put(existing)
             return StaleSnapshotError(f"{target.kind} {target.name} exists already")
-        return self._name_conflict(found, key)
-
-    def _name_conflict(self, found: Manifest, key: StoreKey) -> RejectedError:
-        """Return the error for an object that has a name of ours and belongs to somebody else."""
-        target = key_of(found)
-        message = (
-            f"A {target.kind} named {target.name} exists and does not belong to BookStore "
-            f"{key.name}. Rename or delete it, or rename the BookStore."
-        )
-        if target.kind == CLAIMS.kind:
-            message += (
-                " If its data is this BookStore's: "
-                f"kubectl label pvc {target.name} {STORE_LABEL}={key.name}."
-            )
-        return RejectedError(Rejection(target, "NameConflict", message))
+        return _name_conflict(existing, key)
 
     async def _check(self, guards: Iterable[ObjectRef], key: StoreKey) -> None:
         """Raise RejectedError if an object that an action depends on belongs to somebody else."""
@@ -204,11 +190,11 @@ class Executor:
             if error.status != 409:
                 raise
             name = manifest["metadata"]["name"]
-            found = await self.api.get(resource, key.namespace, name)
-            if _lost_its_label(found, key):
+            existing = await self.api.get(resource, key.namespace, name)
+            if _lost_its_label(existing, key):
                 label = {"metadata": {"labels": {STORE_LABEL: key.name}}}
-                found = await self.api.merge(resource, key.namespace, name, label)
-            raise self._taken({**found, **_type_of(manifest)}, key) from error
+                existing = await self.api.merge(resource, key.namespace, name, label)
+            raise self._exists_error({**existing, **resource.type_meta}, key) from error
         if resource is not SECRETS:
             self.cache.put(created)
         return True
@@ -242,8 +228,7 @@ class Executor:
 
     async def _write_status(self, action: WriteStatus, key: StoreKey) -> bool:
         manifest: dict[str, Any] = {
-            "apiVersion": action.key.api_version,
-            "kind": action.key.kind,
+            **resource_of(action.key.api_version, action.key.kind).type_meta,
             "metadata": {"name": action.key.name},
             "status": action.status,
         }
@@ -263,12 +248,28 @@ def target_of(action: Action) -> ObjectRef:
             assert_never(action)
 
 
-def _lost_its_label(found: Manifest, key: StoreKey) -> bool:
+def _name_conflict(existing: Manifest, key: StoreKey) -> RejectedError:
+    """Return the error for an object that has a name of ours and belongs to somebody else."""
+    target = key_of(existing)
+    message = (
+        f"A {target.kind} named {target.name} exists and does not belong to BookStore "
+        f"{key.name}. Rename or delete it, or rename the BookStore."
+    )
+    is_nobodys = store_name_of(existing) is None and not controlled_by_another(existing, key.name)
+    if target.kind == CLAIMS.kind and is_nobodys:
+        message += (
+            f" If its data is this BookStore's: kubectl label --namespace {key.namespace} "
+            f"{CLAIMS.plural} {target.name} {STORE_LABEL}={key.name}."
+        )
+    return RejectedError(Rejection(target, "NameConflict", message))
+
+
+def _lost_its_label(existing: Manifest, key: StoreKey) -> bool:
     """Whether an object is the operator's own without its label, which the watches need."""
-    metadata = found["metadata"]
+    metadata = existing["metadata"]
     owners = metadata.get("ownerReferences") or ()
     return (
-        store_name_of(found) is None
+        store_name_of(existing) is None
         and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
         and any(entry["manager"] == FIELD_MANAGER for entry in metadata.get("managedFields") or ())
     )
@@ -281,10 +282,6 @@ def _target_text(action: Action) -> str:
 
 def _same_version(first: Manifest, second: Manifest) -> bool:
     return bool(first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"])
-
-
-def _type_of(manifest: Manifest) -> dict[str, Any]:
-    return {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"]}
 
 
 def _base64(text: str) -> str:
