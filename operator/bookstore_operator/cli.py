@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -44,6 +45,40 @@ _ENVIRONMENT = (
 )
 
 
+_OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    (
+        *("--postgres-image", "postgres:18", {"metavar": "IMAGE"}),
+        "image of the embedded databases and of backups",
+    ),
+    (
+        *("--valkey-image", "valkey/valkey:8.1", {"metavar": "IMAGE"}),
+        "image of the embedded caches",
+    ),
+    (
+        *("--workers", "10", {"type": int, "metavar": "N"}),
+        "number of BookStores to reconcile at the same time",
+    ),
+    (
+        # The kubelet probes from outside.
+        *("--health-host", "0.0.0.0", {"metavar": "ADDRESS"}),  # noqa: S104
+        "address to serve /livez and /readyz on",
+    ),
+    (
+        *("--health-port", "8080", {"type": int, "metavar": "P"}),
+        "port to serve /livez and /readyz on; 0 for any free port",
+    ),
+    (
+        *("--log-level", "info", {"choices": ("debug", "info", "warning", "error")}),
+        "minimum level of log lines",
+    ),
+    (
+        *("--lease-namespace", "bookstore-system", {"metavar": "NS"}),
+        "namespace of the Lease",
+    ),
+)
+"""The options of `run` with a constant default: flag, default, argparse's arguments, help."""
+
+
 def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--namespace",
@@ -51,38 +86,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="NS",
         help="namespace to watch; repeat the option for more (default: all namespaces)",
     )
-    run.add_argument(
-        "--postgres-image",
-        default=_default("POSTGRES_IMAGE", "postgres:18"),
-        metavar="IMAGE",
-        help="image of the embedded databases and of backups (default: %(default)s)",
-    )
-    run.add_argument(
-        "--valkey-image",
-        default=_default("VALKEY_IMAGE", "valkey/valkey:8.1"),
-        metavar="IMAGE",
-        help="image of the embedded caches (default: %(default)s)",
-    )
-    run.add_argument(
-        "--workers",
-        type=int,
-        default=_default("WORKERS", "10"),
-        metavar="N",
-        help="number of BookStores to reconcile at the same time (default: %(default)s)",
-    )
-    run.add_argument(
-        "--health-host",
-        default=_default("HEALTH_HOST", "0.0.0.0"),  # noqa: S104 - the kubelet probes from outside
-        metavar="ADDRESS",
-        help="address to serve /livez and /readyz on (default: %(default)s)",
-    )
-    run.add_argument(
-        "--health-port",
-        type=int,
-        default=_default("HEALTH_PORT", "8080"),
-        metavar="P",
-        help="port to serve /livez and /readyz on; 0 for any free port (default: %(default)s)",
-    )
+    for flag, fallback, form, text in _OPTIONS:
+        default = _default(flag.removeprefix("--").replace("-", "_").upper(), fallback)
+        run.add_argument(flag, default=default, help=f"{text} (default: %(default)s)", **form)
     run.add_argument(
         "--log-format",
         choices=("json", "console"),
@@ -90,22 +96,10 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         help="format of log lines (default: console on a terminal, else json)",
     )
     run.add_argument(
-        "--log-level",
-        choices=("debug", "info", "warning", "error"),
-        default=_default("LOG_LEVEL", "info"),
-        help="minimum level of log lines (default: %(default)s)",
-    )
-    run.add_argument(
         "--leader-election",
         action=argparse.BooleanOptionalAction,
         default=_default("LEADER_ELECTION", "true").lower() not in {"false", "no", "0"},
         help="elect a leader with a Lease, so that only one of several replicas reconciles",
-    )
-    run.add_argument(
-        "--lease-namespace",
-        default=_default("LEASE_NAMESPACE", "bookstore-system"),
-        metavar="NS",
-        help="namespace of the Lease (default: %(default)s)",
     )
     run.add_argument(
         "--kubeconfig",

@@ -16,17 +16,6 @@ UsedKeys: TypeAlias = Mapping[str, Mapping[str, Content]]
 """Secret → key → what it is for."""
 
 
-def missing_keys(snapshot: Snapshot, secret: str, keys: list[str]) -> list[str]:
-    """Return those of the keys that a Secret does not have."""
-    return [key for key in keys if key not in snapshot.secrets.get(secret, {})]
-
-
-def invalid_keys(snapshot: Snapshot, secret: str, keys: list[str]) -> list[str]:
-    """Return why the values of keys are invalid, one part of a sentence per key."""
-    reasons = snapshot.secrets.get(secret, {})
-    return [f"key `{key}` {reasons[key]}" for key in keys if reasons.get(key)]
-
-
 @dataclass(frozen=True, slots=True)
 class SecretWords:
     """The reasons and texts for messages about one kind of Secret."""
@@ -59,7 +48,8 @@ def check_secret(  # noqa: PLR0913 - one argument per part of the message
 
     """
     again = now + SECRET_POLL
-    missing = missing_keys(snapshot, secret, keys)
+    observed = snapshot.secrets.get(secret, {})
+    missing = [key for key in keys if key not in observed]
     listed = " and ".join(f"`{key}`" for key in missing)
     if secret not in snapshot.secrets:
         advice = f"Create it, with {words.what} under the key {listed}."
@@ -69,7 +59,7 @@ def check_secret(  # noqa: PLR0913 - one argument per part of the message
         advice = RECREATED if ours else f"Add it: {words.what}."
         message = f"Secret {secret} has no key {listed}. {advice}"
         return Waiting(words.incomplete, message, until=again)
-    if invalid := invalid_keys(snapshot, secret, keys):
+    if invalid := [f"key `{key}` {observed[key]}" for key in keys if observed[key]]:
         advice = RECREATED if ours else f"Correct it: {words.example}."
         message = f"In Secret {secret}, {' and '.join(invalid)}. {advice}"
         return Waiting(words.malformed, message, until=again)

@@ -65,6 +65,14 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     }
 
 
+def embedded_or_external(name: str) -> tuple[str, str]:
+    """Return the rule, with its message, that a group sets exactly one of the two fields."""
+    return (
+        "has(self.embedded) != has(self.external)",
+        f"exactly one of {name}.embedded and {name}.external must be set",
+    )
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -123,3 +131,16 @@ class Metadata(Part):
     resource_version: str = ""
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
+
+
+class CustomObject(Part):
+    """What the operator's own kinds have in common."""
+
+    api_version: str = ""
+    kind: str = ""
+    metadata: Metadata
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.metadata.name

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import Metadata, Part, group, rules
+from bookstore_operator.crd.base import CustomObject, Part, group, rules
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.crd.spec.cache import Cache
@@ -17,7 +17,7 @@ from bookstore_operator.crd.spec.image import ImagePullSecret, PullPolicy
 from bookstore_operator.crd.spec.migration import Migration
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.network_policy import NetworkPolicy
-from bookstore_operator.crd.spec.resources import Resources, api_resources
+from bookstore_operator.crd.spec.resources import Resources, default_resources
 from bookstore_operator.crd.spec.rollout import Rollout
 from bookstore_operator.crd.spec.scheduling import Scheduling
 from bookstore_operator.crd.spec.service import Service
@@ -96,7 +96,9 @@ class BookStoreSpec(
     rollout: Rollout = group(Rollout, "How a release is rolled out.")
     backup: Backup | None = Field(None, description="Scheduled dumps of the database.")
     config: Config = group(Config, "Settings of the API.")
-    resources: Resources = group(api_resources, "CPU and memory of each API Pod.")
+    resources: Resources = group(
+        default_resources("100m", "128Mi", "384Mi"), "CPU and memory of each API Pod."
+    )
     scheduling: Scheduling = group(Scheduling, "Constraints on the nodes that API Pods run on.")
     service: Service = group(Service, "Service that exposes the API.")
     network_policy: NetworkPolicy = group(
@@ -117,16 +119,9 @@ class BookStoreSpec(
     )
 
 
-class BookStore(Part):
+class BookStore(CustomObject):
     """A bookstore in production: its API, its database, its releases, its backups."""
 
-    api_version: str = ""
     kind: str = KIND
-    metadata: Metadata
     spec: BookStoreSpec
     status: BookStoreStatus = Field(default_factory=BookStoreStatus)
-
-    @property
-    def name(self) -> str:
-        """The BookStore's name."""
-        return self.metadata.name

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import Metadata, Part, SmallText, Time, rules
+from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rules
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_schema
 
@@ -116,19 +116,12 @@ class ReleaseStatus(Part):
     )
 
 
-class BookStoreRelease(Part):
+class BookStoreRelease(CustomObject):
     """One attempt to make a revision of a BookStore active."""
 
-    api_version: str = ""
     kind: str = KIND
-    metadata: Metadata
     spec: ReleaseSpec
     status: ReleaseStatus = Field(default_factory=ReleaseStatus)
-
-    @property
-    def name(self) -> str:
-        """The release's name."""
-        return self.metadata.name
 
     @property
     def in_flight(self) -> bool:

@@ -139,54 +139,32 @@ class Api:
     ) -> dict[str, Any]:
         """Server-side apply as the operator's field manager, taking over fields in conflict."""
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
-        return await self._request(
-            "PATCH",
-            resource.path(namespace, manifest["metadata"]["name"], subresource),
-            query={"fieldManager": FIELD_MANAGER, "force": "true"},
-            body=manifest,
-            content_type=_APPLY,
-        )
+        path = resource.path(namespace, manifest["metadata"]["name"], subresource)
+        return await self._write("PATCH", path, manifest, _APPLY, force="true")
 
     async def create(
         self, resource: Resource, manifest: Manifest, namespace: str
     ) -> dict[str, Any]:
         """Create an object that must not exist."""
-        return await self._request(
-            "POST", resource.path(namespace), query={"fieldManager": FIELD_MANAGER}, body=manifest
-        )
+        return await self._write("POST", resource.path(namespace), manifest)
 
     async def replace(
         self, resource: Resource, manifest: Manifest, namespace: str
     ) -> dict[str, Any]:
         """Replace an object, on its resourceVersion."""
-        return await self._request(
-            "PUT",
-            resource.path(namespace, manifest["metadata"]["name"]),
-            query={"fieldManager": FIELD_MANAGER},
-            body=manifest,
-        )
+        path = resource.path(namespace, manifest["metadata"]["name"])
+        return await self._write("PUT", path, manifest)
 
     async def merge(
         self, resource: Resource, namespace: str, name: str, patch: Manifest
     ) -> dict[str, Any]:
         """Merge a patch into an object."""
-        return await self._request(
-            "PATCH",
-            resource.path(namespace, name),
-            query={"fieldManager": FIELD_MANAGER},
-            body=patch,
-            content_type=_MERGE,
-        )
+        return await self._write("PATCH", resource.path(namespace, name), patch, _MERGE)
 
     async def scale(self, namespace: str, deployment: str, replicas: int) -> None:
         """Set a Deployment's replica count through its scale subresource."""
-        await self._request(
-            "PATCH",
-            DEPLOYMENTS.path(namespace, deployment, "scale"),
-            query={"fieldManager": FIELD_MANAGER},
-            body={"spec": {"replicas": replicas}},
-            content_type=_MERGE,
-        )
+        path = DEPLOYMENTS.path(namespace, deployment, "scale")
+        await self._write("PATCH", path, {"spec": {"replicas": replicas}}, _MERGE)
 
     async def delete(
         self, resource: Resource, namespace: str, name: str, uid: str
@@ -197,6 +175,12 @@ class Api:
             resource.path(namespace, name),
             body={"propagationPolicy": "Background", "preconditions": {"uid": uid}},
         )
+
+    async def _write(
+        self, method: str, path: str, body: Manifest, content_type: str = _JSON, **query: str
+    ) -> dict[str, Any]:
+        query["fieldManager"] = FIELD_MANAGER
+        return await self._request(method, path, query=query, body=body, content_type=content_type)
 
     async def _request(
         self,

@@ -12,7 +12,7 @@ from bookstore_operator.core.metadata import keeps_data, metadata
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
-from bookstore_operator.crd.spec.resources import ResourceAmounts, Resources
+from bookstore_operator.crd.spec.resources import default_resources
 from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
     claim_spec,
@@ -28,9 +28,7 @@ SCRIPT = (
 )
 URI_FOLDER = "/run/secrets/database"
 DUMPS_FOLDER = "/backup"
-RESOURCES = Resources(
-    requests=ResourceAmounts(cpu="50m", memory="64Mi"), limits=ResourceAmounts(memory="512Mi")
-)
+RESOURCES = default_resources("50m", "64Mi", "512Mi")()
 STARTING_DEADLINE = 600
 """How late a backup may start, in seconds."""
 

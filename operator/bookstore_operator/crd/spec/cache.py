@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import DataKey, ObjectName, Part, group, rules
-from bookstore_operator.crd.spec.resources import ResourceAmounts, Resources
-
-
-def _cache_resources() -> Resources:
-    return Resources(
-        requests=ResourceAmounts(cpu="25m", memory="64Mi"),
-        limits=ResourceAmounts(memory="128Mi"),
-    )
-
+from bookstore_operator.crd.base import (
+    DataKey,
+    ObjectName,
+    Part,
+    embedded_or_external,
+    group,
+    rules,
+)
+from bookstore_operator.crd.spec.resources import Resources, default_resources
 
 SMALLEST_CACHE = "32Mi"
 
@@ -34,7 +33,7 @@ class EmbeddedCache(
     """A Valkey server for this BookStore. It does not persist its data."""
 
     resources: Resources = group(
-        _cache_resources,
+        default_resources("25m", "64Mi", "128Mi"),
         "CPU and memory of the server. The memory limit sets the size of the cache.",
     )
 
@@ -53,10 +52,7 @@ class ExternalCache(Part):
 class Cache(
     Part,
     json_schema_extra=rules(
-        (
-            "has(self.embedded) != has(self.external)",
-            "exactly one of cache.embedded and cache.external must be set",
-        ),
+        embedded_or_external("cache"),
     ),
 ):
     """Redis or Valkey for state that the API's processes share. Set exactly one of the fields."""

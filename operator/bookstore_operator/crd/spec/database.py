@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import DataKey, ObjectName, Part, group, rules
-from bookstore_operator.crd.spec.resources import ResourceAmounts, Resources
+from bookstore_operator.crd.base import (
+    DataKey,
+    ObjectName,
+    Part,
+    embedded_or_external,
+    group,
+    rules,
+)
+from bookstore_operator.crd.spec.resources import Resources, default_resources
 from bookstore_operator.crd.spec.storage import Storage
-
-
-def _database_resources() -> Resources:
-    return Resources(
-        requests=ResourceAmounts(cpu="100m", memory="256Mi"),
-        limits=ResourceAmounts(memory="1Gi"),
-    )
 
 
 class EmbeddedDatabase(Part):
     """A PostgreSQL server for this BookStore. For development and demos: it has no failover."""
 
     storage: Storage = group(Storage, "Volume that the data is stored on.")
-    resources: Resources = group(_database_resources, "CPU and memory of the server.")
+    resources: Resources = group(
+        default_resources("100m", "256Mi", "1Gi"), "CPU and memory of the server."
+    )
 
 
 class ExternalDatabase(Part):
@@ -40,10 +42,7 @@ class ExternalDatabase(Part):
 class Database(
     Part,
     json_schema_extra=rules(
-        (
-            "has(self.embedded) != has(self.external)",
-            "exactly one of database.embedded and database.external must be set",
-        ),
+        embedded_or_external("database"),
         (
             "has(self.external) == has(oldSelf.external)",
             "a BookStore can't be changed between an embedded and an external database, because "

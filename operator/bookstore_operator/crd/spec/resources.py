@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part, Quantity, group, rules
@@ -31,9 +33,9 @@ class Resources(Part, json_schema_extra=rules(_within_limit("cpu"), _within_limi
     limits: ResourceAmounts = group(ResourceAmounts, "Maximum resources that a container may use.")
 
 
-def api_resources() -> Resources:
-    """Return the default for the API's Pods."""
-    return Resources(
-        requests=ResourceAmounts(cpu="100m", memory="128Mi"),
-        limits=ResourceAmounts(memory="384Mi"),
+def default_resources(cpu: str, memory: str, memory_limit: str) -> Callable[[], Resources]:
+    """Return what constructs the default of a container: its requests and its memory limit."""
+    return lambda: Resources(
+        requests=ResourceAmounts(cpu=cpu, memory=memory),
+        limits=ResourceAmounts(memory=memory_limit),
     )
