@@ -70,22 +70,22 @@ def test_the_profile_for_no_profile_is_one() -> None:
 @pytest.mark.parametrize("name", ["api", "api-postgres", "migrate"])
 def test_compose_sets_what_the_api_starts_with(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     own = {"BOOKSTORE_DATABASE_PASSWORD": "b3d1f7a94c", "BOOKSTORE_STAFF_TOKEN": "9c41e07bd25a" * 4}
-    assert refused_of(name, {}, monkeypatch) == set()
-    assert refused_of(name, own, monkeypatch) == set()
+    assert rejected_of(name, {}, monkeypatch) == set()
+    assert rejected_of(name, own, monkeypatch) == set()
 
 
 def test_compose_takes_production_with_secrets_of_ones_own_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     given = {"BOOKSTORE_ENVIRONMENT": "production"}
-    assert refused_of("api-postgres", given, monkeypatch) == {"database_url", "staff_token"}
+    assert rejected_of("api-postgres", given, monkeypatch) == {"database_url", "staff_token"}
     given["BOOKSTORE_DATABASE_PASSWORD"] = "b3d1f7a94c"
     given["BOOKSTORE_STAFF_TOKEN"] = "9c41e07bd25a38f6b1d20c7e94a5f863"
-    assert refused_of("api-postgres", given, monkeypatch) == set()
+    assert rejected_of("api-postgres", given, monkeypatch) == set()
 
 
-def refused_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Load the settings of a service of compose.yaml; what its environment refuses of them."""
+def rejected_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Load the settings of a service of compose.yaml; what its environment rejects of them."""
 
     def filled_in(match: re.Match[str]) -> str:
         return given.get(match[1]) or match[2]
@@ -97,7 +97,7 @@ def refused_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyPa
     assert unknown_variables(os.environ) == []
     assessment = assess(read())
     assert assessment.malformed == ()
-    return {each.setting for each in assessment.refused}
+    return {each.setting for each in assessment.rejected}
 
 
 # skaffold.yaml

@@ -1,6 +1,6 @@
 """What is wrong with a folder of migrations: by our rules, and by squawk.
 
-squawk reads the SQL that each revision runs on PostgreSQL, by one list of what is refused for each
+squawk reads the SQL that each revision runs on PostgreSQL, by one list of what is rejected for each
 branch.
 """
 
@@ -22,7 +22,7 @@ from alembic.util import CommandError
 
 from bookstore_api.db.schema.steps import LIMITS
 from bookstore_api.db.schema.tree import Branch, alembic_config, load_tree
-from migration_lint.rules import broken_by_sources, broken_by_tree, read_sources
+from migration_lint.rules import lint_sources, lint_tree, read_sources
 
 ALLOWED = re.compile(r"^ *# squawk: allow (?P<rule>[a-z-]+): (?P<reason>\S.*)$", re.MULTILINE)
 SQUAWK = Path(__file__).parent
@@ -37,7 +37,7 @@ def broken_rules(scripts: Path, squawk: Path = SQUAWK) -> list[str]:
         sources = read_sources(scripts)
     except SyntaxError as error:
         return [f"{error.filename} is no Python: {error.msg}, line {error.lineno}."]
-    broken = broken_by_sources(sources)
+    broken = lint_sources(sources)
     if any(" is the id of " in sentence for sentence in broken):
         return broken  # Alembic would take one of them
     try:
@@ -45,7 +45,7 @@ def broken_rules(scripts: Path, squawk: Path = SQUAWK) -> list[str]:
             tree = load_tree(scripts)
     except (CommandError, KeyError, UserWarning) as error:
         return [*broken, f"Alembic can't make a tree of the revisions: {error}"]
-    return broken + (broken_by_tree(tree) or list(_unsafe(scripts, squawk)))
+    return broken + (lint_tree(tree) or list(_unsafe(scripts, squawk)))
 
 
 class SquawkError(Exception):

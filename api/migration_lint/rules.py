@@ -22,7 +22,7 @@ FIRST = "0001"
 IMPORTS = frozenset({"alembic", "sqlalchemy", *sys.stdlib_module_names})
 OPERATIONS = "bookstore_api.db.schema.operations"
 # Alembic's ways out of the transaction.
-UNMENDED = frozenset({"postgresql_concurrently", "autocommit_block"})
+NON_TRANSACTIONAL = frozenset({"postgresql_concurrently", "autocommit_block"})
 HARMLESS = frozenset({"f", "get_context"})  # of Alembic's `op`
 
 
@@ -53,31 +53,31 @@ def read_sources(scripts: Path) -> list[Source]:
     return [Source(path, ast.parse(path.read_text(encoding="utf-8"), path.name)) for path in paths]
 
 
-def broken_by_sources(sources: Iterable[Source]) -> list[str]:
+def lint_sources(sources: Iterable[Source]) -> list[str]:
     """Every rule that a script breaks; none for good ones."""
     broken: list[str] = []
     ids: Counter[str] = Counter()
     for source in sources:
-        broken += _broken_by_name(source)
-        broken += _broken_by_functions(source)
-        broken += _broken_by_code(source)
+        broken += _lint_name(source)
+        broken += _lint_functions(source)
+        broken += _lint_code(source)
         ids[source.id or source.path.stem] += 1
     broken += [f"{id_} is the id of {count} scripts." for id_, count in ids.items() if count > 1]
     return broken
 
 
-def broken_by_tree(tree: Tree) -> list[str]:
+def lint_tree(tree: Tree) -> list[str]:
     """Every rule that the tree breaks; none for a good one."""
     broken: list[str] = []
     for revision in tree.revisions.values():
-        broken += _broken_by_revision(tree, revision)
+        broken += _lint_revision(tree, revision)
     for branch in Branch:
         if len(heads := tree.heads(branch)) != 1:
             broken.append(f"The branch {branch} has {len(heads)} heads, it must have one.")
     return broken
 
 
-def _broken_by_revision(tree: Tree, revision: Revision) -> Iterator[str]:
+def _lint_revision(tree: Tree, revision: Revision) -> Iterator[str]:
     if missing := tree.unknown(revision.requires):
         yield f"{revision.id} requires {', '.join(sorted(missing))}, which does not exist."
         return
@@ -86,7 +86,7 @@ def _broken_by_revision(tree: Tree, revision: Revision) -> Iterator[str]:
         yield f"{revision.id} must be on one branch, expand or contract."
     if len(revision.id) > MAX_ID_LENGTH:
         yield f"{revision.id} is longer than {MAX_ID_LENGTH} characters."
-    yield from _broken_by_place(tree, revision)
+    yield from _lint_place(tree, revision)
     if Branch.EXPAND in branches:
         if contracts := tree.closure([revision.id]) & tree.on(Branch.CONTRACT):
             names = ", ".join(sorted(contracts))
@@ -97,7 +97,7 @@ def _broken_by_revision(tree: Tree, revision: Revision) -> Iterator[str]:
         yield f"{revision.id} (contract) must depend on the expand revision it completes."
 
 
-def _broken_by_place(tree: Tree, revision: Revision) -> Iterator[str]:
+def _lint_place(tree: Tree, revision: Revision) -> Iterator[str]:
     """Hold each branch to a line: one first, which has the label, then number after number."""
     if bool(revision.own_labels) != (not revision.follows):
         yield f"{revision.id}: the first of a branch has its label, and no other."
@@ -116,14 +116,14 @@ def _broken_by_place(tree: Tree, revision: Revision) -> Iterator[str]:
         yield f"{revision.id} must have the number {due}: it comes after {before or 'nothing'}."
 
 
-def _broken_by_name(source: Source) -> Iterator[str]:
+def _lint_name(source: Source) -> Iterator[str]:
     if source.id is None:
         yield f"{source.path.name}: `revision` must be a constant."
     elif source.path.stem not in {f"{branch}_{source.id}" for branch in Branch}:
         yield f"{source.path.name} must be named expand_{source.id}.py or contract_{source.id}.py."
 
 
-def _broken_by_functions(source: Source) -> Iterator[str]:
+def _lint_functions(source: Source) -> Iterator[str]:
     name = source.path.name
     functions = source.functions
     if functions.keys() != {"upgrade", "downgrade"}:
@@ -136,20 +136,22 @@ def _broken_by_functions(source: Source) -> Iterator[str]:
         yield f"{name}: downgrade() must undo what upgrade() does."
 
 
-def _broken_by_code(source: Source) -> Iterator[str]:
+def _lint_code(source: Source) -> Iterator[str]:
     name = source.path.name
     for module in _imports(source.module):
         if module != OPERATIONS and module.partition(".")[0] not in IMPORTS:
             yield f"{name} imports {module}, which will change: write down what it is today."
     for function in source.functions.values():
-        yield from _broken_by_calls(name, function)
+        yield from _lint_calls(name, function)
 
 
-def _broken_by_calls(name: str, function: ast.FunctionDef) -> Iterator[str]:
+def _lint_calls(name: str, function: ast.FunctionDef) -> Iterator[str]:
     calls = _calls(function)
     if any(_of("op", call) == "execute" and not _is_constant(call) for call in calls):
         yield f"{name}: op.execute() takes a constant text, so that what runs is what was read."
-    if UNMENDED & set(_words(function)) or any("CONCURRENTLY" in text for text in _texts(function)):
+    if NON_TRANSACTIONAL & set(_words(function)) or any(
+        "CONCURRENTLY" in text for text in _texts(function)
+    ):
         yield f"{name}: outside of a transaction use {OPERATIONS}, which mends what a kill left."
     ours = {word for call in calls if (word := _of("operations", call))}
     others = {word for call in calls if (word := _of("op", call))} - HARMLESS

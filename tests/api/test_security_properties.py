@@ -36,7 +36,7 @@ CANARY = "canary-7c1e"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 BODIES = frozenset({"POST", "PATCH"})
 MAX_BODY = 4096
-# Of one client; each drawn request has a client of its own, but for those that are to be refused.
+# Of one client; each drawn request has a client of its own, but for those that are to be rejected.
 LIMIT = "5/hour"
 THROTTLED = "203.0.113.1"
 # What the protocol says of the connection and of the answer's length is not ours to promise.

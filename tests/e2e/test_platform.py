@@ -198,7 +198,9 @@ def test_the_platform_holds_through_a_release(
         assert total(metrics, "bookstore_redis_up") == 1
         assert total(metrics, "bookstore_http_requests_total", "POST") > 0, "both Pods took part"
     posted = sum(total(each, "bookstore_http_requests_total", "POST") for each in scraped)
-    refused = sum(total(each, "bookstore_rate_limit_refusals_total", "writes") for each in scraped)
+    refused = sum(
+        total(each, "bookstore_rate_limit_rejections_total", "writes") for each in scraped
+    )
     assert posted == len(tried)
     assert refused == len([each for each in tried if each.status == 429])
 

@@ -166,7 +166,7 @@ class World:
         self._postgres, self._valkey, self._proxies = postgres, valkey, proxies
         self._folder = folder
         self._database = postgres.create_database()
-        self._tips: list[tuple[Any, ...]] = []
+        self._heads: list[tuple[Any, ...]] = []
         self._password = ""
         self._renamed = ""
         apply_schema(self._database)
@@ -236,7 +236,7 @@ class World:
 
     def forget_revisions(self) -> None:
         """Make the database look as if it had never been migrated."""
-        self._tips = query(self._database, "DELETE FROM alembic_version RETURNING version_num")
+        self._heads = query(self._database, "DELETE FROM alembic_version RETURNING version_num")
 
     def restore_schema(self) -> None:
         """Make the schema current again."""
@@ -244,9 +244,9 @@ class World:
             query(self._database, f"ALTER TABLE books RENAME COLUMN {self._renamed} TO title")
             self._renamed = ""
         query(self._database, "DELETE FROM alembic_version WHERE version_num LIKE '9999%'")
-        for (tip,) in self._tips:
-            query(self._database, "INSERT INTO alembic_version VALUES ($1)", tip)
-        self._tips = []
+        for (head,) in self._heads:
+            query(self._database, "INSERT INTO alembic_version VALUES ($1)", head)
+        self._heads = []
 
     def apply(self, change: "Change") -> None:
         """Make a change; what was true before is what changes are possible from."""

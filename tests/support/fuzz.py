@@ -81,7 +81,7 @@ def fuzz(url: str, folder: Path, *, examples: int, seed: int) -> Round:
 
 
 def faults_of(process: Process) -> list[str]:
-    """Return the lines of its log that tell of a fault of ours."""
+    """Return the lines of its log that tell of an internal error."""
     return [
         json.dumps(line)
         for line in process.lines()

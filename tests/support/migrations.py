@@ -9,7 +9,7 @@ from pathlib import Path
 from bookstore_api.db.schema.migrate import Migration, migrate
 from bookstore_api.db.schema.tree import SCRIPTS
 from bookstore_api.db.sessions import open_database
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 
@@ -63,10 +63,10 @@ class Script:
         return path
 
 
-def carry_out(url: str, request: Migration) -> Outcome:
+def carry_out(url: str, request: Migration) -> CommandResult:
     """Migrate a database in this process."""
 
-    async def run() -> Outcome:
+    async def run() -> CommandResult:
         database = open_database(Settings.model_validate({"database_url": url}))
         try:
             return await migrate(database, request, self_test)

@@ -177,7 +177,7 @@ class Memory:
         self._folder = Path(f"/proc/{pid}")
 
     def forget(self) -> None:
-        """Begin anew with what it holds now."""
+        """Begin again with what it holds now."""
         (self._folder / "clear_refs").write_text("5", encoding="ascii")
 
     @property

@@ -1,5 +1,6 @@
-"""Who may write: until there are accounts, whoever shows the staff token."""
+"""Who may write: until there are accounts, whoever sends the staff token."""
 
+import asyncio
 import hmac
 from collections.abc import Callable, Coroutine
 from enum import StrEnum
@@ -31,78 +32,76 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Attempt(StrEnum):
-    """How an attempt to write went."""
+    """The result of checking the staff token of one write."""
 
     ACCEPTED = "accepted"
     OPEN = "open"  # development, and no token set
     MISSING = "missing"
     MALFORMED = "malformed"
-    REFUSED = "refused"
+    REJECTED = "rejected"
     UNAVAILABLE = "unavailable"  # the secret can't be read at the moment
 
 
-_COUNTERS = {outcome: STAFF_ATTEMPTS.labels(outcome) for outcome in Attempt}
+_COUNTERS = {attempt: STAFF_ATTEMPTS.labels(attempt) for attempt in Attempt}
 
 
 class StaffTokenError(ProblemError):
-    """The request does not show the staff token."""
+    """The request does not carry the staff token."""
 
     status = HTTPStatus.UNAUTHORIZED
 
 
 class StaffUnavailableError(ProblemError):
-    """Nobody can be told from staff at the moment."""
+    """The staff token can't be read at the moment, so nobody can be authenticated."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Staff:
-    """Tells staff by the token as it is now: the mounted secret is read again for each write."""
+    """Authenticates writes by the current staff token: the mounted secret is read for each."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._is_development = settings.environment is Environment.DEVELOPMENT
 
-    def admit(self, scope: Scope) -> None:
-        """Let a request pass; raises StaffTokenError and StaffUnavailableError. Both are logged."""
-        given = _given_token(scope)
-        outcome = self._judge(given)
-        _COUNTERS[outcome].inc()
-        refused = outcome not in {Attempt.ACCEPTED, Attempt.OPEN}
-        tried = pseudonym(given) if given else None
-        if refused:
-            log.warning("staff token", outcome=outcome.value, token=tried)
-        else:
-            log.info("staff token", outcome=outcome.value, token=tried)
-        if outcome is Attempt.UNAVAILABLE:
+    async def authenticate(self, scope: Scope) -> None:
+        """Count and log a write's attempt; raises StaffTokenError and StaffUnavailableError."""
+        token = _bearer_token(scope)
+        attempt = await self._check(token)
+        _COUNTERS[attempt].inc()
+        rejected = attempt not in {Attempt.ACCEPTED, Attempt.OPEN}
+        write_line = log.warning if rejected else log.info
+        write_line("staff token", outcome=attempt.value, token=pseudonym(token) if token else None)
+        if attempt is Attempt.UNAVAILABLE:
             msg = "The staff token can't be checked at the moment. Try again."
             raise StaffUnavailableError(msg, headers={"Retry-After": "2"})
-        if refused:
-            wrong = ', error="invalid_token"' if outcome is Attempt.REFUSED else ""
+        if rejected:
+            wrong = ', error="invalid_token"' if attempt is Attempt.REJECTED else ""
             raise StaffTokenError(
                 "Writing takes the staff token: send it as `Authorization: Bearer …`.",
                 headers={"WWW-Authenticate": CHALLENGE + wrong},
             )
 
-    def _judge(self, given: str | None) -> Attempt:
+    async def _check(self, token: str | None) -> Attempt:
         try:
-            expected = self._settings.staff_token_now()
+            # In a thread: a volume that hangs must not stop the requests of everybody else.
+            expected = await asyncio.to_thread(self._settings.staff_token_now)
         except SettingsError:
             return Attempt.UNAVAILABLE
         if expected is None and self._is_development:
             return Attempt.OPEN
-        if given is None:
+        if token is None:
             return Attempt.MISSING
-        if not given:
+        if not token:
             return Attempt.MALFORMED
-        # Digests are of one length, so that the time tells nothing of the token's, and of a right
-        # beginning neither. Without a token to expect, nobody is let in.
-        same = hmac.compare_digest(_digest(given, "latin-1"), _digest(expected or "", "utf-8"))
-        return Attempt.ACCEPTED if same and expected else Attempt.REFUSED
+        # Digests have one length, so the time it takes reveals neither the token's length nor how
+        # much of it is right. Without an expected token, every request is rejected.
+        same = hmac.compare_digest(_digest(token, "latin-1"), _digest(expected or "", "utf-8"))
+        return Attempt.ACCEPTED if same and expected else Attempt.REJECTED
 
 
-def _given_token(scope: Scope) -> str | None:
-    """Return the token that a request shows: None without any, empty where it is not shown well."""
+def _bearer_token(scope: Scope) -> str | None:
+    """Return the bearer token of a request: None without one, "" where the header is malformed."""
     values = headers_of(scope).get(b"authorization")
     if not values:
         return None
@@ -118,17 +117,17 @@ def _digest(token: str, encoding: str) -> bytes:
 
 
 def warn_if_open(settings: Settings) -> None:
-    """Log it where anybody may write; raises SettingsError."""
+    """Log a warning where anybody may write; raises SettingsError."""
     development = settings.environment is Environment.DEVELOPMENT
     if development and settings.staff_token_now() is None:
         log.warning("writes are open to everybody: no staff token is set")
 
 
 class StaffRoute(APIRoute):
-    """A route that asks for the staff token, unless it only reads, before it reads anything else.
+    """A route that requires the staff token for writes, before it reads anything else.
 
-    So whoever has no token learns nothing from how a body or a path is judged. A dependency would
-    come too late: FastAPI parses the body first.
+    So clients without the token learn nothing from how a body or a path is validated. A dependency
+    would run too late: FastAPI parses the body first.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -145,13 +144,13 @@ class StaffRoute(APIRoute):
         super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Put the question before FastAPI's own handling."""
+        """Authenticate before FastAPI's own handling."""
         handle: Callable[[Request], Coroutine[Any, Any, Response]] = super().get_route_handler()
         if not self.writes:
             return handle
 
-        async def ask_first(request: Request) -> Response:
-            cast("Staff", request.state.staff).admit(request.scope)
+        async def authenticate_first(request: Request) -> Response:
+            await cast("Staff", request.state.staff).authenticate(request.scope)
             return await handle(request)
 
-        return ask_first
+        return authenticate_first

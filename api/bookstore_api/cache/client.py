@@ -164,11 +164,11 @@ def open_redis(settings: Settings) -> RedisClient | None:
 
 
 def _explain(error: Exception, timeout_seconds: float) -> RedisUnavailableError:
-    """Tell an absent server, refused credentials, slowness and all other failures apart."""
+    """Tell an absent server, rejected credentials, slowness and all other failures apart."""
     if isinstance(error, AuthenticationError | AuthorizationError):
         return RedisUnavailableError(
             "authentication-failed",
-            "Redis refused the user or the password: check the secret with its URI.",
+            "Redis rejected the user or the password: check the secret with its URI.",
         )
     if isinstance(error, RedisTimeoutError | TimeoutError):
         return RedisUnavailableError("timeout", f"Redis gave no answer in {timeout_seconds:g} s.")

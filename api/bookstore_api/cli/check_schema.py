@@ -4,7 +4,7 @@ import asyncio
 
 from bookstore_api.cli.command import open_direct_database, run_command
 from bookstore_api.db.schema import check
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings
 from bookstore_api.settings.policy import OF_THE_DATABASE
 
@@ -18,7 +18,7 @@ def check_schema() -> None:
     """
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
 
-    async def work(settings: Settings) -> Outcome:
+    async def work(settings: Settings) -> CommandResult:
         async with open_direct_database(settings) as database:
             return await check.check_schema(database, self_test)
 

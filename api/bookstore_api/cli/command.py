@@ -11,18 +11,18 @@ import typer
 
 from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.process import signals
-from bookstore_api.process.result import Outcome, report
+from bookstore_api.process.result import CommandResult, report
 from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_api.settings.unknown import unknown_variables
 from bookstore_api.telemetry.logging import configure_logging, install_excepthooks
 
 
 def run_command(
-    command: str, work: Callable[[Settings], Outcome], *, enforced: Collection[str]
+    command: str, work: Callable[[Settings], CommandResult], *, enforced: Collection[str]
 ) -> NoReturn:
     """Run a command and tell how it ended, wrong settings included.
 
-    Of what the environment refuses only the settings `enforced` count.
+    Of what the environment rejects only the settings `enforced` count.
     """
     try:
         with signals.interruptible():
@@ -33,12 +33,14 @@ def run_command(
             outcome = work(settings)
     except SettingsError as error:
         typer.echo(f"bookstore-api: {error}", err=True)
-        outcome = Outcome(command, "failed", " ".join(map(str.strip, str(error).splitlines())))
+        outcome = CommandResult(
+            command, "failed", " ".join(map(str.strip, str(error).splitlines()))
+        )
     except KeyboardInterrupt:
-        outcome = Outcome(command, "failed", "Told to stop before the end. Run it again.")
+        outcome = CommandResult(command, "failed", "Interrupted before the end. Run it again.")
     except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
         structlog.stdlib.get_logger(__name__).exception("command failed")
-        outcome = Outcome(command, "failed", f"A fault of ours: {type(error).__name__}.")
+        outcome = CommandResult(command, "failed", f"Internal error: {type(error).__name__}.")
     raise typer.Exit(report(outcome))
 
 

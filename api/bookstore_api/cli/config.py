@@ -24,10 +24,10 @@ def config(
 ) -> None:
     """Show each setting as it holds, and where its value is from.
 
-    Secrets are masked. What `serve` would refuse is named on standard error, and so are variables
+    Secrets are masked. What `serve` would reject is named on standard error, and so are variables
     that look like settings and are none.
 
-    Exit codes: 0 `serve` takes these settings, 1 it refuses them.
+    Exit codes: 0 `serve` takes these settings, 1 it rejects them.
     """
     found = load.read()
     assessment = load.assess(found)

@@ -10,7 +10,7 @@ from bookstore_api.db.schema import migrate as schema
 from bookstore_api.db.schema.migrate import Migration
 from bookstore_api.db.schema.steps import Direction
 from bookstore_api.db.schema.tree import Branch
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Environment, Settings, SettingsError
 from bookstore_api.settings.policy import OF_THE_DATABASE
 
@@ -40,7 +40,7 @@ def migrate(
     Exit codes: 0 done or nothing to do, 1 failed, 75 others hold a lock, try again.
     """
 
-    async def work(settings: Settings) -> Outcome:
+    async def work(settings: Settings) -> CommandResult:
         request = _request(settings, to, down_to)
         return await (_plan(settings, request) if plan else _migrate(settings, request))
 
@@ -51,7 +51,7 @@ def migrate(
 
 
 def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migration:
-    """Make a request of the options; raises SettingsError for one that the environment refuses."""
+    """Make a request of the options; raises SettingsError for one that the environment rejects."""
     if to is not None:
         return Migration(to, settings.migration_lock_seconds)
     if settings.environment is not Environment.DEVELOPMENT:
@@ -64,14 +64,14 @@ def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migr
     return Migration(str(down_to), seconds, direction=Direction.DOWN)
 
 
-async def _migrate(settings: Settings, request: Migration) -> Outcome:
+async def _migrate(settings: Settings, request: Migration) -> CommandResult:
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
 
     async with open_direct_database(settings) as database:
         return await schema.migrate(database, request, self_test)
 
 
-async def _plan(settings: Settings, request: Migration) -> Outcome:
+async def _plan(settings: Settings, request: Migration) -> CommandResult:
     async with open_direct_database(settings) as database:
         outcome, steps = await schema.plan(database, request)
     for revision in steps:

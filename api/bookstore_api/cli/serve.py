@@ -14,7 +14,7 @@ from bookstore_api.db.schema.migrate import Migration, migrate
 from bookstore_api.db.schema.tree import Branch
 from bookstore_api.process import signals
 from bookstore_api.process.reload import serve_reloading
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_api.telemetry.logging import configure_logging, install_excepthooks
 from bookstore_api.uris.database import SqliteFile
@@ -28,7 +28,7 @@ def serve(
         typer.Option(
             envvar="BOOKSTORE_RELOAD",
             file_okay=False,
-            help="For development: serve a copy of the code in this folder, anew when it changes.",
+            help="For development: serve a copy of the code in this folder, again when it changes.",
         ),
     ] = None,
 ) -> None:
@@ -67,7 +67,7 @@ def _migrate_development_database(settings: Settings) -> None:
         return
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
 
-    async def work() -> Outcome:
+    async def work() -> CommandResult:
         migration = Migration(Branch.EXPAND, settings.migration_lock_seconds)
         async with open_direct_database(settings) as database:
             return await migrate(database, migration, self_test)

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.request_state import RequestState, outgoing_headers, working_for
 from bookstore_api.telemetry.trace_context import new_request_id
@@ -21,13 +21,13 @@ class SmokeError(Exception):
     """A step did not end as it should; the message says which and how."""
 
 
-def walk_at(url: str, staff_token: str | None = None) -> Outcome:
+def walk_at(url: str, staff_token: str | None = None) -> CommandResult:
     """Create, read, list, change and delete a book of its own at `url`, with the token if any."""
     with working_for(RequestState(new_request_id())) as state:
         return _call(url, staff_token, state.request_id)
 
 
-def _call(url: str, staff_token: str | None, request_id: str) -> Outcome:
+def _call(url: str, staff_token: str | None, request_id: str) -> CommandResult:
     authorization = {"Authorization": f"Bearer {staff_token}"} if staff_token else {}
     try:
         with httpx.Client(
@@ -39,11 +39,11 @@ def _call(url: str, staff_token: str | None, request_id: str) -> Outcome:
             walk(client)
     except SmokeError as error:
         message = f"{error} The API's log tells more under the request id {request_id}."
-        return Outcome("smoke", "failed", message)
+        return CommandResult("smoke", "failed", message)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"The API at the URL does not answer ({type(error).__name__}): is it running?"
-        return Outcome("smoke", "failed", message)
-    return Outcome("smoke", "passed", "Created, read, listed, changed and deleted a book.")
+        return CommandResult("smoke", "failed", message)
+    return CommandResult("smoke", "passed", "Created, read, listed, changed and deleted a book.")
 
 
 def walk(client: httpx.Client) -> None:

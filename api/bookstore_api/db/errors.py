@@ -11,7 +11,7 @@ from sqlalchemy import UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-REFUSED_SQLSTATES = frozenset({"28000", "28P01"})
+REJECTED_SQLSTATES = frozenset({"28000", "28P01"})
 UNREACHABLE_SQLSTATES = frozenset({"57P01", "57P02", "57P03", "53300"})
 
 
@@ -28,15 +28,15 @@ class Failure:
 
 
 def explain(error: BaseException) -> Failure:
-    """Tell an absent server, refused credentials and all other failures apart."""
+    """Tell an absent server, rejected credentials and all other failures apart."""
     causes = list(_causes(error))
     states = {
         state for cause in causes if isinstance(state := getattr(cause, "sqlstate", None), str)
     }
-    if states & REFUSED_SQLSTATES:
+    if states & REJECTED_SQLSTATES:
         return Failure(
             "authentication-failed",
-            "The database refused the user or the password: check the secret with its URI.",
+            "The database rejected the user or the password: check the secret with its URI.",
         )
     if states & UNREACHABLE_SQLSTATES or any(map(_is_connection_loss, causes)):
         return Failure(
@@ -51,7 +51,7 @@ def explain(error: BaseException) -> Failure:
 
 
 def violates(error: IntegrityError, constraint: UniqueConstraint) -> bool:
-    """Whether the database refused a write for this constraint.
+    """Whether the database rejected a write for this constraint.
 
     PostgreSQL gives the constraint's name, SQLite no more than its columns.
     """
@@ -65,8 +65,8 @@ def violates(error: IntegrityError, constraint: UniqueConstraint) -> bool:
 
 
 @contextmanager
-def telling_absence() -> Iterator[None]:
-    """Tell the database's absence from faults of ours."""
+def raising_unavailable() -> Iterator[None]:
+    """Tell the database's absence from internal errors."""
     try:
         yield
     except (SQLAlchemyError, OSError) as error:

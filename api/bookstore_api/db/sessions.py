@@ -8,14 +8,14 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from bookstore_api.db.engine import HEALTH_BUSY_SECONDS, create_engine, read_address
-from bookstore_api.db.errors import telling_absence
+from bookstore_api.db.errors import raising_unavailable
 from bookstore_api.db.pool import CountingPool, PoolState
 from bookstore_api.settings import Settings
 from bookstore_api.uris.database import COMMAND_SECONDS, SqliteFile
 
 
 class ReadSession(AsyncSession):
-    """A session that only reads: PostgreSQL refuses writes in it."""
+    """A session that only reads: PostgreSQL rejects writes in it."""
 
 
 class WriteSession(ReadSession):
@@ -54,7 +54,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Open a session to read with; raises DatabaseUnavailableError."""
-        with telling_absence():
+        with raising_unavailable():
             async with self._reads() as session:
                 yield session
 
@@ -64,7 +64,7 @@ class Database:
 
         Raises DatabaseUnavailableError.
         """
-        with telling_absence():
+        with raising_unavailable():
             async with self._writes.begin() as session:
                 yield session
 
@@ -83,7 +83,7 @@ class Database:
         async with self._health_engine.connect() as connection:
             yield connection
 
-    def cut_health_connection(self) -> None:
+    def abort_health_connection(self) -> None:
         """End the connection kept for health at once, so that who waits for it waits no more.
 
         Cancelling a question would not do: the driver then waits for the server to hear of it.

@@ -15,14 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.db.errors import explain
-from bookstore_api.db.schema.check import Assessment, SelfTest, assess
+from bookstore_api.db.schema.check import Compatibility, SelfTest, check_compatibility
 from bookstore_api.db.sessions import Database
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import CHECK_SECONDS
 from bookstore_api.settings import SettingsError
 
 T = TypeVar("T")
-Room = Mapping[str, int] | OSError
+FreeSpace = Mapping[str, int] | OSError
 
 DATABASE, SCHEMA, REDIS, DISK = "database", "schema", "redis", "disk"
 # Without these nobody can be served.
@@ -32,10 +32,10 @@ DATABASE_SLOW_SECONDS = 0.1
 REDIS_SLOW_SECONDS = 0.05
 FULL_BYTES = 1024 * 1024
 # A hanging connection is cut a little before the check is given up: then it ends by itself.
-PATIENCE_SECONDS = CHECK_SECONDS - 0.1
+CONNECTION_SECONDS = CHECK_SECONDS - 0.1
 
 _UNKNOWN_SCHEMA = Finding(
-    SCHEMA, State.UNKNOWN, "Not known while the database does not answer: mend that first."
+    SCHEMA, State.UNKNOWN, "Not known while the database does not answer: fix that first."
 )
 
 
@@ -50,20 +50,24 @@ class DatabaseCheck:
     async def __call__(self) -> Findings:
         """Ask over the connection kept for it, which is cut where it hangs."""
         loop = asyncio.get_running_loop()
-        cut = loop.call_later(PATIENCE_SECONDS, self._database.cut_health_connection)
+        cut = loop.call_later(CONNECTION_SECONDS, self._database.abort_health_connection)
         try:
             latency = await self._ask()
-            assessment = await assess(self._database, self._self_test, tested=self._tested)
+            compatibility = await check_compatibility(
+                self._database, self._self_test, tested=self._tested
+            )
         except (SQLAlchemyError, OSError) as error:
             if loop.time() >= cut.when():
-                return database_in_vain("timeout", f"No answer within {PATIENCE_SECONDS:g} s.")
+                return database_unanswered("timeout", f"No answer within {CONNECTION_SECONDS:g} s.")
             failure = explain(error)
-            return database_in_vain(failure.code, failure.message)
+            return database_unanswered(failure.code, failure.message)
         except SettingsError as error:
             return _database_failed("settings", str(error))
         finally:
             cut.cancel()
-        return Findings((_answered(latency), _suits(assessment)), assessment.applied)
+        return Findings(
+            (_latency_finding(latency), _schema_finding(compatibility)), compatibility.applied
+        )
 
     async def _ask(self) -> float:
         """Ask the database for nothing; how long that took in seconds."""
@@ -73,7 +77,7 @@ class DatabaseCheck:
             return time.perf_counter() - began
 
 
-def database_in_vain(code: str, message: str) -> Findings:
+def database_unanswered(code: str, message: str) -> Findings:
     """Tell of a database that gave no answer, and so of a schema that is not known."""
     return _database_failed(f"{DATABASE}-{code}", message)
 
@@ -82,7 +86,7 @@ def _database_failed(code: str, message: str) -> Findings:
     return Findings((Finding(DATABASE, State.FAILED, message, code), _UNKNOWN_SCHEMA))
 
 
-def _answered(latency: float) -> Finding:
+def _latency_finding(latency: float) -> Finding:
     if latency > DATABASE_SLOW_SECONDS:
         message = (
             f"It took longer than {DATABASE_SLOW_SECONDS * 1000:g} ms to answer: look at its load, "
@@ -92,10 +96,10 @@ def _answered(latency: float) -> Finding:
     return Finding(DATABASE, State.OK, "The database answers.", latency=latency)
 
 
-def _suits(assessment: Assessment) -> Finding:
-    if assessment.compatible:
-        return Finding(SCHEMA, State.OK, assessment.message)
-    return Finding(SCHEMA, State.FAILED, assessment.message, f"{SCHEMA}-{assessment.verdict}")
+def _schema_finding(compatibility: Compatibility) -> Finding:
+    if compatibility.compatible:
+        return Finding(SCHEMA, State.OK, compatibility.message)
+    return Finding(SCHEMA, State.FAILED, compatibility.message, f"{SCHEMA}-{compatibility.status}")
 
 
 class RedisCheck:
@@ -110,7 +114,7 @@ class RedisCheck:
         try:
             await self._redis.ping()
         except RedisUnavailableError as error:
-            return redis_in_vain(error.code, str(error))
+            return redis_unanswered(error.code, str(error))
         latency = time.perf_counter() - began
         if latency > REDIS_SLOW_SECONDS:
             message = (
@@ -122,7 +126,7 @@ class RedisCheck:
         return Findings((Finding(REDIS, State.OK, "Redis answers.", latency=latency),))
 
 
-def redis_in_vain(code: str, message: str) -> Findings:
+def redis_unanswered(code: str, message: str) -> Findings:
     """Tell of a Redis that gave no answer, and of what that means."""
     message = f"{message} Until it answers, each process limits writes by itself."
     return Findings((Finding(REDIS, State.FAILED, message, f"{REDIS}-{code}"),))
@@ -136,7 +140,7 @@ class DiskCheck:
         self._folders = {"temporary files": Path(tempfile.gettempdir())}
         if database_file is not None:
             self._folders["the database"] = database_file.parent
-        self._asked: asyncio.Future[Room] | None = None
+        self._asked: asyncio.Future[FreeSpace] | None = None
 
     async def __call__(self) -> Findings:
         """Ask the file systems, in a thread: one that is mounted from elsewhere may hang.
@@ -145,14 +149,14 @@ class DiskCheck:
         """
         began = time.perf_counter()
         if self._asked is None or self._asked.done():
-            self._asked = in_daemon_thread(self._room)
+            self._asked = in_daemon_thread(self._free_space)
         room = await asyncio.shield(self._asked)
         if isinstance(room, OSError):
-            return disk_in_vain("failed", f"The free space can't be read: {room.strerror}.")
+            return disk_unanswered("failed", f"The free space can't be read: {room.strerror}.")
         latency = time.perf_counter() - began
-        return Findings((judge_room(room.items(), self._minimum, latency),))
+        return Findings((check_free_space(room.items(), self._minimum, latency),))
 
-    def _room(self) -> Room:
+    def _free_space(self) -> FreeSpace:
         """How many bytes are left in the folder of each use, or why that can't be told."""
         left = {}
         try:
@@ -178,13 +182,13 @@ def in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:
     return done
 
 
-def disk_in_vain(code: str, message: str) -> Findings:
+def disk_unanswered(code: str, message: str) -> Findings:
     """Tell of file systems that gave no answer."""
     message = f"{message} Check the volumes of this process."
     return Findings((Finding(DISK, State.FAILED, message, f"{DISK}-{code}"),))
 
 
-def judge_room(free: Iterable[tuple[str, int]], minimum: int, latency: float) -> Finding:
+def check_free_space(free: Iterable[tuple[str, int]], minimum: int, latency: float) -> Finding:
     """Judge by the folder with the least room; `free` and `minimum` in bytes."""
     use, left = min(free, key=lambda item: item[1])
     room = f"{left / 1024 / 1024:.0f} MiB are left in the folder of {use}"

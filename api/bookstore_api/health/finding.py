@@ -34,5 +34,5 @@ class Finding:
 class Findings:
     """What one check found, and of a database's schema also the revisions, where they are known."""
 
-    of: tuple[Finding, ...]
+    items: tuple[Finding, ...]
     schema: tuple[str, ...] | None = None

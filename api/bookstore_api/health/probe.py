@@ -20,7 +20,7 @@ PERIOD_SECONDS = CACHE_SECONDS + ANSWER_SECONDS
 
 Check = Callable[[], Awaitable[Findings]]
 # Makes findings of a check that found nothing, from a code and a message.
-InVain = Callable[[str, str], Findings]
+Unanswered = Callable[[str, str], Findings]
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,10 +41,10 @@ class Probe:
     task waits for a dependency, and those who ask then have their answer at once.
     """
 
-    def __init__(self, check: Check, in_vain: InVain) -> None:
+    def __init__(self, check: Check, unanswered: Unanswered) -> None:
         """Check nothing yet."""
         self._check = check
-        self._in_vain = in_vain
+        self._unanswered = unanswered
         self._latest: Observed | None = None
         self._task: asyncio.Task[None] | None = None
         self._began = 0.0
@@ -70,11 +70,11 @@ class Probe:
             findings = self._too_late(CHECK_SECONDS)
         except Exception as error:
             log.exception("health check failed")
-            findings = self._in_vain("failed", f"A fault of ours: {type(error).__name__}.")
+            findings = self._unanswered("failed", f"Internal error: {type(error).__name__}.")
         self._latest = Observed(findings, began, time.monotonic())
 
     def _too_late(self, seconds: float) -> Findings:
-        return self._in_vain("timeout", f"No answer within {seconds:g} s.")
+        return self._unanswered("timeout", f"No answer within {seconds:g} s.")
 
     async def close(self) -> None:
         """Give up a check that still runs."""

@@ -19,9 +19,9 @@ from bookstore_api.health.checks import (
     DatabaseCheck,
     DiskCheck,
     RedisCheck,
-    database_in_vain,
-    disk_in_vain,
-    redis_in_vain,
+    database_unanswered,
+    disk_unanswered,
+    redis_unanswered,
 )
 from bookstore_api.health.finding import Finding, State
 from bookstore_api.health.probe import Observed, Probe
@@ -69,11 +69,11 @@ class Health:
         """Ask nothing yet; the self-test is the code's own reads and writes."""
         self._settings = settings
         self._drain = drain
-        self._database = Probe(DatabaseCheck(database, self_test), database_in_vain)
+        self._database = Probe(DatabaseCheck(database, self_test), database_unanswered)
         disk = DiskCheck(database.file, minimum_bytes=settings.disk_min_free_bytes)
-        self._others = [Probe(disk, disk_in_vain)]
+        self._others = [Probe(disk, disk_unanswered)]
         if redis is not None:
-            self._others.insert(0, Probe(RedisCheck(redis), redis_in_vain))
+            self._others.insert(0, Probe(RedisCheck(redis), redis_unanswered))
         self._told: tuple[str, ...] = ()
 
     async def readiness(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -94,7 +94,7 @@ class Health:
         observed = await self._database.observe()
         reasons = tuple(
             Reason(finding.code, finding.message)
-            for finding in observed.findings.of
+            for finding in observed.findings.items
             if finding.state is State.FAILED
         )
         self._tell(reasons)
@@ -106,7 +106,7 @@ class Health:
         return [
             Dependency(finding, time.monotonic() - each.began)
             for each in observed
-            for finding in each.findings.of
+            for finding in each.findings.items
         ]
 
     async def report(self) -> tuple[HTTPStatus, dict[str, Any]]:

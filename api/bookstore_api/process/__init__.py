@@ -1,1 +1,1 @@
-"""What any command needs of its process: signals, draining, serving anew, how it ended."""
+"""What any command needs of its process: signals, draining, serving again, how it ended."""

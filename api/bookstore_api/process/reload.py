@@ -1,4 +1,4 @@
-"""Serves a copy of the code that may be changed, and starts anew after each change.
+"""Serves a copy of the code that may be changed, and starts again after each change.
 
 For the stage `dev` of Dockerfile.api: the root file system is read-only there, so that the code
 that files are synced into has to be a copy. Never for production.

@@ -22,7 +22,7 @@ EXIT_CODES = {
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     """How a command ended: `code` is a word for programs, `message` a sentence for people."""
 
     command: str
@@ -54,7 +54,7 @@ class Outcome:
         return text
 
 
-def report(outcome: Outcome) -> int:
+def report(outcome: CommandResult) -> int:
     """Write the outcome to the termination log and as the last line of output; the exit code."""
     text = outcome.to_json()
     path = Path(os.environ.get("BOOKSTORE_TERMINATION_LOG", "/dev/termination-log"))

@@ -34,25 +34,25 @@ class Assessment:
 
     settings: Settings
     malformed: tuple[InvalidSetting, ...]
-    refused: tuple[InvalidSetting, ...]
+    rejected: tuple[InvalidSetting, ...]
 
     @property
     def wrong(self) -> tuple[InvalidSetting, ...]:
         """All that keeps `serve` from starting."""
-        return self.malformed + self.refused
+        return self.malformed + self.rejected
 
 
 def load_settings(*, enforced: Collection[str] | None = None) -> Settings:
     """Read the settings of this process.
 
-    Of what the environment refuses only `enforced` counts, for a command that uses nothing else.
+    Of what the environment rejects only `enforced` counts, for a command that uses nothing else.
 
     Raises SettingsError that names every wrong setting, one a line.
     """
     assessment = assess(read())
     if enforced is not None:
-        counting = tuple(each for each in assessment.refused if each.setting in enforced)
-        assessment = replace(assessment, refused=counting)
+        counting = tuple(each for each in assessment.rejected if each.setting in enforced)
+        assessment = replace(assessment, rejected=counting)
     if assessment.wrong:
         raise SettingsError(format_errors(assessment))
     return assessment.settings
@@ -89,7 +89,7 @@ def assess(found: Mapping[str, Found]) -> Assessment:
         problems = _problems(error)
         settings = _validate(found, without=problems)
     malformed = (InvalidSetting(setting, problem) for setting, problem in problems.items())
-    refused = (each for each in violations(settings) if each.setting not in problems)
+    rejected = (each for each in violations(settings) if each.setting not in problems)
 
     def with_files(wrong: Iterable[InvalidSetting]) -> tuple[InvalidSetting, ...]:
         return tuple(
@@ -97,7 +97,7 @@ def assess(found: Mapping[str, Found]) -> Assessment:
             for each in wrong
         )
 
-    return Assessment(settings, with_files(malformed), with_files(refused))
+    return Assessment(settings, with_files(malformed), with_files(rejected))
 
 
 def _validate(found: Mapping[str, Found], *, without: Collection[str]) -> Settings:
@@ -120,7 +120,7 @@ def format_errors(assessment: Assessment) -> str:
     wrong = assessment.wrong
     count = "A setting is wrong" if len(wrong) == 1 else f"{len(wrong)} settings are wrong"
     lines = [f"{count}.", *(f"  {each}" for each in wrong)]
-    if assessment.refused:
+    if assessment.rejected:
         lines.append(
             f"The environment is {assessment.settings.environment}. To try the API out with "
             f"nothing set up: {variable_of('environment')}=development."

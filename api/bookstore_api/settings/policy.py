@@ -1,4 +1,4 @@
-"""What an environment refuses of settings that are well formed: defaults that are no secrets."""
+"""What an environment rejects of settings that are well formed: defaults that are no secrets."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class InvalidSetting:
 
 
 def violations(settings: Settings) -> list[InvalidSetting]:
-    """Return all that these settings' environment refuses of them; development refuses nothing."""
+    """Return all that these settings' environment rejects of them; development rejects nothing."""
     if settings.environment is Environment.DEVELOPMENT:
         return []
     return [violation for rule in RULES for violation in rule(settings)]

@@ -43,7 +43,7 @@ def _lower(value: object) -> object:
 
 
 def _encodable(value: object) -> object:
-    """Refuse what Python makes of a variable that is not UTF-8: nothing could print it."""
+    """Reject what Python makes of a variable that is not UTF-8: nothing could print it."""
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()

@@ -72,15 +72,15 @@ _errors = Counter(
     ["type"],
     registry=REGISTRY,
 )
-REFUSED_REQUESTS = Counter(
-    "bookstore_http_refused_total",
-    "Requests that the server refused before any app saw them, by reason",
+REJECTED_REQUESTS = Counter(
+    "bookstore_http_rejected_total",
+    "Requests that the server rejected before any app saw them, by reason.",
     ["reason"],
     registry=REGISTRY,
 )
-RATE_LIMIT_REFUSALS = Counter(
-    "bookstore_rate_limit_refusals_total",
-    "Requests refused because their client had too many.",
+RATE_LIMIT_REJECTIONS = Counter(
+    "bookstore_rate_limit_rejections_total",
+    "Requests rejected because their client had too many.",
     ["scope"],
     registry=REGISTRY,
 )

@@ -1,6 +1,6 @@
 """Database URIs as PostgreSQL's own tools accept them, turned into what our drivers need.
 
-asyncpg hands query parameters that it does not know to the server, which refuses them. So the
+asyncpg hands query parameters that it does not know to the server, which rejects them. So the
 parameters that only libpq knows are translated or left out here, and unknown ones are an error.
 """
 

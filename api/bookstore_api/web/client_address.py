@@ -88,7 +88,7 @@ def parse_address(text: str) -> Address | None:
 
 
 @lru_cache(4096)
-def counted_as(client: str) -> str:
+def rate_limit_key(client: str) -> str:
     """Return what limits count a client by: its address, of IPv6 its network."""
     if ":" in client:
         return str(ip_network((client, IPV6_PREFIX), strict=False))

@@ -1,9 +1,11 @@
 """Who may write: with the staff token, compared, rotated, counted and logged, by a real server."""
 
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from bookstore_api.settings import Environment, Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.metrics import REGISTRY
 from bookstore_api.telemetry.pseudonyms import pseudonym
-from tests.support.bookstore import Process, app_of, environment, run_command, served
+from tests.support.bookstore import Process, app_of, environment, run_command, served, wait_for
 from tests.support.log_lines import logging_to, validated
 
 BOOKS = "/api/v1/books"
@@ -54,7 +56,7 @@ def attempts() -> dict[str, float]:
     return {each: REGISTRY.get_sample_value(name, {"outcome": each}) or 0.0 for each in Attempt}
 
 
-def assert_refused(answer: httpx.Response, challenge: str = CHALLENGE) -> None:
+def assert_rejected(answer: httpx.Response, challenge: str = CHALLENGE) -> None:
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["www-authenticate"] == challenge
@@ -72,7 +74,7 @@ def test_writes_take_the_token_and_reads_do_not(sqlite_settings: Settings, tmp_p
             client.patch(path, json={}),
             client.delete(path),
         ):
-            assert_refused(answer)
+            assert_rejected(answer)
         assert client.get(path).status_code == client.get(BOOKS).status_code == 200
         assert client.patch(path, json={}, headers=bearer(TOKEN)).status_code == 200
         assert client.delete(path, headers={"authorization": f"bearer  {TOKEN}"}).status_code == 204
@@ -98,7 +100,7 @@ def test_nothing_but_the_token_will_do(
 ) -> None:
     mount(tmp_path, TOKEN)
     with guarded(sqlite_settings, secrets_dir=tmp_path) as client:
-        assert_refused(client.post(BOOKS, json=BOOK, headers=headers), challenge)
+        assert_rejected(client.post(BOOKS, json=BOOK, headers=headers), challenge)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,7 @@ def test_who_has_no_token_is_not_told_what_else_is_wrong(
     mount(tmp_path, TOKEN)
     with guarded(sqlite_settings, secrets_dir=tmp_path) as client:
         headers = {"content-type": content_type}
-        assert_refused(client.request(method, path, content=content, headers=headers))
+        assert_rejected(client.request(method, path, content=content, headers=headers))
         told = client.request(method, path, content=content, headers={**headers, **bearer(TOKEN)})
         assert told.status_code in {415, 422}
 
@@ -162,13 +164,38 @@ def test_a_token_that_can_not_be_read_lets_nobody_in(
         assert str(tmp_path) not in answer.text
 
 
+def test_a_token_file_that_hangs_stops_no_other_request(
+    sqlite_settings: Settings, tmp_path: Path
+) -> None:
+    secret = tmp_path / "staff" / "token"
+    secret.parent.mkdir()
+    os.mkfifo(secret)  # opening it to read hangs until somebody opens it to write
+    with guarded(sqlite_settings, secrets_dir=tmp_path) as client, ThreadPoolExecutor(1) as pool:
+        write = pool.submit(client.post, BOOKS, json=BOOK, headers=bearer(TOKEN))
+        try:
+            writer = wait_for(lambda: open_if_read(secret), "the token to be read")
+            assert client.get(BOOKS).status_code == 200
+            assert not write.done()
+        finally:
+            os.write(writer, TOKEN.encode())
+            os.close(writer)
+        assert write.result(20).status_code == 201
+
+
+def open_if_read(fifo: Path) -> int | None:
+    """Open a FIFO to write if somebody waits to read it."""
+    with suppress(OSError):
+        return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    return None
+
+
 def test_only_development_is_open_without_a_token(sqlite_settings: Settings) -> None:
     with guarded(sqlite_settings) as client:
         assert client.post(BOOKS, json=BOOK).status_code == 201
         assert client.delete(f"{BOOKS}/no-id", headers=bearer(WRONG)).status_code == 422
     for environment_ in (Environment.STAGING, Environment.PRODUCTION):
         with guarded(sqlite_settings, environment=environment_) as client:
-            assert_refused(client.post(BOOKS, json=BOOK))
+            assert_rejected(client.post(BOOKS, json=BOOK))
             for token in ("x", "Bearer", WRONG):
                 assert client.post(BOOKS, json=BOOK, headers=bearer(token)).status_code == 401
 
@@ -179,7 +206,7 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
     mount(tmp_path, TOKEN)
     tried: list[tuple[dict[str, str], Attempt]] = [
         (bearer(TOKEN), Attempt.ACCEPTED),
-        (bearer(WRONG), Attempt.REFUSED),
+        (bearer(WRONG), Attempt.REJECTED),
         ({}, Attempt.MISSING),
         ({"authorization": f"Basic {WRONG}"}, Attempt.MALFORMED),
     ]
@@ -197,7 +224,7 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
     told = [line for line in lines if line["event"] == "staff token"]
     assert [(line["outcome"], line.get("token"), line["level"]) for line in told] == [
         ("accepted", pseudonym(TOKEN), "info"),
-        ("refused", pseudonym(WRONG), "warning"),
+        ("rejected", pseudonym(WRONG), "warning"),
         ("missing", None, "warning"),
         ("malformed", None, "warning"),
     ]

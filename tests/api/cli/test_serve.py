@@ -190,7 +190,7 @@ def test_a_rotated_password_needs_no_restart(
     private_postgres.execute("ALTER ROLE shop PASSWORD 'second'")
     query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'")
     wait_for(
-        lambda: readiness(process) == (503, ["database-authentication-failed"]) or None, "refusal"
+        lambda: readiness(process) == (503, ["database-authentication-failed"]) or None, "rejection"
     )
     secret.write_text(f"postgresql://shop:second@{server}", encoding="utf-8")
     wait_for(lambda: process.answers("/readyz") or None, "readiness with the new password")

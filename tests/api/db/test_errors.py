@@ -1,4 +1,4 @@
-"""Which constraint refused a write, on both databases."""
+"""Which constraint rejected a write, on both databases."""
 
 import asyncio
 from datetime import UTC, date, datetime
@@ -31,7 +31,7 @@ def book(isbn: str, price_minor: int = 1) -> Book:
     )
 
 
-def refused(settings: Settings, *books: Book) -> IntegrityError:
+def rejected(settings: Settings, *books: Book) -> IntegrityError:
     """What the database says when it is given these."""
 
     async def run() -> IntegrityError:
@@ -53,7 +53,7 @@ def refused(settings: Settings, *books: Book) -> IntegrityError:
 
 
 def test_a_violated_constraint_is_told_by_its_name(settings: Settings) -> None:
-    error = refused(settings, book("9780441478125"), book("9780441478125"))
+    error = rejected(settings, book("9780441478125"), book("9780441478125"))
     assert violates(error, UNIQUE_ISBN)
     other = UniqueConstraint("sort_title")
     Book.__table__.to_metadata(type(Book.metadata)()).append_constraint(other)  # type: ignore[attr-defined]
@@ -62,4 +62,4 @@ def test_a_violated_constraint_is_told_by_its_name(settings: Settings) -> None:
 
 def test_another_error_is_no_violation_of_it(settings: Settings) -> None:
     """Though the row is full of its name."""
-    assert not violates(refused(settings, book("9780441478125", price_minor=-1)), UNIQUE_ISBN)
+    assert not violates(rejected(settings, book("9780441478125", price_minor=-1)), UNIQUE_ISBN)

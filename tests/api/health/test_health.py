@@ -21,7 +21,7 @@ from starlette.types import Message
 
 from bookstore_api.db.sessions import open_database
 from bookstore_api.health import probe
-from bookstore_api.health.checks import DatabaseCheck, DiskCheck, disk_in_vain, judge_room
+from bookstore_api.health.checks import DatabaseCheck, DiskCheck, check_free_space, disk_unanswered
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import Probe
 from bookstore_api.settings import Settings
@@ -121,19 +121,19 @@ class Dependency:
                 return
 
 
-def in_vain(code: str, message: str) -> Findings:
+def unanswered(code: str, message: str) -> Findings:
     return Findings((Finding("it", State.FAILED, message, code),))
 
 
 def state(found: probe.Observed) -> tuple[State, str]:
-    return found.findings.of[0].state, found.findings.of[0].code
+    return found.findings.items[0].state, found.findings.items[0].code
 
 
 @pytest.mark.usefixtures("hasty")
 def test_many_who_ask_share_one_check() -> None:
     async def run() -> None:
         it = Dependency()
-        asked = Probe(it.check, in_vain)
+        asked = Probe(it.check, unanswered)
         found = await asyncio.gather(*(asked.observe() for _ in range(50)))
         assert {state(each) for each in found} == {(State.OK, "")}
         assert it.asked == 1
@@ -146,7 +146,7 @@ def test_many_who_ask_share_one_check() -> None:
 def test_a_check_that_hangs_keeps_nobody_and_does_not_pile_up(stubborn: bool) -> None:
     async def run() -> None:
         it = Dependency()
-        asked = Probe(it.check, in_vain)
+        asked = Probe(it.check, unanswered)
         assert state(await asked.observe()) == (State.OK, "")
         it.stubborn = stubborn
         it.free.clear()
@@ -184,13 +184,13 @@ async def _expiry(asked: Probe) -> None:
 def test_a_check_that_breaks_is_a_failure_and_not_the_last_good_answer() -> None:
     async def run() -> None:
         it = Dependency()
-        asked = Probe(it.check, in_vain)
+        asked = Probe(it.check, unanswered)
         assert state(await asked.observe()) == (State.OK, "")
         it.broken = True
         await _expiry(asked)
         found = await asked.observe()
         assert state(found) == (State.FAILED, "failed")
-        assert found.findings.of[0].message == "A fault of ours: RuntimeError."
+        assert found.findings.items[0].message == "Internal error: RuntimeError."
 
     asyncio.run(run())
 
@@ -209,13 +209,13 @@ def test_a_check_lets_go_of_a_connection_that_went_silent(
             given = {"database_url": url, "secrets_dir": tmp_path / "none"}
             database = open_database(Settings.model_validate(given))
             check = DatabaseCheck(database, self_test)
-            assert (await check()).of[0].state is not State.FAILED
+            assert (await check()).items[0].state is not State.FAILED
             getattr(way, how)()
             began = time.monotonic()
-            assert (await check()).of[0].code == "database-timeout"
+            assert (await check()).items[0].code == "database-timeout"
             assert time.monotonic() - began < probe.CHECK_SECONDS + 0.3
             way.flow()
-            assert (await check()).of[0].state is not State.FAILED
+            assert (await check()).items[0].state is not State.FAILED
             await database.close()
 
         asyncio.run(run())
@@ -258,12 +258,12 @@ def test_where_no_redis_is_set_none_is_told(start: StartProcess, url: str) -> No
 def test_nothing_on_the_port_tells_secrets(
     start: StartProcess, postgres: Any, valkey: Valkey, tmp_path: Path
 ) -> None:
-    """Neither while all is well (nothing here is) nor when credentials are refused."""
+    """Neither while all is well (nothing here is) nor when credentials are rejected."""
     canary = "canary-4711"
-    refused = f"postgresql://{canary}:{canary}@{postgres.url('x').partition('@')[2]}"
+    rejected = f"postgresql://{canary}:{canary}@{postgres.url('x').partition('@')[2]}"
     absent = f"postgresql://{canary}:{canary}@127.0.0.1:9/{canary}"
     redis = f"redis://{canary}:{canary}@{valkey.url.partition('@')[2]}"
-    for database, code in ((refused, "authentication-failed"), (absent, "unreachable")):
+    for database, code in ((rejected, "authentication-failed"), (absent, "unreachable")):
         process = start(database, redis_url=redis).wait_until_serving()
         report = process.internal("/health")
         assert report.status_code == 503
@@ -313,7 +313,7 @@ def test_too_little_room_is_told(start: StartProcess, url: str) -> None:
 )
 def test_room_is_judged_by_the_fullest_folder(left: int, code: str) -> None:
     free = {"temporary files": 10**12, "the database": left}
-    found = judge_room(free.items(), 64 * MIB, 0.0)
+    found = check_free_space(free.items(), 64 * MIB, 0.0)
     assert found.code == code
     assert "the database" in found.message
 
@@ -323,14 +323,14 @@ def test_a_file_system_that_hangs_keeps_one_thread_and_nobody_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     freed, asking = threading.Event(), os.statvfs
-    disk = Probe(DiskCheck(tmp_path / "books.db", minimum_bytes=1), disk_in_vain)
+    disk = Probe(DiskCheck(tmp_path / "books.db", minimum_bytes=1), disk_unanswered)
 
     def hang(path: Any) -> os.statvfs_result:
         assert freed.wait(30)
         return asking(path)
 
     async def run() -> None:
-        assert (await disk.observe()).findings.of[0].state is State.OK
+        assert (await disk.observe()).findings.items[0].state is State.OK
         monkeypatch.setattr(os, "statvfs", hang)
         before = threading.active_count()
         for _ in range(3):
@@ -346,7 +346,7 @@ def test_a_file_system_that_hangs_keeps_one_thread_and_nobody_else(
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     check = DiskCheck(tmp_path / "gone" / "books.db", minimum_bytes=1)
-    found = asyncio.run(_once(check)).of[0]
+    found = asyncio.run(_once(check)).items[0]
     assert (found.state, found.code) == (State.FAILED, "disk-failed")
     assert str(tmp_path) not in found.message
 

@@ -21,6 +21,6 @@ def test_money_counts_in_the_smallest_unit(amount: str, currency: str, minor: in
 
 
 @pytest.mark.parametrize(("amount", "currency"), [("1.234", "EUR"), ("1.2", "JPY"), ("1", "XXX")])
-def test_money_that_does_not_exist_is_refused(amount: str, currency: str) -> None:
+def test_money_that_does_not_exist_is_rejected(amount: str, currency: str) -> None:
     with pytest.raises(ValueError, match=r"decimals|currency"):
         to_minor_units(amount, currency)

@@ -178,7 +178,7 @@ def test_a_script_has_its_two_functions_and_no_other(tmp_path: Path) -> None:
         assert any("and no other function" in line for line in broken_rules(scripts))
 
 
-REFUSED_EVERYWHERE = [
+REJECTED_EVERYWHERE = [
     ('op.add_column("books", sa.Column("p", sa.BigInteger(), nullable=False))', "required-field"),
     ('op.create_index("i", "books", ["title"])', "require-concurrent-index-creation"),
     ('op.drop_index("ix_books_sort_title_id", "books")', "require-concurrent-index-deletion"),
@@ -191,15 +191,15 @@ REFUSED_EVERYWHERE = [
     ('op.create_foreign_key("f", "books", "books", ["id"], ["id"])', "adding-foreign-key"),
     ('op.execute("SELEC 1")', "syntax-error"),
 ]
-REFUSED_BEFORE_THE_SWITCH = [
+REJECTED_BEFORE_THE_SWITCH = [
     ('op.drop_column("books", "authors")', "ban-drop-column"),
     ('op.drop_table("books")', "ban-drop-table"),
     ('op.drop_constraint("uq_books_isbn", "books")', "ban-drop-constraint"),
 ]
 
 
-@pytest.mark.parametrize(("statement", "rule"), REFUSED_EVERYWHERE + REFUSED_BEFORE_THE_SWITCH)
-def test_unsafe_ddl_is_refused_in_expand(tmp_path: Path, statement: str, rule: str) -> None:
+@pytest.mark.parametrize(("statement", "rule"), REJECTED_EVERYWHERE + REJECTED_BEFORE_THE_SWITCH)
+def test_unsafe_ddl_is_rejected_in_expand(tmp_path: Path, statement: str, rule: str) -> None:
     found = broken(tmp_path, EXPAND, CONTRACT, expand("0002_e", statement))
     assert any(sentence.startswith("0002_e: ") and rule in sentence for sentence in found), found
 
@@ -210,9 +210,9 @@ def test_in_contract_what_only_older_code_needed_may_be_dropped_and_nothing_else
     def found(statement: str) -> list[str]:
         return broken(tmp_path, EXPAND, CONTRACT, contract("0002_c", statement))
 
-    for statement, _ in REFUSED_BEFORE_THE_SWITCH:
+    for statement, _ in REJECTED_BEFORE_THE_SWITCH:
         assert found(statement) == []
-    for statement, rule in REFUSED_EVERYWHERE:
+    for statement, rule in REJECTED_EVERYWHERE:
         assert any(rule in sentence for sentence in found(statement)), statement
 
 

@@ -33,4 +33,4 @@ def test_a_process_that_has_not_begun_ends(
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (code, "")
     if code:
-        assert json.loads(output.splitlines()[-1])["message"].startswith("Told to stop")
+        assert json.loads(output.splitlines()[-1])["message"].startswith("Interrupted")

@@ -135,10 +135,10 @@ def test_an_unreadable_secret_is_an_error_and_not_a_missing_one(
     assert f"BOOKSTORE_REDIS_URL (from {tmp_path}/redis/uri): It is not text in UTF-8" in told
 
 
-# What is refused
+# What is rejected
 
 
-def refused(folder: Path, **settings: object) -> set[str]:
+def rejected(folder: Path, **settings: object) -> set[str]:
     sound = {"database_url": DATABASE, "staff_token": TOKEN}
     return {each.setting for each in violations(production(folder, **sound | settings))}
 
@@ -156,8 +156,8 @@ def refused(folder: Path, **settings: object) -> set[str]:
         ("postgresql://anna:bookstore-Tq9vXw2m@db/books", False),
     ],
 )
-def test_a_well_known_password_is_refused(uri: str, known: bool, tmp_path: Path) -> None:
-    assert refused(tmp_path, database_url=uri) == ({"database_url"} if known else set())
+def test_a_well_known_password_is_rejected(uri: str, known: bool, tmp_path: Path) -> None:
+    assert rejected(tmp_path, database_url=uri) == ({"database_url"} if known else set())
 
 
 def test_a_repeated_piece_is_no_secret() -> None:
@@ -177,7 +177,7 @@ def test_a_repeated_piece_is_no_secret() -> None:
         {"secrets_dir": f"{SECRET}\udcff"},
     ],
 )
-def test_a_malformed_value_is_refused_without_being_shown(settings: dict[str, str]) -> None:
+def test_a_malformed_value_is_rejected_without_being_shown(settings: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(settings))) as caught:
         Settings.model_validate(settings)
     assert SECRET not in str(caught.value)

@@ -60,7 +60,7 @@ class Given:
 
     text: str
     value: Any = None
-    # `sound`, `malformed`, or why an environment refuses it.
+    # `sound`, `malformed`, or why an environment rejects it.
     verdict: str = "sound"
 
 
@@ -297,13 +297,13 @@ def wrong_ones(drawn: Drawn, found: dict[str, Effective]) -> dict[str, Path | No
         return {"environment": None, **wrong}
     if environment == "development":
         return wrong
-    refused = {name for name, each in found.items() if each.given.verdict not in OPEN}
+    rejected = {name for name, each in found.items() if each.given.verdict not in OPEN}
     if found["debug"].given.value is True and environment == "production":
-        refused.add("debug")
+        rejected.add("debug")
     for setting in ("database_url", "staff_token"):
         if found[setting].source == "default":
-            refused.add(setting)
-    return wrong | {name: found[name].file for name in refused}
+            rejected.add(setting)
+    return wrong | {name: found[name].file for name in rejected}
 
 
 OPEN = {"sound", "malformed"}
@@ -377,7 +377,7 @@ def test_settings_are_the_documented_ones_or_exactly_the_wrong_are_named(drawn: 
         else:
             assert wrong == {}
             assert_as_documented(outcome, drawn, found, folder)
-        # A migration uses the database only, and is not kept from it by what the rest refuses.
+        # A migration uses the database only, and is not kept from it by what the rest rejects.
         judged = {
             name: file
             for name, file in wrong.items()

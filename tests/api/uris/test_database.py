@@ -57,7 +57,7 @@ def test_sqlite_is_a_file() -> None:
         f"postgresql://u:{SECRET}[@h/d",
     ],
 )
-def test_a_wrong_uri_is_refused_without_being_shown(uri: str) -> None:
+def test_a_wrong_uri_is_rejected_without_being_shown(uri: str) -> None:
     with pytest.raises(ValueError, match=r"URI|SQLite|PostgreSQL") as caught:
         parse_database_uri(uri)
     assert SECRET not in str(caught.value)

@@ -22,7 +22,7 @@ SECRET = "hunter2-canary"
         f"redis://:{SECRET}[@host/0",
     ],
 )
-def test_a_wrong_uri_is_refused_without_being_shown(uri: str) -> None:
+def test_a_wrong_uri_is_rejected_without_being_shown(uri: str) -> None:
     with pytest.raises(ValueError, match="URI") as caught:
         parse_redis_uri(uri)
     assert SECRET not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Whatever is sent: a 4xx that names the field, never a fault of ours, and little memory."""
+"""Whatever is sent: a 4xx that names the field, never an internal error, and little memory."""
 
 import json
 from collections.abc import Callable

@@ -8,37 +8,37 @@ from typing import Literal
 from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api.db.errors import explain
-from bookstore_api.db.schema.state import applied, read_tips
+from bookstore_api.db.schema.state import applied, read_heads
 from bookstore_api.db.schema.tree import SCRIPTS, Branch, Tree, load_tree
 from bookstore_api.db.sessions import Database, WriteSession
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 
-Verdict = Literal["current", "ahead", "behind", "incompatible"]
+SchemaStatus = Literal["current", "ahead", "behind", "incompatible"]
 # The code's own reads and writes, in a session that is rolled back; raises what the database says.
 SelfTest = Callable[[WriteSession], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Assessment:
+class Compatibility:
     """How the schema suits this code."""
 
-    verdict: Verdict
+    status: SchemaStatus
     message: str
     applied: tuple[str, ...]
 
     @property
     def compatible(self) -> bool:
         """Whether this code can serve on it."""
-        return self.verdict in {"current", "ahead"}
+        return self.status in {"current", "ahead"}
 
 
-async def assess(
+async def check_compatibility(
     database: Database,
     self_test: SelfTest,
     *,
     scripts: Path = SCRIPTS,
     tested: set[tuple[str, ...]] | None = None,
-) -> Assessment:
+) -> Compatibility:
     """Compare the schema with the code, and run the code's reads and writes on it.
 
     Revisions that this code does not know tell nothing of what they did: only the self-test does.
@@ -47,36 +47,36 @@ async def assess(
     """
     tree = load_tree(scripts)
     async with database.health_connection() as connection:
-        tips = await connection.run_sync(read_tips)
-    ids = applied(tree, tips)
-    unknown = ", ".join(sorted(tree.unknown(tips)))
+        heads = await connection.run_sync(read_heads)
+    ids = applied(tree, heads)
+    unknown = ", ".join(sorted(tree.unknown(heads)))
     if not unknown and (missing := tree.pending(Branch.EXPAND, ids)):
         names = ", ".join(revision.id for revision in missing)
         message = f"The schema lacks {names}: run `bookstore-api migrate --to expand`."
-        return Assessment("behind", message, ids)
+        return Compatibility("behind", message, ids)
     if tested is None or ids not in tested:
         if reason := await _run(self_test, database):
-            return Assessment("incompatible", _why(unknown, reason), ids)
+            return Compatibility("incompatible", _why(unknown, reason), ids)
         if tested is not None:
             tested.add(ids)
     if unknown:
         message = f"Newer code has applied {unknown}; this code's reads and writes work on it."
-        return Assessment("ahead", message, ids)
-    return Assessment("current", "The schema is what this code expects.", ids)
+        return Compatibility("ahead", message, ids)
+    return Compatibility("current", "The schema is what this code expects.", ids)
 
 
 async def check_schema(
     database: Database, self_test: SelfTest, *, scripts: Path = SCRIPTS
-) -> Outcome:
-    """`assess` as a command."""
+) -> CommandResult:
+    """`check_compatibility` as a command."""
     try:
-        result = await assess(database, self_test, scripts=scripts)
+        result = await check_compatibility(database, self_test, scripts=scripts)
     except (SQLAlchemyError, OSError) as error:
         failure = explain(error)
-        return Outcome("check-schema", failure.code, failure.message)
-    return Outcome(
+        return CommandResult("check-schema", failure.code, failure.message)
+    return CommandResult(
         "check-schema",
-        result.verdict,
+        result.status,
         result.message,
         schema_before=result.applied,
         schema_after=result.applied,

@@ -8,13 +8,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bookstore_api.db.errors import explain
-from bookstore_api.db.schema.check import SelfTest, assess
+from bookstore_api.db.schema.check import SelfTest, check_compatibility
 from bookstore_api.db.schema.lock import LockedError, exclusive
-from bookstore_api.db.schema.state import applied, read_tips
+from bookstore_api.db.schema.state import applied, read_heads
 from bookstore_api.db.schema.steps import Direction, TableLockedError, advice, run
 from bookstore_api.db.schema.tree import BASE, SCRIPTS, Branch, Revision, Tree, load_tree
 from bookstore_api.db.sessions import Database
-from bookstore_api.process.result import Outcome
+from bookstore_api.process.result import CommandResult
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,18 +42,18 @@ class Migration:
         """The revisions that this code knows."""
         return load_tree(self.scripts)
 
-    def steps(self, tips: frozenset[str]) -> tuple[Revision, ...]:
+    def steps(self, heads: frozenset[str]) -> tuple[Revision, ...]:
         """Return what is to be run, in order; nothing upwards of what newer code has migrated.
 
         Raises IrreversibleError.
         """
-        tree, unknown = self.tree, self.tree.unknown(tips)
+        tree, unknown = self.tree, self.tree.unknown(heads)
         if self.upwards:
-            return () if unknown else tree.pending(Branch(self.target), tree.closure(tips))
+            return () if unknown else tree.pending(Branch(self.target), tree.closure(heads))
         if unknown:
             message = f"Newer code has applied {', '.join(sorted(unknown))}: revert it with that."
             raise IrreversibleError(message)
-        known = (BASE, *applied(tree, tips))
+        known = (BASE, *applied(tree, heads))
         if self.target not in known:
             message = f"No such revision is applied. Go back to one of: {', '.join(known)}."
             raise IrreversibleError(message)
@@ -64,24 +64,26 @@ class IrreversibleError(Exception):
     """The schema can't be brought back to that revision."""
 
 
-async def plan(database: Database, request: Migration) -> tuple[Outcome, tuple[Revision, ...]]:
+async def plan(
+    database: Database, request: Migration
+) -> tuple[CommandResult, tuple[Revision, ...]]:
     """Tell what `migrate` would run now; changes nothing and takes no lock."""
     try:
         async with database.health_connection() as connection:
-            tips = await connection.run_sync(read_tips)
-        steps = request.steps(tips)
+            heads = await connection.run_sync(read_heads)
+        steps = request.steps(heads)
     except IrreversibleError as error:
-        return Outcome("migrate", "failed", str(error)), ()
+        return CommandResult("migrate", "failed", str(error)), ()
     except (SQLAlchemyError, OSError) as error:
         failure = explain(error)
-        return Outcome("migrate", failure.code, failure.message), ()
-    before = applied(request.tree, tips)
+        return CommandResult("migrate", failure.code, failure.message), ()
+    before = applied(request.tree, heads)
     verb = "apply" if request.upwards else "revert"
     message = f"Would {verb} {_named(steps) if steps else 'nothing'}."
-    return Outcome("migrate", "planned", message, before, before), steps
+    return CommandResult("migrate", "planned", message, before, before), steps
 
 
-async def migrate(database: Database, request: Migration, self_test: SelfTest) -> Outcome:
+async def migrate(database: Database, request: Migration, self_test: SelfTest) -> CommandResult:
     """Carry out what is asked for, one migration of a database at a time.
 
     The self-test tells whether this code works on a schema that newer code has migrated.
@@ -91,22 +93,28 @@ async def migrate(database: Database, request: Migration, self_test: SelfTest) -
     except LockedError:
         seconds = f"{request.lock_seconds:g}"
         message = f"Another migration still held the lock after {seconds} s. Try again."
-        return Outcome("migrate", "locked", message)
+        return CommandResult("migrate", "locked", message)
     except TableLockedError as error:
-        return Outcome("migrate", "locked", str(error), *await _state_after(database, request))
+        return CommandResult(
+            "migrate", "locked", str(error), *await _state_after(database, request)
+        )
     except IrreversibleError as error:
-        return Outcome("migrate", "failed", str(error), *await _state_after(database, request))
+        return CommandResult(
+            "migrate", "failed", str(error), *await _state_after(database, request)
+        )
     except (SQLAlchemyError, OSError) as error:
         failure = explain(error)
         log.warning("migration failed", reason=failure.code, exc_info=failure.code == "failed")
         message = failure.message + advice(error)
-        return Outcome("migrate", failure.code, message, *await _state_after(database, request))
+        return CommandResult(
+            "migrate", failure.code, message, *await _state_after(database, request)
+        )
 
 
-async def _migrate(database: Database, request: Migration, self_test: SelfTest) -> Outcome:
+async def _migrate(database: Database, request: Migration, self_test: SelfTest) -> CommandResult:
     async with exclusive(database, request.lock_seconds) as connection:
-        tips = await _read_tips(connection)
-        steps = request.steps(tips)
+        heads = await _read_heads(connection)
+        steps = request.steps(heads)
         for revision in steps:
             await run(
                 connection,
@@ -115,33 +123,33 @@ async def _migrate(database: Database, request: Migration, self_test: SelfTest) 
                 scripts=request.scripts,
                 lock_seconds=request.lock_seconds,
             )
-        after = applied(request.tree, await _read_tips(connection))
-    if request.upwards and request.tree.unknown(tips):
+        after = applied(request.tree, await _read_heads(connection))
+    if request.upwards and request.tree.unknown(heads):
         return await _leave_newer_schema(database, request, self_test)
     if not steps:
         at_the_head = f"The schema is at the head of {request.target}."
         message = at_the_head if request.upwards else f"Nothing is applied beyond {request.target}."
-        return Outcome("migrate", "nothing-to-do", message, after, after)
-    before = applied(request.tree, tips)
+        return CommandResult("migrate", "nothing-to-do", message, after, after)
+    before = applied(request.tree, heads)
     done = "Applied" if request.upwards else "Reverted"
-    return Outcome("migrate", "migrated", f"{done} {_named(steps)}.", before, after)
+    return CommandResult("migrate", "migrated", f"{done} {_named(steps)}.", before, after)
 
 
 async def _leave_newer_schema(
     database: Database, migration: Migration, self_test: SelfTest
-) -> Outcome:
+) -> CommandResult:
     """Newer code has migrated this database: older code never changes it, it may only fit."""
-    result = await assess(database, self_test, scripts=migration.scripts)
+    result = await check_compatibility(database, self_test, scripts=migration.scripts)
     code = "nothing-to-do" if result.compatible else "failed"
-    return Outcome("migrate", code, result.message, result.applied, result.applied)
+    return CommandResult("migrate", code, result.message, result.applied, result.applied)
 
 
-async def _read_tips(connection: AsyncConnection) -> frozenset[str]:
+async def _read_heads(connection: AsyncConnection) -> frozenset[str]:
     """Read what is applied, and leave no transaction: Alembic begins one for each revision."""
-    tips = await connection.run_sync(read_tips)
+    heads = await connection.run_sync(read_heads)
     if connection.dialect.name != "sqlite":
         await connection.commit()
-    return tips
+    return heads
 
 
 async def _state_after(
@@ -150,7 +158,7 @@ async def _state_after(
     """Read what a failed migration has left applied, where the database still answers."""
     try:
         async with database.health_connection() as connection:
-            return None, applied(request.tree, await connection.run_sync(read_tips))
+            return None, applied(request.tree, await connection.run_sync(read_heads))
     except (SQLAlchemyError, OSError):
         return None, None
 

@@ -30,7 +30,7 @@ def create_index(
 
     What an earlier try left half built is dropped first: PostgreSQL keeps it, marked invalid, and
     `IF NOT EXISTS` would take it for the real one. Raises what the driver raises; a unique index
-    that the rows don't allow is dropped again, as it would go on refusing writes.
+    that the rows don't allow is dropped again, as it would go on rejecting writes.
     """
     condition = None if where is None else sa.text(where)
     if _on_sqlite():
@@ -110,7 +110,7 @@ def _one_by_one() -> Iterator[None]:
 
 @contextmanager
 def _for_as_long_as_it_takes() -> Iterator[None]:
-    """Lift the limits for a statement that waits in nobody's way; a try sets them anew."""
+    """Lift the limits for a statement that waits in nobody's way; a try sets them again."""
     op.execute("SET lock_timeout = 0")
     op.execute("SET statement_timeout = 0")
     yield

@@ -99,7 +99,7 @@ def _run(connection: Connection, revision: str, direction: Direction, scripts: P
     config.attributes["metadata"] = Base.metadata
     directory = ScriptDirectory.from_config(config)
 
-    def only_this(_tips: Any, _context: Any) -> Iterable[MigrationStep]:
+    def only_this(_heads: Any, _context: Any) -> Iterable[MigrationStep]:
         make = {
             Direction.UP: MigrationStep.upgrade_from_script,
             Direction.DOWN: MigrationStep.downgrade_from_script,

@@ -2,8 +2,8 @@
 
 There are two branches. An *expand* revision only adds what the code before it tolerates; a
 *contract* revision removes what only the code before it needed. A release runs the first before
-the switch and the second after it. Alembic's own table names no more than the tips of what is
-applied (and drops a tip that another one depends on), so what is applied is computed from here.
+the switch and the second after it. Alembic's own table names no more than the heads of what is
+applied (and drops a head that another one depends on), so what is applied is computed from here.
 """
 
 from collections.abc import Iterable, Mapping

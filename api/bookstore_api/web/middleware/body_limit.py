@@ -25,7 +25,7 @@ class BodyLimits:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies that are too large (413) or too slow (408), before they are kept anywhere."""
+    """Rejects bodies that are too large (413) or too slow (408), before they are kept anywhere."""
 
     def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:
         self._app = app
@@ -68,7 +68,7 @@ class _Body:
         if self._complete:  # whoever asks now wants to know whether the client is still there
             return await self._receive()
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(self._time_left()):
                 message = await self._receive()
         except TimeoutError:
             msg = "The body did not arrive in time. Send it in one go."
@@ -79,7 +79,7 @@ class _Body:
             raise _too_large(self._limits)
         return message
 
-    def _patience(self) -> float:
+    def _time_left(self) -> float:
         now = asyncio.get_running_loop().time()
         if self._deadline is None:
             self._deadline = now + self._limits.seconds

@@ -4,6 +4,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.process.drain import Drain
 from bookstore_api.telemetry.request_state import find_state
+from bookstore_api.web.middleware.answer_headers import add_headers
 
 
 class ConnectionCloseMiddleware:
@@ -28,7 +29,7 @@ class ConnectionCloseMiddleware:
             if message["type"] == "http.response.start" and (
                 self._drain.started or (state is not None and state.connection_expired)
             ):
-                message["headers"] = [*message["headers"], (b"connection", b"close")]
+                add_headers(message, (b"connection", b"close"))
             await send(message)
 
         await self._app(scope, receive, send_with_header)

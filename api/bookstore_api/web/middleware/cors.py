@@ -1,6 +1,6 @@
 """Which other sites' pages may call the API, and what of an answer they may read.
 
-Starlette's own layer refuses preflights in plain text, names what may be read to pages that may
+Starlette's own layer rejects preflights in plain text, names what may be read to pages that may
 read nothing, and tells caches that the answer depends on the origin where all may read it.
 """
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Send
 
 from bookstore_api.kit.problems import problem_response
+from bookstore_api.web.middleware.answer_headers import add_headers
 
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE"
 ALLOWED_HEADERS = (
@@ -49,8 +50,7 @@ class CorsMiddleware(CORSMiddleware):
     async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
         """Send on, with who may read the answer in its head."""
         if message["type"] == "http.response.start":
-            headers = Headers(self._headers(request_headers)).raw
-            message["headers"] = [*message["headers"], *headers]
+            add_headers(message, *Headers(self._headers(request_headers)).raw)
         await send(message)
 
     def _headers(self, request_headers: Headers) -> dict[str, str]:

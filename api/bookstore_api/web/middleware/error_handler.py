@@ -13,7 +13,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class ErrorHandlerMiddleware:
-    """Answers a fault of ours with a problem, and logs it."""
+    """Answers an internal error with a problem, and logs it."""
 
     def __init__(self, app: ASGIApp, *, debug: bool = False) -> None:
         """With `debug`, the answer names the exception's type, never more."""
@@ -44,6 +44,6 @@ class ErrorHandlerMiddleware:
             kind = f" ({type(error).__name__})" if self._debug else ""
             answer = problem_response(
                 HTTPStatus.INTERNAL_SERVER_ERROR,
-                f"A fault of ours{kind}; it was logged with the id in the X-Request-ID header.",
+                f"Internal error{kind}; it was logged with the id in the X-Request-ID header.",
             )
             await answer(scope, receive, send)

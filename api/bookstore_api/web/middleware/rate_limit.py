@@ -14,9 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
 from bookstore_api.kit.problems import problem_response
 from bookstore_api.settings import Settings
-from bookstore_api.telemetry.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REFUSALS
+from bookstore_api.telemetry.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REJECTIONS
 from bookstore_api.telemetry.request_state import READS, request_state
-from bookstore_api.web.client_address import counted_as
+from bookstore_api.web.client_address import rate_limit_key
+from bookstore_api.web.middleware.answer_headers import add_headers
 
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 # More clients than this in a window share counters, so that nobody can fill the memory.
@@ -47,8 +48,8 @@ def parse_limit(kind: Kind, text: str) -> Limit | None:
     return Limit(kind, int(requests), SECONDS[unit])
 
 
-class Verdict(NamedTuple):
-    """What became of a request; `reset` is in how many seconds the count begins anew."""
+class Decision(NamedTuple):
+    """What became of a request; `reset` is in how many seconds the count begins again."""
 
     allowed: bool
     remaining: int
@@ -72,7 +73,7 @@ class LocalCounter:
         """How many counters there are."""
         return len(self._counts)
 
-    def hit(self, client: str) -> Verdict:
+    def hit(self, client: str) -> Decision:
         """Count a request."""
         now = self._clock()
         if now >= self._ends:
@@ -82,7 +83,7 @@ class LocalCounter:
         known = client in counts or len(counts) < MAX_CLIENTS
         key = client if known else hash(client) % SHARED_COUNTERS
         count = counts[key] = counts.get(key, 0) + 1
-        return _judge(self._limit, count, self._ends - now)
+        return _decide(self._limit, count, self._ends - now)
 
 
 class SharedCounter:
@@ -105,7 +106,7 @@ class SharedCounter:
             connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # as it documents
         )
 
-    async def hit(self, client: str) -> Verdict:
+    async def hit(self, client: str) -> Decision:
         """Count a request; counted here as well, so that Redis leaves no new quota behind."""
         local = self._local.hit(client)
         seconds = self._limit.seconds
@@ -118,11 +119,13 @@ class SharedCounter:
         except RedisUnavailableError:
             RATE_LIMIT_FALLBACKS.inc()
             return local
-        return _judge(self._limit, count, seconds - elapsed)
+        return _decide(self._limit, count, seconds - elapsed)
 
 
-def _judge(limit: Limit, count: int, seconds_left: float) -> Verdict:
-    return Verdict(count <= limit.requests, max(limit.requests - count, 0), math.ceil(seconds_left))
+def _decide(limit: Limit, count: int, seconds_left: float) -> Decision:
+    return Decision(
+        count <= limit.requests, max(limit.requests - count, 0), math.ceil(seconds_left)
+    )
 
 
 class RateLimits:
@@ -131,11 +134,11 @@ class RateLimits:
     def __init__(self, settings: Settings, redis: RedisClient | None) -> None:
         reads = parse_limit("reads", settings.rate_limit_reads)
         writes = parse_limit("writes", settings.rate_limit_writes)
-        self.reads = _Scope(reads, LocalCounter(reads)) if reads else None
-        self.writes: _Scope | None = None
+        self.reads = _Bucket(reads, LocalCounter(reads)) if reads else None
+        self.writes: _Bucket | None = None
         if writes:
             counter = SharedCounter(writes, redis) if redis else LocalCounter(writes)
-            self.writes = _Scope(writes, counter)
+            self.writes = _Bucket(writes, counter)
 
     @property
     def off(self) -> bool:
@@ -143,7 +146,7 @@ class RateLimits:
         return self.reads is None and self.writes is None
 
 
-class _Scope:
+class _Bucket:
     """What is counted together, and what its clients are told."""
 
     def __init__(self, limit: Limit, counter: LocalCounter | SharedCounter) -> None:
@@ -151,21 +154,21 @@ class _Scope:
         self._name = limit.kind
         policy = f'"{limit.kind}";q={limit.requests};w={limit.seconds}'
         self._policy = (b"ratelimit-policy", policy.encode())
-        self._refusals = RATE_LIMIT_REFUSALS.labels(limit.kind)
+        self._rejections = RATE_LIMIT_REJECTIONS.labels(limit.kind)
 
-    async def hit(self, client: str) -> Verdict:
+    async def hit(self, client: str) -> Decision:
         """Count a request."""
         counter = self._counter
-        verdict = (
+        decision = (
             counter.hit(client) if isinstance(counter, LocalCounter) else await counter.hit(client)
         )
-        if not verdict.allowed:
-            self._refusals.inc()
-        return verdict
+        if not decision.allowed:
+            self._rejections.inc()
+        return decision
 
-    def headers(self, verdict: Verdict) -> Headers:
+    def headers(self, decision: Decision) -> Headers:
         """Tell the client where it is (draft-ietf-httpapi-ratelimit-headers)."""
-        now = f'"{self._name}";r={verdict.remaining};t={verdict.reset}'
+        now = f'"{self._name}";r={decision.remaining};t={decision.reset}'
         return [self._policy, (b"ratelimit", now.encode())]
 
 
@@ -185,20 +188,20 @@ class RateLimitMiddleware:
         if counted is None:
             await self._app(scope, receive, send)
             return
-        verdict = await counted.hit(counted_as(request_state(scope).client))
-        headers = counted.headers(verdict)
+        decision = await counted.hit(rate_limit_key(request_state(scope).client))
+        headers = counted.headers(decision)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *headers]
+                add_headers(message, *headers)
             await send(message)
 
-        if verdict.allowed:
+        if decision.allowed:
             await self._app(scope, receive, send_with_headers)
             return
         problem = problem_response(
             HTTPStatus.TOO_MANY_REQUESTS,
             "Too many requests: wait as long as Retry-After says.",
-            headers={"Retry-After": str(verdict.reset)},
+            headers={"Retry-After": str(decision.reset)},
         )
         await problem(scope, receive, send_with_headers)

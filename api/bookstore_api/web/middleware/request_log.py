@@ -9,6 +9,7 @@ from bookstore_api.telemetry.pseudonyms import pseudonym
 from bookstore_api.telemetry.request_state import METHODS, ensure_state, enter, leave, route_of
 from bookstore_api.telemetry.trace_context import REQUEST_ID_HEADER
 from bookstore_api.web.client_address import ClientAddresses
+from bookstore_api.web.middleware.answer_headers import add_headers
 
 OTHER_METHOD = "(other)"  # there are dozens, and whoever sends one made it up
 
@@ -43,7 +44,7 @@ class RequestLogMiddleware:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 state.status = message["status"]
-                message["headers"] = [*message["headers"], header]
+                add_headers(message, header)
             await send(message)
 
         error: str | None = None

@@ -5,12 +5,14 @@ Of OWASP's list only Clear-Site-Data is left out: it is for a logout.
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bookstore_api.web.middleware.answer_headers import add_headers
+
 # Answers are data: nothing in one is ever run, shown or embedded.
 API_CONTENT_POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 # Features of browsers that a page served from here may use: none.
-REFUSED_FEATURES = (
+REJECTED_FEATURES = (
     "accelerometer",
     "autoplay",
     "bluetooth",
@@ -50,7 +52,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in REFUSED_FEATURES),
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in REJECTED_FEATURES),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -62,7 +64,6 @@ SECURITY_HEADERS = {
 _PREPARED = [
     (name.lower().encode(), value.encode("ascii")) for name, value in SECURITY_HEADERS.items()
 ]
-_NAMES = frozenset(name for name, _ in _PREPARED)
 
 
 def security_headers() -> list[tuple[bytes, bytes]]:
@@ -85,12 +86,7 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
-                added = (
-                    _PREPARED
-                    if own.isdisjoint(_NAMES)
-                    else [header for header in _PREPARED if header[0] not in own]
-                )
-                message["headers"] = [*message["headers"], *added]
+                add_headers(message, *(header for header in _PREPARED if header[0] not in own))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

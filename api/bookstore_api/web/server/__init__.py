@@ -1,1 +1,1 @@
-"""The server: both ports, one connection, what is refused before any app sees it."""
+"""The server: both ports, one connection, what is rejected before any app sees it."""

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bookstore_api.settings import Settings
-from bookstore_api.telemetry.metrics import REFUSED_REQUESTS
+from bookstore_api.telemetry.metrics import REJECTED_REQUESTS
 from bookstore_api.telemetry.request_state import RequestState, put_state
 from bookstore_api.web.server.request_head import (
     MALFORMED,
@@ -26,7 +26,7 @@ from bookstore_api.web.server.request_head import (
     TOO_MANY,
     TOO_SLOW,
     Head,
-    Refusal,
+    Rejection,
     answer_to,
     check_head,
     too_large,
@@ -59,16 +59,16 @@ class Limits:
         )
 
 
-class RefusedError(Exception):
+class RejectedError(Exception):
     """Raised amid parsing to end it."""
 
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.reason)
-        self.refusal = refusal
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.reason)
+        self.rejection = rejection
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits, refusals that are problems, and a maximum age."""
+    """uvicorn's protocol with limits, rejections that are problems, and a maximum age."""
 
     def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
         """Hold a connection to the limits; all else is uvicorn's."""
@@ -78,13 +78,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self._expires = expiry(limits.max_age_seconds)
         self._socket: asyncio.Transport = None  # type: ignore[assignment]  # until there is one
         self._in_head = True  # or between two requests
-        self._begun = False  # a head that is not complete yet
+        self._head_started = False  # a head that is not complete yet
         self._progress = False
         self._idle_bytes = 0  # that came since the last progress
-        self._deaf = False
-        self._pending: Refusal | None = None
+        self._discarding = False
+        self._pending: Rejection | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._linger: asyncio.TimerHandle | None = None
+        self._lingering_close: asyncio.TimerHandle | None = None
         self._send_check: asyncio.TimerHandle | None = None
 
     # What becomes of the connection
@@ -98,17 +98,17 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
-        for timer in (self._deadline, self._linger, self._send_check):
+        for timer in (self._deadline, self._lingering_close, self._send_check):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """End the connection; a request that has begun is answered before."""
-        if not (self._answered and self._begun):
+        if not (self._answered and self._head_started):
             super().shutdown()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the connection at once."""
         self._socket.abort()
 
@@ -119,19 +119,19 @@ class LimitedProtocol(HttpToolsProtocol):
         not read yet. So where more may come, only the way out is closed for now.
         """
         self._cancel_deadline()
-        if self._in_head and not self._begun and not self._deaf:
+        if self._in_head and not self._head_started and not self._discarding:
             self._socket.close()
         else:
             self.flow.resume_reading()
             self._socket.write_eof()
-            self._linger = self.loop.call_later(LINGER_SECONDS, self._socket.close)
+            self._lingering_close = self.loop.call_later(LINGER_SECONDS, self._socket.close)
         self._expect_reading()
 
     # What arrives
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, in parts no larger than a head may be."""
-        if self._deaf or self.transport.is_closing():
+        if self._discarding or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
         try:
@@ -141,14 +141,14 @@ class LimitedProtocol(HttpToolsProtocol):
                 self._feed_in_parts(memoryview(data))
         except httptools.HttpParserUpgrade:
             # Answered as if it had asked for none; what follows can't be told from the rest.
-            self._deaf = True
+            self._discarding = True
             self.cycle.keep_alive = False
-        except RefusedError as error:
-            self._refuse(error.refusal)
+        except RejectedError as error:
+            self._reject(error.rejection)
         except httptools.HttpParserCallbackError as error:
-            self._refuse(_refusal_behind(error))
+            self._reject(_rejection_behind(error))
         except httptools.HttpParserError:
-            self._refuse(MALFORMED)
+            self._reject(MALFORMED)
 
     def _feed_in_parts(self, data: memoryview) -> None:
         size = self._limits.head_bytes
@@ -159,10 +159,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._progress = False
         self.parser.feed_data(part)
         self._idle_bytes = 0 if self._progress else self._idle_bytes + len(part)
-        self._begun = self._begun or (self._in_head and self._idle_bytes > 0)
+        self._head_started = self._head_started or (self._in_head and self._idle_bytes > 0)
         if self._idle_bytes > self._limits.head_bytes:
-            raise RefusedError(too_large(self.url, self.headers) if self._begun else MALFORMED)
-        if not self._begun:
+            raise RejectedError(
+                too_large(self.url, self.headers) if self._head_started else MALFORMED
+            )
+        if not self._head_started:
             if self._in_head or not self._answered:
                 self._cancel_deadline()
         elif self._deadline is None:
@@ -171,20 +173,20 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._begun = True
+        self._head_started = True
 
     def on_headers_complete(self) -> None:
-        """Hand the request to the app, or in line for it; raises RefusedError."""
+        """Hand the request to the app, or in line for it; raises RejectedError."""
         head = Head.read(self.parser, self.url, self.headers)
-        if refusal := check_head(head, self._limits.head_bytes):
-            raise RefusedError(refusal)
+        if rejection := check_head(head, self._limits.head_bytes):
+            raise RejectedError(rejection)
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise RefusedError(TOO_MANY)
+            raise RejectedError(TOO_MANY)
         put_state(cast("Scope", self.scope), RequestState.of(head.headers, self._expires))
         super().on_headers_complete()
         # What comes after is trailers, which are left out: the app has its headers.
         self.url, self.headers = b"", []
-        self._in_head = self._begun = False
+        self._in_head = self._head_started = False
         self._progress = True
 
     def on_body(self, body: bytes) -> None:
@@ -197,39 +199,39 @@ class LimitedProtocol(HttpToolsProtocol):
         self._progress = self._in_head = True
         super().on_message_complete()
 
-    # What is refused
+    # What is rejected
 
-    def _refuse(self, refusal: Refusal) -> None:
-        """Read no further, and say why where it is the refused request's turn."""
-        self._deaf = True
+    def _reject(self, rejection: Rejection) -> None:
+        """Read no further, and say why where it is the rejected request's turn."""
+        self._discarding = True
         self._cancel_deadline()
         if self._in_head:
             if self._answered:
-                self._answer(refusal)
+                self._answer(rejection)
             else:
-                self._pending = refusal
+                self._pending = rejection
         elif self.cycle.response_complete:
             self.transport.close()
         elif self.pipeline:
             self.pipeline.popleft()
-            self._pending = refusal
+            self._pending = rejection
         elif self.cycle.response_started:
             self._socket.abort()  # the only way to say that the answer is not whole
         else:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-            self._answer(refusal)
+            self._answer(rejection)
 
-    def _answer(self, refusal: Refusal) -> None:
+    def _answer(self, rejection: Rejection) -> None:
         self._pending = None
-        request_id, answer = answer_to(refusal, self.server_state.default_headers)
-        self.transport.write(b"".join([STATUS_LINE[refusal.status], *answer]))
+        request_id, answer = answer_to(rejection, self.server_state.default_headers)
+        self.transport.write(b"".join([STATUS_LINE[rejection.status], *answer]))
         self.transport.close()
-        REFUSED_REQUESTS.labels(refusal.reason).inc()
+        REJECTED_REQUESTS.labels(rejection.reason).inc()
         log.info(
-            "request refused",
-            reason=refusal.reason,
-            status=refusal.status,
+            "request rejected",
+            reason=rejection.reason,
+            status=rejection.status,
             request_id=request_id,
         )
 
@@ -264,8 +266,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._deadline = None
         if not self._answered:
             self._set_deadline(self._limits.head_seconds)  # it is our turn, and we may not read
-        elif self._begun:
-            self._refuse(TOO_SLOW)
+        elif self._head_started:
+            self._reject(TOO_SLOW)
         else:
             self.transport.close()  # it never said a word, or has had its answer
 
@@ -323,11 +325,11 @@ def expiry(max_age_seconds: float) -> float:
     return time.monotonic() + max_age_seconds * spread
 
 
-def _refusal_behind(error: httptools.HttpParserCallbackError) -> Refusal:
-    """Return what a callback refused; faults of ours are raised, for the event loop to log."""
+def _rejection_behind(error: httptools.HttpParserCallbackError) -> Rejection:
+    """Return what a callback rejected; internal errors are raised, for the event loop to log."""
     cause = error.__context__
-    if isinstance(cause, RefusedError):
-        return cause.refusal
+    if isinstance(cause, RejectedError):
+        return cause.rejection
     if isinstance(cause, httptools.HttpParserError | UnicodeError):
         return MALFORMED
     raise error

@@ -1,6 +1,6 @@
-"""What the server refuses before any app sees it, and why: pure functions of a request's head.
+"""What the server rejects before any app sees it, and why: pure functions of a request's head.
 
-What is no proper HTTP/1.1 is refused rather than guessed at: a proxy before us might read it in
+What is no proper HTTP/1.1 is rejected rather than guessed at: a proxy before us might read it in
 another way than we do, and so be made to let through what it should have stopped.
 """
 
@@ -22,7 +22,7 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """Why a request never reaches the app; `reason` is the word for logs and metrics."""
 
     reason: str
@@ -31,21 +31,21 @@ class Refusal:
     field: InvalidField | None = None
 
 
-def _wrong_header(name: str, message: str, code: str) -> Refusal:
+def _wrong_header(name: str, message: str, code: str) -> Rejection:
     field = InvalidField(location=f"header/{name}", message=message, code=code)
-    return Refusal("malformed", 400, "The request is not valid.", field)
+    return Rejection("malformed", 400, "The request is not valid.", field)
 
 
-MALFORMED = Refusal("malformed", 400, "That is no HTTP/1.1 request.")
+MALFORMED = Rejection("malformed", 400, "That is no HTTP/1.1 request.")
 WRONG_HOST = _wrong_header("host", "Exactly one is needed", "host")
 WRONG_CODING = _wrong_header(
     "transfer-encoding", "Only chunked is known here, and only in HTTP/1.1", "transfer_encoding"
 )
 WRONG_UPGRADE = _wrong_header("upgrade", "Not taken together with a body", "upgrade")
-HEAD_TOO_LARGE = Refusal("head-too-large", 431, "Send fewer or shorter headers.")
-TARGET_TOO_LONG = Refusal("target-too-long", 414, "Send a shorter path and query.")
-TOO_SLOW = Refusal("too-slow", 408, "The request did not arrive in time. Send it in one go.")
-TOO_MANY = Refusal(
+HEAD_TOO_LARGE = Rejection("head-too-large", 431, "Send fewer or shorter headers.")
+TARGET_TOO_LONG = Rejection("target-too-long", 414, "Send a shorter path and query.")
+TOO_SLOW = Rejection("too-slow", 408, "The request did not arrive in time. Send it in one go.")
+TOO_MANY = Rejection(
     "pipelined", 429, f"Send at most {MAX_PIPELINED} requests ahead of their answers."
 )
 
@@ -73,7 +73,7 @@ class Head(NamedTuple):
         )
 
 
-def check_head(head: Head, max_bytes: int) -> Refusal | None:
+def check_head(head: Head, max_bytes: int) -> Rejection | None:
     """Return the first thing that is wrong with a head, if anything is."""
     if len(head.target) > min(max_bytes, MAX_TARGET_BYTES):
         return TARGET_TOO_LONG
@@ -84,7 +84,7 @@ def check_head(head: Head, max_bytes: int) -> Refusal | None:
     return _check_framing(head)
 
 
-def _check_framing(head: Head) -> Refusal | None:
+def _check_framing(head: Head) -> Rejection | None:
     """Look at what says whom a request is for, and where it ends."""
     old, headers = head.version == "1.0", head.headers
     hosts, codings = headers.get(b"host", ()), headers.get(b"transfer-encoding", ())
@@ -105,16 +105,16 @@ def _is_target(target: bytes) -> bool:
     return url.schema is not None and url.path is not None
 
 
-def too_large(target: bytes, headers: RawHeaders) -> Refusal:
+def too_large(target: bytes, headers: RawHeaders) -> Rejection:
     """Say which part of a head that is too large, and not there to its end, makes it so."""
     return HEAD_TOO_LARGE if headers or not target else TARGET_TOO_LONG
 
 
-def answer_to(refusal: Refusal, server_headers: RawHeaders) -> tuple[str, list[bytes]]:
+def answer_to(rejection: Rejection, server_headers: RawHeaders) -> tuple[str, list[bytes]]:
     """Return an id for the request, and the answer without its status line."""
     request_id = uuid4().hex
     problem = problem_response(
-        refusal.status, refusal.detail, errors=[refusal.field] if refusal.field else None
+        rejection.status, rejection.detail, errors=[rejection.field] if rejection.field else None
     )
     headers = [
         *server_headers,

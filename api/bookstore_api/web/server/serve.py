@@ -24,7 +24,7 @@ BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 # The internal port closes after the public one, and nothing that takes long is asked there.
 INTERNAL_SHUTDOWN_SECONDS = 1
-CUT_SECONDS = 1.0
+ABORT_SECONDS = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -43,21 +43,23 @@ class StopRequests:
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
-        self.hurry = asyncio.Event()
+        self.force = asyncio.Event()
 
     def listen(self, *, patient: bool) -> None:
         """Take SIGTERM and SIGINT; an impatient process hurries from the first SIGINT."""
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._ask)
-        loop.add_signal_handler(signal.SIGINT, self._ask if patient else self._ask_to_hurry)
+        loop.add_signal_handler(signal.SIGTERM, self._request_stop)
+        loop.add_signal_handler(
+            signal.SIGINT, self._request_stop if patient else self._request_force
+        )
 
-    def _ask(self) -> None:
+    def _request_stop(self) -> None:
         if self.stop.is_set():
-            self.hurry.set()
+            self.force.set()
         self.stop.set()
 
-    def _ask_to_hurry(self) -> None:
-        self.hurry.set()
+    def _request_force(self) -> None:
+        self.force.set()
         self.stop.set()
 
 
@@ -93,7 +95,7 @@ async def _drain(seconds: float, public: uvicorn.Server, requests: StopRequests)
     """Answer on, while the cluster stops sending requests here and clients leave."""
     log.info("draining", seconds=seconds, connections=len(public.server_state.connections))
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(requests.hurry.wait(), seconds)
+        await asyncio.wait_for(requests.force.wait(), seconds)
 
 
 async def _finish(
@@ -102,34 +104,34 @@ async def _finish(
     requests: StopRequests,
 ) -> None:
     """Close the public port, finish what is in flight, then do the same with the internal one."""
-    hurry = asyncio.create_task(_hurry(requests, servers))
+    force = asyncio.create_task(_force_exit(requests, servers))
     for server, task in zip(servers, tasks, strict=True):
         server.should_exit = True
         await asyncio.wait({task})
-    hurry.cancel()
-    await _cut(servers)
+    force.cancel()
+    await _abort_rest(servers)
     for task in tasks:
         task.result()
     log.info("stopped")
 
 
-async def _hurry(requests: StopRequests, servers: tuple[uvicorn.Server, ...]) -> None:
+async def _force_exit(requests: StopRequests, servers: tuple[uvicorn.Server, ...]) -> None:
     """When asked to, wait for nobody: the connections that are left end with the process."""
-    await requests.hurry.wait()
+    await requests.force.wait()
     for server in servers:
         server.force_exit = True
 
 
-async def _cut(servers: tuple[uvicorn.Server, ...]) -> None:
+async def _abort_rest(servers: tuple[uvicorn.Server, ...]) -> None:
     """End what is left: the requests with an answer that says so, then the connections."""
     for server in servers:
         if tasks := set(server.server_state.tasks):
             for task in tasks:
                 if not task.cancelling():  # uvicorn does so when the time is up, and not in a hurry
                     task.cancel()
-            await asyncio.wait(tasks, timeout=CUT_SECONDS)
+            await asyncio.wait(tasks, timeout=ABORT_SECONDS)
         for connection in list(server.server_state.connections):
-            cast("LimitedProtocol", connection).cut()
+            cast("LimitedProtocol", connection).abort()
     await asyncio.sleep(0)  # the event loop tells them in its next turn
 
 

@@ -19,7 +19,7 @@ from bookstore_api.db.schema.migrate import Migration, migrate, plan
 from bookstore_api.db.schema.steps import TABLE_LOCK_SECONDS, Direction
 from bookstore_api.db.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.db.sessions import Database, open_database
-from bookstore_api.process.result import MAX_BYTES, Outcome
+from bookstore_api.process.result import MAX_BYTES, CommandResult
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 from tests.support.bookstore import (
@@ -66,11 +66,11 @@ def on(url: str, use: Callable[[Database], Awaitable[T]]) -> T:
 
 def migrating(
     url: str, to: Branch, scripts: Path = SCRIPTS, *, lock_seconds: float = 60
-) -> Outcome:
+) -> CommandResult:
     return carry_out(url, Migration(to, lock_seconds, scripts))
 
 
-def checking(url: str, scripts: Path = SCRIPTS) -> Outcome:
+def checking(url: str, scripts: Path = SCRIPTS) -> CommandResult:
     return on(url, lambda database: check_schema(database, self_test, scripts=scripts))
 
 
@@ -116,7 +116,7 @@ def test_a_plan_changes_nothing(empty_url: str) -> None:
 
 @pytest.mark.invariant
 def test_of_eight_migrations_at_once_one_works(empty_url: str) -> None:
-    async def one() -> Outcome:
+    async def one() -> CommandResult:
         settings = Settings.model_validate({"database_url": empty_url})
         database = open_database(settings, pool_size=2)
         try:
@@ -124,7 +124,7 @@ def test_of_eight_migrations_at_once_one_works(empty_url: str) -> None:
         finally:
             await database.close()
 
-    async def eight() -> list[Outcome]:
+    async def eight() -> list[CommandResult]:
         return await asyncio.gather(*(one() for _ in range(8)))
 
     outcomes = asyncio.run(eight())
@@ -150,7 +150,7 @@ def test_who_waits_too_long_for_the_lock_is_told_to_try_again(
 def test_who_waits_too_long_for_a_sqlite_file_is_told_so(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'books.db'}"
 
-    async def while_locked(database: Database) -> Outcome:
+    async def while_locked(database: Database) -> CommandResult:
         async with database.write() as session:
             await session.connection()
             other = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
@@ -467,7 +467,7 @@ def test_failures_to_connect_are_told_apart(
 def test_an_outcome_fits_into_a_termination_message() -> None:
     many = tuple(f"revision_{number:020d}" for number in range(500))
     for message in ("short", "long " * 5000, "\0" * 5000, "é" * 4000):
-        text_ = Outcome("migrate", "failed", message, many, many).to_json()
+        text_ = CommandResult("migrate", "failed", message, many, many).to_json()
         assert len(text_.encode()) <= MAX_BYTES
         assert json.loads(text_)["code"] == "failed"
 

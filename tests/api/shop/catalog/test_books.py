@@ -137,18 +137,18 @@ def test_an_answer_is_sent_after_the_commit(postgresql_server: Served) -> None:
     execute(url, "DELETE FROM books")
     execute(
         url,
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
+        "CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql "
         f"AS $$ BEGIN RAISE EXCEPTION '{CANARY}'; END $$",
     )
     execute(
         url,
-        "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON books "
-        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+        "CREATE CONSTRAINT TRIGGER reject AFTER INSERT ON books "
+        "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION reject()",
     )
     try:
         answer = api.post(BOOKS, json=book(), headers={"x-request-id": "r-1"})
     finally:
-        execute(url, "DROP FUNCTION refuse CASCADE")
+        execute(url, "DROP FUNCTION reject CASCADE")
     problem(answer, 500)
     assert answer.headers["x-request-id"] == "r-1"
     assert api.get(BOOKS).json()["items"] == []

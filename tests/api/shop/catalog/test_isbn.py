@@ -33,7 +33,7 @@ def test_an_isbn_has_one_form(text: str, isbn: str) -> None:
         "X132350882",
     ],
 )
-def test_a_wrong_isbn_is_refused(text: str) -> None:
+def test_a_wrong_isbn_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="Not an ISBN"):
         normalize_isbn(text)
 

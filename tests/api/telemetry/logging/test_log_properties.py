@@ -178,7 +178,7 @@ exchanges = st.one_of(
 
 def is_of_an_answer(line: dict[str, Any]) -> bool:
     """Whether a line tells how a request was answered."""
-    return bool(access_lines([line])) or line["event"] == "request refused"
+    return bool(access_lines([line])) or line["event"] == "request rejected"
 
 
 @dataclass
@@ -293,13 +293,13 @@ def assert_that_all_was_seen(world: World) -> None:
     statuses = Counter(answer.status for answer in world.answers)
     assert {200, 400, 404, 405, 418, 422, 500, 503} <= statuses.keys(), statuses
     events = Counter(line["event"] for line in world.lines)
-    told = events["request"] + events["request refused"]
+    told = events["request"] + events["request rejected"]
     assert told == sum(1 for answer in world.answers if answer.request_id)
     assert {
         "draining", "stopped", "unhandled exception", "database unavailable",
         "uncaught exception in a thread", "exception that could not be raised", "Python warning",
         "Task exception was never retrieved", "Exception in callback", "could not find …",
-        "fields", "in a thread", "request refused",
+        "fields", "in a thread", "request rejected",
     } <= events.keys()  # fmt: skip
     held_back = [line for line in world.lines if "dropped" in line]
     assert {line["event"] for line in held_back} == {"fields"}

@@ -64,15 +64,15 @@ def test_the_limit_itself_is_taken_and_one_byte_more_is_not(sqlite_settings: Set
     with limited(sqlite_settings) as client:
         headers = {"content-type": "application/json"}
         assert client.post(BOOKS, content=body(LIMIT), headers=headers).status_code == 201
-        refused = client.post(BOOKS, content=body(LIMIT + 1), headers=headers)
-        assert refused.status_code == 413
-        assert refused.headers["connection"] == "close"
+        rejected = client.post(BOOKS, content=body(LIMIT + 1), headers=headers)
+        assert rejected.status_code == 413
+        assert rejected.headers["connection"] == "close"
         chunks = (body(LIMIT + 1)[place : place + 100] for place in range(0, LIMIT + 1, 100))
         assert client.post(BOOKS, content=chunks, headers=headers).status_code == 413
         assert client.get(BOOKS).status_code == 200
 
 
-def test_a_length_that_is_too_large_is_refused_before_a_byte_is_sent(
+def test_a_length_that_is_too_large_is_rejected_before_a_byte_is_sent(
     sqlite_settings: Settings,
 ) -> None:
     with limited(sqlite_settings) as client, closing(connect(client)) as connection:

@@ -281,7 +281,7 @@ _paths = st.one_of(
     _words.map(lambda word: f"{BOOKS}/{word}"),
     _words.map(lambda word: f"{BOOKS}?isbn={word}"),
 )
-# The server itself refuses methods that nobody ever registered, which no application sees.
+# The server itself rejects methods that nobody ever registered, which no application sees.
 _methods = st.sampled_from([*sorted(METHODS), "TRACE", "PROPFIND", "MKCOL", "PURGE", "SEARCH"])
 
 

@@ -41,7 +41,7 @@ def write(url: str, client: str) -> httpx.Response:
 
 
 def state(answer: httpx.Response, kind: str) -> tuple[int, int]:
-    """What is left, and in how many seconds the count begins anew."""
+    """What is left, and in how many seconds the count begins again."""
     name, remaining, reset = answer.headers["ratelimit"].split(";")
     assert name == f'"{kind}"'
     assert remaining.startswith("r=")
@@ -49,7 +49,7 @@ def state(answer: httpx.Response, kind: str) -> tuple[int, int]:
     return int(remaining[2:]), int(reset[2:])
 
 
-def assert_refused(answer: httpx.Response, kind: str) -> None:
+def assert_rejected(answer: httpx.Response, kind: str) -> None:
     assert answer.status_code == 429
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["title"] == "Too Many Requests"
@@ -95,7 +95,7 @@ def test_writes_are_counted_exactly_by_all_processes_together(
     assert sorted(state(answer, "writes")[0] for answer in allowed) == list(range(left))
     for answer in answers:
         if answer.status_code == 429:
-            assert_refused(answer, "writes")
+            assert_rejected(answer, "writes")
         assert answer.headers["ratelimit-policy"] == f'"writes";q={LIMIT};w=3600'
     assert write(urls[0], "203.0.113.1").status_code == 422  # others are not held up
 
@@ -127,22 +127,22 @@ def test_writes_are_counted_here_while_redis_is_away(
 
 def test_reads_and_writes_are_counted_apart(sqlite_settings: Settings) -> None:
     limits = {"rate_limit_reads": "5/hour", "rate_limit_writes": "3/hour"}
-    before = counted("bookstore_rate_limit_refusals_total", scope="reads")
+    before = counted("bookstore_rate_limit_rejections_total", scope="reads")
     with limited(sqlite_settings, **limits) as client:
         headers = {"x-forwarded-for": "198.51.100.1"}
         for left in (4, 3, 2, 1, 0):
             answer = client.get("/nothing" if left % 2 else BOOKS, headers=headers)
             assert answer.status_code == (404 if left % 2 else 200)
             assert state(answer, "reads")[0] == left
-        assert_refused(client.get(BOOKS, headers=headers), "reads")
+        assert_rejected(client.get(BOOKS, headers=headers), "reads")
         for left in (2, 1, 0):
             assert state(client.put("/nothing", headers=headers), "writes")[0] == left
-        assert_refused(client.post(BOOKS, headers=headers), "writes")
+        assert_rejected(client.post(BOOKS, headers=headers), "writes")
         other = {"x-forwarded-for": "2001:db8::1"}
         assert state(client.get(BOOKS, headers=other), "reads")[0] == 4
         other = {"x-forwarded-for": "2001:db8::2"}
         assert state(client.get(BOOKS, headers=other), "reads")[0] == 3  # of one network
-    assert counted("bookstore_rate_limit_refusals_total", scope="reads") == before + 1
+    assert counted("bookstore_rate_limit_rejections_total", scope="reads") == before + 1
 
 
 def test_nobody_is_another_client_by_saying_so(
@@ -158,7 +158,7 @@ def test_a_limit_can_be_turned_off(sqlite_settings: Settings) -> None:
         for _ in range(5):
             assert "ratelimit" not in client.get(BOOKS).headers
         assert client.delete(f"{BOOKS}/no-id").status_code == 422
-        assert_refused(client.delete(f"{BOOKS}/no-id"), "writes")
+        assert_rejected(client.delete(f"{BOOKS}/no-id"), "writes")
 
 
 def test_the_form_of_a_limit() -> None:
@@ -209,8 +209,8 @@ def test_counters_in_redis_expire(valkey: Valkey) -> None:
             now = 1_000_000.0
             counters = [SharedCounter(limit, redis, clock=lambda: now) for _ in range(2)]
             verdicts = [await counters[n % 2].hit("client") for n in range(4)]
-            assert [verdict.allowed for verdict in verdicts] == [True, True, False, False]
-            assert {verdict.reset for verdict in verdicts} == {verdicts[0].reset}
+            assert [decision.allowed for decision in verdicts] == [True, True, False, False]
+            assert {decision.reset for decision in verdicts} == {verdicts[0].reset}
             now += verdicts[0].reset
             assert (await counters[0].hit("client")).allowed
             # Not all clients' windows end at once.

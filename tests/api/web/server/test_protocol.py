@@ -1,4 +1,4 @@
-"""One connection to a real server: what is refused, how, and what it may cost."""
+"""One connection to a real server: what is rejected, how, and what it may cost."""
 
 import asyncio
 import hashlib
@@ -79,13 +79,13 @@ def log() -> Iterator[io.StringIO]:
         yield stream
 
 
-def refusals() -> float:
-    """How many requests were refused so far, by the metrics."""
+def rejections() -> float:
+    """How many requests were rejected so far, by the metrics."""
     lines = generate_latest(REGISTRY).decode().splitlines()
     return sum(
         float(line.split()[-1])
         for line in lines
-        if line.startswith("bookstore_http_refused_total{")
+        if line.startswith("bookstore_http_rejected_total{")
     )
 
 
@@ -140,7 +140,7 @@ NAMED = {
 }
 
 
-def assert_refused(answer: Answer, status: int) -> None:
+def assert_rejected(answer: Answer, status: int) -> None:
     """It is a problem that ends the connection, has what every answer has, and echoes nothing."""
     assert answer.status == status
     assert answer.problem["title"]
@@ -154,22 +154,22 @@ def assert_refused(answer: Answer, status: int) -> None:
 
 
 @pytest.mark.parametrize("sent", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_malformed_is_refused(url: str, sent: bytes) -> None:
+def test_what_is_malformed_is_rejected(url: str, sent: bytes) -> None:
     [answer] = exchange(url, sent)
-    assert_refused(answer, 400)
+    assert_rejected(answer, 400)
 
 
 @pytest.mark.parametrize(("sent", "field"), NAMED.values(), ids=NAMED)
 def test_a_wrong_header_is_named(url: str, sent: bytes, field: str) -> None:
     [answer] = exchange(url, sent)
-    assert_refused(answer, 400)
+    assert_rejected(answer, 400)
     assert answer.fields == [field]
 
 
-def test_what_cannot_be_parsed_because_of_its_coding_is_refused(url: str) -> None:
+def test_what_cannot_be_parsed_because_of_its_coding_is_rejected(url: str) -> None:
     """Such a request has no end that can be told."""
     [answer] = exchange(url, POST + b"transfer-encoding: xchunked\r\n\r\ncanary")
-    assert_refused(answer, 400)
+    assert_rejected(answer, 400)
 
 
 def test_what_is_unusual_and_right_is_answered(url: str) -> None:
@@ -199,19 +199,21 @@ def test_an_upgrade_is_declined_and_ends_the_connection(url: str) -> None:
     assert (answer.status, answer.header("connection")) == (200, "close")
 
 
-def test_a_refusal_is_counted_and_logged_once_and_without_data(url: str, log: io.StringIO) -> None:
-    before = refusals()
+def test_a_rejection_is_counted_and_logged_once_and_without_data(
+    url: str, log: io.StringIO
+) -> None:
+    before = rejections()
     [answer] = exchange(url, b"canary\r\n\r\n", b"canary\r\n\r\n")
     wait_for(lambda: log.getvalue() or None, "the line")
-    assert refusals() == before + 1
+    assert rejections() == before + 1
     [line] = validated(log.getvalue().splitlines())
-    assert line["event"] == "request refused"
+    assert line["event"] == "request rejected"
     assert (line["reason"], line["status"]) == ("malformed", 400)
     assert line["request_id"] == answer.header("x-request-id")
     assert "canary" not in log.getvalue()
 
 
-def test_a_refusal_waits_for_the_answers_before_it(url: str) -> None:
+def test_a_rejection_waits_for_the_answers_before_it(url: str) -> None:
     """Else the client would take it for the answer to another request."""
     received = exchange(url, GET + GET + b"canary\r\n\r\n" + GET)
     assert [answer.status for answer in received] == [200, 200, 400]
@@ -254,7 +256,7 @@ def test_a_head_may_have_so_many_bytes(what: str, in_one_go: bool) -> None:
             send_all(connection, pieces)
             [answer] = answers(read_to_end(connection))
         if answer.status != 200:
-            assert_refused(answer, 414 if what == "target" and len(sent) > limit + 100 else 431)
+            assert_rejected(answer, 414 if what == "target" and len(sent) > limit + 100 else 431)
         return answer.status
 
     with serving(max_header_bytes=limit) as url:
@@ -297,14 +299,14 @@ def test_the_answer_to_a_body_nobody_wants_can_be_read(url: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [b"G", HEAD, HEAD + b"a"], ids=["a byte", "a head", "a name"])
-def test_a_slow_head_is_refused(sent: bytes) -> None:
+def test_a_slow_head_is_rejected(sent: bytes) -> None:
     with serving(header_seconds=0.3) as url:
         [answer] = exchange(url, sent)
-        assert_refused(answer, 408)
+        assert_rejected(answer, 408)
         with connect(url) as connection:  # not only the first request of a connection
             send_all(connection, [GET, sent])
             [_, answer] = answers(read_to_end(connection))
-        assert_refused(answer, 408)
+        assert_rejected(answer, 408)
 
 
 def test_each_byte_of_a_slow_head_buys_no_time() -> None:
@@ -321,7 +323,7 @@ def test_each_byte_of_a_slow_head_buys_no_time() -> None:
             except TimeoutError:
                 continue
         connection.settimeout(20)
-        assert_refused(answers(received + read_to_end(connection))[0], 408)
+        assert_rejected(answers(received + read_to_end(connection))[0], 408)
 
 
 def test_who_never_speaks_is_left_without_a_word() -> None:
@@ -375,7 +377,7 @@ def test_so_many_requests_wait_on_a_connection(url: str) -> None:
     assert [answer.status for answer in received] == [200] * allowed
     received = exchange(url, GET * 10_000)
     assert [answer.status for answer in received] == [200] * allowed + [429]
-    assert_refused(received[-1], 429)
+    assert_rejected(received[-1], 429)
 
 
 def test_an_old_connection_is_ended() -> None:
