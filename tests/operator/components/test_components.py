@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from bookstore_operator import components
-from bookstore_operator.components import COMPONENTS
+from bookstore_operator.components import COMPONENTS, secrets_of_interest
+from bookstore_operator.core.secret_values import Content
+from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.status import CONDITION_TYPES
 from tests.support.world import World
 
@@ -33,3 +35,20 @@ def test_every_condition_is_written_in_the_order_of_the_list() -> None:
     world = World().settle()
     written = [condition["type"] for condition in world.store["status"]["conditions"]]
     assert written == list(CONDITION_TYPES)
+
+
+def test_components_may_share_a_secret() -> None:
+    """Each key is validated by its use; unused keys are not validated."""
+    both = {
+        "database": {"external": {"secretName": "all", "key": "database"}},
+        "cache": {"external": {"secretName": "all", "key": "redis"}},
+        "staff": {"secretName": "all", "key": "token"},
+    }
+    world = World(spec={"image": "api:1", **both})
+    assert secrets_of_interest(BookStore.model_validate(world.store)) == {
+        "all": {
+            "database": Content.DATABASE_URI,
+            "redis": Content.REDIS_URI,
+            "token": Content.STAFF_TOKEN,
+        }
+    }

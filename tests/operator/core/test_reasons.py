@@ -11,7 +11,7 @@ import bookstore_operator
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.crd.release import Result
 from bookstore_operator.crd.stages import STAGES
-from tests.operator.test_failures import FAILURES
+from tests.support.cases.failures import FAILURES
 
 pytestmark = pytest.mark.scenario
 

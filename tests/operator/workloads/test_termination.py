@@ -1,10 +1,10 @@
-"""What a real PostgreSQL says when it does not start is understood."""
+"""The most relevant line of a termination message, also of a real PostgreSQL's."""
 
 from __future__ import annotations
 
 import pytest
 
-from bookstore_operator.workloads.termination import other_version, termination_summary
+from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
 from tests.support.postgres import PostgresMissingError, own_postgres
 
 pytestmark = pytest.mark.scenario
@@ -26,3 +26,26 @@ def test_data_of_another_major_version_is_recognized() -> None:
     assert made_by == "12"
     assert int(running.partition(".")[0]) > 12
     assert termination_summary(log) == "FATAL:  database files are incompatible with server"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ('{"command": "migrate", "code": "failed", "message": "No."}', "No."),
+        ('log\n{"event": "no settings", "level": "error"}', "no settings"),
+        ("LOG: a\nFATAL: no room\nLOG: shut down", "FATAL: no room"),
+        ("LOG: a\nPANIC: No space left on device\nFATAL: bye", "PANIC: No space left on device"),
+        ("2026-11-25 17:36:02.711 UTC [31] FATAL:  no\n", "FATAL:  no"),
+        ("Traceback\n  line\nValueError: 7", "ValueError: 7"),
+        ("one\ntwo", "two"),
+        ("", ""),
+    ],
+)
+def test_the_summary_is_the_most_relevant_line(message: str, words: str) -> None:
+    assert termination_summary(message) == words
+
+
+def test_a_full_volume_is_recognized_by_its_error() -> None:
+    assert volume_full('could not extend file "base/5/1": No space left on device')
+    assert volume_full("database or disk is full")
+    assert not volume_full("no such table")
