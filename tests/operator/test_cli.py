@@ -1,8 +1,7 @@
-"""The command line, the logs and the health endpoint."""
+"""The command line and the logs."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import socket
@@ -17,7 +16,6 @@ from bookstore_operator import cli
 from bookstore_operator.crd.schema import crds
 from bookstore_operator.runtime import manager
 from bookstore_operator.runtime.logs import ConsoleFormatter, JsonFormatter
-from bookstore_operator.runtime.probes import Health, serve
 
 pytestmark = pytest.mark.scenario
 
@@ -123,35 +121,3 @@ def test_a_log_line_is_json_with_the_fields() -> None:
     assert line["level"] == "info"
     assert line["time"].endswith("Z")
     assert "shop/demo Hi you" in ConsoleFormatter().format(record)
-
-
-async def _ask(port: int, request: bytes) -> str:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(request)
-    await writer.drain()
-    answer = await reader.read()
-    writer.close()
-    await writer.wait_closed()
-    return answer.decode()
-
-
-@pytest.mark.parametrize(
-    ("health", "path", "status"),
-    [
-        (Health(), "/livez", 200),
-        (Health(), "/readyz", 503),
-        (Health(listed=True), "/readyz", 200),
-        (Health(listed=True, fatal="a watch died"), "/livez", 503),
-        (Health(listed=True, fatal="a watch died"), "/readyz", 503),
-        (Health(), "/else", 404),
-    ],
-)
-def test_probes_are_answered(health: Health, path: str, status: int) -> None:
-    async def scenario() -> str:
-        server = await serve(health, "127.0.0.1", 0)
-        async with server:
-            port = server.sockets[0].getsockname()[1]
-            return await _ask(port, f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-
-    answer = asyncio.run(scenario())
-    assert answer.startswith(f"HTTP/1.1 {status} ")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from aiohttp import web
+
 from bookstore_operator import __version__
 from bookstore_operator.core.snapshot import OperatorSettings
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, load_configuration
@@ -22,8 +24,9 @@ from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.kube.watch import start_watching
 from bookstore_operator.runtime.executor import Executor
 from bookstore_operator.runtime.observer import Observer
-from bookstore_operator.runtime.probes import Health, Watchdog, serve
+from bookstore_operator.runtime.probes import Health, serve
 from bookstore_operator.runtime.reconciler import RESYNC_SECONDS, Reconciler
+from bookstore_operator.runtime.watchdog import Watchdog
 from bookstore_operator.runtime.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
@@ -68,7 +71,7 @@ async def run(options: Options) -> None:
     configuration = await load_configuration(options.kubeconfig)
     async with Api(configuration) as api:
         parts = Manager(api, options, health)
-        server = await _serve(health, options)
+        probes = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be
         health.listed = True
         watches = await start_watching(
@@ -96,7 +99,7 @@ async def run(options: Options) -> None:
             await parts.election.release()
             await _end(watches)
             await _linger(health)
-            server.close()
+            await probes.cleanup()
 
 
 class Manager:
@@ -195,7 +198,7 @@ class Manager:
                 self._relist.set()
 
 
-async def _serve(health: Health, options: Options) -> asyncio.Server:
+async def _serve(health: Health, options: Options) -> web.AppRunner:
     try:
         return await serve(health, options.health_host, options.health_port)
     except OSError as error:
