@@ -50,20 +50,20 @@ class Settings(BaseSettings):
 
     environment: Environment = Field(
         Environment.DEVELOPMENT,
-        description="`development` (or `dev`), `staging` or `production` (or `prod`): sets the "
-        "defaults, and what is rejected. The image sets `production`",
+        description="`development` (or `dev`), `staging` or `production` (or `prod`): selects "
+        "defaults, and which values are rejected. The image sets `production`",
     )
     debug: bool = Field(
         False,
-        description="whether tracebacks on a console show the values of variables; in "
+        description="whether tracebacks on a console show the values of variables, in "
         "development only",
     )
     docs: bool = Field(True, description="whether `/docs` and `/openapi.json` are served")
 
     secrets_dir: Folder = Field(
         Path("/run/secrets/bookstore"),
-        description="the folder of mounted secrets, below; they override variables and are read "
-        "again",
+        description="the folder of the mounted secrets (see below), which override variables and "
+        "are read whenever they are used",
     )
     database_url: DatabaseUri | None = Field(
         None,
@@ -77,16 +77,17 @@ class Settings(BaseSettings):
     )
     database_pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(
         5,
-        description="the most connections that a process opens, besides one for its health checks",
+        description="the maximum number of connections that a process opens, besides one for its "
+        "health checks",
     )
     disk_min_free_bytes: Annotated[int, Field(ge=0, le=1024**6)] = Field(
         64 * 1024 * 1024,
-        description="with less free space than this on a disk, `/health` reports it as degraded",
+        description="a disk with less free space is reported as degraded in `/health`",
     )
     migration_lock_seconds: Seconds = Field(
         60,
-        description="how long `migrate` waits for another migration to end, and each revision "
-        "for its tables",
+        description="how long `migrate` waits for another migration to end, and how long "
+        "each revision waits for table locks",
     )
     redis_url: RedisUri | None = Field(
         None, description="`redis://:password@host:6379/0`, or `rediss://` for TLS"
@@ -110,17 +111,19 @@ class Settings(BaseSettings):
         "have `Connection: close`",
     )
     shutdown_seconds: Seconds = Field(
-        20, description="the most time after that for requests in flight"
+        20, description="the time limit for requests in flight after that"
     )
     connection_max_age_seconds: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = (
-        Field(300, description="about how long a client may keep a connection open")
+        Field(300, description="the approximate maximum age of a client connection")
     )
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Word] = Field(
         "info", description="`debug`, `info`, `warning` or `error`"
     )
     log_format: Annotated[Literal["json", "console"], Word] | None = Field(
-        None, description="`json`, or `console` for people. While not set: `console` on a terminal"
+        None,
+        description="`json`, or `console` (human-readable). If not set: `console` on a terminal, "
+        "else `json`",
     )
 
     cors_origins: Origins = Field(
@@ -132,10 +135,10 @@ class Settings(BaseSettings):
         (), description="networks whose `X-Forwarded-For` is trusted, separated by commas"
     )
     max_body_bytes: Annotated[int, Field(ge=1024, le=100 * 1024 * 1024)] = Field(
-        1024 * 1024, description="the largest body that is accepted"
+        1024 * 1024, description="the maximum size of a request body"
     )
     max_header_bytes: Annotated[int, Field(ge=1024, le=1024 * 1024)] = Field(
-        32 * 1024, description="the largest request head that is accepted"
+        32 * 1024, description="the maximum size of a request head (request line and headers)"
     )
     header_seconds: Annotated[float, Field(gt=0, le=300, allow_inf_nan=False)] = Field(
         10, description="how long a request head may take to arrive"
@@ -144,11 +147,13 @@ class Settings(BaseSettings):
         30, description="how long a body may take to arrive"
     )
     rate_limit_reads: RateLimit = Field(
-        "6000/minute", description="how many reads a client may send to one process, or `off`"
+        "6000/minute",
+        description="how many reads a client may send to one process, per `second`, `minute` or "
+        "`hour`; or `off`",
     )
     rate_limit_writes: RateLimit = Field(
         "600/minute",
-        description="how many writes a client may send to all processes together, or `off`",
+        description="the same for writes, to all processes together",
     )
 
     revision: Text = Field(
