@@ -80,9 +80,7 @@ def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool 
         id_file = Path(temporary) / "image-id"
         arguments.append(f"--iidfile={id_file}")
         _docker(
-            ["build", "--network=host", "--progress=plain", *arguments, "."],
-            environment,
-            progress,
+            ["build", "--network=host", "--progress=plain", *arguments, "."], environment, progress
         )
         image_id = id_file.read_text().strip()
         image = f"{repository}:{image_id.removeprefix('sha256:')[:12]}"

@@ -135,9 +135,7 @@ def down(
 
 
 @commands.command()
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
-) -> None:
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """List the clusters: what they are, whether they answer, where."""
     clusters = _clusters()
     if as_json:

@@ -74,10 +74,7 @@ class ControlPlane:
 
     def environment(self) -> dict[str, str]:
         """Return the variables with which kubectl uses this control plane; PATH is all of it."""
-        return {
-            "KUBECONFIG": str(self.kubeconfig),
-            "PATH": run.path_with([self.kubectl.parent]),
-        }
+        return {"KUBECONFIG": str(self.kubeconfig), "PATH": run.path_with([self.kubectl.parent])}
 
     def status(self) -> Status:
         """Return its state, with the processes that run and their memory."""
@@ -198,11 +195,7 @@ def _reject_other_kind(name: str) -> None:
 
 
 def _start(
-    name: str,
-    programs: dict[str, Path],
-    configuration: str,
-    settings: str,
-    owner: Process | None,
+    name: str, programs: dict[str, Path], configuration: str, settings: str, owner: Process | None
 ) -> ControlPlane:
     folder = paths.cluster(name)
     for _ in range(_PORT_ATTEMPTS):
@@ -283,10 +276,7 @@ class _Starting:
 
     def _launch(self, program: str, *flags: str) -> None:
         process = processes.start(
-            program,
-            [self._programs[program], *flags],
-            cwd=self._folder,
-            log=self._log(program),
+            program, [self._programs[program], *flags], cwd=self._folder, log=self._log(program)
         )
         self._plane = replace(self._plane, processes=(*self._plane.processes, process))
         self._write_state()

@@ -46,8 +46,7 @@ def kind() -> list[Check]:
     without = "the docker client is there, but no engine answers" if client else "none"
     return [
         Check(
-            Outcome.NOTE,
-            f"Docker engine: {without}; a private one is made from Debian's packages",
+            Outcome.NOTE, f"Docker engine: {without}; a private one is made from Debian's packages"
         ),
         *_linux(),
         *(_required(need.what, need.met, need.hint) for need in offline.engine_requirements()),

@@ -105,10 +105,7 @@ def _not(behaviors: Sequence[str]) -> dict[str, Any]:
 
 
 def _pod(
-    name: str,
-    conditions: list[dict[str, Any]],
-    status: str,
-    delay: dict[str, Any] | None = None,
+    name: str, conditions: list[dict[str, Any]], status: str, delay: dict[str, Any] | None = None
 ) -> _Stage:
     then = {"statusTemplate": "{{ $pod := . }}{{ $now := Now }}\n" + status}
     return _stage(f"pod-{name}", "Pod", conditions, then, delay)

@@ -28,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="bookstore-operator",
-        description="A Kubernetes operator that runs BookStores.",
+        prog="bookstore-operator", description="A Kubernetes operator that runs BookStores."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -71,10 +70,7 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
         *("--log-level", "info", {"choices": ("debug", "info", "warning", "error")}),
         "minimum level of log lines",
     ),
-    (
-        *("--lease-namespace", "bookstore-system", {"metavar": "NS"}),
-        "namespace of the Lease",
-    ),
+    (*("--lease-namespace", "bookstore-system", {"metavar": "NS"}), "namespace of the Lease"),
 )
 """The options of `run` with a constant default: flag, default, argparse's arguments, help."""
 

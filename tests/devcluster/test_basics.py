@@ -99,10 +99,7 @@ def test_a_lock_lasts_as_long_as_what_a_killed_process_started(
         until(child.exists)
         holder.kill()
     pid = int(child.read_text())
-    with (
-        pytest.raises(DevclusterError, match="left running"),
-        locking.locked("thing", timeout=0.3),
-    ):
+    with pytest.raises(DevclusterError, match="left running"), locking.locked("thing", timeout=0.3):
         pass
     os.kill(pid, signal.SIGKILL)
     with locking.locked("thing", timeout=10):
@@ -195,9 +192,7 @@ def test_lines_are_reported_as_they_come_even_if_the_program_fails_later() -> No
     lines: list[str] = []
     with pytest.raises(CommandFailed) as caught:
         run.run(
-            ["sh", "-c", "echo $GREETING; exit 4"],
-            env={"GREETING": "hello"},
-            on_line=lines.append,
+            ["sh", "-c", "echo $GREETING; exit 4"], env={"GREETING": "hello"}, on_line=lines.append
         )
     assert lines == ["hello"]
     assert (caught.value.returncode, caught.value.tail) == (4, "hello")

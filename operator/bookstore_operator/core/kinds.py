@@ -59,10 +59,7 @@ class Resource:
         return ObjectRef(self.api_version, self.kind, name)
 
     def path(
-        self,
-        namespace: str | None = None,
-        name: str | None = None,
-        subresource: str | None = None,
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
     ) -> str:
         """Return the URL path of the collection, of one object, or of its subresource."""
         parts = ["apis" if self.group else "api", self.api_version]

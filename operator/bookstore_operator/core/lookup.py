@@ -45,10 +45,13 @@ def controlled_by_another(manifest: Manifest, store: str) -> bool:
     )
 
 
+def find_condition(manifest: Manifest, kind: str) -> Manifest:
+    """Return a condition of a built-in object, whatever its status; empty if it has none."""
+    conditions: list[Manifest] = manifest.get("status", {}).get("conditions") or []
+    return next((item for item in conditions if item["type"] == kind), {})
+
+
 def condition(manifest: Manifest, kind: str) -> Manifest | None:
     """Return the condition of a built-in object if it is True; else None."""
-    conditions: list[Manifest] = manifest.get("status", {}).get("conditions") or []
-    for candidate in conditions:
-        if candidate["type"] == kind and candidate["status"] == "True":
-            return candidate
-    return None
+    item = find_condition(manifest, kind)
+    return item if item.get("status") == "True" else None

@@ -128,8 +128,6 @@ class Metadata(Part):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
-    resource_version: str = ""
-    creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
 
 

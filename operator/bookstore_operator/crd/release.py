@@ -79,8 +79,7 @@ class ReleaseSpec(Part):
         None, description="Set to true to approve the promotion. Not evaluated yet."
     )
     aborted: bool | None = Field(
-        None,
-        description="Set to true to abort the release. The active release continues to serve.",
+        None, description="Set to true to abort the release. The active release continues to serve."
     )
 
     def template(self) -> dict[str, Any]:

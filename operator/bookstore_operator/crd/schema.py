@@ -84,11 +84,7 @@ def crds() -> list[dict[str, Any]]:
             },
         ),
         _crd(
-            release.BookStoreRelease,
-            release.PLURAL,
-            "bsr",
-            columns=RELEASE_COLUMNS,
-            root_rules={},
+            release.BookStoreRelease, release.PLURAL, "bsr", columns=RELEASE_COLUMNS, root_rules={}
         ),
     ]
 

@@ -47,12 +47,7 @@ class LeaderElection:
     """Holds the Lease, or waits for it."""
 
     def __init__(
-        self,
-        api: Api,
-        namespace: str,
-        name: str,
-        identity: str,
-        timing: Timing | None = None,
+        self, api: Api, namespace: str, name: str, identity: str, timing: Timing | None = None
     ) -> None:
         self._api = api
         self._namespace = namespace

@@ -61,12 +61,12 @@ class ObjectCache:
             message = "a Secret must not be kept in memory"
             raise ValueError(message)
         address, uid = _address_of(manifest), _uid_of(manifest)
-        known = self._objects.get(address)
+        cached = self._objects.get(address)
         if version_of(manifest) <= self._gone.get(uid, -1):
             return False
-        if known is not None and not _is_newer(manifest, known):
+        if cached is not None and not _is_newer(manifest, cached):
             return False
-        if known is not None:
+        if cached is not None:
             self._forget(address)
         self._objects[address] = trimmed(manifest)
         if (name := store_name_of(manifest)) is not None:
@@ -81,8 +81,8 @@ class ObjectCache:
         self._gone[uid] = max(version, self._gone.get(uid, version))
         if len(self._gone) > _TOMBSTONES:
             self._gone.popitem(last=False)
-        known = self._objects.get((namespace, key))
-        if known is None or _uid_of(known) != uid or version_of(known) > version:
+        cached = self._objects.get((namespace, key))
+        if cached is None or _uid_of(cached) != uid or version_of(cached) > version:
             return False
         self._forget((namespace, key))
         return True
@@ -107,10 +107,10 @@ class ObjectCache:
             if self.put(manifest):
                 changed |= _store_key_of(manifest)
         for address in self._of_kind(resource, namespace):
-            known = self._objects[address]
-            if _uid_of(known) not in present and version_of(known) <= _number(list_version):
-                self.remove(*address, _uid_of(known), _number(list_version))
-                changed |= _store_key_of(known)
+            cached = self._objects[address]
+            if _uid_of(cached) not in present and version_of(cached) <= _number(list_version):
+                self.remove(*address, _uid_of(cached), _number(list_version))
+                changed |= _store_key_of(cached)
         return changed
 
     def get(self, namespace: str, key: ObjectRef) -> Manifest | None:
@@ -191,8 +191,8 @@ def _trimmed_pod_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _is_newer(manifest: Manifest, known: Manifest) -> bool:
-    return version_of(manifest) > version_of(known)
+def _is_newer(manifest: Manifest, cached: Manifest) -> bool:
+    return version_of(manifest) > version_of(cached)
 
 
 def version_of(manifest: Manifest) -> int:

@@ -132,10 +132,7 @@ class Executor:
         await self._check(action.guards, key)
         unobserved = await self._ours_or_none(target, key)
         if action.expected_resource_version is not None:
-            metadata = {
-                **manifest["metadata"],
-                "resourceVersion": action.expected_resource_version,
-            }
+            metadata = {**manifest["metadata"], "resourceVersion": action.expected_resource_version}
             manifest = {**manifest, "metadata": metadata}
         applied = await self.api.apply(manifest, key.namespace)
         if applied["kind"] == SECRETS.kind:  # never in the cache

@@ -126,8 +126,8 @@ class Observer:
         except ApiError as error:
             if error.status != 404:
                 raise
-        known = self._cache.get(namespace, key)
-        return known is not None and self._cache.remove(namespace, key, known["metadata"]["uid"])
+        cached = self._cache.get(namespace, key)
+        return cached is not None and self._cache.remove(namespace, key, cached["metadata"]["uid"])
 
     async def _relist(self, resource: Resource, scope: str | None) -> set[StoreKey]:
         listed: list[Manifest] = []

@@ -23,10 +23,7 @@ class Backoff:
     """The longest delay of a failing key after an event about it."""
 
     def delay(
-        self,
-        failures: int,
-        draw: Callable[[], float] = random.random,
-        first: float | None = None,
+        self, failures: int, draw: Callable[[], float] = random.random, first: float | None = None
     ) -> float:
         """Return the delay after a number of failures in a row (1 is the first), in seconds."""
         start = self.first if first is None else first
@@ -54,8 +51,8 @@ class Schedule(Generic[Key]):
     def add(self, key: Key, at: float) -> None:
         """Request a key at a time; the earliest request counts."""
         at = max(at, self._not_before.get(key, at))
-        known = self._due.get(key)
-        if known is None or at < known:
+        requested = self._due.get(key)
+        if requested is None or at < requested:
             self._set(key, at)
 
     def pop(self, now: float) -> Key | None:
@@ -101,14 +98,6 @@ class Schedule(Generic[Key]):
             self.add(key, requested)
         self._release(key)
         return delay
-
-    def failures(self, key: Key) -> int:
-        """How often a key has failed in a row."""
-        return self._failures.get(key, 0)
-
-    def processing(self) -> frozenset[Key]:
-        """Return the keys that are being processed."""
-        return frozenset(self._processing)
 
     def __len__(self) -> int:
         return len(self._due)
@@ -164,14 +153,6 @@ class WorkQueue(Generic[Key]):
         delay = self._schedule.failed(key, _now(), at_least, first)
         self._changed.set()
         return delay
-
-    def failures(self, key: Key) -> int:
-        """How often a key has failed in a row."""
-        return self._schedule.failures(key)
-
-    def processing(self) -> frozenset[Key]:
-        """Return the keys that are being visited."""
-        return self._schedule.processing()
 
     async def _wait(self) -> None:
         """Sleep until something is due or has changed."""

@@ -155,9 +155,9 @@ def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: in
     if snapshot.store.spec.paused:
         message = "Reconciliation is suspended: spec.paused is true. Only the status is updated."
         return fails(RECONCILING, Reason.PAUSED, message)
-    if isinstance(answer, Failed) or (isinstance(answer, Waiting) and answer.stalled):
-        return fails(RECONCILING, answer.reason, "No progress: see the Stalled condition.")
-    if isinstance(answer, Waiting):
+    if not isinstance(answer, Passed):
+        if _is_stalled(answer):
+            return fails(RECONCILING, answer.reason, "No progress: see the Stalled condition.")
         return holds(RECONCILING, answer.reason, answer.message)
     if ready.status is not ConditionStatus.TRUE:
         return holds(RECONCILING, ready.reason, ready.message)
@@ -167,6 +167,11 @@ def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: in
 
 
 def _stalled(answer: Answer) -> Finding:
-    if isinstance(answer, Failed) or (isinstance(answer, Waiting) and answer.stalled):
+    if not isinstance(answer, Passed) and _is_stalled(answer):
         return holds(STALLED, answer.reason, answer.message)
     return fails(STALLED, Reason.NOT_STALLED, "No intervention is needed.")
+
+
+def _is_stalled(answer: Waiting | Failed) -> bool:
+    """Whether there will be no progress without intervention."""
+    return isinstance(answer, Failed) or answer.stalled

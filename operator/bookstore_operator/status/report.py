@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from bookstore_operator.components import COMPONENTS
 from bookstore_operator.components.backup import schedule
-from bookstore_operator.core import history, names
+from bookstore_operator.components.serving.availability import status_of
+from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Waiting
-from bookstore_operator.core.kinds import BOOKSTORES, DEPLOYMENTS, RELEASES
+from bookstore_operator.core.kinds import BOOKSTORES, RELEASES
 from bookstore_operator.core.labels import release_selector
-from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Event, EventType, WriteStatus
 from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import update_status
@@ -125,7 +125,7 @@ def _type_of(condition: Condition) -> EventType:
 
 def _status(snapshot: Snapshot, current: tuple[Condition, ...]) -> BookStoreStatus:
     newest, active = history.newest(snapshot), history.active(snapshot)
-    counts = _counts(snapshot, active)
+    counts = status_of(snapshot, active) if active else {}
     in_progress = newest and newest.status.result in (None, Result.PROMOTED)
     return BookStoreStatus.model_validate(
         {
@@ -147,14 +147,6 @@ def _schema(snapshot: Snapshot) -> str | None:
     """Return the newest schema revision that a migration reported; None if none did."""
     reported = [release.status.schema_revisions for release in snapshot.releases]
     return next((revisions[-1] for revisions in reversed(reported) if revisions), None)
-
-
-def _counts(snapshot: Snapshot, active: BookStoreRelease | None) -> dict[str, int]:
-    if active is None:
-        return {}
-    name = names.deployment(snapshot.store.name, active.spec.color)
-    deployment = find(snapshot, DEPLOYMENTS, name) or {}
-    return dict(deployment.get("status", {}))
 
 
 def _active(active: BookStoreRelease) -> ActiveRelease:

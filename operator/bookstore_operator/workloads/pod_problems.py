@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
-from bookstore_operator.core.kinds import PODS, Resource
+from bookstore_operator.core.gate import Waiting
+from bookstore_operator.core.kinds import PODS
 from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
 from bookstore_operator.core.lookup import condition, label
 from bookstore_operator.core.plan import Manifest, ObjectRef
@@ -42,15 +44,23 @@ class PodProblem:
         return self.reason in WARNING_REASONS
 
 
-def problem_of_pods(snapshot: Snapshot, selector: Mapping[str, str]) -> PodProblem | None:
-    """Return what keeps the selected Pods from serving, a serious problem first; None if none."""
+def problem_of_pods(
+    snapshot: Snapshot, selector: Mapping[str, str], creator: ObjectRef
+) -> PodProblem | None:
+    """Return what keeps Pods from serving or from being created; None if nothing does.
+
+    Args:
+        snapshot: what is observed.
+        selector: selects the Pods. A serious problem of one of them comes first.
+        creator: the Deployment, StatefulSet or Job that creates them.
+
+    """
     problems = [p for pod in selected(snapshot, selector) for p in _problems(snapshot, pod)]
-    return next((p for p in problems if p.serious), problems[0] if problems else None)
+    serious = next((problem for problem in problems if problem.serious), None)
+    return serious or (problems[0] if problems else _creation_rejected(snapshot, creator))
 
 
-def creation_rejected(snapshot: Snapshot, resource: Resource, name: str) -> PodProblem | None:
-    """Return why a Deployment, StatefulSet or Job can't create Pods; None if nothing is known."""
-    key = resource.ref(name)
+def _creation_rejected(snapshot: Snapshot, key: ObjectRef) -> PodProblem | None:
     manifest = snapshot.objects.get(key)
     failure = condition(manifest, "ReplicaFailure") if manifest else None
     text = (failure or {}).get("message") or snapshot.warnings.get(key)
@@ -65,13 +75,20 @@ def creation_rejected(snapshot: Snapshot, resource: Resource, name: str) -> PodP
     )
     return PodProblem(
         Reason.POD_CREATION_FORBIDDEN,
-        f"{resource.kind} {name} can't create Pods: {cause}. {advice}",
+        f"{key.kind} {key.name} can't create Pods: {cause}. {advice}",
     )
 
 
 def append_problem(message: str, problem: PodProblem | None) -> str:
     """Return a message, followed by that of a problem if there is one."""
     return f"{message} {problem.message}" if problem else message
+
+
+def wait_for_pods(
+    reason: Reason, message: str, problem: PodProblem | None, until: datetime | None = None
+) -> Waiting:
+    """Return the answer of a gate that waits for Pods, with what keeps them from serving."""
+    return Waiting(reason_or(reason, problem), append_problem(message, problem), until)
 
 
 def reason_or(reason: Reason, problem: PodProblem | None) -> Reason:

@@ -50,10 +50,7 @@ registry.k8s.io/etcd:3.6.5-0
     ("archive", "expected"),
     [
         ("tini_0.19.0-1+b3_amd64.deb", ("tini", "0.19.0-1+b3")),
-        (
-            "libdevmapper1.02.1_2%3a1.02.185-2_amd64.deb",
-            ("libdevmapper1.02.1", "2:1.02.185-2"),
-        ),
+        ("libdevmapper1.02.1_2%3a1.02.185-2_amd64.deb", ("libdevmapper1.02.1", "2:1.02.185-2")),
         ("mmdebstrap_1.3.5-7_all.deb", ("mmdebstrap", "1.3.5-7")),
     ],
 )

@@ -51,11 +51,7 @@ def released_by(before: str, after: str, name: str) -> bool:
 
 
 @settings(max_examples=scaled(80), deadline=None)
-@given(
-    quantities(),
-    st.sampled_from(sorted(SUFFIXES)),
-    st.sampled_from(["cpu", "memory"]),
-)
+@given(quantities(), st.sampled_from(sorted(SUFFIXES)), st.sampled_from(["cpu", "memory"]))
 def test_another_notation_of_a_quantity_starts_no_release(
     quantity: str, suffix: str, name: str
 ) -> None:

@@ -11,7 +11,7 @@ from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed, Waiting
 from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.labels import Component, selector
-from bookstore_operator.core.lookup import find
+from bookstore_operator.core.lookup import find, find_condition
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
@@ -49,8 +49,8 @@ def _own_cache_healthy(snapshot: Snapshot) -> Finding:
     deployment = find(snapshot, DEPLOYMENTS, name) or {}
     if deployment.get("status", {}).get("availableReplicas"):
         return holds(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) is available.")
-    problem = pod_problems.problem_of_pods(snapshot, selector(snapshot.store.name, Component.CACHE))
-    problem = problem or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
+    pods = selector(snapshot.store.name, Component.CACHE)
+    problem = pod_problems.problem_of_pods(snapshot, pods, DEPLOYMENTS.ref(name))
     message = pod_problems.append_problem(
         f"Valkey (Deployment {name}) is not ready. Until it is, each API process counts requests "
         "separately.",
@@ -65,8 +65,7 @@ def _own_cache_healthy(snapshot: Snapshot) -> Finding:
 
 def _is_rolling_out(deployment: Manifest) -> bool:
     """Whether a Deployment's newest ReplicaSet is neither available nor past its deadline."""
-    conditions = deployment.get("status", {}).get("conditions") or ()
-    progressing: Manifest = next((c for c in conditions if c["type"] == "Progressing"), {})
+    progressing = find_condition(deployment, "Progressing")
     return (
         progressing.get("status") != "False"
         and progressing.get("reason") != "NewReplicaSetAvailable"

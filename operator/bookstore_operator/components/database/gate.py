@@ -56,13 +56,10 @@ def _embedded_ready(snapshot: Snapshot, again: datetime) -> Answer:
     server = find(snapshot, STATEFUL_SETS, name)
     if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
         return Passed()
-    problem = pod_problems.problem_of_pods(snapshot, selector(store, Component.DATABASE))
-    problem = problem or pod_problems.creation_rejected(snapshot, STATEFUL_SETS, name)
+    pods = selector(store, Component.DATABASE)
+    problem = pod_problems.problem_of_pods(snapshot, pods, STATEFUL_SETS.ref(name))
     message = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
-    return Waiting(
-        pod_problems.reason_or(Reason.DATABASE_STARTING, problem),
-        pod_problems.append_problem(message, problem),
-    )
+    return pod_problems.wait_for_pods(Reason.DATABASE_STARTING, message, problem)
 
 
 def _embedded_keys_missing(snapshot: Snapshot, name: str) -> list[str]:

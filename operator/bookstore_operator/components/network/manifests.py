@@ -27,10 +27,7 @@ def api_network_policy(store: BookStore) -> Manifest:
 
 
 def _internal(scrapers: Scrapers) -> Manifest:
-    selectors = {
-        "namespaceSelector": scrapers.namespace_labels,
-        "podSelector": scrapers.pod_labels,
-    }
+    selectors = {"namespaceSelector": scrapers.namespace_labels, "podSelector": scrapers.pod_labels}
     peer = {
         selector: {"matchLabels": labels}
         for selector, labels in selectors.items()

@@ -15,9 +15,8 @@ from bookstore_operator.workloads import pod_problems
 def problem_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.PodProblem | None:
     """Return what keeps a release's Pods from serving or from being created; None if nothing."""
     name = names.deployment(snapshot.store.name, release.spec.color)
-    return pod_problems.problem_of_pods(
-        snapshot, release_selector(release)
-    ) or pod_problems.creation_rejected(snapshot, DEPLOYMENTS, name)
+    creator = DEPLOYMENTS.ref(name)
+    return pod_problems.problem_of_pods(snapshot, release_selector(release), creator)
 
 
 def all_available(deployment: Manifest, replicas: int) -> bool:

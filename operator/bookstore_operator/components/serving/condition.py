@@ -11,7 +11,7 @@ from bookstore_operator.core import history, names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.kinds import AUTOSCALERS
-from bookstore_operator.core.lookup import condition, find
+from bookstore_operator.core.lookup import find, find_condition
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
@@ -57,7 +57,7 @@ def autoscaling_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Fi
         return unknown(AUTOSCALING_HEALTHY, Reason.NOT_CONFIGURED, message)
     name = names.service(snapshot.store.name)
     if _without_metrics_since(snapshot) is None:
-        if condition(_autoscaler(snapshot), "ScalingActive"):
+        if _scaling_active(snapshot).get("status") == "True":
             message = f"HorizontalPodAutoscaler {name} has metrics."
             return holds(AUTOSCALING_HEALTHY, Reason.METRICS_KNOWN, message)
         message = f"Waiting for HorizontalPodAutoscaler {name} to read metrics."
@@ -82,10 +82,5 @@ def _without_metrics_since(snapshot: Snapshot) -> datetime | None:
 
 
 def _scaling_active(snapshot: Snapshot) -> Manifest:
-    conditions = _autoscaler(snapshot).get("status", {}).get("conditions") or ()
-    return next((c for c in conditions if c["type"] == "ScalingActive"), {})
-
-
-def _autoscaler(snapshot: Snapshot) -> Manifest:
-    name = names.service(snapshot.store.name)
-    return find(snapshot, AUTOSCALERS, name) or {}
+    autoscaler = find(snapshot, AUTOSCALERS, names.service(snapshot.store.name)) or {}
+    return find_condition(autoscaler, "ScalingActive")

@@ -45,13 +45,10 @@ def _overdue_or_waiting(
     since = release.status.stage_started_at or now
     deadline = None if seconds is None else since + timedelta(seconds=seconds)
     problem = problem_of(snapshot, release)
-    message = pod_problems.append_problem(message, problem)
     if stage is None or deadline is None or now < deadline:
-        return Waiting(
-            pod_problems.reason_or(Reason.STARTING, problem),
-            f"Waiting for revision {release.spec.revision}: {message}",
-            deadline,
-        )
+        message = f"Waiting for revision {release.spec.revision}: {message}"
+        return pod_problems.wait_for_pods(Reason.STARTING, message, problem, deadline)
+    message = pod_problems.append_problem(message, problem)
     late = f"Not available within {seconds} s (spec.{stage.deadline}): {message}"
     if history.active(snapshot):
         return Failed(Reason.PROGRESS_DEADLINE_EXCEEDED, late)

@@ -49,12 +49,7 @@ class ExternalCache(Part):
     )
 
 
-class Cache(
-    Part,
-    json_schema_extra=rules(
-        embedded_or_external("cache"),
-    ),
-):
+class Cache(Part, json_schema_extra=rules(embedded_or_external("cache"))):
     """Redis or Valkey for state that the API's processes share. Set exactly one of the fields."""
 
     embedded: EmbeddedCache | None = Field(

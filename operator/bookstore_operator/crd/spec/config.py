@@ -113,8 +113,5 @@ class Config(Part):
         "its current response.",
     )
     redis_timeout_milliseconds: int | None = Field(
-        None,
-        ge=1,
-        le=10_000,
-        description="Time limit for a call to the cache, in milliseconds.",
+        None, ge=1, le=10_000, description="Time limit for a call to the cache, in milliseconds."
     )

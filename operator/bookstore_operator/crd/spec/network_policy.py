@@ -18,7 +18,7 @@ class Scrapers(
             "has(self.namespaceLabels) || has(self.podLabels)",
             "networkPolicy.monitoring must set namespaceLabels, podLabels or both "
             "to select the Pods that may connect",
-        ),
+        )
     ),
 ):
     """Pods selected by their labels and their namespace's labels. If both are set, both apply."""

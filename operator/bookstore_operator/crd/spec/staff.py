@@ -14,7 +14,7 @@ class Staff(
             "has(self.secretName) || !has(self.key) || self.key == 'token'",
             "staff.key requires staff.secretName: in the Secret that the operator creates "
             "the key is token",
-        ),
+        )
     ),
 ):
     """Token that clients must send to write through the API."""

@@ -39,8 +39,7 @@ def drain(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
         snapshot = update_status(snapshot, old, demoted_at=visit.now)
     promoted = history.active(snapshot) or release
     return Progress(
-        update_status(snapshot, promoted, result=Result.SUCCEEDED, reason="Succeeded"),
-        Passed(),
+        update_status(snapshot, promoted, result=Result.SUCCEEDED, reason="Succeeded"), Passed()
     )
 
 
@@ -71,8 +70,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
         f"Waiting for the endpoints of Service {service} to list the new color's Pods: "
         f"{len(behind.ready)} are listed."
     )
-    reason = pod_problems.reason_or(Reason.SWITCHING, problem)
-    return Waiting(reason, pod_problems.append_problem(message, problem), until)
+    return pod_problems.wait_for_pods(Reason.SWITCHING, message, problem, until)
 
 
 def drained(snapshot: Snapshot, now: datetime) -> Answer:

@@ -108,17 +108,14 @@ def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
 
 
 def _running_answer(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
-    problem = pod_problems.problem_of_pods(snapshot, {RELEASE_LABEL: release.name})
-    problem = problem or pod_problems.creation_rejected(snapshot, JOBS, last.name)
+    pods = {RELEASE_LABEL: release.name}
+    problem = pod_problems.problem_of_pods(snapshot, pods, JOBS.ref(last.name))
     seconds = last.job["spec"].get("activeDeadlineSeconds")
     message = (
         f"Waiting for migration Job {last.name}. Its time limit is {seconds} s "
         "(spec.migration.timeoutSeconds)."
     )
-    return Waiting(
-        pod_problems.reason_or(Reason.MIGRATING, problem),
-        pod_problems.append_problem(message, problem),
-    )
+    return pod_problems.wait_for_pods(Reason.MIGRATING, message, problem)
 
 
 def retry_at(last: Migration, now: datetime) -> datetime:

@@ -10,12 +10,7 @@ from bookstore_operator.components.serving.availability import all_available
 
 pytestmark = pytest.mark.scenario
 
-FINE = {
-    "observedGeneration": 4,
-    "replicas": 3,
-    "updatedReplicas": 3,
-    "availableReplicas": 3,
-}
+FINE = {"observedGeneration": 4, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 3}
 
 
 @pytest.mark.parametrize(
@@ -34,10 +29,6 @@ FINE = {
 def test_a_color_is_available_when_all_its_pods_are_new_and_available(
     status: dict[str, Any], asked_for: int, *, available: bool
 ) -> None:
-    deployment = {
-        "metadata": {"generation": 4},
-        "spec": {"replicas": asked_for},
-        "status": status,
-    }
+    deployment = {"metadata": {"generation": 4}, "spec": {"replicas": asked_for}, "status": status}
     wanted = asked_for if asked_for == 0 else 3
     assert all_available(deployment, wanted) is available
