@@ -51,7 +51,7 @@ from tests.support.cases.failures import (
     unscheduled,
     waiting,
 )
-from tests.support.world import Object, World
+from tests.support.world import MIGRATED, Object, World
 
 pytestmark = pytest.mark.scenario
 
@@ -70,17 +70,16 @@ def begin(world: World, fault: Fault) -> None:
         case NoNodeFits():
             world.ailing[MIGRATION] = unscheduled(NO_NODE)
         case PodsForbidden(owner, message) if owner == MIGRATION:
-            world.migration = lambda _job: None
+            world.migration = None
             world.warned[JOB] = message
         case PodsForbidden(owner, message):
             world.refused[owner] = message
         case Unavailable(image):
             world.broken.add(image)
         case MigrationEnds(code, message):
-            result = {"command": "migrate", "code": code, "message": message}
-            world.migration = lambda _job: result
+            world.migration = {"command": "migrate", "code": code, "message": message}
         case MigrationHangs():
-            world.migration = lambda _job: None
+            world.migration = None
         case _:
             begin_in_objects(world, fault)
 
@@ -108,7 +107,7 @@ def end(world: World, fault: Fault) -> None:
     """Let whatever `begin` began be over."""
     for faults in (world.ailing, world.refused, world.broken, world.malformed):
         faults.clear()
-    world.migration = World.migration
+    world.migration = MIGRATED
     world.rejection = None
     match fault:
         case SecretHas(name, right=right):
@@ -387,7 +386,7 @@ def test_a_failure_causes_only_status_writes() -> None:
 def test_serving_is_repaired_before_another_write_can_be_rejected() -> None:
     world = ready({})
     world.get("Service", "demo")["spec"]["selector"] = {"app": "mine"}
-    world.objects = {k: o for k, o in world.objects.items() if k.kind != "NetworkPolicy"}
+    world.lose("NetworkPolicy")
     plan = decide(world.snapshot(), world.now)
     kinds = [action.manifest["kind"] for action in plan.actions if isinstance(action, Apply)]
     assert kinds == ["Service", "NetworkPolicy", "NetworkPolicy"]

@@ -95,8 +95,7 @@ def test_a_migration_gets_the_database_only() -> None:
 def test_a_cache_that_is_down_delays_no_release() -> None:
     world = cached()
     world.broken = {VALKEY}
-    world.change(image="api:2", replicas=3)
-    world.settle()
+    world.change(image="api:2", replicas=3).settle()
     assert world.condition("Ready") == ("True", "Serving")
     assert world.switches == ["demo-r1", "demo-r2"]
     assert world.condition("CacheHealthy") == ("False", "CacheDown")
@@ -125,8 +124,7 @@ def test_each_new_problem_of_the_cache_is_one_event() -> None:
     container = {"name": "valkey", "image": VALKEY, "ready": False, "state": {"waiting": waiting}}
     world.ailing[f"Deployment/{VALKEY}"] = {"phase": "Pending", "containerStatuses": [container]}
     world.settle()
-    world.change(replicas=3)
-    world.settle()
+    world.change(replicas=3).settle()
     reasons = [event.reason for event in world.events if event.message.startswith("CacheHealthy")]
     assert reasons == ["CacheDown", "ImagePullFailed"]
     assert {event.type for event in world.events if event.reason in reasons} == {EventType.WARNING}
@@ -148,8 +146,7 @@ def test_changes_of_the_cache_follow_those_of_the_release() -> None:
 
 def test_the_size_of_the_cache_is_changed_in_place() -> None:
     world = cached()
-    world.change(cache={"embedded": {"resources": {"limits": {"memory": "1Gi"}}}})
-    world.settle()
+    world.change(cache={"embedded": {"resources": {"limits": {"memory": "1Gi"}}}}).settle()
     assert len(world.all("BookStoreRelease")) == 1
     server = world.get("Deployment", "demo-cache")["spec"]["template"]["spec"]["containers"][0]
     assert server["resources"]["limits"] == {"memory": "1Gi"}
@@ -159,8 +156,7 @@ def test_the_size_of_the_cache_is_changed_in_place() -> None:
 def test_a_cache_that_is_added_is_a_release_that_mounts_it() -> None:
     world = World().settle()
     assert "/run/secrets/bookstore/redis/uri" not in secrets_mounted(world)
-    world.change(cache=EMBEDDED)
-    world.settle()
+    world.change(cache=EMBEDDED).settle()
     assert world.switches == ["demo-r1", "demo-r2"]
     assert secrets_mounted(world, "green")["/run/secrets/bookstore/redis/uri"] == "demo-cache"
 
@@ -168,16 +164,14 @@ def test_a_cache_that_is_added_is_a_release_that_mounts_it() -> None:
 @pytest.mark.parametrize("instead", [None, EXTERNAL])
 def test_a_cache_is_deleted_when_no_serving_release_uses_it(instead: dict[str, Any] | None) -> None:
     world = cached()
-    world.change(cache=instead)
-    world.run_until(lambda w: w.switches == ["demo-r1", "demo-r2"])
+    world.change(cache=instead).run_until(lambda w: w.switches == ["demo-r1", "demo-r2"])
     assert world.has("Deployment", "demo-cache"), "the old color is warm and uses it"
     world.settle()
     assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
     assert world.condition("Ready") == ("True", "Serving")
     wanted = ("Unknown", "CacheExternal" if instead else "NotConfigured")
     assert world.condition("CacheHealthy") == wanted
-    world.change(cache=EMBEDDED)
-    world.settle()
+    world.change(cache=EMBEDDED).settle()
     assert world.condition("CacheHealthy") == ("True", "CacheReady")
     assert created(world).count("demo-cache") == 1, "its password had stayed"
 
@@ -185,10 +179,8 @@ def test_a_cache_is_deleted_when_no_serving_release_uses_it(instead: dict[str, A
 def test_a_cache_removed_before_its_release_serves_is_deleted_at_once() -> None:
     world = World().settle()
     world.broken = {"api:1"}
-    world.change(cache=EMBEDDED)
-    world.run_until(lambda w: w.has("Deployment", "demo-cache"))
-    world.change(cache=None)
-    world.settle()
+    world.change(cache=EMBEDDED).run_until(lambda w: w.has("Deployment", "demo-cache"))
+    world.change(cache=None).settle()
     assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
 
 
@@ -202,8 +194,7 @@ def test_a_lost_cache_password_is_recreated_without_a_release() -> None:
 
 def test_disabled_network_policies_include_that_of_the_cache() -> None:
     world = cached()
-    world.change(networkPolicy={"enabled": False})
-    world.settle()
+    world.change(networkPolicy={"enabled": False}).settle()
     assert not world.all("NetworkPolicy")
     assert len(world.all("BookStoreRelease")) == 1
 
@@ -214,8 +205,7 @@ def test_disabled_network_policies_include_that_of_the_cache() -> None:
 def test_a_staff_token_is_created_once() -> None:
     world = World().settle()
     assert world.secrets["demo-staff"] == {"token"}
-    world.change(image="api:2")
-    world.settle()
+    world.change(image="api:2").settle()
     assert created(world).count("demo-staff") == 1
 
 
@@ -261,13 +251,11 @@ def test_a_secret_lost_during_the_migration_costs_start_no_deadline() -> None:
     world = World(spec={"image": "api:1", "staff": STAFF})
     world.secrets["clerks"] = frozenset({"token"})
     world.settle()
-    world.migration = lambda _job: None
-    world.change(image="api:2")
-    world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
+    world.migration = None
+    world.change(image="api:2").run_until(lambda w: w.has("Job", "demo-r2-expand"))
     del world.secrets["clerks"]
-    world.migration = lambda _job: MIGRATED
-    for _ in range(5):
-        world.step()
+    world.migration = MIGRATED
+    world.steps(5)
     deadline = world.store["spec"].get("rollout", {}).get("progressDeadlineSeconds", 600)
     world.wait(2 * deadline).reconcile()
     assert world.condition("Ready") == ("False", "StaffSecretMissing")
@@ -297,8 +285,7 @@ def test_a_secret_lost_during_the_migration_costs_start_no_deadline() -> None:
 def test_a_change_of_the_pod_template_is_a_release(change: dict[str, Any]) -> None:
     world = World().settle()
     world.secrets |= {"clerks": frozenset({"token"}), "redis": frozenset({"url"})}
-    world.change(**change)
-    world.settle()
+    world.change(**change).settle()
     assert world.switches == ["demo-r1", "demo-r2"]
     assert world.condition("Ready") == ("True", "Serving")
 
@@ -306,15 +293,13 @@ def test_a_change_of_the_pod_template_is_a_release(change: dict[str, Any]) -> No
 def test_scrapers_are_changed_in_place() -> None:
     world = World().settle()
     prometheus = {"app.kubernetes.io/name": "prometheus"}
-    world.change(networkPolicy={"monitoring": {"podLabels": prometheus}})
-    world.settle()
+    world.change(networkPolicy={"monitoring": {"podLabels": prometheus}}).settle()
     assert len(world.all("BookStoreRelease")) == 1
     public, internal = world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]
     assert "from" not in public
     assert internal["from"] == [{"podSelector": {"matchLabels": prometheus}}]
     assert [port["port"] for port in internal["ports"]] == [8001]
-    world.change(networkPolicy=None)
-    world.settle()
+    world.change(networkPolicy=None).settle()
     assert len(world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]) == 1
 
 

@@ -57,7 +57,7 @@ def later(seconds: int) -> Step:
 
 def migrations_say(result: dict[str, Any] | None) -> Step:
     def say(world: World) -> None:
-        world.migration = lambda _job: result
+        world.migration = result
 
     return say
 
@@ -93,7 +93,7 @@ def lose(kind: str) -> Step:
     """Delete objects of a kind by hand."""
 
     def delete(world: World) -> None:
-        world.objects = {key: obj for key, obj in world.objects.items() if key.kind != kind}
+        world.lose(kind)
 
     return delete
 
@@ -137,11 +137,10 @@ def test_every_bookstore_becomes_ready_once_all_faults_are_fixed(steps: list[Ste
     world.broken = set()
     world.database_up = True
     world.secrets["redis"] = frozenset({"uri"})
-    world.migration = lambda _job: MIGRATED
+    world.migration = MIGRATED
     world.settle(200)
     # A new wish is what a failed release is answered with.
-    world.change(image="api:9", replicas=3)
-    world.settle(200)
+    world.change(image="api:9", replicas=3).settle(200)
 
     assert world.condition("Ready") == ("True", "Serving")
     assert world.condition("Stalled")[0] == "False"

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.plan import (
     Apply,
     Create,
@@ -24,12 +23,6 @@ from tests.support.world import MIGRATED, World
 pytestmark = pytest.mark.scenario
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
-
-
-def at_stage(name: str, release: str) -> Any:
-    return lambda world: (
-        world.has("BookStoreRelease", release) and world.release(release).get("stage") == name
-    )
 
 
 def says(code: str, message: str = "It went wrong.") -> dict[str, Any]:
@@ -79,7 +72,7 @@ def test_decide_does_not_change_its_snapshot(world: World) -> None:
 
 
 def test_nothing_serves_before_the_first_release_is_promoted() -> None:
-    world = World(broken={"api:1"}).run_until(at_stage("Start", "demo-r1"))
+    world = World(broken={"api:1"}).reach("Start", "demo-r1")
     for _ in range(5):
         world.reconcile()
         world.tick()
@@ -89,11 +82,10 @@ def test_nothing_serves_before_the_first_release_is_promoted() -> None:
 
 
 def test_a_changed_image_is_released_through_the_idle_color(world: World) -> None:
-    world.change(image="api:2")
-    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(image="api:2").reach("Start")
     assert world.replicas("blue") == 2
     assert world.switches == ["demo-r1"]
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.reach("Drain")
     assert world.switches == ["demo-r1", "demo-r2"]
     assert world.replicas("blue") == world.replicas("green") == 2, "the old color is warm"
     world.step()
@@ -107,21 +99,17 @@ def test_a_changed_image_is_released_through_the_idle_color(world: World) -> Non
 
 
 def test_the_old_color_keeps_running_for_its_delay(world: World) -> None:
-    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300})
-    world.run_until(at_stage("Drain", "demo-r2"))
-    world.wait(299 - 60)
-    world.step()
+    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300}).reach("Drain")
+    world.wait(299 - 60).step()
     assert world.replicas("blue") == 2
-    world.wait(100)
-    world.settle()
+    world.wait(100).settle()
     assert world.replicas("blue") == 0
 
 
 @pytest.mark.invariant
 def test_every_release_records_its_promotion_before_it_switches(world: World) -> None:
     world.done.clear()
-    world.change(image="api:2")
-    world.settle()
+    world.change(image="api:2").settle()
     wrote = [
         index
         for index, action in enumerate(world.done)
@@ -142,8 +130,7 @@ def test_every_release_records_its_promotion_before_it_switches(world: World) ->
 def test_releases_alternate_colors_and_old_ones_are_deleted(world: World) -> None:
     world.change(rollout={"historyLimit": 2})
     for number in range(2, 8):
-        world.change(image=f"api:{number}")
-        world.settle()
+        world.change(image=f"api:{number}").settle()
     assert world.switches == [f"demo-r{number}" for number in range(1, 8)]
     names = [each["metadata"]["name"] for each in world.all("BookStoreRelease")]
     assert names == ["demo-r5", "demo-r6", "demo-r7"]
@@ -153,9 +140,8 @@ def test_releases_alternate_colors_and_old_ones_are_deleted(world: World) -> Non
 
 
 def test_a_failed_migration_leaves_the_old_color_serving(world: World) -> None:
-    world.migration = lambda _job: says("failed", "Column exists already.")
-    world.change(image="api:2")
-    world.settle()
+    world.migration = says("failed", "Column exists already.")
+    world.change(image="api:2").settle()
     assert world.release("demo-r2")["result"] == "Failed"
     assert world.release("demo-r2")["attempts"] == 3
     assert "Column exists already." in world.message("Stalled")
@@ -168,38 +154,31 @@ def test_a_failed_migration_leaves_the_old_color_serving(world: World) -> None:
 
 
 def test_a_failed_release_is_followed_by_a_new_one(world: World) -> None:
-    world.migration = lambda _job: says("failed")
-    world.change(image="api:2")
-    world.settle()
-    world.migration = lambda _job: MIGRATED
-    world.change(image="api:3")
-    world.settle()
+    world.migration = says("failed")
+    world.change(image="api:2").settle()
+    world.migration = MIGRATED
+    world.change(image="api:3").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.switches == ["demo-r1", "demo-r3"]
 
 
 def test_reverting_and_reapplying_a_spec_retries_a_failed_release(world: World) -> None:
-    world.migration = lambda _job: says("failed")
-    world.change(image="api:2")
-    world.settle()
-    world.change(image="api:1")
-    world.settle()
+    world.migration = says("failed")
+    world.change(image="api:2").settle().change(image="api:1").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.condition("Stalled")[0] == FALSE
-    world.migration = lambda _job: MIGRATED
-    world.change(image="api:2")
-    world.settle()
+    world.migration = MIGRATED
+    world.change(image="api:2").settle()
     assert world.switches == ["demo-r1", "demo-r2-a2"]
     assert world.release("demo-r2-a2")["result"] == "Succeeded"
 
 
 def test_deleting_a_failed_release_retries_it(world: World) -> None:
-    world.migration = lambda _job: says("failed")
-    world.change(image="api:2")
-    world.settle()
+    world.migration = says("failed")
+    world.change(image="api:2").settle()
     assert "delete BookStoreRelease demo-r2" in world.message("Stalled")
     world.delete_release("demo-r2")
-    world.migration = lambda _job: MIGRATED
+    world.migration = MIGRATED
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.switches == ["demo-r1", "demo-r2"]
@@ -207,7 +186,7 @@ def test_deleting_a_failed_release_retries_it(world: World) -> None:
 
 @pytest.mark.parametrize("code", ["unreachable", "authentication-failed", "locked"])
 def test_an_unreachable_database_is_retried_until_it_answers(world: World, code: str) -> None:
-    world.migration = lambda _job: says(code)
+    world.migration = says(code)
     world.change(image="api:2")
     begin = world.now
     world.run_until(lambda w: w.has("Job", "demo-r2-expand-9"), rounds=200)
@@ -216,15 +195,14 @@ def test_an_unreachable_database_is_retried_until_it_answers(world: World, code:
     assert world.release("demo-r2").get("result") is None
     jobs = [job for job in world.all("Job") if "r2" in job["metadata"]["name"]]
     assert len(jobs) <= 2, "what says nothing any more is deleted"
-    world.migration = lambda _job: MIGRATED
+    world.migration = MIGRATED
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.release("demo-r2")["attempts"] >= 9
 
 
 def test_a_successful_job_without_a_message_has_migrated(world: World) -> None:
-    world.change(image="api:2")
-    world.run_until(lambda w: w.has("Pod", "demo-r2-expand-x"))
+    world.change(image="api:2").run_until(lambda w: w.has("Pod", "demo-r2-expand-x"))
     world.get("Pod", "demo-r2-expand-x")["status"] = {}
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
@@ -233,7 +211,7 @@ def test_a_successful_job_without_a_message_has_migrated(world: World) -> None:
 
 def test_a_migration_past_its_deadline_names_the_field_of_the_limit(world: World) -> None:
     world.change(image="api:2", migration={"attempts": 1, "timeoutSeconds": 5})
-    world.migration = lambda _job: None
+    world.migration = None
     world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
     job = world.get("Job", "demo-r2-expand")
     assert job["spec"]["activeDeadlineSeconds"] == 5
@@ -244,19 +222,16 @@ def test_a_migration_past_its_deadline_names_the_field_of_the_limit(world: World
 
 
 def test_a_running_migration_is_never_interrupted_or_doubled(world: World) -> None:
-    world.migration = lambda _job: None
-    world.change(image="api:2")
-    world.run_until(lambda w: w.has("Job", "demo-r2-expand"))
-    world.change(image="api:3")
-    for _ in range(10):
-        world.step()
+    world.migration = None
+    world.change(image="api:2").run_until(lambda w: w.has("Job", "demo-r2-expand"))
+    world.change(image="api:3").steps(10)
     assert not world.has("BookStoreRelease", "demo-r3")
     assert [job["metadata"]["name"] for job in world.all("Job")] == [
         "demo-r1-expand",
         "demo-r2-expand",
     ]
     assert "demo-r2-expand" in world.message("Ready")
-    world.migration = lambda _job: MIGRATED
+    world.migration = MIGRATED
     world.settle()
     assert world.release("demo-r2")["result"] == "Superseded"
     assert world.switches == ["demo-r1", "demo-r3"]
@@ -267,22 +242,19 @@ def test_a_release_waits_for_a_migration_that_is_not_its_own(world: World) -> No
     other = {"uid": world.store["metadata"]["uid"]}
     job["metadata"] |= {"name": "demo-r7-expand", "ownerReferences": [other]}
     del job["status"]
-    world.objects[key_of(job)] = job
-    world.migration = lambda _job: None
-    world.change(image="api:2")
-    for _ in range(10):
-        world.step()
+    world.add(job)
+    world.migration = None
+    world.change(image="api:2").steps(10)
     assert world.condition("Ready") == (FALSE, "MigrationInProgress")
     assert "demo-r7-expand" in world.message("Ready")
     assert world.running_migrations() == ["demo-r7-expand"]
-    world.migration = lambda _job: MIGRATED
+    world.migration = MIGRATED
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
 
 
 def test_a_job_deleted_by_hand_migrates_no_released_schema_again(world: World) -> None:
-    world.objects = {key: obj for key, obj in world.objects.items() if key.kind != "Job"}
-    world.settle()
+    world.lose("Job").settle()
     assert not world.all("Job")
 
 
@@ -314,8 +286,7 @@ def test_a_first_release_past_its_deadline_is_reported_and_recovers() -> None:
 
 def test_a_switch_checks_availability_again(world: World) -> None:
     world.broken = {"api:2"}
-    world.change(image="api:2")
-    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(image="api:2").reach("Start")
     world.get("BookStoreRelease", "demo-r2")["status"]["stage"] = "Switch"
     world.settle()
     assert world.switches == ["demo-r1"]
@@ -323,10 +294,7 @@ def test_a_switch_checks_availability_again(world: World) -> None:
 
 def test_a_superseded_release_is_replaced(world: World) -> None:
     world.broken = {"api:2"}
-    world.change(image="api:2")
-    world.run_until(at_stage("Start", "demo-r2"))
-    world.change(image="api:3")
-    world.settle()
+    world.change(image="api:2").reach("Start").change(image="api:3").settle()
     assert world.release("demo-r2")["result"] == "Superseded"
     assert world.switches == ["demo-r1", "demo-r3"]
     assert world.get("BookStoreRelease", "demo-r3")["spec"]["color"] == "green"
@@ -334,10 +302,7 @@ def test_a_superseded_release_is_replaced(world: World) -> None:
 
 def test_reverting_the_spec_keeps_the_active_release(world: World) -> None:
     world.broken = {"api:2"}
-    world.change(image="api:2")
-    world.run_until(at_stage("Start", "demo-r2"))
-    world.change(image="api:1")
-    world.settle()
+    world.change(image="api:2").reach("Start").change(image="api:1").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.switches == ["demo-r1"]
     assert world.replicas("green") == 0
@@ -345,8 +310,7 @@ def test_reverting_the_spec_keeps_the_active_release(world: World) -> None:
 
 def test_an_aborted_release_ends_and_the_active_one_keeps_serving(world: World) -> None:
     world.broken = {"api:2"}
-    world.change(image="api:2")
-    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(image="api:2").reach("Start")
     world.get("BookStoreRelease", "demo-r2")["spec"]["aborted"] = True
     world.settle()
     assert world.condition("Stalled") == (TRUE, "Aborted")
@@ -355,11 +319,9 @@ def test_an_aborted_release_ends_and_the_active_one_keeps_serving(world: World) 
 
 
 def test_the_next_release_waits_for_the_old_color_but_not_long(world: World) -> None:
-    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 3600})
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 3600}).reach("Drain")
     begin = world.now
-    world.change(image="api:3")
-    world.run_until(lambda w: w.has("BookStoreRelease", "demo-r3"))
+    world.change(image="api:3").run_until(lambda w: w.has("BookStoreRelease", "demo-r3"))
     assert 20 <= (world.now - begin).total_seconds() <= 31
     world.settle(100)
     assert world.switches == ["demo-r1", "demo-r2", "demo-r3"]
@@ -372,12 +334,10 @@ def slice_of(world: World) -> dict[str, Any]:
 
 def test_the_old_color_stays_until_users_are_sent_to_the_new_one_alone(world: World) -> None:
     world.endpoints_follow = False
-    world.change(image="api:2")
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:2").reach("Drain")
     old = copy.deepcopy(slice_of(world)["endpoints"])
     for _ in range(5):
-        world.wait(600)
-        world.step()
+        world.wait(600).step()
     assert world.replicas("blue") == 2
     assert world.condition("Ready") == (FALSE, "Switching")
     assert "endpoints of Service demo to drop the old color's Pods" in world.message("Ready")
@@ -393,8 +353,7 @@ def test_the_old_color_stays_until_users_are_sent_to_the_new_one_alone(world: Wo
         ([], "0 are"),
     ):
         slice_of(world)["endpoints"] = partly
-        world.wait(600)
-        world.step()
+        world.wait(600).step()
         assert words in world.message("Ready")
         assert world.replicas("blue") == 2
 
@@ -402,8 +361,7 @@ def test_the_old_color_stays_until_users_are_sent_to_the_new_one_alone(world: Wo
     world.reconcile()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.condition("Reconciling") == (TRUE, "Draining")
-    world.wait(29)
-    world.reconcile()
+    world.wait(29).reconcile()
     assert world.replicas("blue") == 2, "its delay counts from when users had left it"
     world.settle()
     assert world.replicas("blue") == 0
@@ -411,8 +369,7 @@ def test_the_old_color_stays_until_users_are_sent_to_the_new_one_alone(world: Wo
 
 
 def test_a_pod_with_two_addresses_counts_once_and_other_services_do_not(world: World) -> None:
-    world.change(image="api:2")
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:2").reach("Drain")
     second = copy.deepcopy(slice_of(world))
     second["metadata"]["name"] = "demo-y"
     second["addressType"] = "IPv6"
@@ -421,15 +378,14 @@ def test_a_pod_with_two_addresses_counts_once_and_other_services_do_not(world: W
     of_another["metadata"]["labels"]["kubernetes.io/service-name"] = "demo-db"
     of_another["endpoints"] = [{"targetRef": {"kind": "Pod", "uid": "of the database"}}]
     for each in (second, of_another):
-        world.objects[key_of(each)] = each
+        world.add(each)
     world.reconcile()
     assert world.release("demo-r2")["servedAt"]
 
 
 def test_endpoints_that_change_after_the_switch_revert_nothing(world: World) -> None:
     """They were the new color's alone once; Pods come and go."""
-    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300})
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:2", rollout={"scaleDownDelaySeconds": 300}).reach("Drain")
     world.run_until(lambda w: "servedAt" in w.release("demo-r2"))
     since = world.release("demo-r2")["servedAt"]
     slice_of(world)["endpoints"] = []
@@ -442,12 +398,9 @@ def test_the_next_release_replaces_one_that_broke_right_after_its_switch(
     world: World,
 ) -> None:
     world.endpoints_follow = False
-    world.change(image="api:2")
-    world.run_until(at_stage("Drain", "demo-r2"))
-    world.change(image="api:3")
+    world.change(image="api:2").reach("Drain").change(image="api:3")
     for _ in range(5):
-        world.wait(600)
-        world.step()
+        world.wait(600).step()
     assert not world.has("BookStoreRelease", "demo-r3"), "users are on the color that it needs"
     world.broken = {"api:2"}
     world.endpoints_follow = True
@@ -458,8 +411,7 @@ def test_the_next_release_replaces_one_that_broke_right_after_its_switch(
 
 def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -> None:
     world.endpoints_follow = False
-    world.change(image="api:2")
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:2").reach("Drain")
     world.ailing["Deployment/api:2"] = {
         "phase": "Running",
         "containerStatuses": [
@@ -467,8 +419,7 @@ def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -
         ],
     }
     world.endpoints_follow = True
-    for _ in range(3):
-        world.step()
+    world.steps(3)
     assert world.condition("Ready") == (FALSE, "PodCrashing")
     assert world.replicas("blue") == 2
     world.ailing.clear()
@@ -478,8 +429,7 @@ def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -
 
 def test_problems_of_pods_are_reported(world: World) -> None:
     world.broken = {"api:2"}
-    world.change(image="api:2")
-    world.run_until(at_stage("Start", "demo-r2"))
+    world.change(image="api:2").reach("Start")
     template = world.get("Deployment", "demo-green")["spec"]["template"]
     waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
     pod = {
@@ -488,15 +438,14 @@ def test_problems_of_pods_are_reported(world: World) -> None:
         "metadata": {"name": "demo-green-1", "labels": template["metadata"]["labels"]},
         "status": {"containerStatuses": [{"name": "api", "state": {"waiting": waiting}}]},
     }
-    world.objects[key_of(pod)] = pod
+    world.add(pod)
     world.reconcile()
     assert "Pod demo-green-1 can't be pulled: no such image" in world.message("Ready")
 
 
 def test_deleting_the_record_of_the_active_release_keeps_it_serving(world: World) -> None:
     for number in (2, 3):
-        world.change(image=f"api:{number}")
-        world.settle()
+        world.change(image=f"api:{number}").settle()
     assert world.store["status"]["active"]["color"] == "blue"
     selector = world.get("Service", "demo")["spec"]["selector"]
     world.broken = {"api:3"}  # as it is now, it could not be started again
@@ -514,14 +463,14 @@ def test_deleting_the_record_of_the_active_release_keeps_it_serving(world: World
 
 def test_a_release_deleted_during_its_migration_is_recreated() -> None:
     """Its Job is collected only some time later: until then the new one's name is taken."""
-    world = World(migration=lambda _job: None)
+    world = World(migration=None)
     world.run_until(lambda w: w.has("Job", "demo-r1-expand"))
     old = world.get("Job", "demo-r1-expand")["metadata"]["uid"]
-    world.objects = {k: o for k, o in world.objects.items() if k.kind != "BookStoreRelease"}
+    world.lose("BookStoreRelease")
     for _ in range(4):
         world.reconcile()
         assert world.get("Job", "demo-r1-expand")["metadata"]["uid"] == old
-    world.migration = lambda _job: MIGRATED
+    world.migration = MIGRATED
     world.settle()
     assert world.get("Job", "demo-r1-expand")["metadata"]["uid"] != old
     assert world.condition("Ready") == (TRUE, "Serving")
@@ -532,8 +481,7 @@ def test_a_release_deleted_during_its_migration_is_recreated() -> None:
 
 def test_replicas_are_scaled_in_place_and_only_by_scale(world: World) -> None:
     world.done.clear()
-    world.change(replicas=5)
-    world.settle()
+    world.change(replicas=5).settle()
     assert world.replicas("blue") == 5
     assert len(world.all("BookStoreRelease")) == 1
     assert [a.replicas for a in world.done if isinstance(a, Scale)] == [5]
@@ -542,22 +490,17 @@ def test_replicas_are_scaled_in_place_and_only_by_scale(world: World) -> None:
 
 
 def test_a_release_has_the_size_of_the_active_color_also_when_it_changes(world: World) -> None:
-    world.change(image="api:2", replicas=3)
-    world.run_until(at_stage("Start", "demo-r2"))
-    world.change(replicas=7)
-    world.run_until(at_stage("Drain", "demo-r2"))
+    world.change(image="api:2", replicas=3).reach("Start").change(replicas=7).reach("Drain")
     assert world.replicas("green") == 7
     world.settle()
     assert (world.replicas("blue"), world.replicas("green")) == (0, 7)
 
 
 def test_scaling_to_zero_is_no_failure(world: World) -> None:
-    world.change(replicas=0)
-    world.settle()
+    world.change(replicas=0).settle()
     assert world.condition("Available") == (FALSE, "ScaledToZero")
     assert world.condition("Ready") == (TRUE, "Serving")
-    world.change(image="api:2")
-    world.settle()
+    world.change(image="api:2").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
 
 
@@ -568,8 +511,7 @@ def test_an_autoscalers_count_survives_releases_and_is_never_set() -> None:
     world.get("Deployment", "demo-blue")["spec"]["replicas"] = 7
     world.settle()
     world.done.clear()
-    world.change(image="api:2")
-    world.settle()
+    world.change(image="api:2").settle()
     assert (world.replicas("blue"), world.replicas("green")) == (0, 7)
     target = world.get("HorizontalPodAutoscaler", "demo")["spec"]["scaleTargetRef"]
     assert target["name"] == "demo-green"
@@ -578,23 +520,19 @@ def test_an_autoscalers_count_survives_releases_and_is_never_set() -> None:
 
 
 def test_autoscaling_can_be_switched_on_and_off(world: World) -> None:
-    world.change(autoscaling={"maxReplicas": 9})
-    world.settle()
+    world.change(autoscaling={"maxReplicas": 9}).settle()
     assert world.has("HorizontalPodAutoscaler", "demo")
     world.get("Deployment", "demo-blue")["spec"]["replicas"] = 6
     world.settle()
     assert world.replicas("blue") == 6
-    world.change(autoscaling=None, replicas=3)
-    world.settle()
+    world.change(autoscaling=None, replicas=3).settle()
     assert not world.has("HorizontalPodAutoscaler", "demo")
     assert world.replicas("blue") == 3
 
 
 def test_an_autoscaler_is_lifted_off_zero_which_switches_it_off(world: World) -> None:
-    world.change(replicas=0)
-    world.settle()
-    world.change(replicas=None, autoscaling={"minReplicas": 3, "maxReplicas": 9})
-    world.settle()
+    world.change(replicas=0).settle()
+    world.change(replicas=None, autoscaling={"minReplicas": 3, "maxReplicas": 9}).settle()
     assert world.replicas("blue") == 3
 
 
@@ -603,8 +541,7 @@ def test_an_autoscaler_is_lifted_off_zero_which_switches_it_off(world: World) ->
 
 def test_a_release_waits_for_the_database_and_reports_it() -> None:
     world = World(database_up=False)
-    for _ in range(5):
-        world.step()
+    world.steps(5)
     assert world.condition("Ready") == (FALSE, "DatabaseStarting")
     assert not world.all("Job")
     world.database_up = True
@@ -630,15 +567,11 @@ def test_an_external_database_needs_its_secret() -> None:
 
 def test_a_lost_password_is_never_recreated_while_its_volume_exists(world: World) -> None:
     del world.secrets["demo-db"]
-    for _ in range(5):
-        world.step()
+    world.steps(5)
     assert "demo-db" not in world.secrets
     assert world.condition("Stalled") == (TRUE, "DatabaseSecretLost")
     assert "data-demo-db-0" in world.message("Stalled")
-    world.objects = {
-        key: obj for key, obj in world.objects.items() if key.kind != "PersistentVolumeClaim"
-    }
-    world.settle()
+    world.lose("PersistentVolumeClaim").settle()
     assert "demo-db" in world.secrets
 
 
@@ -678,8 +611,7 @@ def test_deleting_keeps_or_takes_the_data(policy: str) -> None:
 def test_the_deletion_policy_can_be_changed_later(first: str, then: str) -> None:
     backup = {"schedule": "@daily"}
     world = World(spec={"image": "api:1", "deletionPolicy": first, "backup": backup}).settle()
-    world.change(deletionPolicy=then)
-    world.settle()
+    world.change(deletionPolicy=then).settle()
     assert len(world.all("BookStoreRelease")) == 1
     world.delete_store()
     assert ("demo-db" in world.secrets) is (then == "Retain")
@@ -714,8 +646,7 @@ def test_paused_writes_nothing_but_status(world: World) -> None:
     assert all(isinstance(a, WriteStatus) and a.key == world.key for a in world.done)
     assert world.condition("Reconciling") == (FALSE, "Paused")
     assert world.condition("Ready") == (FALSE, "Paused")
-    world.change(paused=False)
-    world.settle()
+    world.change(paused=False).settle()
     assert world.switches[-1] == "demo-r2"
 
 
@@ -740,8 +671,7 @@ def test_a_selector_edited_by_hand_is_repaired(world: World, selector: dict[str,
 def test_serving_objects_are_repaired_when_edited_or_deleted(world: World) -> None:
     deployment = world.get("Deployment", "demo-blue")
     deployment["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:1"
-    world.objects = {k: o for k, o in world.objects.items() if k.kind != "NetworkPolicy"}
-    world.settle()
+    world.lose("NetworkPolicy").settle()
     container = world.get("Deployment", "demo-blue")["spec"]["template"]["spec"]["containers"][0]
     assert container["image"] == "api:1"
     assert world.has("NetworkPolicy", "demo-api")
@@ -749,21 +679,17 @@ def test_serving_objects_are_repaired_when_edited_or_deleted(world: World) -> No
 
 
 def test_a_color_deleted_by_hand_comes_back_at_its_size(world: World) -> None:
-    world.change(replicas=4)
-    world.settle()
-    world.objects = {k: o for k, o in world.objects.items() if k.kind != "Deployment"}
-    world.settle()
+    world.change(replicas=4).settle()
+    world.lose("Deployment").settle()
     assert world.replicas("blue") == 4
 
 
 def test_network_policies_and_backups_come_and_go_in_place(world: World) -> None:
-    world.change(networkPolicy={"enabled": False}, backup={"schedule": "@daily"})
-    world.settle()
+    world.change(networkPolicy={"enabled": False}, backup={"schedule": "@daily"}).settle()
     assert not world.all("NetworkPolicy")
     assert world.has("CronJob", "demo-backup")
     assert world.condition("BackupHealthy") == (UNKNOWN, "NoBackupYet")
-    world.change(backup=None)
-    world.settle()
+    world.change(backup=None).settle()
     assert not world.all("CronJob")
     assert world.has("PersistentVolumeClaim", "demo-backup"), "the dumps stay"
     assert len(world.all("BookStoreRelease")) == 1
@@ -771,17 +697,14 @@ def test_network_policies_and_backups_come_and_go_in_place(world: World) -> None
 
 def test_a_removed_field_is_removed_from_objects(world: World) -> None:
     limits = {"limits": {"memory": "2Gi", "cpu": "2"}}
-    world.change(database={"embedded": {"resources": limits}})
-    world.settle()
-    world.change(database={"embedded": {"resources": {"limits": {"memory": "2Gi"}}}})
-    world.settle()
+    world.change(database={"embedded": {"resources": limits}}).settle()
+    world.change(database={"embedded": {"resources": {"limits": {"memory": "2Gi"}}}}).settle()
     container = world.get("StatefulSet", "demo-db")["spec"]["template"]["spec"]["containers"][0]
     assert container["resources"]["limits"] == {"memory": "2Gi"}
 
 
 def test_backup_health_follows_the_last_backup(world: World) -> None:
-    world.change(backup={"schedule": "@daily"})
-    world.settle()
+    world.change(backup={"schedule": "@daily"}).settle()
     cron_job = world.get("CronJob", "demo-backup")
     cron_job["status"] = {"lastSuccessfulTime": "2026-01-01T03:00:00Z"}
     world.settle()
@@ -795,7 +718,7 @@ def test_backup_health_follows_the_last_backup(world: World) -> None:
         "spec": {},
         "status": {"conditions": [{"type": "Failed", "status": "True"}]},
     }
-    world.objects[key_of(job)] = job
+    world.add(job)
     world.settle()
     assert world.condition("BackupHealthy") == (FALSE, "BackupFailed")
     assert "demo-backup-1" in world.message("BackupHealthy")
@@ -815,8 +738,7 @@ def test_a_condition_keeps_its_time_until_its_status_changes(world: World) -> No
         return {each["type"]: each["lastTransitionTime"] for each in conditions}
 
     before = times()
-    world.wait(1000).change(replicas=5)
-    world.settle()
+    world.wait(1000).change(replicas=5).settle()
     assert times()["Available"] == before["Available"]
     assert times()["Stalled"] == before["Stalled"]
 

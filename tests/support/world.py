@@ -88,8 +88,8 @@ class World:
     database_up: bool = True
     endpoints_follow: bool = True
     """EndpointSlices are kept up to date."""
-    migration: Callable[[Object], Object | None] = lambda _job: MIGRATED
-    """Returns a migration Job's termination message; None while it runs."""
+    migration: Object | None = field(default_factory=lambda: MIGRATED)
+    """The termination message of migration Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
     _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -108,10 +108,11 @@ class World:
         }
         self._put(store)
 
-    def change(self, **fields: Any) -> None:
+    def change(self, **fields: Any) -> World:
         """Change fields of the BookStore's spec; None removes a field."""
         spec = {**self.store["spec"], **fields}
         self._put({**self.store, "spec": {k: v for k, v in spec.items() if v is not None}})
+        return self
 
     def delete_store(self) -> None:
         """Delete the BookStore and its dependents, as the garbage collector does."""
@@ -130,6 +131,15 @@ class World:
         """Delete a release by hand; the garbage collector deletes its Jobs."""
         del self.objects[ObjectRef(STORE_KEY.api_version, "BookStoreRelease", name)]
         self._collect()
+
+    def lose(self, kind: str) -> World:
+        """Delete all objects of a kind by hand."""
+        self.objects = {key: obj for key, obj in self.objects.items() if key.kind != kind}
+        return self
+
+    def add(self, *objects: Object) -> None:
+        """Store objects as they are."""
+        self.objects |= {key_of(obj): obj for obj in objects}
 
     # Queries -------------------------------------------------------------------------------
 
@@ -273,6 +283,21 @@ class World:
             self.step()
         raise AssertionError(f"the condition did not hold within {rounds} rounds")
 
+    def reach(self, stage: str, release: str = "demo-r2") -> World:
+        """Continue until a release is at a stage."""
+        return self.run_until(
+            lambda _: (
+                self.has("BookStoreRelease", release)
+                and self.release(release).get("stage") == stage
+            )
+        )
+
+    def steps(self, count: int) -> World:
+        """Take so many steps."""
+        for _ in range(count):
+            self.step()
+        return self
+
     def wait(self, seconds: float) -> World:
         self.now += timedelta(seconds=seconds)
         return self
@@ -381,7 +406,7 @@ class World:
         if self._ails(job, f"Job/{_image(job)}"):
             job["status"] = {"active": 1}
             return
-        result = self.migration(job)
+        result = self.migration
         job["status"] = {"active": 1}
         if result is None:
             return
