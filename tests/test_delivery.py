@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_api.settings.load import assess, read
+from bookstore_api.settings.load import assess, read_sources
 from bookstore_api.settings.unknown import unknown_variables
 from devcluster.images import OFFICIAL, Role
 from devcluster.versions import GO
@@ -95,9 +95,9 @@ def rejected_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyP
     for name, value in COMPOSE["services"][service]["environment"].items():
         monkeypatch.setenv(name, re.sub(r"\$\{(\w+):-([^}]*)\}", filled_in, value))
     assert unknown_variables(os.environ) == []
-    assessment = assess(read())
+    assessment = assess(read_sources())
     assert assessment.malformed == ()
-    return {each.setting for each in assessment.rejected}
+    return {invalid.setting for invalid in assessment.rejected}
 
 
 # skaffold.yaml

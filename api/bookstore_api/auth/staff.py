@@ -85,7 +85,7 @@ class Staff:
     async def _check(self, token: str | None) -> Attempt:
         try:
             # In a thread: a volume that hangs must not stop the requests of everybody else.
-            expected = await asyncio.to_thread(self._settings.staff_token_now)
+            expected = await asyncio.to_thread(self._settings.secret_now, "staff_token")
         except SettingsError:
             return Attempt.UNAVAILABLE
         if expected is None and self._is_development:
@@ -119,7 +119,7 @@ def _digest(token: str, encoding: str) -> bytes:
 def warn_if_open(settings: Settings) -> None:
     """Log a warning where anybody may write; raises SettingsError."""
     development = settings.environment is Environment.DEVELOPMENT
-    if development and settings.staff_token_now() is None:
+    if development and settings.secret_now("staff_token") is None:
         log.warning("writes are open to everybody: no staff token is set")
 
 

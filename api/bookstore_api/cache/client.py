@@ -158,9 +158,11 @@ def open_redis(settings: Settings) -> RedisClient | None:
 
     Raises SettingsError.
     """
-    if settings.redis_uri() is None:
+    if settings.secret_now("redis_url") is None:
         return None
-    return RedisClient(settings.redis_uri, timeout_seconds=settings.redis_timeout_seconds)
+    return RedisClient(
+        lambda: settings.secret_now("redis_url"), timeout_seconds=settings.redis_timeout_seconds
+    )
 
 
 def _explain(error: Exception, timeout_seconds: float) -> RedisUnavailableError:

@@ -18,30 +18,30 @@ class OutputFormat(StrEnum):
 
 
 def config(
-    form: Annotated[OutputFormat, typer.Option("--format", help="For people, or for programs.")] = (
-        OutputFormat.TABLE
-    ),
+    output: Annotated[
+        OutputFormat, typer.Option("--format", help="For people, or for programs.")
+    ] = (OutputFormat.TABLE),
 ) -> None:
-    """Show each setting as it holds, and where its value is from.
+    """Show each effective setting, and where its value is from.
 
     Secrets are masked. What `serve` would reject is named on standard error, and so are variables
     that look like settings and are none.
 
-    Exit codes: 0 `serve` takes these settings, 1 it rejects them.
+    Exit codes: 0 `serve` accepts these settings, 1 it rejects them.
     """
-    found = load.read()
-    assessment = load.assess(found)
-    rows = list(report.rows_of(found, assessment))
+    values = load.read_sources()
+    assessment = load.assess(values)
+    rows = list(report.rows_of(values, assessment))
     unknown = unknown_variables(os.environ)
-    if form is OutputFormat.JSON:
-        typer.echo(report.to_json(rows, assessment.wrong, unknown))
+    if output is OutputFormat.JSON:
+        typer.echo(report.to_json(rows, assessment.invalid, unknown))
     else:
-        heads, *lines = report.to_table(rows)
-        typer.echo(typer.style(heads, bold=True))  # plain where this is no terminal
+        headings, *lines = report.to_table(rows)
+        typer.echo(typer.style(headings, bold=True))  # plain where this is no terminal
         for line in lines:
             typer.echo(line)
-    for each in unknown:
-        typer.echo(f"bookstore-api: {each}", err=True)
-    if assessment.wrong:
+    for variable in unknown:
+        typer.echo(f"bookstore-api: {variable}", err=True)
+    if assessment.invalid:
         typer.echo(f"bookstore-api: {load.format_errors(assessment)}", err=True)
         raise typer.Exit(1)

@@ -18,4 +18,8 @@ def smoke(
     """
     from bookstore_api.cli.walk import walk_at  # noqa: PLC0415 - the others do without httpx
 
-    run_command("smoke", lambda settings: walk_at(url, settings.staff_token_now()), enforced=())
+    run_command(
+        "smoke",
+        lambda settings: walk_at(url, settings.secret_now("staff_token")),
+        enforced=(),
+    )

@@ -1,7 +1,7 @@
-"""Reads the settings of this process, once, and names all that is wrong with them at once."""
+"""Reads the settings of this process, once, and reports everything that is wrong with them."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,14 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from bookstore_api.settings.errors import SettingsError
 from bookstore_api.settings.model import Settings, variable_of
-from bookstore_api.settings.policy import InvalidSetting, violations
-from bookstore_api.settings.sources import MountedSecrets, layers
+from bookstore_api.settings.policy import violations
+from bookstore_api.settings.sources import MountedSecrets, SettingsError, layers
 
 
 @dataclass(frozen=True)
-class Found:
-    """A value as it was written and where: `file` is the mounted secret, if it is from one."""
+class SourcedValue:
+    """A value as it is written, and where; `file` is the mounted secret, if it is from one."""
 
     value: Any
     origin: str
@@ -29,15 +28,36 @@ class Found:
 
 
 @dataclass(frozen=True)
+class InvalidSetting:
+    """A setting that can't be used, and what to do; it holds no value.
+
+    `file` is the mounted secret that the value is from, if it is from one.
+    """
+
+    setting: str
+    problem: str
+    file: Path | None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of the setting."""
+        return variable_of(self.setting)
+
+    def __str__(self) -> str:
+        source = f" (from {self.file})" if self.file else ""
+        return f"{self.variable}{source}: {self.problem}"
+
+
+@dataclass(frozen=True)
 class Assessment:
-    """Settings, with the default in the place of what is malformed, and all that is wrong."""
+    """Settings, with the default in place of a malformed value, and everything that is wrong."""
 
     settings: Settings
     malformed: tuple[InvalidSetting, ...]
     rejected: tuple[InvalidSetting, ...]
 
     @property
-    def wrong(self) -> tuple[InvalidSetting, ...]:
+    def invalid(self) -> tuple[InvalidSetting, ...]:
         """All that keeps `serve` from starting."""
         return self.malformed + self.rejected
 
@@ -45,69 +65,71 @@ class Assessment:
 def load_settings(*, enforced: Collection[str] | None = None) -> Settings:
     """Read the settings of this process.
 
-    Of what the environment rejects only `enforced` counts, for a command that uses nothing else.
+    With `enforced`, the policy of the environment applies to these settings only, for a command
+    that uses no others.
 
-    Raises SettingsError that names every wrong setting, one a line.
+    Raises SettingsError that names every invalid setting, one a line.
     """
-    assessment = assess(read())
-    if enforced is not None:
-        counting = tuple(each for each in assessment.rejected if each.setting in enforced)
-        assessment = replace(assessment, rejected=counting)
-    if assessment.wrong:
+    assessment = assess(read_sources(), enforced=enforced)
+    if assessment.invalid:
         raise SettingsError(format_errors(assessment))
     return assessment.settings
 
 
-def read() -> dict[str, Found]:
+def read_sources() -> dict[str, SourcedValue]:
     """Read all sources; return each setting that is not the model's default."""
-    given = InitSettingsSource(Settings, {})
+    no_arguments = InitSettingsSource(Settings, {})
     return {
-        setting: _found(source, setting, value)
-        for source in reversed(layers(Settings, given, EnvSettingsSource(Settings)))
+        setting: _sourced(source, setting, value)
+        for source in reversed(layers(Settings, no_arguments, EnvSettingsSource(Settings)))
         for setting, value in source().items()
     }
 
 
-def _found(source: PydanticBaseSettingsSource, setting: str, value: object) -> Found:
-    """Say where a value is from: a mounted secret, the environment's file, or a variable."""
+def _sourced(source: PydanticBaseSettingsSource, setting: str, value: object) -> SourcedValue:
     match source:
         case MountedSecrets():
             file = source.files[setting]
-            return Found(value, str(file), file)
+            return SourcedValue(value, str(file), file)
         case TomlConfigSettingsSource():
-            return Found(value, Path(str(source.toml_file_path)).name)
+            return SourcedValue(value, Path(str(source.toml_file_path)).name)
         case _:
-            return Found(value, variable_of(setting))
+            return SourcedValue(value, variable_of(setting))
 
 
-def assess(found: Mapping[str, Found]) -> Assessment:
-    """Understand what was read, and judge it."""
+def assess(
+    values: Mapping[str, SourcedValue], *, enforced: Collection[str] | None = None
+) -> Assessment:
+    """Validate what was read, and apply the policy of the environment (to `enforced` only)."""
     problems: dict[str, str] = {}
     try:
-        settings = _validate(found, without=problems)
+        settings = _validate(values)
     except ValidationError as error:
         problems = _problems(error)
-        settings = _validate(found, without=problems)
-    malformed = (InvalidSetting(setting, problem) for setting, problem in problems.items())
-    rejected = (each for each in violations(settings) if each.setting not in problems)
+        settings = _validate({name: values[name] for name in values if name not in problems})
 
-    def with_files(wrong: Iterable[InvalidSetting]) -> tuple[InvalidSetting, ...]:
-        return tuple(
-            replace(each, file=found[each.setting].file if each.setting in found else None)
-            for each in wrong
-        )
+    def invalid(setting: str, problem: str) -> InvalidSetting:
+        return InvalidSetting(setting, problem, values[setting].file if setting in values else None)
 
-    return Assessment(settings, with_files(malformed), with_files(rejected))
+    return Assessment(
+        settings,
+        malformed=tuple(invalid(setting, problem) for setting, problem in problems.items()),
+        rejected=tuple(
+            invalid(setting, problem)
+            for setting, problem in violations(settings)
+            if setting not in problems and (enforced is None or setting in enforced)
+        ),
+    )
 
 
-def _validate(found: Mapping[str, Found], *, without: Collection[str]) -> Settings:
-    """Make settings of what was read, and of nothing else; raises ValidationError."""
-    values = {setting: each.value for setting, each in found.items() if setting not in without}
-    return Settings(_build_sources=((InitSettingsSource(Settings, values),), {}))
+def _validate(values: Mapping[str, SourcedValue]) -> Settings:
+    """Make settings of these values and of nothing else; raises ValidationError."""
+    arguments = {setting: sourced.value for setting, sourced in values.items()}
+    return Settings(_build_sources=((InitSettingsSource(Settings, arguments),), {}))
 
 
 def _problems(error: ValidationError) -> dict[str, str]:
-    """Return what is wrong with each setting, the first where there is more, without values."""
+    """Return the first problem of each malformed setting, without values."""
     problems: dict[str, str] = {}
     for item in error.errors(include_input=False, include_url=False, include_context=False):
         message = item["msg"].removeprefix("Value error, ").rstrip(".")
@@ -116,10 +138,10 @@ def _problems(error: ValidationError) -> dict[str, str]:
 
 
 def format_errors(assessment: Assessment) -> str:
-    """Tell people what is wrong, a line for each setting, and what helps."""
-    wrong = assessment.wrong
-    count = "A setting is wrong" if len(wrong) == 1 else f"{len(wrong)} settings are wrong"
-    lines = [f"{count}.", *(f"  {each}" for each in wrong)]
+    """Return a message for people: a line for each invalid setting, and what helps."""
+    invalid = assessment.invalid
+    count = "A setting is wrong" if len(invalid) == 1 else f"{len(invalid)} settings are wrong"
+    lines = [f"{count}.", *(f"  {setting}" for setting in invalid)]
     if assessment.rejected:
         lines.append(
             f"The environment is {assessment.settings.environment}. To try the API out with "

@@ -1,4 +1,4 @@
-"""Every setting: its name, its kind, its default and what it means."""
+"""Every setting: its name, type, default and meaning."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bookstore_api.settings.errors import SettingsError
-from bookstore_api.settings.mounted import FILES, read_mounted
-from bookstore_api.settings.sources import layers
+from bookstore_api.settings.sources import FILES, SettingsError, layers, read_mounted
 from bookstore_api.settings.values import (
     DatabaseUri,
     Environment,
@@ -36,8 +34,8 @@ def variable_of(setting: str) -> str:
 class Settings(BaseSettings):
     """The settings of one process.
 
-    From the defaults here, the file of the environment beside this one, variables named
-    BOOKSTORE_… and mounted secrets: the later wins. Arguments win over all of them.
+    Read from the defaults here, the TOML file of the environment, variables named BOOKSTORE_… and
+    mounted secrets: the later wins. Arguments win over all of them.
     """
 
     model_config = SettingsConfigDict(
@@ -171,9 +169,9 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no such file is read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours know folders
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours are in folders
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Say where values come from, the strongest first."""
+        """Return the sources of values, the strongest first."""
         return layers(settings_cls, init_settings, env_settings)
 
     @property
@@ -181,23 +179,12 @@ class Settings(BaseSettings):
         """Whether unsafe conveniences are off: everywhere but in development."""
         return self.environment is not Environment.DEVELOPMENT
 
-    @property
-    def public_host(self) -> str:
-        """The address of the public port."""
-        return self.host
-
-    @property
-    def private_host(self) -> str:
-        """The address of the internal port."""
-        return self.internal_host
-
     def database_uri(self, *, direct: bool = False) -> str:
-        """Read the database's URI as it is now.
+        """Read the current URI of the database, as `secret_now` does.
 
         With `direct`, a URI that bypasses a connection pooler is preferred where one is set.
-        Read it again for each new connection: a rotated password then needs no restart.
 
-        Raises SettingsError when there is none, or a mounted secret that can't be read.
+        Raises SettingsError when there is none, too.
         """
         uri = self.secret_now("database_direct_url") if direct else None
         if uri := uri or self.secret_now("database_url"):
@@ -206,31 +193,14 @@ class Settings(BaseSettings):
         msg = f"No database is set: mount a secret with the file {file}, or set {variable}."
         raise SettingsError(msg)
 
-    def redis_uri(self) -> str | None:
-        """Read the URI of Redis as it is now, None where there is none.
-
-        Read it again for each new connection: a rotated password then needs no restart.
-
-        Raises SettingsError where a mounted secret can't be read.
-        """
-        return self.secret_now("redis_url")
-
-    def staff_token_now(self) -> str | None:
-        """Read the staff token as it is now, None where there is none.
-
-        Raises SettingsError where a mounted secret can't be read.
-        """
-        return self.secret_now("staff_token")
-
     def secret_now(self, setting: str) -> str | None:
-        """Read a secret as it is now: the mounted file, else what was set at the start.
+        """Read the current value of a secret: the mounted file, else what was set at the start.
 
-        A file that is gone since then changes nothing: taking a staff token away opens no writes.
+        Read it again for each use: a rotated password then needs no restart. A file that was
+        removed since the start changes nothing: removing a staff token opens no writes.
 
         Raises SettingsError where the file can't be read.
         """
-        return read_mounted(self.secrets_dir, setting) or self._secret_at_start(setting)
-
-    def _secret_at_start(self, setting: str) -> str | None:
         secret: SecretStr | None = getattr(self, setting)
-        return secret.get_secret_value() if secret else None
+        at_start = secret.get_secret_value() if secret else None
+        return read_mounted(self.secrets_dir, setting) or at_start

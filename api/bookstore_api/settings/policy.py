@@ -1,21 +1,24 @@
-"""What an environment rejects of settings that are well formed: defaults that are no secrets."""
+"""What an environment rejects of settings that are well formed: defaults that are no secrets.
+
+A rule yields the name of a setting and the problem, which says what to do and holds no value.
+"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
-from bookstore_api.settings.model import Settings, variable_of
-from bookstore_api.settings.mounted import FILES
+from bookstore_api.settings.model import Settings
+from bookstore_api.settings.sources import FILES
 from bookstore_api.settings.values import ANY_ORIGIN, Environment
 from bookstore_api.uris.database import SQLITE_SCHEMES
 
+Violations = Iterator[tuple[str, str]]
+
 TOKEN_LENGTH = 32
 
-# The settings that are judged where only the database is used.
-OF_THE_DATABASE = frozenset({"database_url", "database_direct_url"})
+# The settings to enforce where only the database is used.
+OF_THE_DATABASE = ("database_url", "database_direct_url")
 
 # What examples, images and tutorials use. In lower case; so is what is compared with them.
 WELL_KNOWN = frozenset(
@@ -32,62 +35,32 @@ WELL_KNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class InvalidSetting:
-    """A setting that can't be used, and what to do. It holds no value.
-
-    `file` is the mounted secret that the value is from, if it is from one.
-    """
-
-    setting: str
-    problem: str
-    file: Path | None = None
-
-    @property
-    def variable(self) -> str:
-        """The environment variable of the setting."""
-        return variable_of(self.setting)
-
-    def __str__(self) -> str:
-        """Tell it in a line."""
-        source = f" (from {self.file})" if self.file else ""
-        return f"{self.variable}{source}: {self.problem}"
-
-
-def violations(settings: Settings) -> list[InvalidSetting]:
-    """Return all that these settings' environment rejects of them; development rejects nothing."""
+def violations(settings: Settings) -> list[tuple[str, str]]:
+    """Return what the environment of these settings rejects; development rejects nothing."""
     if settings.environment is Environment.DEVELOPMENT:
         return []
     return [violation for rule in RULES for violation in rule(settings)]
 
 
 def is_well_known(secret: str) -> bool:
-    """Whether a secret is none: from a list of usual ones, or a short piece again and again."""
-    plain = secret.lower()
-    return plain in WELL_KNOWN or _is_repeated(plain)
+    """Whether a secret is a usual one, or a piece repeated, the last time perhaps in part."""
+    text = secret.lower()
+    repeated = any(text[size:] == text[:-size] for size in range(1, len(text) // 2 + 1))
+    return repeated or text in WELL_KNOWN
 
 
-def _is_repeated(text: str) -> bool:
-    """Whether a text is one piece at least twice, the last perhaps cut short."""
-    return any(text[size:] == text[:-size] for size in range(1, len(text) // 2 + 1))
-
-
-def _database(settings: Settings) -> Iterator[InvalidSetting]:
+def _database(settings: Settings) -> Violations:
     if settings.database_url is None:
         mount = _mount_or_set(settings, "database_url")
-        yield InvalidSetting("database_url", f"No database is set. {mount} {_EXAMPLE}.")
-    for setting in ("database_url", "database_direct_url"):
+        yield "database_url", f"No database is set. {mount} {_EXAMPLE}."
+    for setting in OF_THE_DATABASE:
         secret: SecretStr | None = getattr(settings, setting)
         uri = secret.get_secret_value() if secret else ""
         if urlsplit(uri).scheme in SQLITE_SCHEMES:
-            problem = f"SQLite is for development only. Name a PostgreSQL server: {_EXAMPLE}."
-            yield InvalidSetting(setting, problem)
+            yield setting, f"SQLite is for development only. Name a PostgreSQL server: {_EXAMPLE}."
         elif _has_well_known_password(uri):
-            yield InvalidSetting(
-                setting,
-                "The password in it is a well-known one. Give the database's user another, such as "
-                "`openssl rand -hex 24` prints.",
-            )
+            problem = "The password in it is a well-known one. Give the database's user another"
+            yield setting, f"{problem}, such as `openssl rand -hex 24` prints."
 
 
 def _has_well_known_password(uri: str) -> bool:
@@ -99,7 +72,7 @@ def _has_well_known_password(uri: str) -> bool:
     return bool(passwords & users) or any(map(is_well_known, passwords))
 
 
-def _staff_token(settings: Settings) -> Iterator[InvalidSetting]:
+def _staff_token(settings: Settings) -> Violations:
     token = settings.staff_token.get_secret_value() if settings.staff_token else None
     remedy = "Take what `openssl rand -hex 32` prints."
     if token is None:
@@ -112,22 +85,18 @@ def _staff_token(settings: Settings) -> Iterator[InvalidSetting]:
         problem = "It is a well-known one."
     else:
         return
-    yield InvalidSetting("staff_token", f"{problem} {remedy}")
+    yield "staff_token", f"{problem} {remedy}"
 
 
-def _debug(settings: Settings) -> Iterator[InvalidSetting]:
+def _debug(settings: Settings) -> Violations:
     if settings.debug and settings.environment is Environment.PRODUCTION:
-        problem = "Debug mode may show the values of variables. Set it to false."
-        yield InvalidSetting("debug", problem)
+        yield "debug", "Debug mode may show the values of variables. Set it to false."
 
 
-def _cors(settings: Settings) -> Iterator[InvalidSetting]:
+def _cors(settings: Settings) -> Violations:
     if ANY_ORIGIN in settings.cors_origins:
-        yield InvalidSetting(
-            "cors_origins",
-            f"{ANY_ORIGIN} lets the pages of any site in. List the origins that may call the API, "
-            "such as https://shop.example.com.",
-        )
+        problem = f"{ANY_ORIGIN} lets the pages of any site in. List the origins that may call"
+        yield "cors_origins", f"{problem} the API, such as https://shop.example.com."
 
 
 def _mount_or_set(settings: Settings, setting: str) -> str:

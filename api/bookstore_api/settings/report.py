@@ -1,4 +1,4 @@
-"""Shows each effective setting and where it is from, to people and to programs; never a secret."""
+"""Shows each effective setting and its source, to people and to programs; never a secret."""
 
 import json
 import re
@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 
 import pydantic_core
 
-from bookstore_api.settings.load import Assessment, Found
+from bookstore_api.settings.load import Assessment, InvalidSetting, SourcedValue
 from bookstore_api.settings.model import Settings, variable_of
-from bookstore_api.settings.mounted import FILES
-from bookstore_api.settings.policy import InvalidSetting
+from bookstore_api.settings.sources import FILES
 from bookstore_api.settings.unknown import Unknown
 
 MASK = "••••"
@@ -26,32 +25,32 @@ _FILE = re.compile(r"/[A-Za-z0-9_./ -]*")
 
 @dataclass(frozen=True)
 class Row:
-    """A setting as it is shown: `value` is what JSON can hold, masked where it is a secret."""
+    """A setting as it is shown: `value` as JSON holds it, masked where it is a secret."""
 
     variable: str
     value: Any
     source: str
 
 
-def rows_of(found: Mapping[str, Found], assessment: Assessment) -> Iterator[Row]:
+def rows_of(values: Mapping[str, SourcedValue], assessment: Assessment) -> Iterator[Row]:
     """Describe every setting, in the model's order."""
     shown = assessment.settings.model_dump(mode="json", exclude=set(FILES))
     shown |= {setting: masked(assessment.settings, setting) for setting in FILES}
-    shown |= {each.setting: MALFORMED for each in assessment.malformed}
+    shown |= {invalid.setting: MALFORMED for invalid in assessment.malformed}
     for setting in Settings.model_fields:
-        origin = found[setting].origin if setting in found else "default"
+        origin = values[setting].origin if setting in values else "default"
         yield Row(variable_of(setting), shown[setting], origin)
 
 
 def to_json(
-    rows: Iterable[Row], wrong: Iterable[InvalidSetting], unknown: Iterable[Unknown]
+    rows: Iterable[Row], invalid: Iterable[InvalidSetting], unknown: Iterable[Unknown]
 ) -> str:
-    """Return all of it as one JSON object."""
+    """Return the whole report as one JSON object."""
     document = {
         "settings": list(rows),
         "wrong": [
-            {"variable": each.variable, "problem": each.problem, "file": each.file}
-            for each in wrong
+            {"variable": setting.variable, "problem": setting.problem, "file": setting.file}
+            for setting in invalid
         ],
         "unknown": list(unknown),
     }
@@ -59,7 +58,7 @@ def to_json(
 
 
 def to_table(rows: Iterable[Row]) -> list[str]:
-    """Return lines of three columns, the first of them the heads."""
+    """Return lines of three columns, the headings first."""
     cells = [("SETTING", "VALUE", "SOURCE")]
     cells += [(row.variable, _printable(row.value), _printable(row.source)) for row in rows]
     first, second = (max(len(row[column]) for row in cells) for column in (0, 1))
@@ -67,7 +66,7 @@ def to_table(rows: Iterable[Row]) -> list[str]:
 
 
 def masked(settings: Settings, setting: str) -> str | None:
-    """Show of a URI where it leads, and of any other secret that there is one."""
+    """Show where a URI leads, and of any other secret that there is one."""
     secret = getattr(settings, setting)
     if secret is None:
         return None
@@ -75,7 +74,7 @@ def masked(settings: Settings, setting: str) -> str | None:
 
 
 def _without_secrets(uri: str) -> str | None:
-    """Return scheme, hosts and database of a URI; None where a secret may have got into them.
+    """Return scheme, hosts and database of a URI; None where they may hold part of a secret.
 
     A password whose special characters were not encoded may reach into the path or the query.
     """

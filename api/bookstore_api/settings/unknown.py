@@ -1,4 +1,4 @@
-"""Variables that look like settings and are none: most likely misspelt."""
+"""Variables that look like settings and are none: most likely misspelled."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from difflib import get_close_matches
 from bookstore_api.settings.model import PREFIX, Settings, variable_of
 
 # What has our prefix and is read elsewhere: by commands themselves, and by the operator.
-NO_SETTINGS = frozenset({"BOOKSTORE_TERMINATION_LOG", "BOOKSTORE_RELOAD"})
+OTHER_VARIABLES = frozenset({"BOOKSTORE_TERMINATION_LOG", "BOOKSTORE_RELOAD"})
+OTHER_PREFIX = "BOOKSTORE_OPERATOR_"
 
 
 @dataclass(frozen=True)
@@ -18,20 +19,23 @@ class Unknown:
     closest: str | None
 
     def __str__(self) -> str:
-        """Tell it in a line."""
         question = f" Is {self.closest} meant?" if self.closest else ""
         return f"{self.variable} is no setting and has no effect.{question}"
 
 
 def unknown_variables(names: Iterable[str]) -> list[Unknown]:
-    """Return those of the variables that begin with our prefix and that nothing reads, sorted."""
-    known = {variable_of(setting) for setting in Settings.model_fields} | NO_SETTINGS
+    """Return the variables that have our prefix and that nothing reads, sorted."""
+    read = {*map(variable_of, Settings.model_fields), *OTHER_VARIABLES}
     return [
-        # Without the prefix, which would make any two of them close.
-        Unknown(
-            name, next(map(variable_of, get_close_matches(own, Settings.model_fields, 1)), None)
-        )
+        Unknown(name, _closest(name.upper()))
         for name in sorted(names)
-        if name.upper().startswith(PREFIX) and name.upper() not in known
-        if not (own := name[len(PREFIX) :].lower()).startswith("operator_")
+        if name.upper().startswith(PREFIX)
+        and not name.upper().startswith(OTHER_PREFIX)
+        and name.upper() not in read
     ]
+
+
+def _closest(variable: str) -> str | None:
+    """Compare names without the prefix, which would make any two of them close."""
+    setting = variable.removeprefix(PREFIX).lower()
+    return next(map(variable_of, get_close_matches(setting, Settings.model_fields, 1)), None)

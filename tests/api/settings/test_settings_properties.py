@@ -348,9 +348,9 @@ def named(error: SettingsError) -> dict[str, Path | None]:
     return found
 
 
-def loaded(judged: frozenset[str] | None = None) -> Settings | SettingsError:
+def loaded(enforced: tuple[str, ...] | None = None) -> Settings | SettingsError:
     try:
-        return load_settings(enforced=judged)
+        return load_settings(enforced=enforced)
     except SettingsError as error:
         return error
 
@@ -406,8 +406,8 @@ def assert_as_documented(
     direct = found["database_direct_url"].given.value
     assert outcome.database_uri() == found["database_url"].given.value
     assert outcome.database_uri(direct=True) == (direct or found["database_url"].given.value)
-    assert outcome.redis_uri() == found["redis_url"].given.value
-    assert outcome.staff_token_now() == found["staff_token"].given.value
+    assert outcome.secret_now("redis_url") == found["redis_url"].given.value
+    assert outcome.secret_now("staff_token") == found["staff_token"].given.value
 
 
 @settings(max_examples=scaled(100))

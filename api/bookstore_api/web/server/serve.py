@@ -72,8 +72,8 @@ async def serve_both(
 ) -> None:
     """Serve both apps until told to stop; raises SettingsError where a port can't be had."""
     with (
-        _listen(settings.public_host, settings.port, "PORT") as public_socket,
-        _listen(settings.private_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
+        _listen(settings.host, settings.port, "PORT") as public_socket,
+        _listen(settings.internal_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
     ):
         public = make_server(public_app, settings)
         internal = make_server(internal_app, settings, shutdown_seconds=INTERNAL_SHUTDOWN_SECONDS)
