@@ -116,7 +116,7 @@ def documented(answers: str) -> set[str]:
 def expected_names(case: Case, origin: str | None) -> set[str]:
     """The documented names for a case, but for the framing."""
     names = {name.lower() for name in SECURITY_HEADERS} | documented("all")
-    names |= documented("to a page that may call" if origin == SHOP else "to any other page")
+    names |= documented("to a page of an allowed origin" if origin == SHOP else "to any other page")
     if case.outcome not in {"too-large", "fault"}:
         names |= documented("all but 413, 500 and preflights")
     if case.status in {201, 401, 405, 429, 503}:
@@ -290,7 +290,7 @@ def test_a_preflight_too(world: World, path: str, method: str, origin: str) -> N
     names = {name.lower() for name in SECURITY_HEADERS} | documented("all")
     if origin == SHOP:
         assert answer.status_code == 204
-        names |= documented("to a page that may call") | documented("to its preflight")
+        names |= documented("to a page of an allowed origin") | documented("to its preflight")
     else:
         assert answer.status_code == 403
         names |= documented("to any other page")
