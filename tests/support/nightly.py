@@ -242,11 +242,12 @@ def _row(result: Result) -> str:
 
 
 _HEAD = """\
-# Results of what takes too long for CI
+# Results of the nightly tests
 
-Written by `make nightly-PART`, never by hand; `make help` lists the parts. Each is of the last run.
+`make nightly-PART` writes this page; don't edit it. Each row is the latest run of a part of the tests that
+take too long for CI. `make help` lists the parts.
 
-| part | what it does | result | counts | time | date | commit | machine |
+| part | purpose | result | counts | time | date | commit | machine |
 | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
