@@ -22,6 +22,7 @@ from devcluster.processes import Process
 from devcluster.stages import Messages
 from tests.support import faulty, operators
 from tests.support.kube import holds, wait_for
+from tests.support.log_lines import validated
 from tests.support.operators import Operator
 
 ROOT = Path(__file__).parents[2]
@@ -232,7 +233,10 @@ _RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleB
 
 @pytest.fixture
 def shop(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """Yield a namespace without an operator; print its objects when the test fails."""
+    """Yield a namespace without an operator; print its objects when the test fails.
+
+    Every line that an operator of the test has logged must be one of the schema.
+    """
     namespace = f"t-{uuid.uuid4().hex[:8]}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     metadata = {"name": namespace, "labels": labels}
@@ -246,6 +250,8 @@ def shop(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> It
         if operator.process.poll() is None:
             operator.stop(signal.SIGKILL)
     shop.kubectl("delete", "namespace", namespace, "--wait=false")
+    for log in {operator.log for operator in shop.running}:
+        validated(log.read_text().splitlines())
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ def test_a_dead_watch_exits_the_process_and_the_probe_reports_it(
 
 def probed(operator: Operator) -> dict[str, Any]:
     """What /livez says; a failing one has its `fatal`."""
-    port = operator.logged("Serving health probes on port")[-1]["message"].split()[-1].rstrip(".")
+    port = operator.logged("Serving health probes on port")[-1]["event"].split()[-1].rstrip(".")
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=5) as answer:
             body: dict[str, Any] = json.load(answer)

@@ -1,9 +1,8 @@
-"""The command line and the logs."""
+"""The command line."""
 
 from __future__ import annotations
 
 import json
-import logging
 import socket
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import yaml
 from bookstore_operator import cli
 from bookstore_operator.crd.schema import crds
 from bookstore_operator.runtime import manager
-from bookstore_operator.runtime.logs import ConsoleFormatter, JsonFormatter
+from tests.support.log_lines import validated
 
 pytestmark = pytest.mark.scenario
 
@@ -66,8 +65,8 @@ def test_namespaces_add_up_and_all_means_all(monkeypatch: pytest.MonkeyPatch) ->
 def test_without_a_cluster_it_exits_with_a_message() -> None:
     ended = run_cli("run", "--health-port=0", "--log-format=json", HOME="/nowhere")
     assert ended.returncode == 1
-    last = json.loads(ended.stderr.splitlines()[-1])
-    assert "--kubeconfig" in last["message"]
+    last = validated(ended.stderr.splitlines())[-1]
+    assert "--kubeconfig" in last["event"]
     assert last["level"] == "critical"
 
 
@@ -95,7 +94,7 @@ def test_a_port_in_use_exits_it_with_a_message(tmp_path: Path) -> None:
             "--log-format=json",
         )
     assert ended.returncode == 1, ended.stderr
-    assert "--health-port" in json.loads(ended.stderr.splitlines()[-1])["message"]
+    assert "--health-port" in validated(ended.stderr.splitlines())[-1]["event"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["crds", "--help"]])
@@ -109,15 +108,3 @@ def test_the_crds_are_printed_in_full() -> None:
     printed = list(yaml.safe_load_all(run_cli("crds").stdout))
     assert printed == crds()
     assert "&id" not in run_cli("crds").stdout
-
-
-def test_a_log_line_is_json_with_the_fields() -> None:
-    record = logging.makeLogRecord(
-        {"name": "n", "levelname": "INFO", "msg": "Hi %s", "args": ("you",), "store": "shop/demo"}
-    )
-    line = json.loads(JsonFormatter().format(record))
-    assert line["message"] == "Hi you"
-    assert line["store"] == "shop/demo"
-    assert line["level"] == "info"
-    assert line["time"].endswith("Z")
-    assert "shop/demo Hi you" in ConsoleFormatter().format(record)

@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +31,8 @@ class Operator:
         return [line for line in self.lines() if "object" in line]
 
     def logged(self, words: str) -> list[dict[str, Any]]:
-        """Give the log lines that have these words in their message."""
-        return [line for line in self.lines() if words in line["message"]]
+        """Give the log lines that have these words in their event."""
+        return [line for line in self.lines() if words in line["event"]]
 
     def memory_mib(self) -> int:
         """Its largest resident size so far; 0 where /proc does not tell."""
@@ -70,18 +68,6 @@ def start(kubeconfig: Path, log: Path, *arguments: str) -> Operator:
             command, stderr=output, stdout=output, stdin=subprocess.DEVNULL, env=_environment()
         )
     return Operator(process, log)
-
-
-@contextmanager
-def running(kubeconfig: Path, log: Path, *arguments: str) -> Iterator[Operator]:
-    """Have an operator for the block."""
-    operator = start(kubeconfig, log, *arguments)
-    try:
-        yield operator
-    finally:
-        if operator.process.poll() is None:
-            operator.process.kill()
-        operator.process.wait(_STOP_SECONDS)
 
 
 def _environment() -> dict[str, str]:

@@ -1,61 +1,70 @@
-"""Logs: one line per record, as JSON for machines or as plain text for people."""
+"""Logs: one line per record, as JSON by the schema of all log lines or as plain text for people."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
-from datetime import UTC, datetime
+
+import structlog
+from structlog.stdlib import ProcessorFormatter
+from structlog.typing import EventDict
 
 _FIELDS = ("store", "object", "reason")
 """The fields that a record may have besides its message."""
-
-
-class JsonFormatter(logging.Formatter):
-    """Formats a record as one JSON object per line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format a record with its time in UTC, its level, its logger and its fields."""
-        line = {
-            "time": _time_of(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **_fields_of(record),
-        }
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-class ConsoleFormatter(logging.Formatter):
-    """Formats a record as time, level, BookStore, object and message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format a record as plain text."""
-        fields = _fields_of(record)
-        about = " ".join(fields[name] for name in ("store", "object") if name in fields)
-        reason = f" ({fields['reason']})" if "reason" in fields else ""
-        parts = [_time_of(record)[11:19], f"{record.levelname:<7}", about, record.getMessage()]
-        line = " ".join(part for part in parts if part) + reason
-        return line + "\n" + self.formatException(record.exc_info) if record.exc_info else line
+_MAX_EVENT = 1000
+_MAX_EXCEPTION = 16_000
 
 
 def configure(log_format: str, level: str) -> None:
     """Send all logs to standard error; libraries log from level WARNING only."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else ConsoleFormatter())
+    handler.setFormatter(make_formatter(log_format))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    logging.captureWarnings(True)
     for chatty in ("kopf", "asyncio", "aiohttp", "kubernetes"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     for repeated in ("running", "orchestration"):  # the operator logs the same in one line
         logging.getLogger(f"kopf._core.reactor.{repeated}").setLevel(logging.CRITICAL)
 
 
-def _time_of(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def make_formatter(log_format: str) -> logging.Formatter:
+    """Return what makes a line out of a record: JSON, or text for people."""
+    as_json = structlog.processors.JSONRenderer()  # in ASCII: some readers end a line at U+2028
+    return ProcessorFormatter(
+        processors=[
+            structlog.processors.TimeStamper("%Y-%m-%dT%H:%M:%S.%fZ", utc=True, key="time"),
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.ExtraAdder(_FIELDS),
+            structlog.processors.format_exc_info,
+            _keep_schema,
+            as_json if log_format == "json" else _as_text,
+        ]
+    )
 
 
-def _fields_of(record: logging.LogRecord) -> dict[str, str]:
-    return {name: str(getattr(record, name)) for name in _FIELDS if hasattr(record, name)}
+def _keep_schema(_logger: object, _method: str, entry: EventDict) -> EventDict:
+    """Return the fields of the schema in its order: the event in one line, nothing too long."""
+    event = " ".join(entry["event"].split()).translate(_WITHOUT_CONTROL)[:_MAX_EVENT]
+    line: EventDict = {
+        "time": entry["time"],
+        "level": entry["level"],
+        "event": event or "…",
+        "logger": entry["logger"],
+        **{name: str(entry[name]) for name in _FIELDS if entry.get(name)},
+    }
+    if exception := entry.get("exception"):
+        line["exception"] = exception[-_MAX_EXCEPTION:]  # its end says what went wrong
+    return line
+
+
+_WITHOUT_CONTROL = dict.fromkeys([*range(0x20), 0x7F])
+
+
+def _as_text(_logger: object, _method: str, line: EventDict) -> str:
+    """Return time, level, BookStore, object and message."""
+    about = " ".join(line[name] for name in ("store", "object") if name in line)
+    reason = f" ({line['reason']})" if "reason" in line else ""
+    parts = [line["time"][11:19], f"{line['level'].upper():<7}", about, line["event"]]
+    text = " ".join(part for part in parts if part) + reason
+    return f"{text}\n{line['exception']}" if "exception" in line else text

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import sys
 import threading
 import time
 
+logger = logging.getLogger(__name__)
+
 _CHECK_SECONDS = 5.0
 _CHECKS_MISSED = 12
+_LOG_SECONDS = 2.0
 
 
 class Watchdog:
@@ -38,6 +41,9 @@ class Watchdog:
             time.sleep(_CHECK_SECONDS)
             missed = missed + 1 if self._beats == seen else 0
             seen = self._beats
-        sys.stderr.write("The event loop was blocked for a minute: the operator exits.\n")
-        sys.stderr.flush()
+        # In a thread that is not waited for: the loop may be blocked in the middle of a log line.
+        message = "The event loop was blocked for a minute: the operator exits."
+        alarm = threading.Thread(target=logger.critical, args=(message,), daemon=True)
+        alarm.start()
+        alarm.join(_LOG_SECONDS)
         os._exit(1)
