@@ -1,1 +1,1 @@
-"""What a process tells of itself: log lines, metrics, and which request they belong to."""
+"""Log lines, metrics, and the request that they belong to."""

@@ -1,8 +1,8 @@
-"""What Prometheus is told of this process, on the internal port.
+"""The metrics of this process, for Prometheus, on the internal port.
 
-Every metric is made here, so that one page shows them all; docs/reference/metrics.md tells what
-each is for. What happens is counted in module-level objects on a registry of our own. What *is*
-(the pool, the dependencies) is kept nowhere: it is read when somebody asks (`StateCollector`).
+All metrics are defined here; docs/reference/metrics.md explains them. Events are counted in
+module-level objects on a registry of our own. State (the pool, the dependencies) is stored nowhere:
+it is read at each scrape (`StateCollector`).
 
 Labels have few values and none that a client chooses: route templates, never paths.
 """
@@ -25,8 +25,8 @@ from starlette.types import Scope
 from bookstore_api.db.pool import PoolState
 from bookstore_api.telemetry.request_state import ABANDONED, METHODS, route_of
 
-# The objectives in docs/reference/metrics.md are told exactly by edges at 50, 100, 250 and 500 ms;
-# the rest shows how far off an answer is, up to what clients wait for at most.
+# The edges at 50, 100, 250 and 500 ms measure the objectives in docs/reference/metrics.md exactly;
+# the others show how far off an answer is, up to what clients wait for at most.
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 OTHER_METHOD = "other"  # there are dozens, and a client chooses which
 ERROR_TYPES = {
@@ -47,7 +47,7 @@ ERROR_TYPES = {
     503: "unavailable",
 }
 
-# When a series began is what Prometheus sees by itself: telling it takes one more series each.
+# Prometheus sees by itself when a series began: to export it takes another series for each.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 REGISTRY = CollectorRegistry(auto_describe=True)
@@ -86,7 +86,7 @@ RATE_LIMIT_REJECTIONS = Counter(
 )
 RATE_LIMIT_FALLBACKS = Counter(
     "bookstore_rate_limit_fallbacks_total",
-    "Writes that were counted in this process alone, as Redis was away.",
+    "Writes that were counted in this process alone, because Redis was unavailable.",
     registry=REGISTRY,
 )
 STAFF_ATTEMPTS = Counter(
@@ -199,13 +199,13 @@ class ProcessState:
 
 
 class StateCollector(Collector):
-    """Everything on the internal port's page: what was counted, and one state of the process."""
+    """All metrics of the internal port: the counted ones, and one state of the process."""
 
     def __init__(self, state: ProcessState) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """Give every metric of the process."""
+        """Yield every metric of the process."""
         yield from REGISTRY.collect()
         yield from _identity(self._state)
         yield from _health(self._state)
@@ -216,7 +216,7 @@ class StateCollector(Collector):
 def _identity(state: ProcessState) -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "bookstore_build_info",
-        "Always 1; its labels tell which code this is and what the operator calls it.",
+        "Always 1; its labels are the version of the code, the release's revision and its color.",
         labels=["version", "revision", "color"],
     )
     family.add_metric([state.version, state.revision, state.color], 1)
@@ -277,6 +277,6 @@ def _pool(pool: PoolState) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"bookstore_database_pool_{name}", help_, value=value)
     for name, help_, value in (
         ("waits", "Times that a request had to wait for a connection.", pool.waits),
-        ("timeouts", "Waits for a connection that were in vain.", pool.timeouts),
+        ("timeouts", "Waits for a connection that timed out.", pool.timeouts),
     ):
         yield CounterMetricFamily(f"bookstore_database_pool_{name}", help_, value=value)

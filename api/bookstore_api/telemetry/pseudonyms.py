@@ -1,7 +1,7 @@
-"""Names for what logs may tell apart but never show: client addresses, identifiers somebody tried.
+"""Pseudonyms for what logs distinguish but never show: client addresses, rejected tokens.
 
-The same text has the same pseudonym while the key is the same, and only who knows the key can tell
-whether a pseudonym stands for a text that they guess.
+The same text has the same pseudonym while the key is the same, and only who knows the key can check
+whether a pseudonym stands for a guessed text.
 """
 
 import hmac

@@ -1,8 +1,8 @@
-"""One request and its answer: all that those who work for it tell each other.
+"""One request and its answer: the state that the server, the middleware and the routes share.
 
-The server makes it of the request's head, or the outermost layer where the server is another one.
-It is kept in the scope, for the layers, and in a context variable, for log lines and for requests
-that we make ourselves: tasks and threads that a request starts see it too.
+The server creates it from the request's head, or the outermost middleware where the server is
+another one. It is in the scope, for the middleware, and in a context variable, for log lines and
+for requests that we make ourselves: tasks and threads that a request starts see it too.
 """
 
 import math
@@ -22,7 +22,7 @@ from bookstore_api.telemetry.trace_context import (
     Trace,
     new_request_id,
     parse_traceparent,
-    sane_request_id,
+    valid_request_id,
 )
 
 # All that the API has anywhere: others are made up by whoever sends them.
@@ -40,7 +40,7 @@ Headers = Mapping[bytes, Sequence[bytes]]
 
 
 def group_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Walk through a request's headers, so that nobody has to do it again."""
+    """Group a request's headers by name, once for all that read them."""
     grouped: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         if name in grouped:
@@ -54,7 +54,7 @@ def group_headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
 class RequestState:
     """One request and its answer.
 
-    `client` is the address that limits are counted by, found past the trusted proxies; `status` is
+    `client` is the address that limits are counted by, behind the trusted proxies; `status` is
     0 until the answer begins; `abandoned` says that the client left before that; `error` names
     the kind of problem for the metrics, where the status alone does not; `started` is in seconds of
     `time.perf_counter`; `expires` says when the connection is too old, in seconds of
@@ -81,8 +81,8 @@ class RequestState:
 
     @classmethod
     def of(cls, headers: Headers, expires: float = math.inf) -> "RequestState":
-        """Make the state of a request, with its own id where that is sane, else with a new one."""
-        request_id = sane_request_id(headers.get(_REQUEST_ID, ())) or new_request_id()
+        """Create the state of a request, with its own id if that is valid, else a new one."""
+        request_id = valid_request_id(headers.get(_REQUEST_ID, ())) or new_request_id()
         trace = parse_traceparent(headers.get(_TRACEPARENT, ()))
         return cls(request_id, trace, headers, expires)
 
@@ -114,12 +114,12 @@ class RequestState:
 
 
 def put_state(scope: Scope, state: RequestState) -> None:
-    """Put the state where all who handle the request find it."""
+    """Put the state into the scope."""
     scope[_KEY] = state
 
 
 def ensure_state(scope: Scope) -> RequestState:
-    """Return the state that the server has made, else make it."""
+    """Return the state that the server has created, else create it."""
     state = find_state(scope)
     if state is None:
         state = RequestState.of(group_headers(scope["headers"]))
@@ -128,7 +128,7 @@ def ensure_state(scope: Scope) -> RequestState:
 
 
 def find_state(scope: Scope) -> RequestState | None:
-    """Return the state of a request; None where neither our server nor a layer has made it."""
+    """Return the state of a request; None if neither server nor middleware created it."""
     return cast("RequestState | None", scope.get(_KEY))
 
 
@@ -147,9 +147,9 @@ _CURRENT: ContextVar[RequestState | None] = ContextVar("bookstore_request", defa
 
 
 def current() -> RequestState | None:
-    """Return the request that is worked for.
+    """Return the request that is being handled.
 
-    None as well when it has ended: a pooled connection keeps the context it was opened in, and its
+    None also when it has ended: a pooled connection keeps the context it was opened in, and its
     lines an hour later are not about that request.
     """
     state = _CURRENT.get()
@@ -195,7 +195,7 @@ def route_of(scope: Scope) -> str:
 
 
 def _plain_route(scope: Scope) -> object:
-    """Find one of Starlette's own routes, such as /docs: of those, only the endpoint is told."""
+    """Find one of Starlette's own routes, such as /docs, whose scope has only the endpoint."""
     if (endpoint := scope.get("endpoint")) is None:
         return None
     routes = scope["app"].routes

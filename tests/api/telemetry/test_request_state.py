@@ -1,4 +1,4 @@
-"""The request that is worked for: kept by tasks and threads, told to whoever we ask, and ended."""
+"""The request that is being handled: in tasks and threads, in outgoing requests, and its end."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ def test_headers_are_grouped_by_name_in_the_order_they_came() -> None:
     assert group_headers(sent) == {b"accept": [b"a", b"b"], b"x-forwarded-for": [b"1"]}
 
 
-def test_a_request_has_its_own_id_or_a_new_one() -> None:
+def test_a_request_keeps_its_own_id_or_gets_a_new_one() -> None:
     own = RequestState.of(
         group_headers([(b"x-request-id", b"r-1"), (b"traceparent", VALID.encode())])
     )
@@ -31,8 +31,8 @@ def test_a_request_has_its_own_id_or_a_new_one() -> None:
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "span_id": "00f067aa0ba902b7",
     }
-    made = [RequestState.of({}), RequestState.of({b"x-request-id": [b"a", b"b"]})]
-    assert len({each.request_id for each in made} - {"a", "b"}) == 2
+    states = [RequestState.of({}), RequestState.of({b"x-request-id": [b"a", b"b"]})]
+    assert len({state.request_id for state in states} - {"a", "b"}) == 2
 
 
 def test_a_connection_has_an_age_only_where_the_server_gave_it_one() -> None:
@@ -40,7 +40,7 @@ def test_a_connection_has_an_age_only_where_the_server_gave_it_one() -> None:
     assert RequestState.of({}, expires=0.0).connection_expired
 
 
-def test_what_belongs_to_a_request_is_passed_on() -> None:
+def test_id_and_trace_are_passed_on() -> None:
     assert outgoing_headers() == {}
     with working_for(RequestState("r-1")):
         assert outgoing_headers() == {"x-request-id": "r-1"}
@@ -57,7 +57,7 @@ def test_a_request_within_another_ends_alone() -> None:
     assert current() is None
 
 
-def test_what_outlives_its_request_works_for_none() -> None:
+def test_a_task_that_outlives_its_request_has_none() -> None:
     """As a pooled connection does, whose callbacks keep the context that it was opened in."""
 
     async def run() -> RequestState | None:
@@ -78,7 +78,7 @@ def test_what_outlives_its_request_works_for_none() -> None:
     assert asyncio.run(run()) is None
 
 
-def test_tasks_at_once_work_for_their_own_and_threads_for_whose_task_it_is() -> None:
+def test_concurrent_tasks_and_their_threads_have_their_own_request() -> None:
     barrier = threading.Barrier(4, timeout=30)
 
     def in_a_thread() -> str:

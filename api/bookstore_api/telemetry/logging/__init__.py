@@ -1,10 +1,10 @@
-"""One JSON object a line for all that a process has to tell, and no values in it.
+"""Log lines: one JSON object each, without a client's or a library's values.
 
 lines.py       makes and writes each line
 schema.py      holds back what the schema (log_schema.json) does not name
-libraries.py   what of a library's own text is let out
+libraries.py   what is kept of a library's message
 tracebacks.py  exceptions without their values
-excepthooks.py what nothing caught, and Python's warnings
+excepthooks.py uncaught exceptions and Python's warnings
 """
 
 from bookstore_api.telemetry.logging.excepthooks import install_excepthooks

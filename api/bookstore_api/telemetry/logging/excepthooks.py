@@ -1,4 +1,4 @@
-"""What nothing caught, and Python's warnings: else both would go to stderr as text, with values."""
+"""Uncaught exceptions and Python's warnings as log lines; by default they are text, with values."""
 
 import sys
 import threading
@@ -10,11 +10,11 @@ import structlog
 
 from bookstore_api.telemetry.logging.tracebacks import short_path
 
-log = structlog.stdlib.get_logger("bookstore_api.strays")
+log = structlog.stdlib.get_logger("bookstore_api.excepthooks")
 
 
 def install_excepthooks() -> None:
-    """Log them from now on. asyncio's go through `logging` anyway."""
+    """Log uncaught exceptions and warnings from now on. asyncio's go through `logging` anyway."""
     sys.excepthook = _on_uncaught
     threading.excepthook = _on_uncaught_in_thread
     sys.unraisablehook = _on_unraisable
@@ -38,7 +38,7 @@ def _on_unraisable(unraisable: "sys.UnraisableHookArgs") -> None:
 
 
 def _on_warning(  # noqa: PLR0913, PLR0917 - as Python calls it
-    message: Warning | str,  # noqa: ARG001 - it may say anything
+    message: Warning | str,  # noqa: ARG001 - it may hold values
     category: type[Warning],
     filename: str,
     lineno: int,

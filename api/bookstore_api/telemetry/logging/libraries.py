@@ -1,7 +1,7 @@
-"""What of a library's own text is let out: its template, and numbers that only count.
+"""What is kept of a library's message: its template, and numbers that only count.
 
 A library may put anything into its text, a client's input too. Text without a template is left out
-as well, but for the fixed words below. A line's `source` tells which line of code wrote it.
+as well, but for the fixed words below. A line's `source` says which line of code wrote it.
 """
 
 import logging
@@ -11,24 +11,20 @@ from typing import Any
 LEFT_OUT = "…"
 # A count, a port, a duration; not a number that stands for somebody, such as a card's or an ISBN.
 MAX_PLAIN_NUMBER = 1_000_000
-# By the family of loggers, what texts without a template may begin with: so much is let out.
-_WORDS = {
-    "asyncio": (
-        "Error on transport creation for incoming connection", "Exception in callback",
-        "Exception in default exception handler", "Fatal error", "Fatal read error",
-        "Fatal write error", "Future exception was never retrieved",
-        "Task exception was never retrieved", "Task was destroyed but it is pending!",
-        "Unhandled error in exception handler", "Unhandled exception in client_connected_cb",
-        "Unhandled exception in event loop", "socket.accept() out of system resource",
-        "socket.send() raised exception.",
-    ),
-    "uvicorn": (
-        "ASGI callable returned without completing response.",
-        "ASGI callable returned without starting response.", "Exception in ASGI application",
-        "Application shutdown failed. Exiting.", "Application startup failed. Exiting.",
-        "Invalid HTTP request received.", "Unsupported upgrade request.",
-    ),
-}  # fmt: skip
+# What is kept of a text without a template that begins with it: asyncio's and uvicorn's.
+_BEGINNINGS = (
+    "ASGI callable returned without completing response.",
+    "ASGI callable returned without starting response.",
+    "Application shutdown failed. Exiting.", "Application startup failed. Exiting.",
+    "Error on transport creation for incoming connection", "Exception in ASGI application",
+    "Exception in callback", "Exception in default exception handler", "Fatal error",
+    "Fatal read error", "Fatal write error", "Future exception was never retrieved",
+    "Invalid HTTP request received.", "Task exception was never retrieved",
+    "Task was destroyed but it is pending!", "Unhandled error in exception handler",
+    "Unhandled exception in client_connected_cb", "Unhandled exception in event loop",
+    "Unsupported upgrade request.", "socket.accept() out of system resource",
+    "socket.send() raised exception.",
+)  # fmt: skip
 
 
 class _Hidden:
@@ -39,19 +35,17 @@ class _Hidden:
 
 
 def library_event(record: logging.LogRecord) -> str:
-    """Say what a library says, without what it is about."""
+    """Return what a library logs, without the values in it."""
     template, args = record.msg, record.args
     if not isinstance(template, str):
         return f"({type(template).__name__})"
-    family = record.name.partition(".")[0]
+    # Alembic names revisions, SQLAlchemy's engine shows statements without their values.
+    named = record.name.startswith("alembic.")
     if not args:
-        # Alembic names revisions, SQLAlchemy's engine shows statements without their values.
-        if family == "alembic" or f"{record.name}.".startswith("sqlalchemy.engine."):
-            return template
-        words = filter(template.startswith, _WORDS.get(family, ()))
-        return next(words, LEFT_OUT)
+        whole = named or f"{record.name}.".startswith("sqlalchemy.engine.")
+        return template if whole else next(filter(template.startswith, _BEGINNINGS), LEFT_OUT)
     try:
-        return template % (args if family == "alembic" else _without_values(args))
+        return template % (args if named else _without_values(args))
     except (TypeError, ValueError, KeyError, ArithmeticError):
         return template
 

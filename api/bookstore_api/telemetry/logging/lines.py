@@ -16,8 +16,8 @@ from pydantic_core import to_json
 from bookstore_api.settings import Environment, Settings
 from bookstore_api.telemetry import pseudonyms, request_state
 from bookstore_api.telemetry.logging.libraries import LEFT_OUT, library_event
-from bookstore_api.telemetry.logging.schema import make_check
-from bookstore_api.telemetry.logging.tracebacks import describe_exception, name_of, short_path
+from bookstore_api.telemetry.logging.schema import hold_back, make_validator
+from bookstore_api.telemetry.logging.tracebacks import describe_exception, short_path
 
 # Loggers whose lines below warning say nothing that ours do not.
 QUIET = ("uvicorn", "uvicorn.error", "uvicorn.access", "httpx", "httpcore", "aiosqlite", "asyncio")
@@ -25,8 +25,6 @@ MAX_EVENT = 1000
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
-# What only the line itself says, never who writes one.
-_OWN_FIELDS = frozenset({"time", "level", "event", "logger", "exception", "dropped"})
 
 Line = dict[str, Any]
 
@@ -39,7 +37,7 @@ def configure_logging(settings: Settings, *, stream: TextIO) -> None:
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
     root.setLevel(settings.log_level.upper())
-    # What breaks a line is told in a line, not in Python's own words, which show the values.
+    # What breaks a line is reported in a line, not in Python's own words, which show the values.
     logging.raiseExceptions = False
     for name in QUIET:
         logger = logging.getLogger(name)
@@ -51,7 +49,7 @@ def configure_logging(settings: Settings, *, stream: TextIO) -> None:
 
 
 class Output:
-    """Makes and writes lines, the same way whoever they are from."""
+    """Makes and writes lines, ours and those of libraries."""
 
     def __init__(self, settings: Settings, stream: TextIO) -> None:
         self.threshold = _LEVELS[settings.log_level]
@@ -59,32 +57,27 @@ class Output:
         self._lock = threading.RLock()  # a signal's handler may log while its own thread does
         identity = {"revision": settings.revision, "color": settings.color}
         self._identity = {name: value for name, value in identity.items() if value}
-        self._wrong_fields = make_check(without=_OWN_FIELDS)
-        for_eyes = _for_eyes(settings, stream)
-        self._render: Callable[[Line], str] = _console_renderer(stream) if for_eyes else _encode
+        for_people = _is_for_people(settings, stream)
+        self._render = _console_renderer(stream) if for_people else _to_json
         development = settings.debug and settings.environment is Environment.DEVELOPMENT
-        private = development and for_eyes and stream.isatty()  # nothing keeps what it shows
-        self._describe = _with_values if private else _without_values
+        private = development and for_people and stream.isatty()  # nothing keeps what it shows
+        self._describe = _with_values if private else describe_exception
 
     def write(
         self, logger: str, level: str, event: object, fields: Mapping[str, Any], exc_info: object
     ) -> None:
         """Write a line; what the schema does not allow is held back, and counted."""
+        state = request_state.current()
         line: Line = {
             "time": f"{datetime.now(UTC).isoformat(timespec='microseconds')[:26]}Z",
             "level": level,
             "event": _one_line(event) if isinstance(event, str) else f"({type(event).__name__})",
             "logger": _logger_name(logger),
+            **(state.fields if state else {}),
+            **self._identity,
+            **hold_back(fields),
         }
-        if (state := request_state.current()) is not None:
-            line |= state.fields
-        line |= self._identity
-        given = {name: value for name, value in fields.items() if value is not None}
-        if wrong := self._wrong_fields(given):
-            given = {name: value for name, value in given.items() if name not in wrong}
-            given["dropped"] = len(wrong)
-        line |= given
-        if exc_info and (error := _error_of(exc_info)) is not None:
+        if exc_info and (error := _exception_of(exc_info)) is not None:
             line["exception"] = self._describe(error)
         try:
             text = self._render(line) + "\n"
@@ -118,15 +111,15 @@ class _LibraryHandler(logging.Handler):
     """Takes what libraries log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line: the library's words, without what they are about."""
+        """Write a line: the library's words, without the values in them."""
         fields = {"source": f"{short_path(record.pathname)}:{record.lineno}"}
         level = ["debug", *(name for name in _LEVELS if record.levelno >= _LEVELS[name])][-1]
         event = library_event(record)
         Logger.output.write(record.name, level, event, fields, record.exc_info)
 
 
-def _error_of(exc_info: object) -> BaseException | None:
-    """Find the exception in whatever `exc_info` may be."""
+def _exception_of(exc_info: object) -> BaseException | None:
+    """Return the exception of an `exc_info`: itself, of a tuple, or the one that is handled."""
     if isinstance(exc_info, tuple):
         exc_info = exc_info[1]
     elif not isinstance(exc_info, BaseException):
@@ -143,19 +136,12 @@ def _one_line(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _logger_name(name: str) -> str:
-    return "unnamed" if make_check()({"logger": name}) else name
+    return name if make_validator().isinstance_python({"logger": name}) else "unnamed"
 
 
-def _encode(line: Line) -> str:
+def _to_json(line: Line) -> str:
     # ASCII: some readers end a line at U+0085 and U+2028 as well.
     return to_json(line, ensure_ascii=True).decode()
-
-
-def _without_values(error: BaseException) -> str:
-    try:
-        return describe_exception(error)
-    except Exception:  # noqa: BLE001 - an exception may have any code in it; the line matters more
-        return name_of(error)
 
 
 def _with_values(error: BaseException) -> str:
@@ -163,8 +149,7 @@ def _with_values(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _for_eyes(settings: Settings, stream: TextIO) -> bool:
-    """Whether lines are for people rather than for programs."""
+def _is_for_people(settings: Settings, stream: TextIO) -> bool:
     if settings.log_format is None:
         return not settings.production and stream.isatty()
     return settings.log_format == "console"

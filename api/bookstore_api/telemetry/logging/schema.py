@@ -1,13 +1,16 @@
-"""What a log line may hold: the published schema, and a check of fields made out of it once."""
+"""What a log line may hold: the published schema, and a validator of fields compiled from it."""
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pydantic_core import CoreSchema, SchemaValidator, ValidationError, core_schema
+from pydantic_core import CoreSchema, SchemaValidator, core_schema
+
+# What only the line itself says, never who writes one.
+_OWN_FIELDS = ("time", "level", "event", "logger", "exception", "dropped")
 
 
 @cache
@@ -17,32 +20,34 @@ def schema_text() -> str:
     return file.read_text(encoding="utf-8")
 
 
+def hold_back(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that the schema allows, with the number of the others in `dropped`."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    validator = make_validator(*_OWN_FIELDS)
+    if validator.isinstance_python(given):
+        return given
+    kept = {
+        name: value for name, value in given.items() if validator.isinstance_python({name: value})
+    }
+    return {**kept, "dropped": len(given) - len(kept)}
+
+
 @cache
-def make_check(without: frozenset[str] = frozenset()) -> Callable[[Mapping[str, Any]], set[str]]:
-    """Return what names those of some fields that are wrong: the ones in `without` always are."""
+def make_validator(*excluded: str) -> SchemaValidator:
+    """Return a validator of a dict of any fields of the schema but the excluded ones."""
     schema = json.loads(schema_text())
     fields = {
         name: core_schema.typed_dict_field(_compile(part, schema["$defs"]), required=False)
         for name, part in schema["properties"].items()
-        if name not in without
+        if name not in excluded
     }
-    validator = SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid"))
-
-    def wrong_fields(given: Mapping[str, Any]) -> set[str]:
-        try:
-            validator.validate_python(given)
-        except ValidationError as wrong:
-            errors = wrong.errors(include_url=False, include_context=False, include_input=False)
-            return {str(error["loc"][0]) for error in errors}
-        return set()
-
-    return wrong_fields
+    return SchemaValidator(core_schema.typed_dict_schema(fields, extra_behavior="forbid"))
 
 
 def _compile(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> CoreSchema:
-    """Say one part of the schema, of which these few keywords are known, in pydantic's terms."""
-    if (reference := part.get("$ref")) is not None:
-        part = definitions[reference.removeprefix("#/$defs/")]
+    """Return one part of the schema, whose keywords are these few, in pydantic's terms."""
+    if "$ref" in part:
+        part = definitions[part["$ref"].removeprefix("#/$defs/")]
     if "enum" in part:
         return core_schema.literal_schema(part["enum"])
     pattern, shortest, longest = map(part.get, ("pattern", "minLength", "maxLength"))
@@ -61,5 +66,4 @@ def _compile(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> CoreSch
         case "array":
             return core_schema.list_schema(_compile(part["items"], definitions), strict=True)
         case kind:
-            msg = f"The schema of log lines has a type that nothing checks: {kind}."
-            raise NotImplementedError(msg)
+            raise NotImplementedError(kind)

@@ -1,7 +1,7 @@
 """P5, log structure consistency: each request has a line, by the schema and without a value.
 
 Everything that a client sends here holds a canary: a password, a token, an address, a search term.
-None of them may be found anywhere in the log of the process.
+None of them may occur anywhere in the log of the process.
 """
 
 import signal
@@ -51,11 +51,11 @@ NEEDLES = ("canary", "198.51.100", "2001:db8", "4929123", "0142857", ISBN, SOURC
 
 
 def leaks(text: str) -> list[str]:
-    """Return the lines of a log that a canary is found in."""
-    return [line for line in text.splitlines() if any(each in line.lower() for each in NEEDLES)]
+    """Return the lines of a log that contain a canary."""
+    return [line for line in text.splitlines() if any(needle in line.lower() for needle in NEEDLES)]
 
 
-HEADERS_OF_NO_ACCOUNT = (
+UNUSED_HEADERS = (
     b"authorization", b"cookie", b"user-agent", b"referer", b"x-forwarded-for", b"forwarded",
     b"if-match", b"origin", b"accept", b"content-type", b"host", b"tracestate", b"x-canary",
 )  # fmt: skip
@@ -85,8 +85,8 @@ def header_values(text: str) -> bytes:
     return text.encode("utf-8").replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-told = texts.map(header_values)
-# No canary alone: what is sane is taken for an id, and written.
+header_texts = texts.map(header_values)
+# No canary alone: a valid id is written.
 request_ids = st.one_of(
     hexadecimal,
     wire_bytes,
@@ -97,9 +97,9 @@ request_ids = st.one_of(
 )
 headers = st.one_of(
     st.tuples(st.sampled_from([b"x-request-id", b"X-Request-ID"]), request_ids),
-    st.tuples(st.just(b"traceparent"), traceparents | told | wire_bytes),
-    st.tuples(st.just(b"authorization"), told.map(lambda value: b"Bearer " + value)),
-    st.tuples(st.sampled_from(HEADERS_OF_NO_ACCOUNT), told | wire_bytes),
+    st.tuples(st.just(b"traceparent"), traceparents | header_texts | wire_bytes),
+    st.tuples(st.just(b"authorization"), header_texts.map(lambda value: b"Bearer " + value)),
+    st.tuples(st.sampled_from(UNUSED_HEADERS), header_texts | wire_bytes),
     st.sampled_from(
         [
             (b"expect", b"100-continue"),
@@ -177,13 +177,13 @@ exchanges = st.one_of(
 
 
 def is_of_an_answer(line: dict[str, Any]) -> bool:
-    """Whether a line tells how a request was answered."""
+    """Whether a line is about the answer to a request."""
     return bool(access_lines([line])) or line["event"] == "request rejected"
 
 
 @dataclass
 class World:
-    """A server, and what is known of its log so far."""
+    """A server, and what it has logged so far."""
 
     process: Process
     read: int = 0
@@ -191,7 +191,7 @@ class World:
     answers: list[Answer] = field(default_factory=list)
 
     def more(self) -> list[dict[str, Any]]:
-        """Read the lines that are new; each must keep to the schema and tell no canary."""
+        """Read the lines that are new; each must follow the schema and hold no canary."""
         fresh = self.process.raw_lines()[self.read :]
         self.read += len(fresh)
         assert leaks("\n".join(fresh)) == []
@@ -202,17 +202,17 @@ class World:
     def send(self, requests: list[RawRequest]) -> None:
         """Send requests on one connection: each that has an answer has a line.
 
-        Of the app, or of the server where it refused the request before the app.
+        It is the app's, or the server's where that rejected the request before the app.
         """
         answers = ask(self.process.url, requests, source=SOURCE)
-        expected = Counter(each.request_id for each in answers if each.request_id)
+        expected = Counter(answer.request_id for answer in answers if answer.request_id)
         seen: Counter[str] = Counter()
 
-        def all_told() -> bool | None:
+        def all_logged() -> bool | None:
             seen.update(line["request_id"] for line in self.more() if is_of_an_answer(line))
             return seen >= expected or None
 
-        wait_for(all_told, f"the lines of {expected}")
+        wait_for(all_logged, f"the lines of {expected}")
         assert seen == expected
         self.answers += answers
 
@@ -228,7 +228,7 @@ def database(private_postgres: OwnPostgres) -> str:
 
 @pytest.fixture
 def process(database: str, tmp_path: Path) -> Iterator[Process]:
-    """A server that tells as much as it can, with routes that fail."""
+    """A server that logs as much as it can, with routes that fail."""
     env = environment(
         database,
         tmp_path,
@@ -250,10 +250,10 @@ def process(database: str, tmp_path: Path) -> Iterator[Process]:
 
 
 @pytest.mark.hypothesis
-def test_any_traffic_gives_lines_by_the_schema_that_tell_nothing(
+def test_any_traffic_gives_lines_by_the_schema_without_values(
     process: Process, private_postgres: OwnPostgres
 ) -> None:
-    assert_that_a_leak_would_be_found(process)
+    assert_that_a_leak_is_detected(process)
     world = World(process, read=len(process.raw_lines()))
     for name in faults_api.NAMES:
         world.send([fault(name, " ".join(CANARIES))])
@@ -264,7 +264,7 @@ def test_any_traffic_gives_lines_by_the_schema_that_tell_nothing(
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
     world.more()
-    assert_that_all_was_seen(world)
+    assert_that_all_outcomes_occurred(world)
 
 
 def send_anything(world: World, *, examples: int) -> None:
@@ -278,7 +278,7 @@ def send_anything(world: World, *, examples: int) -> None:
     send()
 
 
-def assert_that_a_leak_would_be_found(process: Process) -> None:
+def assert_that_a_leak_is_detected(process: Process) -> None:
     """Misuse the only field of free text, as a careless change might."""
     for canary in CANARIES:
         ask(process.url, [fault("leak", canary)], source=SOURCE)
@@ -288,13 +288,13 @@ def assert_that_a_leak_would_be_found(process: Process) -> None:
     assert len(leaks("\n".join(process.raw_lines()))) == len(CANARIES)
 
 
-def assert_that_all_was_seen(world: World) -> None:
-    """The traffic must have been what it was meant to be."""
+def assert_that_all_outcomes_occurred(world: World) -> None:
+    """Check that the traffic had every kind of answer and of event."""
     statuses = Counter(answer.status for answer in world.answers)
     assert {200, 400, 404, 405, 418, 422, 500, 503} <= statuses.keys(), statuses
     events = Counter(line["event"] for line in world.lines)
-    told = events["request"] + events["request rejected"]
-    assert told == sum(1 for answer in world.answers if answer.request_id)
+    logged = events["request"] + events["request rejected"]
+    assert logged == sum(1 for answer in world.answers if answer.request_id)
     assert {
         "draining", "stopped", "unhandled exception", "database unavailable",
         "uncaught exception in a thread", "exception that could not be raised", "Python warning",
@@ -330,7 +330,7 @@ def test_every_command_logs_by_the_schema(empty_url: str, tmp_path: Path) -> Non
     assert len(of_the_smoke_test) == 1  # passed on with each of its requests
 
 
-def test_a_command_that_fails_tells_nothing(tmp_path: Path) -> None:
+def test_a_failing_command_logs_no_value(tmp_path: Path) -> None:
     url = f"postgresql://canary:{PASSWORD}@127.0.0.1:9/canary"
     env = environment(url, tmp_path, log_level="debug", log_format="json")
     for arguments in (("migrate", "--to", "expand"), ("check-schema",)):
