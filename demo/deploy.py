@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +11,9 @@ from typing import Any
 import yaml
 
 from demo.kubectl import Kubectl
-from devcluster import kindcluster
+from devcluster import kindcluster, run
 from devcluster.kindcluster import KindCluster
-from devcluster.progress import Step, step
+from devcluster.progress import step
 
 ROOT = Path(__file__).parents[1]
 OPERATOR_NAMESPACE = "bookstore-system"
@@ -64,7 +62,7 @@ def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool 
     Unchanged code has the same name, so applying it again starts no release. Another `build` makes
     another image of the same code. With `no_cache` every step runs again.
     """
-    environment = {**os.environ, **cluster.environment, "DOCKER_BUILDKIT": "1"}
+    environment = {**cluster.environment, "DOCKER_BUILDKIT": "1"}
     repository = f"localhost/bookstore-{part}"
     arguments = [f"--file=Dockerfile.{part}", f"--tag={repository}:latest"]
     arguments += ["--build-arg", f"BASE_IMAGE={cluster.environment['BASE_IMAGE']}"]
@@ -79,32 +77,12 @@ def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool 
         # The build writes the id to a file, because a concurrent build may move the tag.
         id_file = Path(temporary) / "image-id"
         arguments.append(f"--iidfile={id_file}")
-        _docker(
-            ["build", "--network=host", "--progress=plain", *arguments, "."], environment, progress
-        )
+        build_command = ["docker", "build", "--network=host", "--progress=plain", *arguments, "."]
+        run.run(build_command, cwd=ROOT, env=environment, on_line=progress.update)
         image_id = id_file.read_text().strip()
         image = f"{repository}:{image_id.removeprefix('sha256:')[:12]}"
-        _docker(["tag", image_id, image], environment, progress)
+        run.output(["docker", "tag", image_id, image], env=environment)
     return image
-
-
-def _docker(arguments: list[str], environment: Mapping[str, str], progress: Step) -> None:
-    """Run docker, showing its current line; raises DemoError with the last lines it printed."""
-    printed: list[str] = []
-    with subprocess.Popen(
-        ["docker", *arguments],
-        cwd=ROOT,
-        env=dict(environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as docker:
-        assert docker.stdout is not None  # noqa: S101  # a pipe was asked for
-        for line in docker.stdout:
-            printed.append(line)
-            progress.update(line)
-    if docker.returncode != 0:
-        raise DemoError(f"docker {arguments[0]} failed:\n{''.join(printed[-25:])}")
 
 
 def load_images(cluster: Cluster, images: list[str]) -> None:
@@ -121,12 +99,10 @@ def install_operator(cluster: Cluster, image: str) -> None:
         image, {f"BOOKSTORE_OPERATOR_{name}": cluster.environment[name] for name in servers}
     )
     with step("Install the CRDs and the operator", expected_seconds=10) as progress:
-        kubectl.apply(*_of_kind(manifests, lambda kind: kind == "CustomResourceDefinition"))
+        first = ("CustomResourceDefinition", "Namespace")
+        kubectl.apply(*(manifest for manifest in manifests if manifest["kind"] in first))
         kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-        kubectl.apply(*_of_kind(manifests, lambda kind: kind == "Namespace"))
-        kubectl.apply(
-            *_of_kind(manifests, lambda k: k not in {"CustomResourceDefinition", "Namespace"})
-        )
+        kubectl.apply(*(manifest for manifest in manifests if manifest["kind"] not in first))
         progress.update("waiting for its Pod")
         kubectl("rollout", "status", "deployment/bookstore-operator", "--timeout=110s")
 
@@ -141,12 +117,6 @@ def _install_manifests(image: str, settings: Mapping[str, str]) -> list[dict[str
             others = [e for e in container.get("env", []) if e["name"] not in settings]
             container["env"] = others + [{"name": n, "value": v} for n, v in settings.items()]
     return manifests
-
-
-def _of_kind(
-    manifests: list[dict[str, Any]], matches: Callable[[str], bool]
-) -> list[dict[str, Any]]:
-    return [manifest for manifest in manifests if matches(manifest["kind"])]
 
 
 def load_manifest(path: Path) -> dict[str, Any]:

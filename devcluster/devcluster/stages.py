@@ -63,8 +63,8 @@ def render(messages: Iterable[Messages] = ()) -> str:
 
 
 def _all(messages: Sequence[Messages]) -> list[_Stage]:
-    success = _message([(one.arguments, one.success) for one in messages])
-    failure = _message([(one.arguments, one.failure) for one in messages])
+    success = _message([(message.arguments, message.success) for message in messages])
+    failure = _message([(message.arguments, message.failure) for message in messages])
     return [
         _pod("starts", [_IS_KEPT, _IS_NEW, _not(_NOT_STARTING)], _running(ready=True)),
         _pod("stays-unready", [_IS_KEPT, _IS_NEW, _is("unready")], _running(ready=False)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import binaries, controlplane
+from devcluster import binaries, controlplane, paths
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="Go is not installed")
 needs_programs = pytest.mark.skipif(
@@ -86,6 +87,21 @@ def write_program(path: Path, text: str) -> Path:
     path.write_text(text)
     path.chmod(0o755)
     return path
+
+
+def write_state(cluster: str, file: str, content: object) -> Path:
+    """Write a file of a cluster's state, JSON unless it is text; return the cluster's folder."""
+    folder = paths.cluster(cluster)
+    folder.mkdir(parents=True)
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / file).write_text(text)
+    return folder
+
+
+def stopped_plane(name: str, *processes: dict[str, object]) -> Path:
+    """Write the state of a control plane that is not running; return its folder."""
+    state = {"port": 1, "processes": processes, "token": "", "settings": "", "owner": None}
+    return write_state(name, "control-plane.json", state)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from devcluster import cli, doctor, download, offline, paths, run
+from devcluster import cli, doctor, download, offline, run
 from devcluster.engine import Engine
 from devcluster.errors import DevclusterError
+from tests.devcluster.support import stopped_plane
 
 pytestmark = [pytest.mark.devcluster, pytest.mark.usefixtures("own_cache")]
 
@@ -58,10 +59,7 @@ def test_options_of_kind_are_rejected_for_a_control_plane() -> None:
 
 
 def test_a_control_plane_takes_no_images_and_has_its_name_to_itself() -> None:
-    folder = paths.cluster("plane")
-    folder.mkdir(parents=True)
-    state = {"port": 1, "processes": [], "token": "", "settings": "", "owner": None}
-    (folder / "control-plane.json").write_text(json.dumps(state))
+    folder = stopped_plane("plane")
     with pytest.raises(DevclusterError, match="simulated"):
         _run("load", "x:1", "--name", "plane")
     with pytest.raises(DevclusterError, match="control plane without nodes"):
@@ -71,7 +69,7 @@ def test_a_control_plane_takes_no_images_and_has_its_name_to_itself() -> None:
     assert "--control-plane --name plane" in caught.value.hint
     assert "stopped" in _run("status")[1]
     assert _run("down", "--name", "plane")[0] == 0
-    assert not paths.cluster("plane").exists()
+    assert not folder.exists()
 
 
 def test_the_doctor_names_what_is_missing_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,14 @@ from devcluster.controlplane import ControlPlane
 from devcluster.errors import DevclusterError
 from devcluster.processes import Process
 from devcluster.stages import Messages
-from tests.devcluster.support import needs_programs, taken_port, until, waiting
+from tests.devcluster.support import (
+    needs_programs,
+    stopped_plane,
+    taken_port,
+    until,
+    waiting,
+    write_state,
+)
 
 pytestmark = [pytest.mark.devcluster, needs_programs]
 
@@ -112,13 +119,10 @@ def test_what_a_killed_test_left_is_swept_away(tmp_path: Path) -> None:
 
 
 def test_the_state_from_before_a_reboot_is_cleaned_up() -> None:
-    folder = paths.cluster("rebooted")
-    folder.mkdir(parents=True)
-    (folder / "etcd:1").touch()
     # The number is this very process's, as a reboot may have it.
     old = {**Process.of("etcd", os.getpid()).to_json(), "boot": "of another boot"}
-    state = {"port": 1, "processes": [old], "token": "", "settings": "", "owner": None}
-    (folder / "control-plane.json").write_text(json.dumps(state))
+    folder = stopped_plane("rebooted", old)
+    (folder / "etcd:1").touch()
     plane = controlplane.find("rebooted")
     assert plane is not None
     assert not plane.alive
@@ -137,17 +141,13 @@ def test_a_process_that_is_not_recorded_is_ended_too() -> None:
 
 
 def test_an_unreadable_state_is_no_obstacle() -> None:
-    folder = paths.cluster("torn")
-    folder.mkdir(parents=True)
-    (folder / "control-plane.json").write_text('{"port": 12')
+    folder = write_state("torn", "control-plane.json", '{"port": 12')
     assert controlplane.down("torn")
     assert not folder.exists()
 
 
 def test_a_cluster_of_another_kind_is_left_alone() -> None:
-    folder = paths.cluster("foreign")
-    folder.mkdir(parents=True)
-    (folder / "kind.json").write_text("{}")
+    folder = write_state("foreign", "kind.json", {})
     with pytest.raises(DevclusterError, match="another kind"):
         controlplane.up("foreign")
     assert (folder / "kind.json").exists()

@@ -5,7 +5,6 @@ The stand-ins record their arguments and keep a little state in files; no engine
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.images import NODE, Role
 from devcluster.kindcluster import free_port, kind_configuration
 from devcluster.offline import gobuild, unused
-from tests.devcluster.support import devcluster, execute, taken_port, write_program
+from tests.devcluster.support import devcluster, execute, taken_port, write_program, write_state
 
 pytestmark = [pytest.mark.devcluster, pytest.mark.usefixtures("own_cache")]
 
@@ -119,23 +118,17 @@ def test_the_node_image_is_pinned_by_digest_and_of_the_same_minor_version() -> N
     assert versions.KUBERNETES.startswith(f"{match[1]}.")
 
 
-def test_a_cluster_publishes_its_port_on_this_machine_only() -> None:
-    configuration = yaml.safe_load(kind_configuration(8123, own_node_image=False))
-    (mapping,) = configuration["nodes"][0]["extraPortMappings"]
-    assert mapping == {"containerPort": 30080, "hostPort": 8123, "listenAddress": "127.0.0.1"}
+@pytest.mark.parametrize("more_ports", [0, 2])
+def test_ports_are_published_on_this_machine_only(more_ports: int) -> None:
+    """More node ports are published on any free port."""
+    configuration = yaml.safe_load(kind_configuration(8123, more_ports, own_node_image=False))
+    ports = {30080: 8123, 30081: 0, 30082: 0}
+    assert configuration["nodes"][0]["extraPortMappings"] == [
+        {"containerPort": node_port, "hostPort": port, "listenAddress": "127.0.0.1"}
+        for node_port, port in list(ports.items())[: 1 + more_ports]
+    ]
     assert configuration["networking"]["apiServerAddress"] == "127.0.0.1"
     assert "kubeadmConfigPatches" not in configuration
-
-
-def test_more_node_ports_are_published_on_any_free_port() -> None:
-    configuration = yaml.safe_load(kind_configuration(8123, 2, own_node_image=False))
-    mappings = configuration["nodes"][0]["extraPortMappings"]
-    assert [(m["containerPort"], m["hostPort"]) for m in mappings] == [
-        (30080, 8123),
-        (30081, 0),
-        (30082, 0),
-    ]
-    assert {mapping["listenAddress"] for mapping in mappings} == {"127.0.0.1"}
 
 
 def test_our_own_node_gives_the_provisioner_the_folder_of_the_volumes() -> None:
@@ -181,23 +174,26 @@ def test_an_engine_that_can_pull_is_used_as_it_is(machine: StandIn) -> None:
     }
 
 
-def test_an_engine_that_can_not_pull_is_used_with_images_made_here(machine: StandIn) -> None:
-    machine.set("offline")
-    own, pulls = kindcluster.choose(EngineChoice.AUTO)
-    assert own is not None
-    assert pulls is False
+@pytest.mark.parametrize(
+    ("state", "choice", "is_own"),
+    [
+        ("offline", EngineChoice.AUTO, True),
+        ("no-engine", EngineChoice.AUTO, False),
+        ("usual", EngineChoice.PRIVATE, False),
+    ],
+)
+def test_where_nothing_can_be_pulled_images_are_made_in_an_engine(
+    machine: StandIn, state: str, choice: EngineChoice, is_own: bool
+) -> None:
+    machine.set(state)
+    own, pulls = kindcluster.choose(choice)
+    assert (own is not None, pulls) == (is_own, False)
 
 
-def test_without_an_engine_a_private_one_is_chosen(machine: StandIn) -> None:
+def test_an_engine_that_is_asked_for_and_does_not_answer_is_an_error(machine: StandIn) -> None:
     machine.set("no-engine")
-    assert kindcluster.choose(EngineChoice.AUTO) == (None, False)
     with pytest.raises(DevclusterError, match="No Docker engine answers"):
         kindcluster.choose(EngineChoice.DOCKER)
-
-
-@pytest.mark.usefixtures("machine")
-def test_a_private_engine_can_be_asked_for() -> None:
-    assert kindcluster.choose(EngineChoice.PRIVATE) == (None, False)
 
 
 # Up, load and down
@@ -308,10 +304,8 @@ def test_a_port_that_was_asked_for_and_is_taken_is_said_before_anything_is_made(
     assert "Choose another with --port" in shown
     assert not paths.cluster("port").exists()
 
-    folder = paths.cluster("theirs")
-    folder.mkdir(parents=True)
     record = {"private": False, "pulls": True, "image": "x", "port": 8765}
-    (folder / "kind.json").write_text(json.dumps(record))
+    write_state("theirs", "kind.json", record)
     code, shown = execute(devcluster("up", "--name", "port", "--port", "8765"))
     assert code == 1
     assert "is taken by the cluster theirs" in shown
@@ -343,9 +337,7 @@ def test_a_node_that_does_not_come_back_is_recreated(up: StandIn) -> None:
 
 
 def test_a_record_that_was_cut_short_is_a_half_made_cluster() -> None:
-    folder = paths.cluster("torn")
-    folder.mkdir(parents=True)
-    (folder / "kind.json").write_text("")
+    write_state("torn", "kind.json", "")
     with pytest.raises(DevclusterError, match="half made"):
         kindcluster.get("torn")
     assert [status.name for status in kindcluster.status()] == ["torn"]

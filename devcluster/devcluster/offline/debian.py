@@ -99,8 +99,8 @@ def _download(packages: Sequence[str], optional: Sequence[str], folder: Path) ->
 def _download_with(
     options: Sequence[str], packages: Sequence[str], optional: Sequence[str], folder: Path
 ) -> None:
-    known = [name for name in optional if run.run_ok(["apt-cache", *options, "show", name])]
-    run.run(["apt-get", *options, "download", *packages, *known], cwd=folder, timeout=600)
+    available = [name for name in optional if run.run_ok(["apt-cache", *options, "show", name])]
+    run.run(["apt-get", *options, "download", *packages, *available], cwd=folder, timeout=600)
 
 
 def _own_lists() -> list[str]:

@@ -131,15 +131,15 @@ def removals(before: Iterable[str], now: Iterable[str]) -> list[list[str]]:
 
     Rules go before the chains that they jump to; policies are restored; what has no mark stays.
     """
-    known = set(before)
+    old = set(before)
     policies = dict(
-        line.split(" : ")[1].split(" ") for line in known if " : " in line and "filter : " in line
+        line.split(" : ")[1].split(" ") for line in old if " : " in line and "filter : " in line
     )
     rules: list[list[str]] = []
     emptied: list[list[str]] = []
     removed: list[list[str]] = []
     for line in now:
-        if line in known:
+        if line in old:
             continue
         table, rest = line.split(" ", 1)
         if rest.startswith("-A ") and _MARK.search(rest):
@@ -184,8 +184,8 @@ def leftovers(before: HostState, tools: Mapping[str, str]) -> list[str]:
     now = HostState.now(tools)
     new = [f"interface {name}" for name in sorted(now.interfaces - before.interfaces)]
     for program, lines in now.rules.items():
-        known = set(before.rules.get(program, ()))
-        new += [f"{program}: {line}" for line in lines if line not in known]
+        old = set(before.rules.get(program, ()))
+        new += [f"{program}: {line}" for line in lines if line not in old]
     new += [f"nftables table {name}" for name in sorted(now.tables - before.tables)]
     new += [f"control group {name}" for name in sorted(now.cgroups - before.cgroups)]
     new += sorted(now.folders - before.folders)

@@ -41,14 +41,14 @@ class Reason(StrEnum):
     NO_BACKUP_YET = "NoBackupYet"
     WAITING_FOR_METRICS = "WaitingForMetrics"
     CACHE_STARTING = "CacheStarting"
+    POD_NOT_READY = "PodNotReady"
 
-    # Pods
+    # Problems, from here to the end: WARNING_REASONS. First those of Pods
     IMAGE_PULL_FAILED = "ImagePullFailed"
     POD_UNSCHEDULABLE = "PodUnschedulable"
     POD_CREATION_FORBIDDEN = "PodCreationForbidden"
     POD_NOT_STARTING = "PodNotStarting"
     POD_CRASHING = "PodCrashing"
-    POD_NOT_READY = "PodNotReady"
     NO_POD_AVAILABLE = "NoPodAvailable"
 
     # Releases
@@ -93,40 +93,6 @@ class Reason(StrEnum):
         return cls(text) if text in set(cls) else cls.RELEASE_FAILED
 
 
-WARNING_REASONS = frozenset(
-    {
-        Reason.IMAGE_PULL_FAILED,
-        Reason.POD_UNSCHEDULABLE,
-        Reason.POD_CREATION_FORBIDDEN,
-        Reason.POD_NOT_STARTING,
-        Reason.POD_CRASHING,
-        Reason.NO_POD_AVAILABLE,
-        Reason.PROGRESS_DEADLINE_EXCEEDED,
-        Reason.MIGRATION_RETRY,
-        Reason.MIGRATION_FAILED,
-        Reason.ABORTED,
-        Reason.RELEASE_FAILED,
-        Reason.DATABASE_UNREACHABLE,
-        Reason.DATABASE_AUTHENTICATION_FAILED,
-        Reason.DATABASE_LOCKED,
-        Reason.DATABASE_SECRET_MISSING,
-        Reason.DATABASE_SECRET_INCOMPLETE,
-        Reason.DATABASE_SECRET_MALFORMED,
-        Reason.DATABASE_SECRET_LOST,
-        Reason.VOLUME_FULL,
-        Reason.STAFF_SECRET_MISSING,
-        Reason.STAFF_SECRET_INCOMPLETE,
-        Reason.STAFF_SECRET_MALFORMED,
-        Reason.CACHE_SECRET_MISSING,
-        Reason.CACHE_SECRET_INCOMPLETE,
-        Reason.CACHE_SECRET_MALFORMED,
-        Reason.CACHE_DOWN,
-        Reason.BACKUP_FAILED,
-        Reason.BACKUP_OVERDUE,
-        Reason.NAME_CONFLICT,
-        Reason.QUOTA_EXCEEDED,
-        Reason.APPLY_REJECTED,
-        Reason.NO_METRICS,
-    }
-)
+_ALL = tuple(Reason)
+WARNING_REASONS = frozenset(_ALL[_ALL.index(Reason.IMAGE_PULL_FAILED) :])
 """The reasons that need attention: each is posted as a Warning event when it is new."""

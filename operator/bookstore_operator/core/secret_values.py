@@ -7,10 +7,11 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bookstore_operator.core.contract import DATABASE_SCHEMES, REDIS_SCHEMES, SHORTEST_TOKEN
 
+_NOT_A_URI = "can't be read as a URI: percent-encode special characters in its password"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what fits behind "Bearer": RFC 6750
 
 
@@ -32,27 +33,23 @@ def invalid_reason(encoded: str, content: Content) -> str | None:
 
 
 def _check_database_uri(uri: str) -> str | None:
-    try:
-        parts = urlsplit(uri)
-        _check_ports(parts.netloc)
-    except ValueError:
-        return "can't be read as a URI: percent-encode special characters in its password"
+    parts = _split(uri)
+    if parts is None:
+        return _NOT_A_URI
     if parts.scheme not in DATABASE_SCHEMES:
         return "does not begin with postgresql://"
     return None
 
 
 def _check_redis_uri(uri: str) -> str | None:
-    try:
-        parts = urlsplit(uri)
-        _check_ports(parts.netloc)
-        number = parts.path.strip("/")
-    except ValueError:
-        return "can't be read as a URI: percent-encode special characters in its password"
+    parts = _split(uri)
+    if parts is None:
+        return _NOT_A_URI
     if parts.scheme not in REDIS_SCHEMES:
         return "does not begin with redis:// or rediss://"
     if not parts.hostname:
         return "names no host"
+    number = parts.path.strip("/")
     if number and not number.isdecimal():
         return "has no number for its database behind the host"
     return None
@@ -73,9 +70,12 @@ _CHECKS: Mapping[Content, Callable[[str], str | None]] = {
 }
 
 
-def _check_ports(netloc: str) -> None:
-    """Raise ValueError if a port is not a valid number; `a:1,b:2` names several hosts."""
-    for host in netloc.rpartition("@")[2].split(","):
-        port = host.rpartition("]")[2].partition(":")[2]
-        if port and not 0 < int(port) < 65536:
-            raise ValueError
+def _split(uri: str) -> SplitResult | None:
+    """Return the parts of a URI; None if it or a port is invalid. `a:1,b:2` names two hosts."""
+    try:
+        parts = urlsplit(uri)
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        ports = [host.rpartition("]")[2].partition(":")[2] for host in hosts]
+        return parts if all(0 < int(port) < 65536 for port in ports if port) else None
+    except ValueError:
+        return None

@@ -23,15 +23,18 @@ def program(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.fixture
-def layer(tmp_path: Path, program: Path) -> Layer:
-    entries = [
+def entries(program: Path) -> list[Entry]:
+    return [
         Entry("/usr/local/bin/kubelet", source=program),
         Entry("/usr/local/bin/kubectl", link="kubelet", mode=0o777),
         Entry("/tmp", mode=0o1777),
         Entry("/data", mode=0o700, owner=999),
     ]
-    return write_layer(entries, tmp_path / "layer.tar")
+
+
+@pytest.fixture
+def layer(tmp_path: Path, program: Path) -> Layer:
+    return write_layer(entries(program), tmp_path / "layer.tar")
 
 
 def _written(images: list[Image], archive: Path) -> dict[str, bytes]:
@@ -63,14 +66,8 @@ def test_a_layer_is_the_same_whenever_and_by_whomever_it_is_made(
     copy = tmp_path / "copy"
     copy.write_bytes(program.read_bytes())
     copy.chmod(0o755)
-    entries = [
-        Entry("/usr/local/bin/kubelet", source=copy),
-        Entry("/usr/local/bin/kubectl", link="kubelet", mode=0o777),
-        Entry("/tmp", mode=0o1777),
-        Entry("/data", mode=0o700, owner=999),
-    ]
 
-    assert write_layer(entries, tmp_path / "again.tar").digest == layer.digest
+    assert write_layer(entries(copy), tmp_path / "again.tar").digest == layer.digest
 
 
 def test_layers_that_images_share_are_written_once(layer: Layer, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_every_package_is_a_component() -> None:
 
 def test_import_linter_checks_the_order_in_every_package() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
-    (inside,) = (each for each in contracts["contracts"] if each["id"] == "operator-component")
+    (inside,) = (item for item in contracts["contracts"] if item["id"] == "operator-component")
     assert {name.rpartition(".")[2] for name in inside["containers"]} == ROOMS
 
 

@@ -23,22 +23,20 @@ pytestmark = pytest.mark.scenario
 
 def gates() -> dict[CodeType, str]:
     """All gates, by their code: functions of a Snapshot and the time that return an Answer."""
-    found = {}
+    by_code = {}
     for package in (components, releases):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             for name, function in inspect.getmembers(import_module(module.name), _is_gate):
-                found[function.__code__] = name
-    return found
+                by_code[function.__code__] = name
+    return by_code
 
 
 def _is_gate(member: Any) -> bool:
     if not inspect.isfunction(member):
         return False
     signature = inspect.signature(member)
-    return [*signature.parameters] == [
-        "snapshot",
-        "now",
-    ] and signature.return_annotation == "Answer"
+    arguments = [*signature.parameters]
+    return arguments == ["snapshot", "now"] and signature.return_annotation == "Answer"
 
 
 @contextmanager

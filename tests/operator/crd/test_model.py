@@ -47,10 +47,10 @@ def nodes(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[st
 
 def test_the_crd_files_are_up_to_date(tmp_path: Path) -> None:
     assert write_crds(["--output", str(tmp_path)]) == 0
-    made = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
+    written = {path.name: path.read_text("utf-8") for path in tmp_path.iterdir()}
     kept = {path.name: path.read_text("utf-8") for path in (ROOT / "crds").glob("*.yaml")}
-    assert made == kept, "wanted? then: make generate"
-    assert all(len(text.encode()) < LARGEST_CRD for text in made.values())
+    assert written == kept, "wanted? then: make generate"
+    assert all(len(text.encode()) < LARGEST_CRD for text in written.values())
 
 
 @pytest.mark.parametrize("kind", ["BookStore", "BookStoreRelease"])

@@ -44,8 +44,8 @@ LATE = timedelta(seconds=600 + 3600 + 60)
     ],
 )
 def test_a_schedule_says_when_the_next_backup_is_due(schedule: str, due: str | None) -> None:
-    found = due_after(schedule, MONDAY)
-    assert (found and found.strftime("%Y-%m-%d %H:%M")) == due
+    at = due_after(schedule, MONDAY)
+    assert (at and at.strftime("%Y-%m-%d %H:%M")) == due
 
 
 @pytest.mark.parametrize("word", ["hourly", "daily", "weekly", "monthly", "yearly", "midnight"])
