@@ -18,7 +18,7 @@ VALIDATOR = Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FOR
 
 @contextmanager
 def logging_to(**settings: object) -> Iterator[io.StringIO]:
-    """Log to a stream in the block, with settings; the process's own logging is put back after."""
+    """Log to a stream in the block, with settings; the process's own logging is restored after."""
     root = logging.getLogger()
     before = root.handlers[:], root.level, lines.Logger.output
     stream = io.StringIO()
@@ -36,15 +36,15 @@ def validated(texts: Iterable[str], *, held_back: bool = False) -> list[dict[str
     `held_back` says that the test expects that some fields are.
     """
     parsed: list[dict[str, Any]] = []
-    for line in texts:
-        told: dict[str, Any] = json.loads(line)
-        wrong = [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(told)]
-        assert not wrong, f"{line}\n{wrong}"
-        assert held_back or "dropped" not in told, line
-        parsed.append(told)
+    for text in texts:
+        line: dict[str, Any] = json.loads(text)
+        wrong = [f"{error.json_path}: {error.message}" for error in VALIDATOR.iter_errors(line)]
+        assert not wrong, f"{text}\n{wrong}"
+        assert held_back or "dropped" not in line, text
+        parsed.append(line)
     return parsed
 
 
 def access_lines(parsed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return those that tell of a request."""
+    """Return those about a request."""
     return [line for line in parsed if line["logger"] == "bookstore_api.access"]

@@ -1,4 +1,4 @@
-"""When a BookStore is visited again, whatever its visit came to."""
+"""When a BookStore is reconciled again, after each outcome of a reconciliation."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ pytestmark = pytest.mark.scenario
 KEY = StoreKey("shop", "demo")
 PLAN = Plan(requeue_after=timedelta(seconds=30))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-REFUSAL = Rejection(ObjectRef("v1", "Service", "demo"), "Forbidden", "exceeded quota")
+REJECTION = Rejection(ObjectRef("v1", "Service", "demo"), "Forbidden", "exceeded quota")
 
 
 @dataclass
 class Rig:
-    """Stands in for the API server: gives the same picture and the same outcome each time."""
+    """Stands in for the API server: returns the same snapshot and the same outcome every time."""
 
     outcome: int | Exception = 0
-    there: bool = True
+    exists: bool = True
     calls: list[tuple[str, float]] = field(default_factory=list)
     decided_on: list[Snapshot] = field(default_factory=list)
 
     async def snapshot(self, _: StoreKey, rejection: Rejection | None) -> Snapshot | None:
-        return Snapshot(cast("Any", None), rejection=rejection) if self.there else None
+        return Snapshot(cast("Any", None), rejection=rejection) if self.exists else None
 
     async def execute(self, plan: Plan, _: StoreKey) -> int:
         if not isinstance(self.outcome, Exception):
@@ -65,11 +65,11 @@ class Rig:
 def rig(monkeypatch: pytest.MonkeyPatch) -> Rig:
     rig = Rig()
 
-    def decided(snapshot: Snapshot, _: datetime) -> Plan:
+    def record_decision(snapshot: Snapshot, _: datetime) -> Plan:
         rig.decided_on.append(snapshot)
         return PLAN
 
-    monkeypatch.setattr(decide, "decide", decided)
+    monkeypatch.setattr(decide, "decide", record_decision)
     return rig
 
 
@@ -97,11 +97,11 @@ def test_endless_writes_are_slowed_down(rig: Rig) -> None:
     ("error", "at_least"),
     [
         (StaleSnapshotError("changed"), 0.05),
-        (ApiError(500, "InternalError", "etcd is away"), 0.0),
+        (ApiError(500, "InternalError", "etcd is down"), 0.0),
         (ApiError(429, "TooManyRequests", "later", retry_after=17), 17.0),
         (ApiError(0, "Unreachable", "no answer"), 0.0),
-        (KeyError("a mistake"), 0.0),
-        (RejectedError(REFUSAL), 0.0),
+        (KeyError("a bug"), 0.0),
+        (RejectedError(REJECTION), 0.0),
     ],
 )
 def test_every_failure_is_retried_with_backoff(rig: Rig, error: Exception, at_least: float) -> None:
@@ -111,7 +111,7 @@ def test_every_failure_is_retried_with_backoff(rig: Rig, error: Exception, at_le
 
 def test_a_rejection_is_in_the_snapshot_until_the_write_succeeds(rig: Rig) -> None:
     reconciler = reconciler_of(rig)
-    rig.outcome = RejectedError(REFUSAL)
+    rig.outcome = RejectedError(REJECTION)
     rig.visit(reconciler, times=2)
     rig.outcome = 0
     assert rig.visit(reconciler, times=2) == [
@@ -121,9 +121,9 @@ def test_a_rejection_is_in_the_snapshot_until_the_write_succeeds(rig: Rig) -> No
         ("add", 30.0),
     ]
     seen = [snapshot.rejection for snapshot in rig.decided_on]
-    assert seen == [None, REFUSAL, REFUSAL, REFUSAL, None], "the second is to tell it"
+    assert seen == [None, REJECTION, REJECTION, REJECTION, None], "the second reports it"
 
 
 def test_a_deleted_bookstore_is_forgotten(rig: Rig) -> None:
-    rig.there = False
+    rig.exists = False
     assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0)]

@@ -1,4 +1,4 @@
-"""Keys come out once, in time, and failing ones ever more seldom."""
+"""Keys are returned once, in time, and failing ones with growing delays."""
 
 from __future__ import annotations
 
@@ -137,10 +137,10 @@ def test_no_key_is_lost_and_none_is_held_twice(steps: list[tuple[str, int]]) -> 
             wanted.add(key)
     for key in held:
         schedule.succeeded(key)
-    found = set()
+    popped_at_end = set()
     while (popped := schedule.pop(now + 1000)) is not None:
-        found.add(popped)
-    assert found == wanted
+        popped_at_end.add(popped)
+    assert popped_at_end == wanted
     assert schedule.next_due() is None
 
 
