@@ -2,7 +2,7 @@
 
 An engine makes bridges, iptables chains and rules, control groups and folders outside its own,
 and changes settings of the kernel. The host's state is recorded before the engine starts
-(`HostState.now`); afterwards `clean` removes what is new *and* bears the marks of an engine.
+(`HostState.now`); afterwards `clean` removes what is new *and* has the marks of an engine.
 """
 
 import contextlib

@@ -22,11 +22,11 @@ GRACE_SECONDS = 10
 """Time after drain and shutdown until the kubelet kills a process, in seconds."""
 
 UNREACHABLE = "unreachable"
-REFUSED_CREDENTIALS = "authentication-failed"
+AUTHENTICATION_FAILED = "authentication-failed"
 LOCKED = "locked"
 RETRY_REASONS: Mapping[str, Reason] = {
     UNREACHABLE: Reason.DATABASE_UNREACHABLE,
-    REFUSED_CREDENTIALS: Reason.DATABASE_AUTHENTICATION_FAILED,
+    AUTHENTICATION_FAILED: Reason.DATABASE_AUTHENTICATION_FAILED,
     LOCKED: Reason.DATABASE_LOCKED,
 }
 """Codes of failures that do not count as attempts, and their reasons in conditions."""

@@ -40,15 +40,15 @@ def _flat(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 
 def _inlined(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    """Inline a reference; keys beside it (a description) take precedence over its target's."""
+    """Inline a reference; its sibling keys (a description) take precedence over its target's."""
     if "$ref" not in node:
         return node
     target = definitions[node["$ref"].rsplit("/", 1)[-1]]
-    beside = {key: value for key, value in node.items() if key != "$ref"}
-    merged = {**_inlined(target, definitions), **beside}
+    siblings = {key: value for key, value in node.items() if key != "$ref"}
+    merged = {**_inlined(target, definitions), **siblings}
     both = [
         *target.get("x-kubernetes-validations", ()),
-        *beside.get("x-kubernetes-validations", ()),
+        *siblings.get("x-kubernetes-validations", ()),
     ]
     return {**merged, "x-kubernetes-validations": both} if both else merged
 
@@ -58,5 +58,5 @@ def _without_null(node: Schema, definitions: Mapping[str, Schema]) -> Schema:
     choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
     if len(choices) != 1:
         return node
-    beside = {key: value for key, value in node.items() if key != "anyOf"}
-    return {**_inlined(choices[0], definitions), **beside}
+    siblings = {key: value for key, value in node.items() if key != "anyOf"}
+    return {**_inlined(choices[0], definitions), **siblings}

@@ -75,7 +75,7 @@ def test_forwarding_gets_the_policy_that_it_had() -> None:
 
 
 def test_an_engine_that_was_there_before_keeps_its_rules() -> None:
-    """Its chains are known; only what came later and bears a mark would go."""
+    """Its chains are known; only what came later and has a mark would be removed."""
     assert removals(rule_lines(AFTER), list(rule_lines(AFTER))) == []
 
 

@@ -134,7 +134,7 @@ def _retry_message(snapshot: Snapshot, last: Migration) -> str:
     secret = external.secret_name if external else names.database(snapshot.store.name)
     advice = {
         contract.UNREACHABLE: "Check that the database runs and is reachable. ",
-        contract.REFUSED_CREDENTIALS: f"Correct the credentials in Secret {secret}. ",
+        contract.AUTHENTICATION_FAILED: f"Correct the credentials in Secret {secret}. ",
     }.get(last.code, "")
     if termination.volume_full(last.message):
         expand_claim = full_volume_advice(names.database_claim(snapshot.store.name))
