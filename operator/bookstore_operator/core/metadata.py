@@ -6,6 +6,7 @@ from typing import Any
 
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, Resource
 from bookstore_operator.core.labels import Component, labels
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
 from bookstore_operator.crd.release import BookStoreRelease
 
@@ -21,6 +22,13 @@ def metadata(
         "labels": labels(store.name, component),
         **owners,
     }
+
+
+def owned_object(
+    resource: Resource, store: BookStore, name: str, component: Component, **fields: Any
+) -> Manifest:
+    """Return an object that is deleted with its BookStore. `fields` follow its metadata."""
+    return {**resource.type_meta, "metadata": metadata(store, name, component), **fields}
 
 
 def keeps_data(store: BookStore) -> bool:

@@ -8,7 +8,7 @@ from bookstore_operator.components.database.manifests import POSTGRES_USER
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
 from bookstore_operator.core.labels import Component, labels
-from bookstore_operator.core.metadata import keeps_data, metadata
+from bookstore_operator.core.metadata import keeps_data, metadata, owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
@@ -46,30 +46,27 @@ def backup_claim(store: BookStore, backup: Backup) -> Manifest:
 
 def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
     """Return the CronJob of the backups, with a deadline for each run and no concurrent runs."""
-    return {
-        **CRON_JOBS.type_meta,
-        "metadata": metadata(store, names.backup(store.name), Component.BACKUP),
-        "spec": {
-            "schedule": backup.schedule,
-            "timeZone": "Etc/UTC",
-            "suspend": backup.suspend,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": STARTING_DEADLINE,
-            "successfulJobsHistoryLimit": 3,
-            "failedJobsHistoryLimit": 3,
-            "jobTemplate": {
-                "metadata": {"labels": labels(store.name, Component.BACKUP)},
-                "spec": {
-                    "backoffLimit": 1,
-                    "activeDeadlineSeconds": backup.timeout_seconds,
-                    "template": {
-                        "metadata": {"labels": labels(store.name, Component.BACKUP)},
-                        "spec": _pod(store, backup, image),
-                    },
+    spec = {
+        "schedule": backup.schedule,
+        "timeZone": "Etc/UTC",
+        "suspend": backup.suspend,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": STARTING_DEADLINE,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": {
+            "metadata": {"labels": labels(store.name, Component.BACKUP)},
+            "spec": {
+                "backoffLimit": 1,
+                "activeDeadlineSeconds": backup.timeout_seconds,
+                "template": {
+                    "metadata": {"labels": labels(store.name, Component.BACKUP)},
+                    "spec": _pod(store, backup, image),
                 },
             },
         },
     }
+    return owned_object(CRON_JOBS, store, names.backup(store.name), Component.BACKUP, spec=spec)
 
 
 def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import DEPLOYMENTS, SECRETS, SERVICES
 from bookstore_operator.core.labels import Component, labels, selector
-from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.metadata import owned_object
 from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.quantities import amount
@@ -30,11 +30,7 @@ MAXMEMORY_PERCENT = 75
 
 def cache_secret(store: BookStore) -> Manifest:
     """Return the cache's Secret without the keys that contain the password."""
-    return {
-        **SECRETS.type_meta,
-        "metadata": metadata(store, names.cache(store.name), Component.CACHE),
-        "type": "Opaque",
-    }
+    return owned_object(SECRETS, store, names.cache(store.name), Component.CACHE, type="Opaque")
 
 
 def cache_secret_keys(store: BookStore) -> dict[str, str]:
@@ -49,15 +45,12 @@ def cache_secret_keys(store: BookStore) -> dict[str, str]:
 
 def cache_service(store: BookStore) -> Manifest:
     """Return the Service of the cache."""
-    return {
-        **SERVICES.type_meta,
-        "metadata": metadata(store, names.cache(store.name), Component.CACHE),
-        "spec": {
-            "type": "ClusterIP",
-            "selector": selector(store.name, Component.CACHE),
-            "ports": [{"name": "redis", "port": PORT, "targetPort": "redis", "protocol": "TCP"}],
-        },
+    spec = {
+        "type": "ClusterIP",
+        "selector": selector(store.name, Component.CACHE),
+        "ports": [{"name": "redis", "port": PORT, "targetPort": "redis", "protocol": "TCP"}],
     }
+    return owned_object(SERVICES, store, names.cache(store.name), Component.CACHE, spec=spec)
 
 
 def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:
@@ -67,21 +60,18 @@ def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Mani
     image that could not be pulled. Strategy Recreate, because two servers at once would each have
     half of the counters.
     """
-    return {
-        **DEPLOYMENTS.type_meta,
-        "metadata": metadata(store, names.cache(store.name), Component.CACHE),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": selector(store.name, Component.CACHE)},
-            "strategy": {"type": "Recreate"},
-            "progressDeadlineSeconds": 120,
-            "revisionHistoryLimit": 2,
-            "template": {
-                "metadata": {"labels": labels(store.name, Component.CACHE)},
-                "spec": _pod(store, cache, image),
-            },
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": selector(store.name, Component.CACHE)},
+        "strategy": {"type": "Recreate"},
+        "progressDeadlineSeconds": 120,
+        "revisionHistoryLimit": 2,
+        "template": {
+            "metadata": {"labels": labels(store.name, Component.CACHE)},
+            "spec": _pod(store, cache, image),
         },
     }
+    return owned_object(DEPLOYMENTS, store, names.cache(store.name), Component.CACHE, spec=spec)
 
 
 def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS, SERVICES, STATEFUL_SETS
 from bookstore_operator.core.labels import Component, labels, selector
-from bookstore_operator.core.metadata import keeps_data, metadata
+from bookstore_operator.core.metadata import keeps_data, metadata, owned_object
 from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.database import EmbeddedDatabase
@@ -70,46 +70,40 @@ def _host(store: BookStore) -> str:
 
 def database_service(store: BookStore) -> Manifest:
     """Return the headless Service of the database."""
-    return {
-        **SERVICES.type_meta,
-        "metadata": metadata(store, names.database(store.name), Component.DATABASE),
-        "spec": {
-            "clusterIP": "None",
-            "selector": selector(store.name, Component.DATABASE),
-            "ports": [
-                {"name": "postgres", "port": PORT, "targetPort": "postgres", "protocol": "TCP"}
-            ],
-        },
+    spec = {
+        "clusterIP": "None",
+        "selector": selector(store.name, Component.DATABASE),
+        "ports": [{"name": "postgres", "port": PORT, "targetPort": "postgres", "protocol": "TCP"}],
     }
+    return owned_object(SERVICES, store, names.database(store.name), Component.DATABASE, spec=spec)
 
 
 def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:
     """Return the StatefulSet of the one PostgreSQL server."""
     # The StatefulSet creates the volume claim, so its retention policy applies to the volume.
     when_deleted = "Retain" if keeps_data(store) else "Delete"
-    return {
-        **STATEFUL_SETS.type_meta,
-        "metadata": metadata(store, names.database(store.name), Component.DATABASE),
-        "spec": {
-            "serviceName": names.database(store.name),
-            "replicas": 1,
-            "selector": {"matchLabels": selector(store.name, Component.DATABASE)},
-            "persistentVolumeClaimRetentionPolicy": {
-                "whenDeleted": when_deleted,
-                "whenScaled": "Retain",
-            },
-            "template": {
-                "metadata": {"labels": labels(store.name, Component.DATABASE)},
-                "spec": _pod(store, database, image),
-            },
-            "volumeClaimTemplates": [
-                {
-                    "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
-                    "spec": claim_spec(database.storage),
-                }
-            ],
+    spec = {
+        "serviceName": names.database(store.name),
+        "replicas": 1,
+        "selector": {"matchLabels": selector(store.name, Component.DATABASE)},
+        "persistentVolumeClaimRetentionPolicy": {
+            "whenDeleted": when_deleted,
+            "whenScaled": "Retain",
         },
+        "template": {
+            "metadata": {"labels": labels(store.name, Component.DATABASE)},
+            "spec": _pod(store, database, image),
+        },
+        "volumeClaimTemplates": [
+            {
+                "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
+                "spec": claim_spec(database.storage),
+            }
+        ],
     }
+    return owned_object(
+        STATEFUL_SETS, store, names.database(store.name), Component.DATABASE, spec=spec
+    )
 
 
 def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:

@@ -8,7 +8,7 @@ from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
 from bookstore_operator.core.kinds import NETWORK_POLICIES
 from bookstore_operator.core.labels import COMPONENT_LABEL, Component, instance_selector, selector
-from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.metadata import owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.network_policy import Scrapers
@@ -65,12 +65,9 @@ def cache_network_policy(store: BookStore) -> Manifest:
 
 
 def _policy(store: BookStore, name: str, component: Component, ingress: list[Manifest]) -> Manifest:
-    return {
-        **NETWORK_POLICIES.type_meta,
-        "metadata": metadata(store, name, component),
-        "spec": {
-            "podSelector": {"matchLabels": selector(store.name, component)},
-            "policyTypes": ["Ingress"],
-            "ingress": ingress,
-        },
+    spec = {
+        "podSelector": {"matchLabels": selector(store.name, component)},
+        "policyTypes": ["Ingress"],
+        "ingress": ingress,
     }
+    return owned_object(NETWORK_POLICIES, store, name, component, spec=spec)

@@ -11,7 +11,7 @@ from bookstore_operator.core.labels import (
     color_selector,
     release_selector,
 )
-from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.metadata import metadata, owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease, Color
@@ -41,63 +41,56 @@ def deployment(store: BookStore, release: BookStoreRelease) -> Manifest:
 
 def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
     """Return the Service, which selects the promoted release's Pods."""
-    spec = store.spec.service
-    node_port = {"nodePort": spec.node_port} if spec.node_port else {}
-    return {
-        **SERVICES.type_meta,
-        "metadata": metadata(store, names.service(store.name), Component.API),
-        "spec": {
-            "type": spec.type.value,
-            "selector": release_selector(active),
-            "ports": [
-                {
-                    "name": "http",
-                    "port": spec.port,
-                    "targetPort": "http",
-                    "protocol": "TCP",
-                    **node_port,
-                }
-            ],
-        },
+    service = store.spec.service
+    node_port = {"nodePort": service.node_port} if service.node_port else {}
+    spec = {
+        "type": service.type.value,
+        "selector": release_selector(active),
+        "ports": [
+            {
+                "name": "http",
+                "port": service.port,
+                "targetPort": "http",
+                "protocol": "TCP",
+                **node_port,
+            }
+        ],
     }
+    return owned_object(SERVICES, store, names.service(store.name), Component.API, spec=spec)
 
 
-def autoscaler(store: BookStore, spec: Autoscaling, active: Color) -> Manifest:
+def autoscaler(store: BookStore, autoscaling: Autoscaling, active: Color) -> Manifest:
     """Return the only HorizontalPodAutoscaler: two with overlapping Pods disable each other."""
-    return {
-        **AUTOSCALERS.type_meta,
-        "metadata": metadata(store, names.service(store.name), Component.API),
-        "spec": {
-            "scaleTargetRef": {
-                **DEPLOYMENTS.type_meta,
-                "name": names.deployment(store.name, active),
-            },
-            "minReplicas": spec.min_replicas,
-            "maxReplicas": spec.max_replicas,
-            "metrics": [
-                {
-                    "type": "Resource",
-                    "resource": {
-                        "name": "cpu",
-                        "target": {
-                            "type": "Utilization",
-                            "averageUtilization": spec.target_cpu_percent,
-                        },
-                    },
-                }
-            ],
+    spec = {
+        "scaleTargetRef": {
+            **DEPLOYMENTS.type_meta,
+            "name": names.deployment(store.name, active),
         },
+        "minReplicas": autoscaling.min_replicas,
+        "maxReplicas": autoscaling.max_replicas,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {
+                    "name": "cpu",
+                    "target": {
+                        "type": "Utilization",
+                        "averageUtilization": autoscaling.target_cpu_percent,
+                    },
+                },
+            }
+        ],
     }
+    return owned_object(AUTOSCALERS, store, names.service(store.name), Component.API, spec=spec)
 
 
 def disruption_budget(store: BookStore, active: Color) -> Manifest:
     """Return the PodDisruptionBudget: one Pod of the active color may be evicted at a time."""
-    return {
-        **DISRUPTION_BUDGETS.type_meta,
-        "metadata": metadata(store, names.service(store.name), Component.API),
-        "spec": {
-            "maxUnavailable": 1,
-            "selector": {"matchLabels": color_selector(store.name, active)},
-            "unhealthyPodEvictionPolicy": "AlwaysAllow",
-        },
+    spec = {
+        "maxUnavailable": 1,
+        "selector": {"matchLabels": color_selector(store.name, active)},
+        "unhealthyPodEvictionPolicy": "AlwaysAllow",
     }
+    return owned_object(
+        DISRUPTION_BUDGETS, store, names.service(store.name), Component.API, spec=spec
+    )
