@@ -24,7 +24,7 @@ DEFAULT_NAME = "bookstore"
 
 commands = typer.Typer(
     name="devcluster",
-    help="A Kubernetes cluster to develop on.",
+    help="Run Kubernetes clusters for development and tests.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,15 +35,15 @@ ControlPlane = Annotated[
     bool,
     typer.Option(
         "--control-plane",
-        help="Only a control plane, with simulated Pods: needs no Docker and no root.",
+        help="A control plane with simulated Pods, which requires neither Docker nor root.",
     ),
 ]
 EngineOption = Annotated[
     EngineChoice,
     typer.Option(
         envvar="DEVCLUSTER_ENGINE",
-        help="The Docker engine for kind: this machine's own, or a private one made from "
-        "Debian's packages. auto takes the machine's if it answers.",
+        help="The Docker engine for kind: this machine's (docker), or one that devcluster runs "
+        "from Debian's packages (private). auto: this machine's, if it answers.",
     ),
 ]
 # What an image is for, as people type it: the roles' names in small letters.
@@ -93,15 +93,17 @@ def up(
     control_plane: ControlPlane = False,
     port: Annotated[
         int | None,
-        typer.Option(min=1, max=65535, help="Port on 127.0.0.1 that leads to node port 30080."),
+        typer.Option(
+            min=1, max=65535, help="Port on 127.0.0.1 that is forwarded to node port 30080."
+        ),
     ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="Add the metrics server.")] = False,
     engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
-    """Bring a cluster up. One that is up is left as it is.
+    """Start a cluster, unless it is already up.
 
-    By default a kind cluster, on this machine's Docker engine where that can pull images, else on
-    a private engine with a node image made here.
+    The default is a kind cluster: on this machine's Docker engine if it answers, else on a private
+    engine. If that engine can't pull images, they are built on this machine.
     """
     if control_plane:
         if port is not None or metrics:
@@ -121,9 +123,9 @@ def up(
 @commands.command()
 def down(
     name: Name = DEFAULT_NAME,
-    all_clusters: Annotated[bool, typer.Option("--all", help="Every cluster that is up.")] = False,
+    all_clusters: Annotated[bool, typer.Option("--all", help="Delete all clusters.")] = False,
 ) -> None:
-    """Take a cluster down, with all its processes and data. What was built stays in the cache."""
+    """Delete a cluster, with its processes and data. Built programs stay in the cache."""
     names = [cluster.name for cluster in _clusters()] if all_clusters else [name]
     for cluster in names:
         if controlplane.down(cluster):
@@ -135,8 +137,8 @@ def down(
 
 
 @commands.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """List the clusters: what they are, whether they answer, where."""
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the clusters: their type, whether they answer, and their address."""
     clusters = _clusters()
     if as_json:
         typer.echo(json.dumps([asdict(cluster) for cluster in clusters], indent=1))
@@ -168,7 +170,7 @@ def kubeconfig(name: Name = DEFAULT_NAME) -> None:
 
 @commands.command()
 def env(name: Name = DEFAULT_NAME) -> None:
-    """Print what makes kubectl, docker and kind use a cluster: eval "$(devcluster env)"."""
+    """Print the variables for kubectl, docker and kind: eval "$(devcluster env)"."""
     plane = controlplane.find(name)
     _export(_alive(plane).environment() if plane else kindcluster.get(name).environment())
 
@@ -181,10 +183,12 @@ def _export(variables: Mapping[str, str]) -> None:
 @commands.command()
 def prepare(
     control_plane: ControlPlane = False,
-    metrics: Annotated[bool, typer.Option("--metrics", help="The metrics server, too.")] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Prepare the metrics server too.")
+    ] = False,
     engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
-    """Fetch or build what a cluster needs, so that `up` is quick."""
+    """Download or build the programs that a cluster needs, so that `up` is fast."""
     if control_plane:
         binaries.ensure(controlplane.PROGRAMS)
     else:
@@ -193,12 +197,12 @@ def prepare(
 
 @commands.command()
 def image(
-    roles: Annotated[list[ImageRole], typer.Argument(help="Which ones.")],
+    roles: Annotated[list[ImageRole], typer.Argument(help="The images to build.")],
     engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
-    """Make base images without a cluster: eval "$(devcluster image base)".
+    """Build base images without a cluster: eval "$(devcluster image base)".
 
-    Prints their names, and what makes docker use the engine that they are in.
+    Prints the variables with their names and, for docker, of the engine that has them.
     """
     _export(kindcluster.image_environment([Role[role.name] for role in roles], engine))
 
@@ -209,9 +213,9 @@ def prune(
         bool, typer.Option("--dry-run", help="Only print what would be removed.")
     ] = False,
 ) -> None:
-    """Remove what no cluster uses: programs of earlier versions, images of the private engine.
+    """Remove programs of earlier versions and images of the private engine that are not used.
 
-    What the next cluster needs stays; while a kind cluster is up, what was built for it, too.
+    Keeps what the next cluster needs and, while a kind cluster is up, what was built for it.
     """
     was_running = offline.running_engine() is not None
     verb = "would remove" if dry_run else "removed"
@@ -232,7 +236,7 @@ def prune(
 
 @commands.command()
 def doctor() -> None:
-    """Say what this machine has and lacks, with the command that installs what is missing."""
+    """Check the prerequisites, and print the commands that install missing ones."""
     lacking = [
         _report(
             "A control plane with simulated Pods (devcluster up --control-plane)",

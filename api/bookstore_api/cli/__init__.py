@@ -9,10 +9,10 @@ from bookstore_api.cli import check_schema, config, log_schema, migrate, serve, 
 
 app = typer.Typer(
     name="bookstore-api",
-    help="The BookStore API: serve it, bring its database up to date, check that it works.\n\n"
-    "On a laptop `bookstore-api serve` needs no settings. In production it is told its database "
-    "and its staff token by mounted secrets or variables; `bookstore-api config` shows every "
-    "setting, and docs/reference/contract.md explains them.",
+    help="Serve the BookStore API, migrate its database, test a running API.\n\n"
+    "In development, `bookstore-api serve` needs no settings. In production, it requires a "
+    "database and a staff token, from mounted secrets or environment variables. "
+    "`bookstore-api config` shows every setting, and docs/reference/contract.md explains them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -10,11 +10,11 @@ from bookstore_api.settings.policy import OF_THE_DATABASE
 
 
 def check_schema() -> None:
-    """Tell whether this code works on the database's schema as it is.
+    """Check whether this code works on the current database schema.
 
-    The code's own reads and writes are run in a transaction that is rolled back.
+    Runs the code's own reads and writes in a transaction that is rolled back.
 
-    Exit codes: 0 current, or ahead but compatible; 3 behind; 4 incompatible; 1 could not tell.
+    Exit codes: 0 current, or ahead but compatible; 3 behind; 4 incompatible; 1 unknown.
     """
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415 - it takes time to load
 

@@ -18,16 +18,16 @@ class OutputFormat(StrEnum):
 
 
 def config(
-    output: Annotated[
-        OutputFormat, typer.Option("--format", help="For people, or for programs.")
-    ] = (OutputFormat.TABLE),
+    output: Annotated[OutputFormat, typer.Option("--format", help="Output format.")] = (
+        OutputFormat.TABLE
+    ),
 ) -> None:
-    """Show each effective setting, and where its value is from.
+    """Show the value of each setting and its source.
 
-    Secrets are masked. What `serve` would reject is named on standard error, and so are variables
-    that look like settings and are none.
+    Secrets are masked. Settings that `serve` rejects are listed on standard error, and so are
+    variables with the prefix BOOKSTORE_ that are not settings.
 
-    Exit codes: 0 `serve` accepts these settings, 1 it rejects them.
+    Exit codes: 0 `serve` accepts the settings, 1 it rejects them.
     """
     values = load.read_sources()
     assessment = load.assess(values)

@@ -16,28 +16,30 @@ from bookstore_api.settings.policy import OF_THE_DATABASE
 
 
 def migrate(
-    to: Annotated[Branch | None, typer.Option(help="The branch whose head to reach.")] = None,
+    to: Annotated[Branch | None, typer.Option(help="Migrate to the head of this branch.")] = None,
     down_to: Annotated[
         str | None,
         typer.Option(
             metavar="REVISION",
-            help="In development: revert all but this revision and what it requires (base: all).",
+            help="Development only: revert all revisions except this one and those that it "
+            "depends on; `base` reverts all.",
         ),
     ] = None,
     plan: Annotated[
-        bool, typer.Option("--plan", help="Print what would run, run nothing.")
+        bool, typer.Option("--plan", help="Only print the revisions to apply or revert.")
     ] = False,
 ) -> None:
-    """Bring the database's schema to the head of a branch.
+    """Migrate the database schema to the head of a branch.
 
-    `expand` adds what the code running now tolerates: run it before new code. `contract` removes
-    what only the code before needed: run it when none of that runs any more. Many may be started
-    at once: one works, the others wait for it and then find nothing to do.
+    `expand` makes additions that the running code tolerates: run it before new code starts.
+    `contract` removes what only older code needs: run it when no older code runs any more. If
+    several migrations run at once, one does the work; the others wait for it and then have nothing
+    to do.
 
-    To take back an image that has expanded, release the older one: it works on the newer schema.
-    `--down-to` loses data, and is for writing revisions: in development only.
+    To roll back a release, release the older image: it works on the newer schema. `--down-to`
+    loses data and works only in development, to test new revisions.
 
-    Exit codes: 0 done or nothing to do, 1 failed, 75 others hold a lock, try again.
+    Exit codes: 0 done or nothing to do, 1 failed, 75 a lock is held elsewhere: retry.
     """
 
     async def work(settings: Settings) -> CommandResult:

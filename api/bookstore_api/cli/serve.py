@@ -28,17 +28,19 @@ def serve(
         typer.Option(
             envvar="BOOKSTORE_RELOAD",
             file_okay=False,
-            help="For development: serve a copy of the code in this folder, again when it changes.",
+            help="For development: serve a copy of the code in this folder; restart on changes.",
         ),
     ] = None,
 ) -> None:
-    """Serve the API and, on a port of its own, its health.
+    """Serve the API and, on another port, its health and metrics.
 
-    In development the database is a SQLite file in the current folder, made and migrated by
-    itself. In production nothing is migrated here: run `bookstore-api migrate` before.
+    In development, the default database is a SQLite file in the current folder, which is created
+    and migrated automatically. Any other database must be migrated first: run `bookstore-api
+    migrate --to expand`.
 
-    SIGTERM drains: answers ask clients to leave, then requests in flight are finished, then the
-    process ends with 0. A second signal hurries. Ctrl-C in development ends at once.
+    SIGTERM starts the drain: answers get `Connection: close`, then requests in flight are
+    completed, then the process exits with code 0. A second signal ends the process at once. In
+    development, so does the first Ctrl-C.
     """
     try:
         settings = load_settings()

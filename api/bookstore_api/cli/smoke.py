@@ -8,11 +8,11 @@ from bookstore_api.cli.command import run_command
 
 
 def smoke(
-    url: Annotated[str, typer.Option(help="Where the API is, such as http://127.0.0.1:8000.")],
+    url: Annotated[str, typer.Option(help="The URL of the API, such as http://127.0.0.1:8000.")],
 ) -> None:
-    """Create, read, list, change and delete a book of its own at a running API.
+    """Test a running API: create, read, list, change and delete a book.
 
-    Writes carry the staff token of these settings, where there is one.
+    Writes send the staff token from the settings, if there is one.
 
     Exit codes: 0 passed, 1 failed.
     """
