@@ -244,8 +244,8 @@ def _row(result: Result) -> str:
 _HEAD = """\
 # Results of the nightly tests
 
-`make nightly-PART` writes this page; don't edit it. Each row is the latest run of a part of the tests that
-take too long for CI. `make help` lists the parts.
+`make nightly-PART` writes this page; don't edit it. Each row is the latest run of a part of the
+tests that take too long for CI. `make help` lists the parts.
 
 | part | purpose | result | counts | time | date | commit | machine |
 | --- | --- | --- | --- | --- | --- | --- | --- |"""
