@@ -76,14 +76,8 @@ def present(docker: Engine, programs: Mapping[str, Path]) -> bool:
     """Whether the engine has the node image, made by today's recipe of these programs."""
     return bool(
         docker.output(
-            *(
-                "image",
-                "ls",
-                "--quiet",
-                "--filter",
-                f"label={RECIPE_LABEL}={_digest(programs)}",
-                NAME,
-            )
+            *("image", "ls", "--quiet", "--filter"),
+            *(f"label={RECIPE_LABEL}={_digest(programs)}", NAME),
         )
     )
 

@@ -97,6 +97,15 @@ class Api:
         """Read one object."""
         return await self._request("GET", resource.path(namespace, name))
 
+    async def find(self, resource: Resource, namespace: str, name: str) -> dict[str, Any] | None:
+        """Read one object; None if there is none of that name."""
+        try:
+            return await self.get(resource, namespace, name)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
     async def first(self, resource: Resource, namespace: str | None) -> dict[str, Any]:
         """List no more than one object of a kind."""
         return await self._request("GET", resource.path(namespace), query={"limit": "1"})

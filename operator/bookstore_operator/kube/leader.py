@@ -122,7 +122,7 @@ class LeaderElection:
         return taken
 
     async def _take_or_renew(self) -> bool:
-        current = await self._read()
+        current = await self._api.find(LEASES, self._namespace, self._name)
         if current is None:
             lease = self._new_lease()
             self._held = await self._api.create(LEASES, lease, self._namespace)
@@ -139,14 +139,6 @@ class LeaderElection:
         self._held = await self._api.replace(LEASES, lease, self._namespace)
         self._holder = self._identity
         return True
-
-    async def _read(self) -> dict[str, Any] | None:
-        try:
-            return await self._api.get(LEASES, self._namespace, self._name)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
 
     def _new_lease(self) -> Manifest:
         return _lease_of(

@@ -153,14 +153,9 @@ class Executor:
                 raise _name_conflict(cached, key)
             return None
         resource = resource_of(target.api_version, target.kind)
-        try:
-            existing = await self.api.get(resource, key.namespace, target.name)
-        except ApiError as error:
-            if error.status == 404:
-                return None
-            raise
-        if _lost_its_label(existing, key):
-            return existing  # the apply puts it back
+        existing = await self.api.find(resource, key.namespace, target.name)
+        if existing is None or _lost_its_label(existing, key):
+            return existing  # the apply puts the label back
         if resource is SECRETS and store_name_of(existing) == key.name:
             return existing  # Secrets are not watched: ours are never in the cache
         raise self._exists_error(existing, key)

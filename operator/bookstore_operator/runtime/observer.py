@@ -121,11 +121,9 @@ class Observer:
         resource = resource_of(key.api_version, key.kind)
         if resource is SECRETS:
             return False  # read for every Snapshot
-        try:
-            return self._cache.put(await self._api.get(resource, namespace, key.name))
-        except ApiError as error:
-            if error.status != 404:
-                raise
+        current = await self._api.find(resource, namespace, key.name)
+        if current is not None:
+            return self._cache.put(current)
         cached = self._cache.get(namespace, key)
         return cached is not None and self._cache.remove(namespace, key, cached["metadata"]["uid"])
 
@@ -155,7 +153,7 @@ class Observer:
         """Return the existing Secrets: name → key → why its value is invalid (see Snapshot)."""
         reasons: dict[str, Mapping[str, str | None]] = {}
         for name, contents in sorted(used.items()):
-            secret = await self._secret(namespace, name)
+            secret = await self._api.find(SECRETS, namespace, name)
             if secret is not None:
                 data = secret.get("data") or {}
                 reasons[name] = {
@@ -167,18 +165,10 @@ class Observer:
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
         """Return the Secrets that images can't be pulled with: name → why."""
         reasons = {
-            name: pull_secrets.invalid_reason(await self._secret(namespace, name))
+            name: pull_secrets.invalid_reason(await self._api.find(SECRETS, namespace, name))
             for name in sorted(names)
         }
         return {name: reason for name, reason in reasons.items() if reason}
-
-    async def _secret(self, namespace: str, name: str) -> Manifest | None:
-        try:
-            return await self._api.get(SECRETS, namespace, name)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
 
 
 def _explained(resource: Resource, error: ApiError) -> Exception:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import pytest
 
-from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.leader import LeaderElection, Sighting, Timing, may_take
 
 pytestmark = pytest.mark.scenario
@@ -64,9 +63,7 @@ class LeaseServer:
 
     lease: dict[str, Any] | None = None
 
-    async def get(self, *_: object) -> dict[str, Any]:
-        if self.lease is None:
-            raise ApiError(404, "NotFound", "no Lease")
+    async def find(self, *_: object) -> dict[str, Any] | None:
         return self.lease
 
     async def create(self, _: object, lease: dict[str, Any], __: str) -> dict[str, Any]:
