@@ -57,7 +57,9 @@ class Output:
         self._lock = threading.RLock()  # a signal's handler may log while its own thread does
         identity = {"revision": settings.revision, "color": settings.color}
         self._identity = {name: value for name, value in identity.items() if value}
-        for_people = _is_for_people(settings, stream)
+        # Only development leaves the format to the stream.
+        log_format = settings.log_format or ("console" if stream.isatty() else "json")
+        for_people = log_format == "console"
         self._render = _console_renderer(stream) if for_people else _to_json
         development = settings.debug and settings.environment is Environment.DEVELOPMENT
         private = development and for_people and stream.isatty()  # nothing keeps what it shows
@@ -77,7 +79,8 @@ class Output:
             **self._identity,
             **hold_back(fields),
         }
-        if exc_info and (error := _exception_of(exc_info)) is not None:
+        error = exc_info if isinstance(exc_info, BaseException) else sys.exception()
+        if exc_info and error is not None:
             line["exception"] = self._describe(error)
         try:
             text = self._render(line) + "\n"
@@ -114,17 +117,8 @@ class _LibraryHandler(logging.Handler):
         """Write a line: the library's words, without the values in them."""
         fields = {"source": f"{short_path(record.pathname)}:{record.lineno}"}
         level = ["debug", *(name for name in _LEVELS if record.levelno >= _LEVELS[name])][-1]
-        event = library_event(record)
-        Logger.output.write(record.name, level, event, fields, record.exc_info)
-
-
-def _exception_of(exc_info: object) -> BaseException | None:
-    """Return the exception of an `exc_info`: itself, of a tuple, or the one that is handled."""
-    if isinstance(exc_info, tuple):
-        exc_info = exc_info[1]
-    elif not isinstance(exc_info, BaseException):
-        exc_info = sys.exc_info()[1]
-    return exc_info if isinstance(exc_info, BaseException) else None
+        error = record.exc_info[1] if record.exc_info else None
+        Logger.output.write(record.name, level, library_event(record), fields, error)
 
 
 @lru_cache(maxsize=1024)
@@ -147,12 +141,6 @@ def _to_json(line: Line) -> str:
 def _with_values(error: BaseException) -> str:
     """Show all, to who debugs on a terminal of their own."""
     return "".join(traceback.format_exception(error)).rstrip()
-
-
-def _is_for_people(settings: Settings, stream: TextIO) -> bool:
-    if settings.log_format is None:
-        return not settings.production and stream.isatty()
-    return settings.log_format == "console"
 
 
 def _console_renderer(stream: TextIO) -> Callable[[Line], str]:
