@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,19 @@ import yaml
 from demo.kubectl import Kubectl, KubectlError
 from devcluster import controlplane
 from devcluster.errors import DevclusterError
-from devcluster.locking import locked
 from devcluster.processes import Process
 from devcluster.stages import Messages
-from tests.support import faulty, operators
-from tests.support.kube import holds, wait_for
+from tests.support import faulty, kube, operators
+from tests.support.kube import condition, holds, wait_for
 from tests.support.log_lines import validated
 from tests.support.operators import Operator
+from tests.support.shared import folder_of_the_run, shared
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "bookstore-system"
 ACCOUNT = "bookstore-operator"
 READY_SECONDS = 60.0
+REPORT_SECONDS = 30.0
 
 MIGRATED = {
     "command": "migrate",
@@ -102,11 +103,17 @@ class Shop:
         """Read an object: `apps/v1/deployments`, `v1/pods`, or one of bookstore.dev's."""
         return self.cluster.plane.client().find(f"{self._collection(plural)}/{name}")
 
+    def require(self, plural: str, name: str) -> dict[str, Any]:
+        """Read an object that must exist."""
+        manifest = self.get(plural, name)
+        assert manifest is not None, f"no {plural} {name}"
+        return manifest
+
     def list(self, plural: str, selector: str = "bookstore.dev/store") -> list[dict[str, Any]]:
         """Read the objects of a kind that belong to a BookStore."""
         query = f"?labelSelector={selector}" if selector else ""
-        found = self.cluster.plane.client().find(self._collection(plural) + query)
-        items: list[dict[str, Any]] = (found or {}).get("items", [])
+        collection = self.cluster.plane.client().find(self._collection(plural) + query)
+        items: list[dict[str, Any]] = (collection or {}).get("items", [])
         return items
 
     def store(self, name: str = "demo") -> dict[str, Any] | None:
@@ -117,22 +124,55 @@ class Shop:
         """Apply a BookStore as a user does."""
         self.kubectl.apply(bookstore(name, **spec))
 
+    def delete(self, name: str) -> None:
+        """Delete a BookStore without waiting for its end."""
+        self.kubectl("delete", "bookstore", name, "--wait=false")
+
+    def provide(self, name: str, *, type: str = "Opaque", **keys: str) -> None:  # noqa: A002
+        """Apply a Secret as a user does."""
+        manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": type}
+        self.kubectl.apply({**manifest, "stringData": keys})
+
+    def limit(self, **hard: str) -> None:
+        """Apply the quota `few`, and wait until it is enforced."""
+        manifest = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
+        self.kubectl.apply({**manifest, "spec": {"hard": hard}})
+        wait_for(
+            lambda: self.require("v1/resourcequotas", "few").get("status", {}).get("hard") == hard,
+            REPORT_SECONDS,
+            "the quota to hold",
+        )
+
     def ready(self, name: str = "demo", image: str = "") -> dict[str, Any]:
         """Wait until a BookStore is Ready, with this image if one is given."""
 
         def is_so() -> dict[str, Any] | None:
-            found = self.store(name)
-            if not holds(found, "Ready") or found is None:
+            store = self.store(name)
+            if not holds(store, "Ready") or store is None:
                 return None
-            active = found["status"].get("active") or {}
-            return found if image in {"", active.get("image")} else None
+            active = store["status"].get("active") or {}
+            return store if image in {"", active.get("image")} else None
 
         return wait_for(is_so, READY_SECONDS, f"{name} to be Ready {image}")
 
+    def reports(
+        self, kind: str, reason: str, *words: str, status: str = "", name: str = "demo"
+    ) -> None:
+        """Wait until a condition has this reason, and all the words in its message."""
+
+        def is_so() -> bool:
+            actual = condition(self.store(name), kind)
+            return (
+                actual.get("reason") == reason
+                and status in {"", actual["status"]}
+                and all(text in actual["message"] for text in words)
+            )
+
+        wait_for(is_so, REPORT_SECONDS, f"{name} to report {reason} {words}")
+
     def serving(self, name: str = "demo") -> str:
         """Return the image of the Pods that the Service selects."""
-        service = self.get("v1/services", name)
-        assert service is not None, f"no Service {name}"
+        service = self.require("v1/services", name)
         chosen = ",".join(f"{k}={v}" for k, v in service["spec"]["selector"].items())
         images = {pod["spec"]["containers"][0]["image"] for pod in self.list("v1/pods", chosen)}
         assert len(images) == 1, images
@@ -140,14 +180,20 @@ class Shop:
 
     def replicas(self, deployment: str) -> int | None:
         """Return the replica count in a Deployment's spec; None if it does not exist."""
-        found = self.get("apps/v1/deployments", deployment)
-        return None if found is None else int(found["spec"]["replicas"])
+        manifest = self.get("apps/v1/deployments", deployment)
+        return None if manifest is None else int(manifest["spec"]["replicas"])
 
     def _collection(self, plural: str) -> str:
         path = plural if "/" in plural else f"bookstore.dev/v1alpha1/{plural}"
         version, _, kind = path.rpartition("/")
         root = "api" if version == "v1" else "apis"
         return f"/{root}/{version}/namespaces/{self.namespace}/{kind}"
+
+
+def pass_time(shop: Shop, seconds: int) -> None:
+    """Wait for a watch that the API server ends after so many seconds."""
+    path = f"/apis/bookstore.dev/v1alpha1/namespaces/{shop.namespace}/bookstores"
+    shop.cluster.plane.client().get(f"{path}?watch=1&timeoutSeconds={seconds}&labelSelector=no=one")
 
 
 def bookstore(name: str = "demo", **spec: Any) -> dict[str, Any]:
@@ -162,7 +208,7 @@ def bookstore(name: str = "demo", **spec: Any) -> dict[str, Any]:
 
 
 def image(tag: str) -> str:
-    """Return the name of an image whose simulated Pods behave as the end of its tag says."""
+    """Return the name of an image; its tag ends in how its simulated Pods behave."""
     return f"localhost/bookstore-api:{tag}"
 
 
@@ -171,28 +217,25 @@ def cluster(
     tmp_path_factory: pytest.TempPathFactory, testrun_uid: str, worker_id: str
 ) -> Iterator[Cluster]:
     """Yield one control plane for all workers of a run; the last one stops it."""
-    shared = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        shared = shared.parent
     name = f"tests-{testrun_uid[:8]}"
-    users = shared / "control-plane-users"
-    with locked(name):
+    folder = folder_of_the_run(tmp_path_factory, worker_id)
+    kubeconfig = folder / "operator.kubeconfig"
+
+    def start() -> None:
         try:
             plane = controlplane.up(name, messages=MESSAGES, owner=_owner(worker_id))
         except DevclusterError as error:
             pytest.skip(f"no control plane: {error}")
-        kubeconfig = _install(plane, shared)
-        users.write_text(str(_count(users) + 1))
-    yield Cluster(plane, kubeconfig)
-    with locked(name):
-        users.write_text(str(_count(users) - 1))
-        if _count(users) == 0:
-            kubeconfig.unlink()
+        try:
+            _install(plane, kubeconfig)
+        except BaseException:
             controlplane.down(name)
+            raise
 
-
-def _count(users: Path) -> int:
-    return int(users.read_text()) if users.exists() else 0
+    with shared(name, folder, start, lambda: controlplane.down(name)):
+        plane = controlplane.find(name)
+        assert plane is not None
+        yield Cluster(plane, kubeconfig)
 
 
 def _owner(worker_id: str) -> Process:
@@ -200,11 +243,8 @@ def _owner(worker_id: str) -> Process:
     return Process.of("owner", os.getpid() if worker_id == "master" else os.getppid())
 
 
-def _install(plane: controlplane.ControlPlane, shared: Path) -> Path:
-    """Install the CRDs and roles once; return a kubeconfig of the operator's ServiceAccount."""
-    kubeconfig = shared / "operator.kubeconfig"
-    if kubeconfig.exists():
-        return kubeconfig
+def _install(plane: controlplane.ControlPlane, kubeconfig: Path) -> None:
+    """Install the CRDs and roles; write a kubeconfig of the operator's ServiceAccount."""
     kubectl = Cluster(plane, kubeconfig).kubectl(SYSTEM)
     manifests = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
     kubectl.apply(*(m for m in manifests if m["kind"] == "CustomResourceDefinition"))
@@ -214,10 +254,7 @@ def _install(plane: controlplane.ControlPlane, shared: Path) -> Path:
     kubectl.apply(*(m for m in manifests if m["kind"] in _RIGHTS))
     token = kubectl("create", "token", ACCOUNT, "--duration=12h").strip()
     certificate = plane.folder / "pki" / "apiserver.crt"
-    unfinished = kubeconfig.with_suffix(".new")
-    controlplane.write_kubeconfig(unfinished, plane.name, plane.server, certificate, token)
-    unfinished.rename(kubeconfig)
-    return kubeconfig
+    controlplane.write_kubeconfig(kubeconfig, plane.name, plane.server, certificate, token)
 
 
 def _served(kubectl: Kubectl) -> bool:
@@ -231,27 +268,30 @@ def _served(kubectl: Kubectl) -> bool:
 _RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 
+@contextmanager
+def shop_in_namespace(cluster: Cluster, log: Path) -> Iterator[Shop]:
+    """Yield a new namespace without an operator; end its operators and delete it at the end.
+
+    Every line that one of its operators has logged must be one of the schema.
+    """
+    shop = Shop(cluster, f"t-{uuid.uuid4().hex[:8]}", log)
+    shop.kubectl.apply(kube.namespace(shop.namespace))
+    yield shop
+    for operator in shop.running:
+        operator.kill()
+    shop.kubectl("delete", "namespace", shop.namespace, "--wait=false")
+    for path in {operator.log for operator in shop.running}:
+        validated(path.read_text().splitlines())
+
+
 @pytest.fixture
 def shop(cluster: Cluster, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """Yield a namespace without an operator; print its objects when the test fails.
-
-    Every line that an operator of the test has logged must be one of the schema.
-    """
-    namespace = f"t-{uuid.uuid4().hex[:8]}"
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    metadata = {"name": namespace, "labels": labels}
-    shop = Shop(cluster, namespace, tmp_path / "operator.log")
-    shop.kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
-    failed_before = request.session.testsfailed
-    yield shop
-    if request.session.testsfailed > failed_before:
-        print(dump(shop))
-    for operator in shop.running:
-        if operator.process.poll() is None:
-            operator.stop(signal.SIGKILL)
-    shop.kubectl("delete", "namespace", namespace, "--wait=false")
-    for log in {operator.log for operator in shop.running}:
-        validated(log.read_text().splitlines())
+    """Yield a namespace without an operator; print its objects when the test fails."""
+    with shop_in_namespace(cluster, tmp_path / "operator.log") as shop:
+        failed_before = request.session.testsfailed
+        yield shop
+        if request.session.testsfailed > failed_before:
+            print(dump(shop))
 
 
 @pytest.fixture
@@ -276,14 +316,8 @@ def dump(shop: Shop) -> str:
         ["get", "all,pvc,hpa,pdb,networkpolicies,endpointslices", "-o", "wide"],
         ["get", "events", "--sort-by=.metadata.creationTimestamp"],
     ]
-    lines = []
-    for arguments in commands:
-        lines.append(f"\n$ kubectl {' '.join(arguments)}")
-        try:
-            lines.append(shop.kubectl(*arguments))
-        except KubectlError as error:
-            lines.append(str(error))
-    if shop.log.exists():
-        lines += ["\n# the operator's log, its last 150 lines"]
-        lines += shop.log.read_text(errors="replace").splitlines()[-150:]
-    return "\n".join(lines)
+    text = kube.dump((shop.kubectl, arguments) for arguments in commands)
+    if not shop.log.exists():
+        return text
+    log = shop.log.read_text(errors="replace").splitlines()[-150:]
+    return "\n".join([text, "\n# the operator's log, its last 150 lines", *log])

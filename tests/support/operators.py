@@ -22,26 +22,26 @@ class Operator:
     log: Path
 
     def lines(self) -> list[dict[str, Any]]:
-        """Give what it has logged, line by line."""
+        """Return its log lines."""
         lines = self.log.read_text(errors="replace").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("}")]
 
     def actions(self) -> list[dict[str, Any]]:
-        """Give the log lines of the actions it carried out, those that changed nothing too."""
+        """Return the log lines of executed actions, including those that changed nothing."""
         return [line for line in self.lines() if "object" in line]
 
     def logged(self, words: str) -> list[dict[str, Any]]:
-        """Give the log lines that have these words in their event."""
+        """Return the log lines that have these words in their event."""
         return [line for line in self.lines() if words in line["event"]]
 
     def memory_mib(self) -> int:
-        """Its largest resident size so far; 0 where /proc does not tell."""
+        """Return its largest resident size so far; 0 without /proc."""
         status = Path(f"/proc/{self.process.pid}/status")
         lines = status.read_text().splitlines() if status.exists() else []
         return next((int(x.split()[1]) // 1024 for x in lines if x.startswith("VmHWM:")), 0)
 
     def cpu_seconds(self) -> float:
-        """CPU time it has used; 0 where /proc does not tell."""
+        """Return the CPU time it has used; 0 without /proc."""
         stat = Path(f"/proc/{self.process.pid}/stat")
         if not stat.exists():
             return 0.0
@@ -49,13 +49,18 @@ class Operator:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send it a signal and give its exit code."""
+        """Send it a signal and return its exit code."""
         self.process.send_signal(how)
         return self.process.wait(_STOP_SECONDS)
 
+    def kill(self) -> None:
+        """Kill it if it is still running."""
+        self.process.kill()
+        self.process.wait(_STOP_SECONDS)
+
 
 def start(kubeconfig: Path, log: Path, *arguments: str) -> Operator:
-    """Start an operator of this checkout; its log goes on where an earlier one's ended."""
+    """Start an operator of this checkout; its log is appended to an earlier one's."""
     command = [
         *(sys.executable, "-m", "bookstore_operator", "run"),
         f"--kubeconfig={kubeconfig}",
@@ -71,7 +76,7 @@ def start(kubeconfig: Path, log: Path, *arguments: str) -> Operator:
 
 
 def _environment() -> dict[str, str]:
-    """Give the environment without what would configure an operator."""
+    """Return the environment without variables that configure an operator."""
     return {
         name: value
         for name, value in os.environ.items()

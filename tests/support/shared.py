@@ -1,4 +1,4 @@
-"""What takes long to make is made once for all workers of a run, and taken down by the last."""
+"""What takes long to set up is set up once for all workers of a run; the last one takes it down."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ def folder_of_the_run(factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @contextmanager
 def shared(
-    name: str, folder: Path, make: Callable[[], T], take_down: Callable[[], None]
+    name: str, folder: Path, set_up: Callable[[], T], take_down: Callable[[], object]
 ) -> Iterator[T]:
-    """Make a thing unless another worker has, and take it down if no other worker uses it.
+    """Set something up unless another worker has; take it down if no other worker uses it.
 
-    What `make` returns must survive JSON: the other workers read it in `folder`.
+    What `set_up` returns must survive JSON: the other workers read it in `folder`.
     """
-    made, users = folder / f"{name}.json", folder / f"{name}.users"
+    result, users = folder / f"{name}.json", folder / f"{name}.users"
     with locked(name):
-        if not made.exists():
-            made.write_text(json.dumps(make()))
+        if not result.exists():
+            result.write_text(json.dumps(set_up()))
         users.write_text(str(_count(users) + 1))
     try:
-        thing: T = json.loads(made.read_text())
-        yield thing
+        shared_value: T = json.loads(result.read_text())
+        yield shared_value
     finally:
         with locked(name):
             users.write_text(str(_count(users) - 1))
             if _count(users) == 0:
-                made.unlink()
+                result.unlink()
                 take_down()
 
 
