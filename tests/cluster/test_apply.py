@@ -1,4 +1,4 @@
-"""Each kind of action against a real API server: what it writes, refuses and notices."""
+"""Each kind of action against a real API server: what it writes, rejects and notices."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from bookstore_operator.core.plan import (
     Delete,
     Event,
     EventType,
+    Manifest,
     ObjectRef,
     Plan,
     Scale,
@@ -42,15 +43,15 @@ def run(shop: Shop, scenario: Callable[[Executor, StoreKey], Awaitable[None]]) -
     """Run a scenario with the operator's own rights, in a namespace with a BookStore."""
     shop.apply()
 
-    async def with_applier() -> None:
+    async def with_executor() -> None:
         configuration = await load_configuration(shop.cluster.operator_kubeconfig)
         async with Api(configuration) as api:
-            store = ObjectCache()
-            observer = Observer(api, store, OperatorSettings(), [shop.namespace])
+            cache = ObjectCache()
+            observer = Observer(api, cache, OperatorSettings(), [shop.namespace])
             await observer.relist()
-            await scenario(Executor(api, store, observer), StoreKey(shop.namespace, "demo"))
+            await scenario(Executor(api, cache, observer), StoreKey(shop.namespace, "demo"))
 
-    asyncio.run(with_applier())
+    asyncio.run(with_executor())
 
 
 def service(port: int = 80, name: str = "demo") -> dict[str, Any]:
@@ -62,6 +63,13 @@ def service(port: int = 80, name: str = "demo") -> dict[str, Any]:
     }
 
 
+def cached(executor: Executor, key: StoreKey, manifest: dict[str, Any]) -> Manifest:
+    """Return an object of the executor's cache."""
+    obj = executor.cache.get(key.namespace, key_of(manifest))
+    assert obj is not None
+    return obj
+
+
 async def do(executor: Executor, key: StoreKey, *actions: Action) -> int:
     return await executor.execute(Plan(actions=actions), key)
 
@@ -71,9 +79,10 @@ def test_an_apply_without_a_change_counts_no_change(shop: Shop) -> None:
         assert await do(executor, key, Apply(service(), *WHY)) == 1
         assert await do(executor, key, Apply(service(), *WHY)) == 0
         assert await do(executor, key, Apply(service(81), *WHY)) == 1
-        known = executor.cache.get(key.namespace, key_of(service()))
-        assert known is not None
-        assert known["spec"]["ports"][0]["port"] == 81, "the answer is in the cache at once"
+        cached_service = cached(executor, key, service())
+        assert cached_service["spec"]["ports"][0]["port"] == 81, (
+            "the answer is in the cache at once"
+        )
 
     run(shop, scenario)
 
@@ -81,14 +90,11 @@ def test_an_apply_without_a_change_counts_no_change(shop: Shop) -> None:
 def test_an_apply_on_a_stale_object_is_rejected_and_the_cache_refreshed(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
         await do(executor, key, Apply(service(), *WHY))
-        known = executor.cache.get(key.namespace, key_of(service()))
-        assert known is not None
-        old = known["metadata"]["resourceVersion"]
+        old = cached(executor, key, service())["metadata"]["resourceVersion"]
         shop.kubectl("label", "service", "demo", "somebody=was-here")
         with pytest.raises(StaleSnapshotError):
             await do(executor, key, Apply(service(82), *WHY, expected_resource_version=old))
-        renewed = executor.cache.get(key.namespace, key_of(service()))
-        assert renewed is not None
+        renewed = cached(executor, key, service())
         assert renewed["metadata"]["labels"]["somebody"] == "was-here"
         assert renewed["spec"]["ports"][0]["port"] == 80
         new = renewed["metadata"]["resourceVersion"]
@@ -102,9 +108,8 @@ def test_an_irreversible_step_requires_a_current_intent(shop: Shop) -> None:
 
     async def scenario(executor: Executor, key: StoreKey) -> None:
         await do(executor, key, Apply(service(), *WHY))
-        known = executor.cache.get(key.namespace, key_of(service()))
-        assert known is not None
-        delete = Delete(key_of(service()), known["metadata"]["uid"], *WHY)
+        uid = cached(executor, key, service())["metadata"]["uid"]
+        delete = Delete(key_of(service()), uid, *WHY)
         shop.kubectl("scale", "bookstore", "demo", "--replicas=3")
         with pytest.raises(StaleSnapshotError):
             await do(executor, key, delete)
@@ -144,9 +149,7 @@ def test_a_foreign_object_is_not_changed(shop: Shop) -> None:
                 await do(executor, key, action)
 
     run(shop, scenario)
-    found = shop.get("v1/services", "demo")
-    assert found is not None
-    assert found["spec"]["ports"][0]["port"] == 80
+    assert shop.require("v1/services", "demo")["spec"]["ports"][0]["port"] == 80
 
 
 CLAIM = ObjectRef("v1", "PersistentVolumeClaim", "data-demo-db-0")
@@ -188,12 +191,11 @@ def database() -> Apply:
 
 
 def controlled_by_somebody(shop: Shop) -> dict[str, Any]:
-    """Give the metadata of what belongs to another controller, though it has our label."""
+    """Return the metadata of an object of another controller that has our label."""
     head = {"apiVersion": "v1", "kind": "ConfigMap"}
     shop.kubectl.apply({**head, "metadata": {"name": "somebody"}})
-    made = shop.get("v1/configmaps", "somebody")
-    assert made is not None
-    owner = {**head, "name": "somebody", "uid": made["metadata"]["uid"], "controller": True}
+    uid = shop.require("v1/configmaps", "somebody")["metadata"]["uid"]
+    owner = {**head, "name": "somebody", "uid": uid, "controller": True}
     return {"labels": OURS, "ownerReferences": [owner]}
 
 
@@ -209,11 +211,11 @@ def test_a_foreign_volume_with_the_name_is_not_used(shop: Shop, whose: str) -> N
 
     async def scenario(executor: Executor, key: StoreKey) -> None:
         for action in (NEW_PASSWORD, database()):
-            with pytest.raises(RejectedError, match=f"named {CLAIM.name} exists") as refused:
+            with pytest.raises(RejectedError, match=f"named {CLAIM.name} exists") as rejected:
                 await do(executor, key, action)
-            assert refused.value.rejection.target == CLAIM
-            assert refused.value.rejection.reason == "NameConflict"
-            hint = refused.value.rejection.message.partition("kubectl ")[2]
+            assert rejected.value.rejection.target == CLAIM
+            assert rejected.value.rejection.reason == "NameConflict"
+            hint = rejected.value.rejection.message.partition("kubectl ")[2]
             assert bool(hint) is (whose == "nobody's"), "a label changes no other owner"
         assert shop.get("v1/secrets", "demo-db") is None
         assert shop.get("apps/v1/statefulsets", "demo-db") is None
@@ -246,9 +248,9 @@ def test_a_foreign_backup_volume_and_secret_are_not_used(shop: Shop) -> None:
             ("demo-db", NEW_PASSWORD),
             ("demo-db", owner_of_secret),
         ):
-            with pytest.raises(RejectedError, match=f"named {name} exists") as refused:
+            with pytest.raises(RejectedError, match=f"named {name} exists") as rejected:
                 await do(executor, key, action)
-            assert refused.value.rejection.reason == "NameConflict"
+            assert rejected.value.rejection.reason == "NameConflict"
         shop.kubectl("delete", "pvc", "demo-backup")
         shop.kubectl.apply(claim("demo-backup", **controlled_by_somebody(shop)))
         await executor.observer.relist()
@@ -270,10 +272,10 @@ def test_an_existing_own_object_means_a_stale_snapshot(shop: Shop) -> None:
 
 def test_a_rejection_names_the_object_and_the_cause(shop: Shop) -> None:
     async def scenario(executor: Executor, key: StoreKey) -> None:
-        with pytest.raises(RejectedError, match=r"spec\.ports") as refused:
+        with pytest.raises(RejectedError, match=r"spec\.ports") as rejected:
             await do(executor, key, Apply(service(port=70000), *WHY))
-        assert refused.value.rejection.target == key_of(service())
-        assert refused.value.rejection.reason == "Invalid"
+        assert rejected.value.rejection.target == key_of(service())
+        assert rejected.value.rejection.reason == "Invalid"
 
     run(shop, scenario)
 
@@ -296,8 +298,7 @@ def test_the_generated_password_is_in_both_keys_and_created_once(shop: Shop) -> 
         assert executor.cache.get(key.namespace, key_of(SECRET)) is None, "no Secret is kept"
 
     run(shop, scenario)
-    secret = shop.get("v1/secrets", "demo-db")
-    assert secret is not None
+    secret = shop.require("v1/secrets", "demo-db")
     values = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
     assert len(values["password"]) == 43
     assert values["uri"] == f"postgresql://u:{values['password']}@demo-db/b"
@@ -320,9 +321,7 @@ def test_a_replica_count_is_set_through_scale_and_survives_an_apply(shop: Shop) 
     async def scenario(executor: Executor, key: StoreKey) -> None:
         await do(executor, key, Apply(deployment, *WHY), Scale("demo-blue", 7, *WHY))
         await do(executor, key, Apply(changed, *WHY))
-        known = executor.cache.get(key.namespace, key_of(deployment))
-        assert known is not None
-        assert known["spec"]["replicas"] == 7
+        assert cached(executor, key, deployment)["spec"]["replicas"] == 7
 
     run(shop, scenario)
     assert shop.replicas("demo-blue") == 7
@@ -341,9 +340,7 @@ def test_a_status_is_written_and_events_are_posted_once(shop: Shop) -> None:
             await Recorder(executor.api, executor.cache).post(event, key)
 
     run(shop, scenario)
-    store = shop.store()
-    assert store is not None
-    assert store["status"]["stage"] == "Expand"
+    assert shop.require("bookstores", "demo")["status"]["stage"] == "Expand"
     events = shop.list("events.k8s.io/v1/events")
     assert len(events) == 1
     assert events[0]["series"]["count"] == 2

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from demo.kubectl import KubectlError
-from tests.cluster.conftest import ROOT, SYSTEM, Shop, image
+from tests.cluster.conftest import ROOT, SYSTEM, Shop, image, pass_time
 from tests.support.kube import condition, holds, wait_for
 
 pytestmark = pytest.mark.cluster
@@ -34,12 +34,6 @@ def versions(shop: Shop) -> dict[str, str]:
         for each in shop.list(kind, "")
         if each.get("reportingController") in (None, "bookstore-operator")
     }
-
-
-def pass_time(shop: Shop, seconds: int) -> None:
-    """Let the API server say when so much time is over."""
-    path = f"/apis/bookstore.dev/v1alpha1/namespaces/{shop.namespace}/bookstores"
-    shop.cluster.plane.client().get(f"{path}?watch=1&timeoutSeconds={seconds}&labelSelector=no=one")
 
 
 def settled(shop: Shop) -> dict[str, str]:
@@ -150,29 +144,11 @@ def _role_binding(namespace: str, subject: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_quota_is_reported_until_it_is_raised(operated: Shop) -> None:
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "few"},
-        "spec": {"hard": {"services": "0"}},
-    }
-    operated.kubectl.apply(quota)
-    wait_for(
-        lambda: json.loads(operated.kubectl("get", "quota", "few", "-o", "json"))["status"].get(
-            "hard"
-        ),
-        20,
-        "the quota to hold",
-    )
+    operated.limit(services="0")
     operated.apply(replicas=1)
-    wait_for(
-        lambda: "quota" in condition(operated.store(), "Ready").get("message", ""),
-        30,
-        "the quota to be reported in a condition",
-    )
+    operated.reports("Ready", "QuotaExceeded", "exceeded quota")
     assert condition(operated.store(), "Ready")["status"] == "False"
-    events = operated.kubectl("get", "events")
-    assert "exceeded quota" in events
+    assert "exceeded quota" in operated.kubectl("get", "events")
     operated.kubectl("delete", "quota", "few")
     operated.ready()
 
@@ -186,14 +162,8 @@ def test_a_foreign_object_with_our_name_is_not_changed(operated: Shop) -> None:
     }
     operated.kubectl.apply(service)
     operated.apply(replicas=1)
-    wait_for(
-        lambda: "does not belong" in condition(operated.store(), "Ready").get("message", ""),
-        30,
-        "the name conflict to be reported",
-    )
-    found = operated.get("v1/services", "demo")
-    assert found is not None
-    assert found["spec"]["selector"] == {"somebody": "else"}
+    operated.reports("Ready", "NameConflict", "does not belong")
+    assert operated.require("v1/services", "demo")["spec"]["selector"] == {"somebody": "else"}
     operated.kubectl("delete", "service", "demo")
     operated.ready()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Shop, image
-from tests.support.kube import condition, wait_for
+from tests.support.kube import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -19,42 +19,29 @@ CACHE_OBJECTS = (
     ("v1/services", "demo-cache"),
     ("networking.k8s.io/v1/networkpolicies", "demo-cache"),
 )
-REPORT_SECONDS = 30
 
 
 def data(shop: Shop, name: str) -> dict[str, str]:
-    """What is in a Secret."""
-    secret = shop.get("v1/secrets", name)
-    assert secret is not None, name
-    return {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    """Return what is in a Secret."""
+    values = shop.require("v1/secrets", name)["data"]
+    return {key: base64.b64decode(value).decode() for key, value in values.items()}
 
 
 def left(shop: Shop) -> list[str]:
-    """The cache's objects that are there."""
+    """Return the kinds of the cache's objects that exist."""
     return [plural for plural, name in CACHE_OBJECTS if shop.get(plural, name)]
-
-
-def cache_is(shop: Shop, status: str, reason: str) -> bool:
-    healthy = condition(shop.store(), "CacheHealthy")
-    return (healthy.get("status"), healthy.get("reason")) == (status, reason)
-
-
-def provide(shop: Shop, name: str, **keys: str) -> None:
-    """Make a Secret as a user does."""
-    manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
-    shop.kubectl.apply({**manifest, "stringData": keys})
 
 
 def test_an_embedded_cache_is_created_and_removed(operated: Shop) -> None:
     """Made with the BookStore, resized in place, taken away with the release that needs none."""
     operated.apply(replicas=1, cache=EMBEDDED)
     operated.ready()
-    wait_for(lambda: cache_is(operated, "True", "CacheReady"), 30, "the cache to be ready")
-    made = data(operated, "demo-cache")
+    operated.reports("CacheHealthy", "CacheReady", status="True")
+    created = data(operated, "demo-cache")
     host = f"demo-cache.{operated.namespace}.svc"
-    assert len(made["password"]) == 43
-    assert made["uri"] == f"redis://:{made['password']}@{host}:6379/0"
-    assert made["valkey.conf"] == f"requirepass {made['password']}\n"
+    assert len(created["password"]) == 43
+    assert created["uri"] == f"redis://:{created['password']}@{host}:6379/0"
+    assert created["valkey.conf"] == f"requirepass {created['password']}\n"
     assert len(data(operated, "demo-staff")["token"]) == 43
 
     larger: dict[str, Any] = {"embedded": {"resources": {"limits": {"memory": "256Mi"}}}}
@@ -67,12 +54,12 @@ def test_an_embedded_cache_is_created_and_removed(operated: Shop) -> None:
 
     wait_for(resized, 30, "the cache's Pod to be a larger one")
     assert len(operated.list("bookstorereleases")) == 1
-    assert data(operated, "demo-cache") == made
+    assert data(operated, "demo-cache") == created
 
     operated.apply(replicas=1)
     operated.ready()
     wait_for(lambda: not left(operated), 30, "the cache to go")
-    wait_for(lambda: cache_is(operated, "Unknown", "NotConfigured"), 10, "that to be reported")
+    operated.reports("CacheHealthy", "NotConfigured", status="Unknown")
     assert len(operated.list("bookstorereleases")) == 2
 
 
@@ -107,24 +94,17 @@ def test_lost_generated_secrets_are_recreated(operated: Shop) -> None:
 def test_a_missing_or_short_staff_token_is_reported_until_fixed(operated: Shop) -> None:
     operated.apply(replicas=1, staff={"secretName": "clerks"})
 
-    def assert_ready_is_false(reason: str, *words: str) -> None:
-        def is_so() -> bool:
-            ready = condition(operated.store(), "Ready")
-            message = ready.get("message", "")
-            return ready.get("reason") == reason and all(each in message for each in words)
-
-        wait_for(is_so, REPORT_SECONDS, f"{reason} to be reported")
-
-    assert_ready_is_false("StaffSecretMissing", "no Secret clerks", "Create it", "`token`")
+    operated.reports("Ready", "StaffSecretMissing", "no Secret clerks", "Create it", "`token`")
     assert not operated.list("batch/v1/jobs"), "nothing is migrated for it yet"
-    provide(operated, "clerks", password="hush-hush")
-    assert_ready_is_false("StaffSecretIncomplete", "Secret clerks has no key `token`", "Add it")
-    provide(operated, "clerks", token="hush-hush-hush")
-    assert_ready_is_false(
-        "StaffSecretMalformed", "key `token` is shorter than 32 characters", "Correct it"
+    operated.provide("clerks", password="hush-hush")
+    operated.reports("Ready", "StaffSecretIncomplete", "Secret clerks has no key `token`", "Add it")
+    operated.provide("clerks", token="hush-hush-hush")
+    operated.reports(
+        *("Ready", "StaffSecretMalformed"),
+        *("key `token` is shorter than 32 characters", "Correct it"),
     )
     assert "hush" not in operated.log.read_text(), "no value of a Secret is logged"
-    provide(operated, "clerks", token=secrets.token_hex(16))
+    operated.provide("clerks", token=secrets.token_hex(16))
     operated.ready()
     assert operated.get("v1/secrets", "demo-staff") is None
 
@@ -133,25 +113,20 @@ def test_a_release_waits_for_an_external_cache_but_keeps_running_without_it(oper
     """A release waits for its Secret; what serves goes on without it."""
     cache = {"external": {"secretName": "redis"}}
     operated.apply(replicas=1, cache=cache)
-    missing = "CacheSecretMissing"
-    wait_for(
-        lambda: condition(operated.store(), "Ready").get("reason") == missing,
-        30,
-        "it to be reported",
-    )
-    provide(operated, "redis", uri="redis://:hush-hush@redis:6379/0")
+    operated.reports("Ready", "CacheSecretMissing")
+    operated.provide("redis", uri="redis://:hush-hush@redis:6379/0")
     operated.ready()
-    wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 10, "that to be reported")
+    operated.reports("CacheHealthy", "CacheExternal", status="Unknown")
 
     operated.kubectl("delete", "secret", "redis")
     operated.apply(replicas=2, cache=cache)
-    wait_for(lambda: cache_is(operated, "False", missing), 30, "the loss to be reported")
+    operated.reports("CacheHealthy", "CacheSecretMissing", status="False")
     operated.ready()
-    provide(operated, "redis", uri="http://:hush-hush@redis:6379/0")
-    wait_for(lambda: cache_is(operated, "False", "CacheSecretMalformed"), 30, "the fault")
+    operated.provide("redis", uri="http://:hush-hush@redis:6379/0")
+    operated.reports("CacheHealthy", "CacheSecretMalformed", status="False")
     assert "hush" not in operated.log.read_text()
-    provide(operated, "redis", uri="redis://:hush-hush@redis:6379/0")
-    wait_for(lambda: cache_is(operated, "Unknown", "CacheExternal"), 30, "it to pass")
+    operated.provide("redis", uri="redis://:hush-hush@redis:6379/0")
+    operated.reports("CacheHealthy", "CacheExternal", status="Unknown")
 
 
 def test_scrapers_are_allowed_without_a_release(operated: Shop) -> None:
@@ -161,8 +136,7 @@ def test_scrapers_are_allowed_without_a_release(operated: Shop) -> None:
     operated.apply(replicas=1, networkPolicy={"monitoring": monitoring})
 
     def ports() -> list[int]:
-        policy = operated.get("networking.k8s.io/v1/networkpolicies", "demo-api")
-        assert policy is not None
+        policy = operated.require("networking.k8s.io/v1/networkpolicies", "demo-api")
         return [rule["ports"][0]["port"] for rule in policy["spec"]["ingress"]]
 
     wait_for(lambda: ports() == [8000, 8001], 30, "the internal port to be let")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Shop, image
-from tests.support.kube import condition, holds, wait_for
+from tests.support.kube import holds, wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -19,22 +19,14 @@ OWNED = (
 BACKUP = {"schedule": "0 3 1 1 *", "keep": 2}
 
 
-def release(shop: Shop, name: str) -> dict[str, Any]:
-    found = shop.get("bookstorereleases", name)
-    assert found is not None, f"no release {name}"
-    return found
-
-
 def result(shop: Shop, name: str) -> str | None:
-    found = shop.get("bookstorereleases", name)
-    return ((found or {}).get("status") or {}).get("result")
+    release = shop.get("bookstorereleases", name)
+    return ((release or {}).get("status") or {}).get("result")
 
 
 def color_of(shop: Shop) -> str:
     """Return the active color, by the status."""
-    store = shop.store()
-    assert store is not None
-    return str(store["status"]["active"]["color"])
+    return str(shop.require("bookstores", "demo")["status"]["active"]["color"])
 
 
 def other(color: str) -> str:
@@ -50,13 +42,12 @@ def test_a_bookstore_becomes_ready_with_all_that_belongs_to_it(operated: Shop) -
     assert not holds(store, "Stalled")
     assert operated.serving() == image("1")
     assert store["status"]["readyReplicas"] == 2
-    found = {kind for kind in OWNED if operated.list(kind)}
-    assert set(OWNED) - found == {"autoscaling/v2/horizontalpodautoscalers"}
+    missing = {kind for kind in OWNED if not operated.list(kind)}
+    assert missing == {"autoscaling/v2/horizontalpodautoscalers"}
     assert result(operated, "demo-r1") in {"Promoted", "Succeeded"}
     assert "finalizers" not in store["metadata"], "deleting works with the operator down"
     assert "kopf" not in operated.kubectl("get", "all,bs,bookstorereleases", "-o", "yaml")
-    shown = operated.kubectl("get", "bs", "demo")
-    assert image("1") in shown
+    assert image("1") in operated.kubectl("get", "bs", "demo")
 
 
 def test_a_new_image_goes_live_through_the_idle_color(operated: Shop) -> None:
@@ -75,20 +66,14 @@ def test_a_new_image_goes_live_through_the_idle_color(operated: Shop) -> None:
 def test_a_failed_migration_does_not_change_the_active_color(operated: Shop) -> None:
     operated.apply(replicas=2, migration={"attempts": 1})
     operated.ready()
-    before = operated.get("apps/v1/deployments", f"demo-{color_of(operated)}")
+    deployment = ("apps/v1/deployments", f"demo-{color_of(operated)}")
+    before = operated.require(*deployment)["metadata"]["generation"]
     operated.apply(replicas=2, migration={"attempts": 1}, image=image("2-job-fail"))
     wait_for(lambda: result(operated, "demo-r2") == "Failed", 30, "the release to fail")
-    wait_for(
-        lambda: "0002_boom" in condition(operated.store(), "Ready").get("message", ""),
-        30,
-        "the BookStore to say why it is not Ready",
-    )
+    operated.reports("Ready", "MigrationFailed", "0002_boom")
     assert holds(operated.store(), "Available")
     assert operated.serving() == image("1")
-    after = operated.get("apps/v1/deployments", f"demo-{color_of(operated)}")
-    assert before is not None
-    assert after is not None
-    assert after["metadata"]["generation"] == before["metadata"]["generation"]
+    assert operated.require(*deployment)["metadata"]["generation"] == before
 
     operated.apply(replicas=2, migration={"attempts": 1}, image=image("3"))
     operated.ready(image=image("3"))
@@ -130,15 +115,14 @@ def test_the_autoscalers_count_survives_a_release_and_a_repair(operated: Shop) -
     scaler = operated.list("autoscaling/v2/horizontalpodautoscalers")[0]
     assert scaler["spec"]["scaleTargetRef"]["name"] == active
 
-    def selector() -> Any:
-        found = operated.get("apps/v1/deployments", active)
-        assert found is not None
-        return found["spec"]["template"]["spec"].get("terminationGracePeriodSeconds")
+    def grace() -> Any:
+        pod = operated.require("apps/v1/deployments", active)["spec"]["template"]["spec"]
+        return pod.get("terminationGracePeriodSeconds")
 
-    wanted = selector()
-    path = '{"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}'
-    operated.kubectl("patch", "deployment", active, "--type=merge", f"-p={path}")
-    wait_for(lambda: selector() == wanted, 20, "the edit by hand to be undone")
+    before = grace()
+    patch = '{"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}'
+    operated.kubectl("patch", "deployment", active, "--type=merge", f"-p={patch}")
+    wait_for(lambda: grace() == before, 20, "the edit by hand to be undone")
     assert operated.replicas(active) == 7
 
 
@@ -149,8 +133,8 @@ def test_a_service_edited_by_hand_is_repaired(operated: Shop) -> None:
     operated.kubectl("patch", "service", "demo", "--type=merge", f"-p={patch}")
 
     def color() -> Any:
-        service = operated.get("v1/services", "demo")
-        return service and service["spec"]["selector"]["bookstore.dev/color"]
+        service = operated.require("v1/services", "demo")
+        return service["spec"]["selector"]["bookstore.dev/color"]
 
     wait_for(lambda: color() == "blue", 10, "the Service to select the active color again")
 
@@ -184,16 +168,15 @@ def test_retained_data_is_used_again(operated: Shop) -> None:
     operated.apply(replicas=1, deletionPolicy="Retain")
     operated.ready()
     claim = operated.list("v1/persistentvolumeclaims")[0]
-    secret = operated.get("v1/secrets", "demo-db")
-    assert secret is not None
+    secret = operated.require("v1/secrets", "demo-db")
     operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
-    wait_for(lambda: not operated.list("v1/pods"), 40, "the Pods to go")
+    wait_for(lambda: not operated.list("v1/pods"), 40, "the Pods to be deleted")
     operated.apply(replicas=1, deletionPolicy="Delete")
     operated.ready()
-    again = operated.get("v1/secrets", "demo-db")
-    assert again is not None
-    assert again["data"] == secret["data"], "the password fits the data"
+    assert operated.require("v1/secrets", "demo-db")["data"] == secret["data"], (
+        "the password fits the data"
+    )
     claims = operated.list("v1/persistentvolumeclaims")
-    assert [each["metadata"]["uid"] for each in claims] == [claim["metadata"]["uid"]]
+    assert [item["metadata"]["uid"] for item in claims] == [claim["metadata"]["uid"]]
     operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
-    wait_for(lambda: _left(operated) == set(), 40, "everything to go")
+    wait_for(lambda: _left(operated) == set(), 40, "everything to be deleted")

@@ -335,7 +335,10 @@ FAILURES = {
     "crashing": Failure(
         PodsFail(GREEN, CRASHING, tag="pod-crash"),
         "PodCrashing",
-        ("Container api of Pod {name}-green-{x}", "exit code 1", "kubectl logs {name}-green-{x}"),
+        (
+            "Container api of Pod {name}-green-{x} keeps exiting (exit code 1)",
+            "kubectl logs {name}-green-{x}",
+        ),
         cause="ValueError: no such setting",
         played=Played.BOTH,
     ),
