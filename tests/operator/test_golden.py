@@ -1,6 +1,6 @@
 """Each kind of object as the builders make it, kept as YAML that people can read.
 
-After a wanted change: `python -m tests.operator.test_golden`, then look at the difference.
+After an intended change: `python -m tests.operator.test_golden`, then look at the difference.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def store(spec: dict[str, Any]) -> BookStore:
 
 
 def released(spec: dict[str, Any], revision: int, color: Color) -> BookStoreRelease:
-    made = release(store(spec), revision, 1, color, intent_of(store(spec).spec))
-    made["metadata"]["uid"] = "uid-of-release"
-    return BookStoreRelease.model_validate(made)
+    manifest = release(store(spec), revision, 1, color, intent_of(store(spec).spec))
+    manifest["metadata"]["uid"] = "uid-of-release"
+    return BookStoreRelease.model_validate(manifest)
 
 
 CACHED: dict[str, Any] = {**MINIMAL, "cache": {"embedded": {}}}
@@ -167,8 +167,8 @@ def rendered(name: str) -> str:
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_object_matches_its_golden_file(name: str) -> None:
-    kept = (FOLDER / f"{name}.yaml").read_text("utf-8")
-    assert rendered(name) == kept, "wanted? then: python -m tests.operator.test_golden"
+    golden = (FOLDER / f"{name}.yaml").read_text("utf-8")
+    assert rendered(name) == golden, "if intended: python -m tests.operator.test_golden"
 
 
 def test_every_golden_file_has_an_object() -> None:
@@ -176,13 +176,14 @@ def test_every_golden_file_has_an_object() -> None:
 
 
 def pods() -> list[tuple[str, dict[str, Any]]]:
-    found = []
+    """Return the Pod specs in all objects, with the names of the objects."""
+    specs = []
     for name, make in CASES.items():
         spec = make().get("spec", {})
         template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
         if template:
-            found.append((name, template["spec"]))
-    return found
+            specs.append((name, template["spec"]))
+    return specs
 
 
 @pytest.mark.parametrize(("name", "pod"), pods(), ids=[name for name, _ in pods()])
@@ -206,7 +207,7 @@ def test_every_pod_is_restricted(name: str, pod: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Write all golden files again."""
+    """Rewrite all golden files."""
     parser = argparse.ArgumentParser(description="Write the golden YAML of all objects.")
     parser.parse_args()
     FOLDER.mkdir(exist_ok=True)

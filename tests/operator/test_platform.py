@@ -24,7 +24,7 @@ CACHE_OBJECTS = ("Deployment", "Service", "NetworkPolicy")
 
 
 def cached(cache: dict[str, Any] | None = None) -> World:
-    """A BookStore with a cache that is ready at revision 1."""
+    """Return a BookStore with a cache that is ready at revision 1."""
     world = World(spec={"image": "api:1", "cache": cache or EMBEDDED})
     world.secrets["redis"] = frozenset({"url"})
     return world.settle()
@@ -36,7 +36,7 @@ def pod(world: World, color: str = "blue") -> dict[str, Any]:
 
 
 def secrets_mounted(world: World, color: str = "blue") -> dict[str, str]:
-    """Where the API's Pods find which Secret."""
+    """Return the Secrets by the paths of their files in the API's Pods."""
     volumes = {v["name"]: v["secret"] for v in pod(world, color)["volumes"] if "secret" in v}
     mounts = pod(world, color)["containers"][0]["volumeMounts"]
     return {
@@ -48,7 +48,7 @@ def secrets_mounted(world: World, color: str = "blue") -> dict[str, str]:
 
 
 def created(world: World) -> list[str]:
-    """The Secrets that were made, as often as they were."""
+    """Return the names of created Secrets, one for each creation."""
     return [
         action.manifest["metadata"]["name"]
         for action in world.done
@@ -131,7 +131,7 @@ def test_each_new_problem_of_the_cache_is_one_event() -> None:
 
 
 def test_changes_of_the_cache_follow_those_of_the_release() -> None:
-    """An action that is refused holds up those behind it."""
+    """A rejected action delays those behind it."""
     plan = World(spec={"image": "api:1", "cache": EMBEDDED}).reconcile()
     names = [
         (type(action), action.manifest["metadata"]["name"])
@@ -169,8 +169,8 @@ def test_a_cache_is_deleted_when_no_serving_release_uses_it(instead: dict[str, A
     world.settle()
     assert not any(world.has(kind, "demo-cache") for kind in CACHE_OBJECTS)
     assert world.condition("Ready") == ("True", "Serving")
-    wanted = ("Unknown", "CacheExternal" if instead else "NotConfigured")
-    assert world.condition("CacheHealthy") == wanted
+    reason = "CacheExternal" if instead else "NotConfigured"
+    assert world.condition("CacheHealthy") == ("Unknown", reason)
     world.change(cache=EMBEDDED).settle()
     assert world.condition("CacheHealthy") == ("True", "CacheReady")
     assert created(world).count("demo-cache") == 1, "its password had stayed"
@@ -305,10 +305,10 @@ def test_scrapers_are_changed_in_place() -> None:
 
 def test_no_secret_value_is_in_a_release() -> None:
     world = cached(EXTERNAL)
-    specs = json.dumps([each["spec"] for each in world.all("BookStoreRelease")])
+    specs = [release["spec"] for release in copy.deepcopy(world.all("BookStoreRelease"))]
     world.secrets["redis"] |= {"another"}
     world.settle()
-    assert json.dumps([each["spec"] for each in world.all("BookStoreRelease")]) == specs
+    assert [release["spec"] for release in world.all("BookStoreRelease")] == specs
 
 
 def test_a_release_of_an_older_operator_stays_active() -> None:

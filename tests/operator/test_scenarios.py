@@ -1,4 +1,4 @@
-"""Whole lives of BookStores, with a cluster in memory."""
+"""Whole lives of BookStores, in the simulated world."""
 
 from __future__ import annotations
 
@@ -25,8 +25,20 @@ pytestmark = pytest.mark.scenario
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
 
-def says(code: str, message: str = "It went wrong.") -> dict[str, Any]:
+def result(code: str, message: str = "It went wrong.") -> dict[str, Any]:
     return {"command": "migrate", "code": code, "message": message}
+
+
+def fail_release(world: World) -> None:
+    """Let the migration of api:2 fail for good."""
+    world.migration = result("failed")
+    world.change(image="api:2").settle()
+
+
+def start_broken(world: World) -> World:
+    """Let a release start whose Pods never become available."""
+    world.broken = {"api:2"}
+    return world.change(image="api:2").reach("Start")
 
 
 @pytest.fixture
@@ -53,7 +65,7 @@ def test_a_new_bookstore_becomes_ready() -> None:
     assert status["schema"] == "0001_books"
     assert status["active"]["image"] == "api:1"
     assert status["observedGeneration"] == 1
-    assert all(each["observedGeneration"] == 1 for each in status["conditions"])
+    assert all(item["observedGeneration"] == 1 for item in status["conditions"])
 
 
 @pytest.mark.invariant
@@ -132,7 +144,7 @@ def test_releases_alternate_colors_and_old_ones_are_deleted(world: World) -> Non
     for number in range(2, 8):
         world.change(image=f"api:{number}").settle()
     assert world.switches == [f"demo-r{number}" for number in range(1, 8)]
-    names = [each["metadata"]["name"] for each in world.all("BookStoreRelease")]
+    names = [release["metadata"]["name"] for release in world.all("BookStoreRelease")]
     assert names == ["demo-r5", "demo-r6", "demo-r7"]
 
 
@@ -140,7 +152,7 @@ def test_releases_alternate_colors_and_old_ones_are_deleted(world: World) -> Non
 
 
 def test_a_failed_migration_leaves_the_old_color_serving(world: World) -> None:
-    world.migration = says("failed", "Column exists already.")
+    world.migration = result("failed", "Column exists already.")
     world.change(image="api:2").settle()
     assert world.release("demo-r2")["result"] == "Failed"
     assert world.release("demo-r2")["attempts"] == 3
@@ -154,8 +166,7 @@ def test_a_failed_migration_leaves_the_old_color_serving(world: World) -> None:
 
 
 def test_a_failed_release_is_followed_by_a_new_one(world: World) -> None:
-    world.migration = says("failed")
-    world.change(image="api:2").settle()
+    fail_release(world)
     world.migration = MIGRATED
     world.change(image="api:3").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
@@ -163,7 +174,7 @@ def test_a_failed_release_is_followed_by_a_new_one(world: World) -> None:
 
 
 def test_reverting_and_reapplying_a_spec_retries_a_failed_release(world: World) -> None:
-    world.migration = says("failed")
+    world.migration = result("failed")
     world.change(image="api:2").settle().change(image="api:1").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.condition("Stalled")[0] == FALSE
@@ -174,8 +185,7 @@ def test_reverting_and_reapplying_a_spec_retries_a_failed_release(world: World) 
 
 
 def test_deleting_a_failed_release_retries_it(world: World) -> None:
-    world.migration = says("failed")
-    world.change(image="api:2").settle()
+    fail_release(world)
     assert "delete BookStoreRelease demo-r2" in world.message("Stalled")
     world.delete_release("demo-r2")
     world.migration = MIGRATED
@@ -186,7 +196,7 @@ def test_deleting_a_failed_release_retries_it(world: World) -> None:
 
 @pytest.mark.parametrize("code", ["unreachable", "authentication-failed", "locked"])
 def test_an_unreachable_database_is_retried_until_it_answers(world: World, code: str) -> None:
-    world.migration = says(code)
+    world.migration = result(code)
     world.change(image="api:2")
     begin = world.now
     world.run_until(lambda w: w.has("Job", "demo-r2-expand-9"), rounds=200)
@@ -194,7 +204,7 @@ def test_an_unreachable_database_is_retried_until_it_answers(world: World, code:
     assert 10 + 20 + 40 + 80 + 160 + 3 * 300 <= waited < 2000
     assert world.release("demo-r2").get("result") is None
     jobs = [job for job in world.all("Job") if "r2" in job["metadata"]["name"]]
-    assert len(jobs) <= 2, "what says nothing any more is deleted"
+    assert len(jobs) <= 2, "Jobs that no longer explain anything are deleted"
     world.migration = MIGRATED
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
@@ -285,32 +295,28 @@ def test_a_first_release_past_its_deadline_is_reported_and_recovers() -> None:
 
 
 def test_a_switch_checks_availability_again(world: World) -> None:
-    world.broken = {"api:2"}
-    world.change(image="api:2").reach("Start")
+    start_broken(world)
     world.get("BookStoreRelease", "demo-r2")["status"]["stage"] = "Switch"
     world.settle()
     assert world.switches == ["demo-r1"]
 
 
 def test_a_superseded_release_is_replaced(world: World) -> None:
-    world.broken = {"api:2"}
-    world.change(image="api:2").reach("Start").change(image="api:3").settle()
+    start_broken(world).change(image="api:3").settle()
     assert world.release("demo-r2")["result"] == "Superseded"
     assert world.switches == ["demo-r1", "demo-r3"]
     assert world.get("BookStoreRelease", "demo-r3")["spec"]["color"] == "green"
 
 
 def test_reverting_the_spec_keeps_the_active_release(world: World) -> None:
-    world.broken = {"api:2"}
-    world.change(image="api:2").reach("Start").change(image="api:1").settle()
+    start_broken(world).change(image="api:1").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.switches == ["demo-r1"]
     assert world.replicas("green") == 0
 
 
 def test_an_aborted_release_ends_and_the_active_one_keeps_serving(world: World) -> None:
-    world.broken = {"api:2"}
-    world.change(image="api:2").reach("Start")
+    start_broken(world)
     world.get("BookStoreRelease", "demo-r2")["spec"]["aborted"] = True
     world.settle()
     assert world.condition("Stalled") == (TRUE, "Aborted")
@@ -377,8 +383,7 @@ def test_a_pod_with_two_addresses_counts_once_and_other_services_do_not(world: W
     of_another["metadata"]["name"] = "demo-db-x"
     of_another["metadata"]["labels"]["kubernetes.io/service-name"] = "demo-db"
     of_another["endpoints"] = [{"targetRef": {"kind": "Pod", "uid": "of the database"}}]
-    for each in (second, of_another):
-        world.add(each)
+    world.add(second, of_another)
     world.reconcile()
     assert world.release("demo-r2")["servedAt"]
 
@@ -428,8 +433,7 @@ def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -
 
 
 def test_problems_of_pods_are_reported(world: World) -> None:
-    world.broken = {"api:2"}
-    world.change(image="api:2").reach("Start")
+    start_broken(world)
     template = world.get("Deployment", "demo-green")["spec"]["template"]
     waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
     pod = {
@@ -576,20 +580,20 @@ def test_a_lost_password_is_never_recreated_while_its_volume_exists(world: World
 
 
 def test_a_volume_of_another_controller_does_not_count_as_a_lost_password(world: World) -> None:
-    """Then the write of the Secret is refused, since the name of the volume is taken."""
+    """Then the write of the Secret is rejected, since the name of the volume is taken."""
     del world.secrets["demo-db"]
     owner = {"kind": "ConfigMap", "name": "somebody", "uid": "uid", "controller": True}
     volume = world.get("PersistentVolumeClaim", "data-demo-db-0")
     volume["metadata"]["ownerReferences"] = [owner]
 
-    def makes_one() -> bool:
+    def creates_secret() -> bool:
         actions = decide(world.snapshot(), world.now).actions
         return any(isinstance(action, CreateSecret) for action in actions)
 
-    assert makes_one()
+    assert creates_secret()
     for kind, name in (("StatefulSet", "demo-db"), ("BookStore", "demo")):
         owner |= {"kind": kind, "name": name}
-        assert not makes_one()
+        assert not creates_secret()
 
 
 @pytest.mark.parametrize("policy", ["Retain", "Delete"])
@@ -660,11 +664,11 @@ def test_paused_writes_nothing_but_status(world: World) -> None:
 )
 def test_a_selector_edited_by_hand_is_repaired(world: World, selector: dict[str, str]) -> None:
     service = world.get("Service", "demo")
-    wanted = copy.deepcopy(service["spec"]["selector"])
+    selected = copy.deepcopy(service["spec"]["selector"])
     service["spec"]["selector"] |= selector
     world.reconcile()
     world.settle()
-    assert world.get("Service", "demo")["spec"]["selector"] == wanted
+    assert world.get("Service", "demo")["spec"]["selector"] == selected
     assert world.condition("Available") == (TRUE, "Serving")
 
 
@@ -735,7 +739,7 @@ def test_each_transition_is_one_event(world: World) -> None:
 def test_a_condition_keeps_its_time_until_its_status_changes(world: World) -> None:
     def times() -> dict[str, str]:
         conditions = world.store["status"]["conditions"]
-        return {each["type"]: each["lastTransitionTime"] for each in conditions}
+        return {item["type"]: item["lastTransitionTime"] for item in conditions}
 
     before = times()
     world.wait(1000).change(replicas=5).settle()
@@ -744,8 +748,8 @@ def test_a_condition_keeps_its_time_until_its_status_changes(world: World) -> No
 
 
 def test_releases_are_records_that_their_model_reads_back(world: World) -> None:
-    made = BookStoreRelease.model_validate(world.get("BookStoreRelease", "demo-r1"))
-    assert made.spec.template()["spec"]["containers"][0]["image"] == "api:1"
+    release = BookStoreRelease.model_validate(world.get("BookStoreRelease", "demo-r1"))
+    assert release.spec.template()["spec"]["containers"][0]["image"] == "api:1"
     creates = [a for a in world.done if isinstance(a, Create)]
     assert {a.manifest["kind"] for a in creates} == {"BookStoreRelease", "Job"}
     assert not [a for a in world.done if isinstance(a, Delete)]
