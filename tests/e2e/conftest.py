@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from demo.deploy import Cluster, build_image, cluster_up, install_operator, load_images
-from demo.kubectl import Kubectl, KubectlError
+from demo.kubectl import Kubectl
 from devcluster import kindcluster
+from tests.support import kube
 from tests.support.kube import wait_for
 from tests.support.kubeproxy import ProxiedKubectl, kube_proxy
 from tests.support.shared import folder_of_the_run, shared
@@ -65,13 +66,10 @@ def take_down() -> None:
 
 @pytest.fixture
 def kubectl(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Kubectl]:
-    """Give a kubectl in a namespace of the test's own that enforces `restricted`."""
+    """Yield a kubectl in a namespace of the test's own that enforces `restricted`."""
     namespace = f"e2e-{uuid.uuid4().hex[:8]}"
     kubectl = ProxiedKubectl(installed.cluster.environment, namespace, proxy=installed.proxy)
-    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    kubectl.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
-    )
+    kubectl.apply(kube.namespace(namespace))
     failed_before = request.session.testsfailed
     yield kubectl
     if request.session.testsfailed > failed_before:
@@ -82,36 +80,27 @@ def kubectl(installed: Installed, request: pytest.FixtureRequest) -> Iterator[Ku
 
 @pytest.fixture
 def url(installed: Installed) -> str:
-    """Where the worker's node port leads to, once the test before has freed it."""
+    """Return the URL of the worker's node port, once the test before has freed it."""
 
-    def taken() -> bool:
+    def is_taken() -> bool:
         services = installed.proxy.get("/api/v1/services").raise_for_status().json()["items"]
-        ports = [each for service in services for each in service["spec"].get("ports", [])]
-        return NODE_PORT in {each.get("nodePort") for each in ports}
+        ports = [port for service in services for port in service["spec"].get("ports", [])]
+        return NODE_PORT in {port.get("nodePort") for port in ports}
 
-    wait_for(lambda: not taken(), 120, "the node port to be free")
+    wait_for(lambda: not is_taken(), 120, "the node port to be free")
     assert installed.cluster.kind is not None
     return installed.cluster.kind.node_port_url(NODE_PORT)
 
 
 def dump(cluster: Cluster, kubectl: Kubectl) -> str:
-    """Give all that one needs to understand a failure in a namespace."""
-    looks = [
-        (kubectl, ["get", "bookstores,bookstorereleases", "-o", "yaml"]),
-        (kubectl, ["get", "all,pvc,hpa,pdb,endpointslices", "-o", "wide"]),
-        (kubectl, ["get", "events", "--sort-by=.metadata.creationTimestamp"]),
-        (kubectl, ["describe", "pods"]),
-        (kubectl, ["logs", "--prefix", "--tail=40", "-l", "bookstore.dev/store"]),
-        (
-            cluster.kubectl("bookstore-system"),
-            ["logs", "--tail=200", "deployment/bookstore-operator"],
-        ),
+    """Return what explains a failure in a namespace."""
+    commands = [
+        ["get", "bookstores,bookstorereleases", "-o", "yaml"],
+        ["get", "all,pvc,hpa,pdb,endpointslices", "-o", "wide"],
+        ["get", "events", "--sort-by=.metadata.creationTimestamp"],
+        ["describe", "pods"],
+        ["logs", "--prefix", "--tail=40", "-l", "bookstore.dev/store"],
     ]
-    told = []
-    for run, arguments in looks:
-        told.append(f"\n$ kubectl {' '.join(arguments)}")
-        try:
-            told.append(run(*arguments))
-        except KubectlError as error:
-            told.append(str(error))
-    return "\n".join(told)
+    log = ["logs", "--tail=200", "deployment/bookstore-operator"]
+    in_system = (cluster.kubectl("bookstore-system"), log)
+    return kube.dump([*((kubectl, arguments) for arguments in commands), in_system])

@@ -12,7 +12,7 @@ from demo.follow import follow
 from demo.kubectl import Kubectl
 from demo.traffic import traffic, wait_until_answering
 from tests.e2e.conftest import NODE_PORT, Installed
-from tests.support.kube import wait_for
+from tests.support.kube import condition, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -33,7 +33,7 @@ OTHER_BOOK = {
 
 
 def bookstore(image: str, **spec: Any) -> dict[str, Any]:
-    """The demo's sample with this image, and with what a test wants otherwise."""
+    """Return the demo's sample with this image and other fields of the spec."""
     store = load_manifest(ROOT / "manifests" / "samples" / "demo.yaml")
     store["spec"]["service"]["nodePort"] = NODE_PORT
     store["spec"] |= {"image": image, **spec}
@@ -47,18 +47,18 @@ def release(kubectl: Kubectl, store: dict[str, Any]) -> None:
 
 
 def titles(url: str) -> list[str]:
-    """The titles on the shelf."""
+    """Return the titles of all books."""
     answer = httpx.get(f"{url}/api/v1/books", timeout=10).raise_for_status()
     return [book["title"] for book in answer.json()["items"]]
 
 
 def staff(kubectl: Kubectl) -> dict[str, str]:
-    """The header that lets a request write."""
+    """Return the header that allows writes."""
     return {"Authorization": f"Bearer {kubectl.secret(f'{STORE}-staff')['token']}"}
 
 
 def write(kubectl: Kubectl, url: str, book: dict[str, Any]) -> None:
-    """Put a book on the shelf."""
+    """Create a book."""
     books = f"{url}/api/v1/books"
     assert httpx.post(books, json=book, timeout=10).status_code == 401, "not without the token"
     written = httpx.post(books, json=book, headers=staff(kubectl), timeout=10)
@@ -66,7 +66,7 @@ def write(kubectl: Kubectl, url: str, book: dict[str, Any]) -> None:
 
 
 def serving_images(kubectl: Kubectl) -> set[str]:
-    """The images of the Pods that the active Service selects."""
+    """Return the images of the Pods that the active Service selects."""
     service = kubectl.find("service", STORE)
     assert service is not None
     selector = ",".join(f"{k}={v}" for k, v in service["spec"]["selector"].items())
@@ -75,7 +75,9 @@ def serving_images(kubectl: Kubectl) -> set[str]:
 
 
 @pytest.mark.invariant
-def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl, url: str) -> None:
+def test_a_bookstore_is_created_used_released_deleted_and_adopted(
+    installed: Installed, kubectl: Kubectl, url: str
+) -> None:
     """Create, write, release under traffic, read and write again, delete, adopt, delete all."""
     backup = {"schedule": "0 3 1 1 *", "keep": 2}
     first = bookstore(installed.first_image, deletionPolicy="Retain", backup=backup)
@@ -98,7 +100,7 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl, url: str) -> 
     kubectl("wait", "--for=condition=Complete", "job/backup-now", "--timeout=110s")
 
     kubectl("delete", "bookstore", STORE, "--timeout=60s")
-    wait_for(lambda: not kubectl.list("pod", SELECTOR), 90, "the Pods to go")
+    wait_for(lambda: not kubectl.list("pod", SELECTOR), 90, "the Pods to be deleted")
     assert kubectl.find("secret", f"{STORE}-db"), "Retain keeps the password"
     assert kubectl.find("pvc", f"data-{STORE}-db-0"), "Retain keeps the data"
     assert kubectl.find("pvc", f"{STORE}-backup"), "Retain keeps the backups"
@@ -111,7 +113,9 @@ def test_a_bookstore_lives(installed: Installed, kubectl: Kubectl, url: str) -> 
     wait_for(lambda: not kubectl.list("pvc", SELECTOR), 120, "Delete to take the volumes")
     secrets = (f"{STORE}-db", f"{STORE}-cache", f"{STORE}-staff")
     wait_for(
-        lambda: not any(kubectl.find("secret", name) for name in secrets), 60, "the Secrets to go"
+        lambda: not any(kubectl.find("secret", name) for name in secrets),
+        60,
+        "the Secrets to be deleted",
     )
 
 
@@ -127,11 +131,9 @@ def test_an_autoscaler_follows_the_active_color(installed: Installed, kubectl: K
         return store
 
     def target() -> str:
-        """The Deployment that the autoscaler scales, once it does."""
+        """Return the Deployment that the autoscaler scales, empty while it does not."""
         autoscaler = kubectl.find("hpa", STORE) or {}
-        conditions = (autoscaler.get("status") or {}).get("conditions") or []
-        active = {"type": "ScalingActive", "status": "True"}
-        if not any(active.items() <= each.items() for each in conditions):
+        if condition(autoscaler, "ScalingActive").get("status") != "True":
             return ""
         return str(autoscaler["spec"]["scaleTargetRef"]["name"])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import subprocess
 import time
@@ -35,32 +34,32 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 MISSING = "localhost/bookstore-api:pushed-late"
 
 
-def told(kubectl: Kubectl, store: str, reason: str, *words: str) -> None:
-    """Wait until a condition says it, and a Warning event too."""
+def assert_reported(kubectl: Kubectl, store: str, reason: str, *words: str) -> None:
+    """Wait until the condition Ready and a Warning event report it."""
 
-    def is_told() -> bool:
+    def is_reported() -> bool:
         ready = condition(kubectl.find("bookstore", store), "Ready")
-        said = ready.get("message", "")
-        return ready.get("reason") == reason and all(each in said for each in words)
+        message = ready.get("message", "")
+        return ready.get("reason") == reason and all(text in message for text in words)
 
-    wait_for(is_told, 90, f"{store} to say {reason}")
+    wait_for(is_reported, 90, f"{store} to report {reason}")
     print(condition(kubectl.find("bookstore", store), "Ready")["message"])
     events = f"reason={reason},type=Warning,involvedObject.name={store}"
     wait_for(
         lambda: words[0] in kubectl("get", "events", f"--field-selector={events}", "-o", "json"),
         10,
-        f"an event that says {reason}",
+        f"an event with reason {reason}",
     )
 
 
-def ready_with(kubectl: Kubectl, store: str, image: str) -> bool:
-    found = kubectl.find("bookstore", store)
-    active = ((found or {}).get("status") or {}).get("active") or {}
-    return holds(found, "Ready") and active.get("image") == image
+def is_ready_with(kubectl: Kubectl, store: str, image: str) -> bool:
+    manifest = kubectl.find("bookstore", store)
+    active = ((manifest or {}).get("status") or {}).get("active") or {}
+    return holds(manifest, "Ready") and active.get("image") == image
 
 
 def changes_within(kubectl: Kubectl, seconds: float) -> list[str]:
-    """The BookStore's conditions after each write in so many seconds, as a watch tells it."""
+    """Return the BookStore's conditions after each write in so many seconds."""
     watch = subprocess.run(
         [
             *("kubectl", "--namespace", kubectl.namespace, "get", "bookstore", STORE),
@@ -76,14 +75,18 @@ def changes_within(kubectl: Kubectl, seconds: float) -> list[str]:
 
 
 @pytest.mark.invariant
-def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl, url: str) -> None:
-    """The kubelet can't pull it: told, nobody notices, few writes, and it passes by itself."""
+def test_a_release_continues_when_its_image_is_pushed_late(
+    installed: Installed, kubectl: Kubectl, url: str
+) -> None:
+    """The kubelet can't pull it: reported, no request fails, few writes, recovers by itself."""
     books = f"{url}/api/v1/books"
     release(kubectl, bookstore(installed.first_image))
     wait_until_answering(books)
     with traffic(books) as requests:
         kubectl.apply(bookstore(MISSING))
-        told(kubectl, STORE, "ImagePullFailed", f"Image {MISSING} of Pod {STORE}-r2-expand")
+        assert_reported(
+            kubectl, STORE, "ImagePullFailed", f"Image {MISSING} of Pod {STORE}-r2-expand"
+        )
         # The kubelet pulls, fails and waits by turns.
         changes = changes_within(kubectl, 15)
         assert len(changes) <= 1, changes
@@ -92,36 +95,36 @@ def test_an_image_that_is_pushed_late(installed: Installed, kubectl: Kubectl, ur
         environment = {**os.environ, **installed.cluster.environment}
         subprocess.run(tag, env=environment, check=True)
         load_images(installed.cluster, [MISSING])
-        wait_for(lambda: ready_with(kubectl, STORE, MISSING), 180, "the release to go on")
+        wait_for(lambda: is_ready_with(kubectl, STORE, MISSING), 180, "the release to go on")
     assert requests.failed == 0, requests.answers
     assert httpx.get(books, timeout=10).status_code == 200
 
 
-def test_a_database_that_does_not_answer_then_refuses_the_password(
+def test_an_unreachable_database_and_a_wrong_password_are_reported_until_fixed(
     installed: Installed, kubectl: Kubectl
 ) -> None:
-    """An external database, told by a Secret that is wrong twice before it is right."""
+    """The Secret of an external database is wrong twice before it is right."""
     reached = {"networkPolicy": {"enabled": False}, "service": {"type": "ClusterIP"}}
     release(kubectl, bookstore(installed.first_image, **reached))
-    found = kubectl.find("secret", f"{STORE}-db")
-    assert found is not None
-    right = base64.b64decode(found["data"]["uri"]).decode()
-    password = base64.b64decode(found["data"]["password"]).decode()
+    values = kubectl.secret(f"{STORE}-db")
+    right, password = values["uri"], values["password"]
 
     secret(kubectl, right.replace(":5432/", ":5433/"))
     external = {"external": {"secretName": "elsewhere"}}
     second = bookstore(installed.first_image, database=external, **reached)
     second["metadata"]["name"] = "second"
     kubectl.apply(second)
-    told(kubectl, "second", "DatabaseUnreachable", "second-r1-expand", "does not answer")
+    assert_reported(kubectl, "second", "DatabaseUnreachable", "second-r1-expand", "does not answer")
 
     secret(kubectl, right.replace(quote(password), "wrong"))
-    told(kubectl, "second", "DatabaseAuthenticationFailed", "second-r1-expand", "Secret elsewhere")
-    assert holds(kubectl.find("bookstore", STORE), "Ready"), "nobody else is troubled"
+    assert_reported(
+        kubectl, "second", "DatabaseAuthenticationFailed", "second-r1-expand", "Secret elsewhere"
+    )
+    assert holds(kubectl.find("bookstore", STORE), "Ready"), "no other BookStore is affected"
 
     secret(kubectl, right)
     begin = time.monotonic()
-    wait_for(lambda: ready_with(kubectl, "second", installed.first_image), 120, "it to pass")
+    wait_for(lambda: is_ready_with(kubectl, "second", installed.first_image), 120, "it to recover")
     print(f"ready {time.monotonic() - begin:.0f} s after the Secret was right")
 
 
@@ -152,7 +155,7 @@ class SmallVolume:
         self.on_node(f"mkdir {self.folder} && mount -t tmpfs -o {options} tmpfs {self.folder}")
 
     def crowd(self) -> None:
-        """Take all of it that is free, as another tenant of the same disk would."""
+        """Fill its free space, as another tenant of the same disk would."""
         self.on_node(f"cat /dev/zero >>{self.folder}/crowd 2>/dev/null || true")
 
     def grow(self) -> None:
@@ -160,13 +163,13 @@ class SmallVolume:
         self.on_node(f"mount -o remount,size=512m {self.folder}")
 
     def unmount(self) -> None:
-        """Take it away, also from under a server that still has files open on it."""
+        """Unmount it, even if a server still has files open on it."""
         self.on_node(f"umount -l {self.folder} && rmdir {self.folder}")
 
 
 @pytest.fixture
 def small_volume(installed: Installed, kubectl: Kubectl) -> Iterator[SmallVolume]:
-    """Give a volume of 128 MiB for the BookStore's database, with a StorageClass of its own."""
+    """Yield a volume of 128 MiB for the BookStore's database, with a StorageClass of its own."""
     volume = SmallVolume(installed.cluster, f"small-{kubectl.namespace}")
     volume.mount()
     claim = {"namespace": kubectl.namespace, "name": f"data-{STORE}-db-0"}
@@ -215,7 +218,7 @@ def sql(kubectl: Kubectl, *statements: str) -> str:
     return kubectl("exec", f"{STORE}-db-0", "--", "sh", "-c", psql, "psql", *commands)
 
 
-def test_a_volume_that_is_really_full(
+def test_a_full_volume_is_reported_until_it_has_room(
     installed: Installed, kubectl: Kubectl, small_volume: SmallVolume, url: str
 ) -> None:
     """SQL fills it, the server can't start again on it, and does by itself once there is room."""
@@ -237,18 +240,20 @@ def test_a_volume_that_is_really_full(
 
     # A server frees some files as it ends, and somebody takes that room before the next one starts.
     kubectl("delete", "pod", f"{STORE}-db-0", "--wait=false")
-    wait_for(lambda: crowded_out(kubectl, small_volume), 150, "the full volume to be told")
+    wait_for(lambda: crowded_out(kubectl, small_volume), 150, "the full volume to be reported")
     claim = f"pvc data-{STORE}-db-0"
-    told(kubectl, STORE, "VolumeFull", f"Pod {STORE}-db-0 exits", "No space left on device", claim)
+    assert_reported(
+        kubectl, STORE, "VolumeFull", f"Pod {STORE}-db-0 exits", "No space left on device", claim
+    )
     wait_for(
         lambda: not holds(kubectl.find("bookstore", STORE), "Available"), 60, "the API to notice"
     )
     changes = changes_within(kubectl, 15)
-    assert len(changes) <= 1, f"a crash is no news after the first one: {changes}"
+    assert len(changes) <= 1, f"later crashes change nothing: {changes}"
 
     small_volume.grow()
     begin = time.monotonic()
-    wait_for(lambda: ready_with(kubectl, STORE, installed.first_image), 300, "it to pass by itself")
+    wait_for(lambda: is_ready_with(kubectl, STORE, installed.first_image), 300, "it to recover")
     print(f"ready {time.monotonic() - begin:.0f} s after there was room")
     wait_until_answering(books)
     assert titles(url) == [BOOK["title"]]

@@ -17,7 +17,7 @@ from demo.kubectl import Kubectl
 from demo.traffic import traffic, wait_until_answering
 from tests.e2e.conftest import Installed
 from tests.e2e.test_bookstore import BOOK, STORE, bookstore, release, serving_images, staff
-from tests.support.kube import condition, wait_for
+from tests.support.kube import condition, holds, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -36,7 +36,7 @@ sys.stdout.write(answer.read().decode())
 
 
 class Write(NamedTuple):
-    """What a write was answered with; how many are left, and when the count begins anew."""
+    """The answer to a write: its status, how many are left, seconds until the count resets."""
 
     status: int
     remaining: int
@@ -45,14 +45,14 @@ class Write(NamedTuple):
 
 @pytest.fixture
 def books(url: str) -> str:
-    """Where the books are."""
+    """Return the URL of the books."""
     return f"{url}/api/v1/books"
 
 
 def pods(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
-    """The API's Pods of a color that are not about to go."""
-    found = kubectl.list("pod", f"{API},bookstore.dev/color={color}")
-    return [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+    """Return the API's Pods of a color that are not terminating."""
+    listed = kubectl.list("pod", f"{API},bookstore.dev/color={color}")
+    return [pod for pod in listed if not pod["metadata"].get("deletionTimestamp")]
 
 
 def ask(kubectl: Kubectl, pod: dict[str, Any], path: str) -> str:
@@ -63,18 +63,18 @@ def ask(kubectl: Kubectl, pod: dict[str, Any], path: str) -> str:
 
 
 def health(kubectl: Kubectl, pod: dict[str, Any]) -> dict[str, str]:
-    """The state of each dependency, as a Pod tells it."""
-    told = json.loads(ask(kubectl, pod, "/health"))
-    return {name: each["state"] for name, each in told["dependencies"].items()}
+    """Return the state of each dependency, by a Pod's /health."""
+    report = json.loads(ask(kubectl, pod, "/health"))
+    return {name: state["state"] for name, state in report["dependencies"].items()}
 
 
-def is_well(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
-    """Whether all dependencies of a Pod are."""
+def is_healthy(kubectl: Kubectl, pod: dict[str, Any]) -> bool:
+    """Whether all dependencies of a Pod are ok."""
     return set(health(kubectl, pod).values()) == {"ok"}
 
 
 def scrape(kubectl: Kubectl, pod: dict[str, Any]) -> dict[tuple[str, tuple[str, ...]], float]:
-    """What a Pod's metrics say, by name and the values of labels, as its annotations lead to it."""
+    """Return a Pod's metrics, where its annotations say, by name and label values."""
     annotations = pod["metadata"]["annotations"]
     assert annotations["prometheus.io/scrape"] == "true"
     text = ask(kubectl, pod, annotations["prometheus.io/path"])
@@ -86,7 +86,7 @@ def scrape(kubectl: Kubectl, pod: dict[str, Any]) -> dict[tuple[str, tuple[str, 
 
 
 def total(metrics: dict[tuple[str, tuple[str, ...]], float], name: str, *labels: str) -> float:
-    """The sum of a metric's series that have these values of labels."""
+    """Return the sum of a metric's series that have these label values."""
     return sum(
         value
         for (series, values), value in metrics.items()
@@ -100,15 +100,15 @@ def write(url: str, headers: dict[str, str]) -> Write:
     assert answer.headers["RateLimit-Policy"] == f'"writes";q={LIMIT};w=3600'
     name, *parameters = answer.headers["RateLimit"].split(";")
     assert name == '"writes"'
-    told = dict(each.split("=") for each in parameters)
+    values = dict(parameter.split("=") for parameter in parameters)
     if answer.status_code == 429:
         assert int(answer.headers["Retry-After"]) > 0
         assert answer.headers["Content-Type"] == "application/problem+json"
-    return Write(answer.status_code, int(told["r"]), int(told["t"]))
+    return Write(answer.status_code, int(values["r"]), int(values["t"]))
 
 
-def write_until_refused(url: str, headers: dict[str, str]) -> list[Write]:
-    """Write until that is too much; an hour may end meanwhile, and the count begin anew."""
+def write_until_limited(url: str, headers: dict[str, str]) -> list[Write]:
+    """Write until the limit; an hour may end meanwhile, which resets the count."""
     writes: list[Write] = []
     while not writes or writes[-1].status != 429:
         assert len(writes) <= 2 * LIMIT, writes
@@ -117,14 +117,14 @@ def write_until_refused(url: str, headers: dict[str, str]) -> list[Write]:
 
 
 def log_lines(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
-    """Every line that the API's Pods of a color have logged."""
+    """Return all log lines of the API's Pods of a color."""
     names = [pod["metadata"]["name"] for pod in pods(kubectl, color)]
-    told = "".join(kubectl("logs", name, "-c", "api", "--tail=-1") for name in names)
-    return [json.loads(line) for line in told.splitlines()]
+    text = "".join(kubectl("logs", name, "-c", "api", "--tail=-1") for name in names)
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def counted_alone(kubectl: Kubectl, pods: list[dict[str, Any]]) -> float:
-    """How many writes Pods have counted on their own, because the cache did not answer in time."""
+    """Return how many writes Pods counted separately, because the cache answered too late."""
     metric = "bookstore_rate_limit_fallbacks_total"
     return sum(total(scrape(kubectl, pod), metric) for pod in pods)
 
@@ -137,7 +137,7 @@ def forget_writes(kubectl: Kubectl) -> None:
 
 
 def requested(kubectl: Kubectl, color: str) -> list[dict[str, Any]]:
-    """The lines about requests for books that the API's Pods of a color have logged."""
+    """Return the log lines about requests for books of the API's Pods of a color."""
     lines = log_lines(kubectl, color)
     return [line for line in lines if line.get("route") == "/api/v1/books"]
 
@@ -163,7 +163,7 @@ def test_the_platform_holds_through_a_release(
     release(kubectl, bookstore(installed.first_image, **spec))
     wait_until_answering(books)
     wait_for(
-        lambda: condition(kubectl.find("bookstore", STORE), "CacheHealthy").get("status") == "True",
+        lambda: holds(kubectl.find("bookstore", STORE), "CacheHealthy"),
         60,
         "the cache to be ready",
     )
@@ -177,20 +177,20 @@ def test_the_platform_holds_through_a_release(
     clerk = staff(kubectl)
     blue = pods(kubectl, "blue")
     assert len(blue) == 2
-    alone, tried = 0.0, write_until_refused(books, clerk)
+    alone, tried = 0.0, write_until_limited(books, clerk)
     writes = tried
     # On a busy machine the cache may answer too late for a write; another round has to do then.
     while (now := counted_alone(kubectl, blue)) > alone:
         assert len(tried) < 10 * LIMIT, f"the cache answers too seldom: {tried}"
         alone = now
         forget_writes(kubectl)
-        writes = write_until_refused(books, clerk)
+        writes = write_until_limited(books, clerk)
         tried = [*tried, *writes]
     for before, after in pairwise(writes[:-1]):
-        began_anew = after.reset > before.reset
-        assert began_anew or after.remaining == before.remaining - 1, "counted in all Pods together"
+        has_reset = after.reset > before.reset
+        assert has_reset or after.remaining == before.remaining - 1, "counted in all Pods together"
     assert tried[0].status == 201
-    assert {each.status for each in tried[1:]} == {409, 429}
+    assert {answer.status for answer in tried[1:]} == {409, 429}
     assert writes[-2].remaining == 0
 
     scraped = [scrape(kubectl, pod) for pod in blue]
@@ -198,17 +198,17 @@ def test_the_platform_holds_through_a_release(
         assert total(metrics, "bookstore_redis_up") == 1
         assert total(metrics, "bookstore_http_requests_total", "POST") > 0, "both Pods took part"
     posted = sum(total(each, "bookstore_http_requests_total", "POST") for each in scraped)
-    refused = sum(
+    limited = sum(
         total(each, "bookstore_rate_limit_rejections_total", "writes") for each in scraped
     )
     assert posted == len(tried)
-    assert refused == len([each for each in tried if each.status == 429])
+    assert limited == len([answer for answer in tried if answer.status == 429])
 
     with traffic(books) as requests:
         release(kubectl, bookstore(installed.second_image, **spec))
         # Nodes take a Service's new addresses over about once a second.
         wait_for(lambda: requested(kubectl, "green"), 30, "green to serve", poll=EXEC_POLL_SECONDS)
-    told_by_blue = log_lines(kubectl, "blue")
+    blue_lines = log_lines(kubectl, "blue")
     assert requests.sent > 0
     assert requests.failed == 0, requests.answers
     assert serving_images(kubectl) == {installed.second_image}
@@ -216,34 +216,38 @@ def test_the_platform_holds_through_a_release(
     again = write(books, clerk)
     assert again.status == 429 or again.reset > writes[-1].reset, "counted for both colors"
     for pod in pods(kubectl, "green"):
-        # A slow answer on a busy machine is told, too, and passes.
-        wait_for(partial(is_well, kubectl, pod), 30, "all to be well", poll=EXEC_POLL_SECONDS)
+        # A slow answer on a busy machine is reported, too, and passes.
+        wait_for(
+            partial(is_healthy, kubectl, pod),
+            30,
+            "all dependencies to be ok",
+            poll=EXEC_POLL_SECONDS,
+        )
         assert total(scrape(kubectl, pod), "bookstore_redis_up") == 1
-    told_by_green = log_lines(kubectl, "green")
-    assert_lines_are_of_the_schema([*told_by_blue, *told_by_green])
-    for color, lines in (("blue", told_by_blue), ("green", told_by_green)):
+    green_lines = log_lines(kubectl, "green")
+    assert_lines_are_of_the_schema([*blue_lines, *green_lines])
+    for color, lines in (("blue", blue_lines), ("green", green_lines)):
         served = [line for line in lines if line.get("route") == "/api/v1/books"]
         assert served, f"no request in the log of {color}"
         assert {line["color"] for line in served} == {color}
 
     token = kubectl.secret(f"{STORE}-staff")["token"]
     password = kubectl.secret(f"{STORE}-cache")["password"]
-    told = json.dumps([*told_by_blue, *told_by_green])
-    assert token not in told
-    assert password not in told
+    logged = json.dumps([*blue_lines, *green_lines])
+    assert token not in logged
+    assert password not in logged
 
 
 @pytest.mark.invariant
-def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
+def test_a_lost_cache_fails_no_request_and_comes_back(
     installed: Installed, kubectl: Kubectl, books: str
 ) -> None:
-    """Its Pod is deleted under traffic, then its password is made anew: it comes back by itself."""
+    """Its Pod is deleted under traffic, then its password is regenerated."""
     release(kubectl, bookstore(installed.first_image))
     wait_until_answering(books)
 
     def healthy() -> bool:
-        told = condition(kubectl.find("bookstore", STORE), "CacheHealthy")
-        if told.get("status") != "True":
+        if not holds(kubectl.find("bookstore", STORE), "CacheHealthy"):
             return False
         reached = [health(kubectl, pod).get("redis") for pod in pods(kubectl, "blue")]
         return set(reached) == {"ok"}
@@ -271,6 +275,6 @@ def test_a_cache_that_goes_away_is_told_and_missed_by_nobody(
 
 def restarted(kubectl: Kubectl) -> bool:
     """Whether the cache's server was started again in its Pod."""
-    found = kubectl.list("pod", CACHE)
-    states = [each for pod in found for each in pod["status"].get("containerStatuses", [])]
+    pods = kubectl.list("pod", CACHE)
+    states = [state for pod in pods for state in pod["status"].get("containerStatuses", [])]
     return any(state["restartCount"] for state in states)

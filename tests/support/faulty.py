@@ -61,7 +61,7 @@ class Rule:
     """The requests that met the fault."""
 
     def meets(self, seen: Seen) -> bool:
-        """Whether this is one to fail."""
+        """Whether the request meets the fault."""
         return (
             self.left > 0
             and seen.method in self.method.split()
@@ -87,7 +87,7 @@ class Proxy:
         self._trusted = ssl.create_default_context(cafile=str(certificate))
         self._rules: list[Rule] = []
         self._streams: set[_Stream] = set()
-        # A selector that we know tells which connections are still open.
+        # Our own selector lists the connections that are still open.
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._ended = asyncio.Event()
@@ -108,20 +108,16 @@ class Proxy:
         self._rules.append(rule)
         return rule
 
-    def heal(self) -> None:
-        """Fail nothing any more."""
-        self._rules.clear()
-
     def writes(self, since: float = 0.0) -> list[Seen]:
-        """Give the writes that came after a moment of `time.monotonic`."""
+        """Return the writes since a moment of `time.monotonic`."""
         return [seen for seen in list(self.seen) if seen.is_write and seen.at >= since]
 
     def watches(self, path: str = "") -> int:
-        """How many watches are open just now."""
+        """Return how many watches are open."""
         return len(self._open(path))
 
     def quiet_for(self) -> float:
-        """Seconds since the last write."""
+        """Return the seconds since the last write."""
         return time.monotonic() - max((seen.at for seen in self.writes()), default=0.0)
 
     def cut_watches(self, path: str = "") -> None:
@@ -131,12 +127,12 @@ class Proxy:
                 self._loop.call_soon_threadsafe(stream.transport.abort)
 
     def freeze_watches(self, path: str = "") -> None:
-        """Let open watches say nothing any more, with their connections open."""
+        """Send nothing more on open watches, with their connections open."""
         for stream in self._open(path):
             stream.frozen = True
 
     def let_go(self) -> None:
-        """Give the answers that `held` has kept back."""
+        """Send the answers that `held` has delayed."""
         self._loop.call_soon_threadsafe(self._gate.set)
 
     async def let_go_of(self) -> None:
@@ -254,21 +250,21 @@ class Proxy:
 
 @contextmanager
 def proxy(server: str, certificate: Path) -> Iterator[Proxy]:
-    """Have a proxy for the block, in a thread of its own."""
-    made = Proxy(server, certificate)
-    thread = threading.Thread(target=made.run, name="proxy", daemon=True)
+    """Run a proxy for the block, in a thread of its own."""
+    running = Proxy(server, certificate)
+    thread = threading.Thread(target=running.run, name="proxy", daemon=True)
     thread.start()
-    made.wait_until_serving()
+    running.wait_until_serving()
     try:
-        yield made
+        yield running
     finally:
-        made.end()
+        running.end()
         thread.join(_START_SECONDS + _CLOSE_SECONDS)
         assert not thread.is_alive(), "the proxy did not end"
 
 
 def answer(status: int, reason: str = "", retry_after: int | None = None) -> Fault:
-    """Answer with a Status as the API server gives it."""
+    """Answer with a Status, as the API server does."""
 
     async def fault(_: Proxy, __: web.Request) -> web.StreamResponse:
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
@@ -283,7 +279,7 @@ async def drop(_: Proxy, request: web.Request) -> web.StreamResponse:
 
 
 async def lose_answer(proxy: Proxy, request: web.Request) -> web.StreamResponse:
-    """Cut the connection after the API server has done what was asked."""
+    """Cut the connection after the API server has answered."""
     await proxy.forward(request)
     return _cut(request)
 
@@ -295,14 +291,14 @@ async def hang(proxy: Proxy, _: web.Request) -> web.StreamResponse:
 
 
 async def held(proxy: Proxy, request: web.Request) -> web.StreamResponse:
-    """Do what was asked, and answer when `let_go` is called."""
+    """Forward the request, and answer when `let_go` is called."""
     response = await proxy.forward(request)
     await proxy.let_go_of()
     return response
 
 
 def say(line: bytes) -> Fault:
-    """Answer a watch with this, and end it."""
+    """Answer a watch with a line, and end it."""
 
     async def fault(_: Proxy, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""A kubectl whose reads are requests, not processes: tests that wait read many times a second."""
+"""A kubectl that reads by HTTP, without a process: tests that wait read many times a second."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class ProxiedKubectl(Kubectl):
     proxy: httpx.Client = field(kw_only=True)
 
     def find(self, kind: str, name: str) -> dict[str, Any] | None:
-        """Give one object, or None where there is none of that name."""
+        """Return an object, or None if there is none of that name."""
         answer = self.proxy.get(f"{self._collection(kind)}/{name}")
         if answer.status_code == 404:
             return None
-        found: dict[str, Any] = answer.raise_for_status().json()
-        return found
+        manifest: dict[str, Any] = answer.raise_for_status().json()
+        return manifest
 
     def list(self, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        """Give the objects of a kind, by labels where a selector is given."""
+        """Return the objects of a kind, selected by labels if a selector is given."""
         answer = self.proxy.get(self._collection(kind), params={"labelSelector": selector})
         items: list[dict[str, Any]] = answer.raise_for_status().json()["items"]
         return items
@@ -53,7 +53,7 @@ class ProxiedKubectl(Kubectl):
 
 @contextmanager
 def kube_proxy(environment: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """Have a `kubectl proxy` to the API server for the block; a client of it."""
+    """Run `kubectl proxy` for the block; yields a client of it."""
     with subprocess.Popen(
         ["kubectl", "proxy", "--port=0"],
         env={**os.environ, **environment},
@@ -62,9 +62,9 @@ def kube_proxy(environment: Mapping[str, str]) -> Iterator[httpx.Client]:
     ) as proxy:
         try:
             assert proxy.stdout is not None
-            told = proxy.stdout.readline()  # Starting to serve on 127.0.0.1:41651
+            line = proxy.stdout.readline()  # Starting to serve on 127.0.0.1:41651
             with httpx.Client(
-                base_url=f"http://{told.split()[-1]}", timeout=30, trust_env=False
+                base_url=f"http://{line.split()[-1]}", timeout=30, trust_env=False
             ) as client:
                 yield client
         finally:
