@@ -229,6 +229,7 @@ def test_a_staff_token_of_the_spec_is_mounted_and_none_is_created() -> None:
 @pytest.mark.parametrize(
     ("spec", "secret", "key", "reason"),
     [
+        ({"database": EXTERNAL}, "redis", "url", "DatabaseSecretMissing"),
         ({"staff": STAFF}, "clerks", "token", "StaffSecretMissing"),
         ({"cache": EXTERNAL}, "redis", "url", "CacheSecretMissing"),
     ],

@@ -432,21 +432,6 @@ def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -
     assert world.condition("Ready") == (TRUE, "Serving")
 
 
-def test_problems_of_pods_are_reported(world: World) -> None:
-    start_broken(world)
-    template = world.get("Deployment", "demo-green")["spec"]["template"]
-    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "demo-green-1", "labels": template["metadata"]["labels"]},
-        "status": {"containerStatuses": [{"name": "api", "state": {"waiting": waiting}}]},
-    }
-    world.add(pod)
-    world.reconcile()
-    assert "Pod demo-green-1 can't be pulled: no such image" in world.message("Ready")
-
-
 def test_deleting_the_record_of_the_active_release_keeps_it_serving(world: World) -> None:
     for number in (2, 3):
         world.change(image=f"api:{number}").settle()
@@ -553,18 +538,10 @@ def test_a_release_waits_for_the_database_and_reports_it() -> None:
     assert world.condition("Ready") == (TRUE, "Serving")
 
 
-def test_an_external_database_needs_its_secret() -> None:
-    external = {"secretName": "pg", "key": "url", "directKey": "direct"}
-    world = World(spec={"image": "api:1", "database": {"external": external}})
-    world.run_until(lambda w: w.condition("Ready") == (FALSE, "DatabaseSecretMissing"))
-    assert world.reconcile().requeue_after, "Secrets are not watched"
-    assert "no Secret pg" in world.message("Ready")
-    world.secrets["pg"] = frozenset({"url"})
-    world.run_until(lambda w: w.condition("Ready") == (FALSE, "DatabaseSecretIncomplete"))
-    assert "`direct`" in world.message("Ready")
-    world.secrets["pg"] = frozenset({"url", "direct"})
+def test_an_external_database_gets_no_server_of_its_own() -> None:
+    world = World(spec={"image": "api:1", "database": {"external": {"secretName": "pg"}}})
+    world.secrets["pg"] = frozenset({"uri"})
     world.settle()
-    assert world.condition("Ready") == (TRUE, "Serving")
     assert not world.has("StatefulSet", "demo-db")
     assert not world.has("NetworkPolicy", "demo-db")
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 
 from tests.support.world import VALKEY, Object
 
 # What goes wrong -------------------------------------------------------------------------------
 
 
+class Fault:
+    """What a runner lets begin, and end."""
+
+
 @dataclass(frozen=True)
-class PodsFail:
+class PodsFail(Fault):
     """The Pods of an owner (`Deployment/api:2`) have this status."""
 
     owner: str
@@ -29,7 +33,7 @@ class PodsFail:
 
 
 @dataclass(frozen=True)
-class PodsForbidden:
+class PodsForbidden(Fault):
     """A controller can't create the Pods of an owner."""
 
     owner: str
@@ -37,19 +41,19 @@ class PodsForbidden:
 
 
 @dataclass(frozen=True)
-class NoNodeFits:
+class NoNodeFits(Fault):
     """The nodes lack the labels that the release's scheduling requires."""
 
 
 @dataclass(frozen=True)
-class Unavailable:
+class Unavailable(Fault):
     """The Deployment with this image has no available Pod."""
 
     image: str
 
 
 @dataclass(frozen=True)
-class MigrationEnds:
+class MigrationEnds(Fault):
     """Migrations end with this termination message."""
 
     code: str
@@ -57,12 +61,12 @@ class MigrationEnds:
 
 
 @dataclass(frozen=True)
-class MigrationHangs:
+class MigrationHangs(Fault):
     """Migrations do not end, or only by their deadline."""
 
 
 @dataclass(frozen=True)
-class WriteRejected:
+class WriteRejected(Fault):
     """The API server rejects Service demo-db."""
 
     reason: str
@@ -70,14 +74,14 @@ class WriteRejected:
 
 
 @dataclass(frozen=True)
-class PolicyRejects:
+class PolicyRejects(Fault):
     """An admission policy rejects the green Deployment."""
 
     message: str
 
 
 @dataclass(frozen=True)
-class NameTaken:
+class NameTaken(Fault):
     """An object of this name belongs to somebody else."""
 
     kind: str
@@ -85,7 +89,7 @@ class NameTaken:
 
 
 @dataclass(frozen=True)
-class SecretHas:
+class SecretHas(Fault):
     """A Secret has these keys instead of the right ones; None: it does not exist."""
 
     name: str
@@ -94,7 +98,7 @@ class SecretHas:
 
 
 @dataclass(frozen=True)
-class SecretMalformed:
+class SecretMalformed(Fault):
     """Values in a Secret are invalid, for these reasons."""
 
     name: str
@@ -104,40 +108,23 @@ class SecretMalformed:
 
 
 @dataclass(frozen=True)
-class MetricsMissing:
+class MetricsMissing(Fault):
     """The autoscaler has had no metrics for more than a minute."""
 
 
 @dataclass(frozen=True)
-class NoBackups:
+class NoBackups(Fault):
     """So many days pass without a backup."""
 
     days: int
 
 
 @dataclass(frozen=True)
-class LastBackup:
+class LastBackup(Fault):
     """The last successful backup was at this time."""
 
     at: str
 
-
-Fault: TypeAlias = (
-    PodsFail
-    | PodsForbidden
-    | NoNodeFits
-    | Unavailable
-    | MigrationEnds
-    | MigrationHangs
-    | WriteRejected
-    | PolicyRejects
-    | NameTaken
-    | SecretHas
-    | SecretMalformed
-    | MetricsMissing
-    | NoBackups
-    | LastBackup
-)
 
 # What is reported ------------------------------------------------------------------------------
 
