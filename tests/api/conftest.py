@@ -3,8 +3,10 @@
 import io
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import hypothesis
@@ -17,19 +19,15 @@ from tests.support.bookstore import (
     UNLIMITED,
     Process,
     Served,
+    StartProcess,
     apply_schema,
     environment,
     execute,
     served_on,
 )
-from tests.support.postgres import (
-    OwnPostgres,
-    Postgres,
-    PostgresMissingError,
-    own_postgres,
-    running_postgres,
-)
-from tests.support.valkey import Valkey, ValkeyMissingError, own_valkey
+from tests.support.own_server import ServerMissingError
+from tests.support.postgres import OwnPostgres, Postgres, own_postgres, running_postgres
+from tests.support.valkey import Valkey, own_valkey
 
 # On a busy machine an example may take any time.
 hypothesis.settings.register_profile(
@@ -37,7 +35,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("api")
 HERE = Path(__file__).parent
-StartProcess = Callable[..., Process]
+T = TypeVar("T")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,32 +57,33 @@ def logs_like_a_container() -> None:
     configure_logging(Settings.model_validate({"log_format": "json"}), stream=io.StringIO())
 
 
+@contextmanager
+def or_skipped(server: AbstractContextManager[T]) -> Iterator[T]:
+    """Start a server for the block; skip where the wheel that brings it is not installed."""
+    try:
+        with server as running:
+            yield running
+    except ServerMissingError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    try:
-        with running_postgres() as server:
-            yield server
-    except PostgresMissingError as error:
-        pytest.skip(str(error))
+    with or_skipped(running_postgres()) as server:
+        yield server
 
 
 @pytest.fixture
 def private_postgres() -> Iterator[OwnPostgres]:
     """A server that the test may stop."""
-    try:
-        with own_postgres() as server:
-            yield server
-    except PostgresMissingError as error:
-        pytest.skip(str(error))
+    with or_skipped(own_postgres()) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def shared_valkey() -> Iterator[Valkey]:
-    try:
-        with own_valkey() as server:
-            yield server
-    except ValkeyMissingError as error:
-        pytest.skip(str(error))
+    with or_skipped(own_valkey()) as server:
+        yield server
 
 
 @pytest.fixture
@@ -98,18 +97,14 @@ def valkey(shared_valkey: Valkey) -> Valkey:
 @pytest.fixture
 def private_valkey() -> Iterator[Valkey]:
     """One that the test may stop."""
-    try:
-        with own_valkey() as server:
-            yield server
-    except ValkeyMissingError as error:
-        pytest.skip(str(error))
+    with or_skipped(own_valkey()) as server:
+        yield server
 
 
 @pytest.fixture
 def empty_postgres(postgres: Postgres) -> Iterator[str]:
-    url = postgres.create_database()
-    yield url
-    postgres.drop_database(url)
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -131,17 +126,15 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def migrated_template(postgres: Postgres) -> Iterator[str]:
     """The name of a migrated database that others are copied from."""
-    url = postgres.create_database()
-    apply_schema(url, Branch.CONTRACT)
-    yield url.rpartition("/")[2]
-    postgres.drop_database(url)
+    with postgres.database() as url:
+        apply_schema(url, Branch.CONTRACT)
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture
 def migrated_postgres(postgres: Postgres, migrated_template: str) -> Iterator[str]:
-    url = postgres.create_database(migrated_template)
-    yield url
-    postgres.drop_database(url)
+    with postgres.database(migrated_template) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -154,24 +147,22 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return migrated
 
 
+def settings_for(url: str, folder: Path) -> Settings:
+    return Settings.model_validate(
+        {"database_url": url, "secrets_dir": folder / "no-secrets", **UNLIMITED}
+    )
+
+
 @pytest.fixture
 def settings(url: str, tmp_path: Path) -> Settings:
-    return Settings.model_validate(
-        {"database_url": url, "secrets_dir": tmp_path / "no-secrets", **UNLIMITED}
-    )
+    return settings_for(url, tmp_path)
 
 
 @pytest.fixture
 def sqlite_settings(migrated_file: Path, tmp_path: Path) -> Settings:
     """Settings for what is the same on every database."""
     shutil.copy(migrated_file, tmp_path / "books.db")
-    return Settings.model_validate(
-        {
-            "database_url": f"sqlite:///{tmp_path / 'books.db'}",
-            "secrets_dir": tmp_path / "no-secrets",
-            **UNLIMITED,
-        }
-    )
+    return settings_for(f"sqlite:///{tmp_path / 'books.db'}", tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -186,10 +177,8 @@ def sqlite_server(
 
 @pytest.fixture(scope="session")
 def postgresql_server(postgres: Postgres, migrated_template: str) -> Iterator[Served]:
-    url = postgres.create_database(migrated_template)
-    with served_on(url) as server:
+    with postgres.database(migrated_template) as url, served_on(url) as server:
         yield server
-    postgres.drop_database(url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,14 +1,12 @@
 """Hundreds of cases by what the OpenAPI says, on both databases; `scripts/fuzz` runs any number."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.bookstore import Process
+from tests.support.bookstore import StartProcess
 from tests.support.fuzz import SETTINGS, faults_of, fuzz
 
-StartProcess = Callable[..., Process]
 EXAMPLES = 40
 
 

@@ -48,6 +48,11 @@ def wait_for(ask: Callable[[], T | None], what: str, *, seconds: float = WAIT_SE
         time.sleep(0.02)
 
 
+def wait_until(holds: Callable[[], object], what: str, *, seconds: float = WAIT_SECONDS) -> None:
+    """Ask again and again until the answer is true; fails after `seconds`."""
+    wait_for(lambda: holds() or None, what, seconds=seconds)
+
+
 def environment(url: str | None, folder: Path, **settings: object) -> dict[str, str]:
     """Make the environment of a command, with nothing of ours but what is given."""
     inherited = {name: value for name, value in os.environ.items() if "BOOKSTORE_" not in name}
@@ -245,3 +250,7 @@ class Process:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait(WAIT_SECONDS)
+
+
+StartProcess = Callable[..., Process]
+"""Of the fixture `start`: a URI or None, and settings by name."""

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.bookstore import Ended, wait_for
+from tests.support.bookstore import Ended, wait_until
 
 CONFINED = (
     *("--read-only", "--tmpfs=/tmp"),
@@ -111,7 +111,7 @@ class Container:
     def wait_until_answering(self, port: int, path: str) -> str:
         """Wait until a port answers a path with 200; where that port is."""
         url = self.url(port)
-        wait_for(lambda: self._answers(url + path) or None, f"{path} of port {port}")
+        wait_until(lambda: self._answers(url + path), f"{path} of port {port}")
         return url
 
     def _answers(self, url: str) -> bool:

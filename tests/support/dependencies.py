@@ -34,7 +34,7 @@ def _promised(what: str) -> float:
 
 
 ANSWER_SECONDS = _promised("within N s")
-PERIOD_SECONDS = _promised("at most N s ago")
+PERIOD_SECONDS = _promised("at most N s old")
 # Held back in both directions. PostgreSQL: a short question takes two round trips, more than is
 # called slow; a new connection about fifteen, less than a check may take. Redis: one and three.
 DATABASE_DELAY_SECONDS = 0.03

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import bookstore_api
-from tests.support.bookstore import WAIT_SECONDS, wait_for
+from tests.support.bookstore import WAIT_SECONDS, wait_until
 from tests.support.migrations import Script
 
 ZYGOTE = Path(__file__).parent / "zygote.py"
@@ -96,7 +96,7 @@ class Migrators:
 
     def wait(self, seconds: float = 60) -> None:
         """Wait until all have ended."""
-        wait_for(lambda: not self._running or None, "the migrations to end", seconds=seconds)
+        wait_until(lambda: not self._running, "the migrations to end", seconds=seconds)
 
     def _output(self) -> Path:
         path = self._folder / f"migrator-{self._count}.log"

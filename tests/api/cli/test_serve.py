@@ -15,11 +15,19 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.bookstore import Process, apply_schema, environment, run_command, wait_for
+from tests.support.bookstore import (
+    Process,
+    StartProcess,
+    apply_schema,
+    environment,
+    run_command,
+    wait_for,
+    wait_until,
+)
 from tests.support.postgres import OwnPostgres, query
+from tests.support.raw import connect, refuses_connections
 
 BOOKS = "/api/v1/books"
-StartProcess = Callable[..., Process]
 
 
 def readiness(process: Process) -> tuple[int, list[str]]:
@@ -115,7 +123,7 @@ def test_production_migrates_nothing_and_is_not_ready_on_an_old_schema(
     assert readiness(process) == (503, ["schema-behind"])
     assert process.answers("/livez")
     apply_schema(url)
-    wait_for(lambda: process.answers("/readyz") or None, "readiness", seconds=5)
+    wait_until(lambda: process.answers("/readyz"), "readiness", seconds=5)
 
 
 def test_what_is_misspelt_is_told_and_does_not_keep_it_from_starting(start: StartProcess) -> None:
@@ -189,11 +197,9 @@ def test_a_rotated_password_needs_no_restart(
 
     private_postgres.execute("ALTER ROLE shop PASSWORD 'second'")
     query(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'shop'")
-    wait_for(
-        lambda: readiness(process) == (503, ["database-authentication-failed"]) or None, "rejection"
-    )
+    wait_until(lambda: readiness(process) == (503, ["database-authentication-failed"]), "rejection")
     secret.write_text(f"postgresql://shop:second@{server}", encoding="utf-8")
-    wait_for(lambda: process.answers("/readyz") or None, "readiness with the new password")
+    wait_until(lambda: process.answers("/readyz"), "readiness with the new password")
     assert httpx.get(process.url + BOOKS).status_code == 200
 
 
@@ -250,14 +256,14 @@ def test_stopping_one_of_two_loses_no_request(start: StartProcess, url: str) -> 
     for thread in threads:
         thread.start()
     try:
-        wait_for(lambda: traffic.done > 300 or None, "traffic")
+        wait_until(lambda: traffic.done > 300, "traffic")
         leaving, staying = processes
         leaving.signal(signal.SIGTERM)
-        wait_for(lambda: readiness(leaving) == (503, ["draining"]) or None, "draining")
+        wait_until(lambda: readiness(leaving) == (503, ["draining"]), "draining")
         traffic.targets = [staying]  # as the Service does it when readiness goes
         assert leaving.wait() == 0
         before = traffic.done
-        wait_for(lambda: traffic.done > before + 100 or None, "traffic after the end")
+        wait_until(lambda: traffic.done > before + 100, "traffic after the end")
     finally:
         traffic.stop.set()
         for thread in threads:
@@ -293,9 +299,9 @@ def test_a_request_in_flight_is_finished(start: StartProcess, url: str) -> None:
     )
     thread.start()
     # Its first half has arrived when the process counts it among its connections.
-    wait_for(lambda: _established(process) or None, "the request to be in flight")
+    wait_until(lambda: _established(process), "the request to be in flight")
     process.signal(signal.SIGTERM)
-    wait_for(lambda: _refuses(process.url) or None, "the listening socket to go")
+    wait_until(lambda: refuses_connections(process.url), "the listening socket to go")
     finish.set()
     thread.join(30)
     assert [answer.status_code for answer in answers] == [201]
@@ -309,12 +315,11 @@ def unfinished() -> Iterator[Callable[[Process], socket.socket]]:
     connections: list[socket.socket] = []
 
     def begin(process: Process) -> socket.socket:
-        host, _, port = process.url.removeprefix("http://").rpartition(":")
-        connection = socket.create_connection((host, int(port)), timeout=20)
+        connection = connect(process.url)
         connections.append(connection)
         head = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
         connection.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
-        wait_for(lambda: _established(process) or None, "the request to be in flight")
+        wait_until(lambda: _established(process), "the request to be in flight")
         return connection
 
     yield begin
@@ -337,7 +342,7 @@ def test_a_second_signal_hurries(
     process = start(url, drain_seconds=300, shutdown_seconds=300).wait_until_ready()
     unfinished(process)
     process.signal(signal.SIGTERM)
-    wait_for(lambda: readiness(process) == (503, ["draining"]) or None, "draining")
+    wait_until(lambda: readiness(process) == (503, ["draining"]), "draining")
     process.signal(signal.SIGTERM)
     assert process.wait() == 0
 
@@ -348,16 +353,6 @@ def _established(process: Process) -> bool:
     rows = Path(f"/proc/{process.pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     local = f"0100007F:{port:04X}"
     return any(row.split()[1] == local and row.split()[3] == "01" for row in rows)
-
-
-def _refuses(url: str) -> bool:
-    try:
-        httpx.get(url, timeout=5)
-    except httpx.ConnectError:
-        return True
-    except httpx.TransportError:
-        return False
-    return False
 
 
 @pytest.mark.parametrize(

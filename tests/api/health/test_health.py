@@ -6,7 +6,8 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,13 @@ from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 from bookstore_api.web.internal_app import create_internal_app
 from bookstore_api.web.resources import open_resources
-from tests.support.bookstore import Process, apply_schema, wait_for
+from tests.support.bookstore import Process, StartProcess, apply_schema, wait_for, wait_until
 from tests.support.proxy import running_proxy
 from tests.support.valkey import Valkey
 
 BOOKS = "/api/v1/books"
 ROOT = Path(__file__).parents[3]
 MIB = 1024 * 1024
-StartProcess = Callable[..., Process]
 
 
 def samples(process: Process) -> dict[tuple[str, tuple[str, ...]], float]:
@@ -284,11 +284,11 @@ def test_redis_is_not_required(start: StartProcess, url: str, private_valkey: Va
     assert samples(process)["bookstore_redis_up", ()] == 1
     private_valkey.stop()
 
-    def noticed() -> bool | None:
-        found = dependency(process, "redis")
-        return (found["state"] == "failed" and found["code"] == "redis-unreachable") or None
+    def unreachable() -> bool:
+        redis = dependency(process, "redis")
+        return (redis["state"], redis["code"]) == ("failed", "redis-unreachable")
 
-    wait_for(noticed, "Redis to be missed", seconds=5)
+    wait_until(unreachable, "the check to miss Redis", seconds=5)
     report = process.internal("/health")
     assert (report.status_code, report.json()["status"]) == (200, "degraded")
     assert process.internal("/readyz").status_code == 200
@@ -361,12 +361,12 @@ async def _once(check: DiskCheck) -> Findings:
 def _wait_for_another_check(process: Process) -> None:
     before = dependency(process, "database")["age_seconds"]
 
-    def begun() -> bool | None:
+    def begun() -> bool:
         nonlocal before
         earlier, before = before, dependency(process, "database")["age_seconds"]
-        return before < earlier or None
+        return bool(before < earlier)
 
-    wait_for(begun, "another check")
+    wait_until(begun, "another check")
 
 
 def test_a_locked_file_is_told_and_piles_up_nothing(start: StartProcess, tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_a_locked_file_is_told_and_piles_up_nothing(start: StartProcess, tmp_pat
             threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
             _wait_for_another_check(process)
         assert max(threads) <= min(threads) + 1
-    wait_for(lambda: process.answers("/readyz") or None, "readiness", seconds=12)
+    wait_until(lambda: process.answers("/readyz"), "readiness", seconds=12)
 
 
 # The pool
@@ -404,70 +404,58 @@ def _locked_books(url: str) -> Iterator[None]:
             runner.run(connection.close(timeout=20))
 
 
+def ask_for_books(process: Process, pool: ThreadPoolExecutor, times: int) -> list[Future[int]]:
+    """Send requests at once; their statuses in time."""
+
+    def ask() -> int:
+        return httpx.get(process.url + BOOKS, timeout=20).status_code
+
+    return [pool.submit(ask) for _ in range(times)]
+
+
 def test_a_pool_that_is_used_up_is_no_sick_database(
     start: StartProcess, migrated_postgres: str
 ) -> None:
     process = start(migrated_postgres, database_pool_size=2).wait_until_ready()
-    answers: list[int] = []
-
-    def ask() -> None:
-        answers.append(httpx.get(process.url + BOOKS, timeout=20).status_code)
+    prefix = "bookstore_database_pool_"
+    in_progress = ("bookstore_http_requests_in_progress", ("GET", BOOKS))
 
     def used_up() -> dict[tuple[str, tuple[str, ...]], float] | None:
         scraped = samples(process)
-        return scraped if scraped["bookstore_database_pool_waiting", ()] == 2 else None
+        return scraped if scraped[prefix + "waiting", ()] == 2 else None
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    with _locked_books(migrated_postgres):
-        for thread in threads:
-            thread.start()
-        scraped = wait_for(used_up, "requests to wait for a connection")
-        asked = time.monotonic()
-        assert process.internal("/readyz").status_code == 200
-        wait_for(
-            lambda: (
-                dependency(process, "database")["age_seconds"] < time.monotonic() - asked or None
-            ),
-            "a check since then",
-        )
-        assert process.internal("/readyz").status_code == 200
-    for thread in threads:
-        thread.join(30)
-    assert answers == [200] * 4
-    prefix = "bookstore_database_pool_"
+    def checked_since(began: float) -> bool:
+        return bool(dependency(process, "database")["age_seconds"] < time.monotonic() - began)
+
+    with ThreadPoolExecutor() as threads:
+        with _locked_books(migrated_postgres):
+            statuses = ask_for_books(process, threads, 4)
+            scraped = wait_for(used_up, "requests to wait for a connection")
+            began = time.monotonic()
+            assert process.internal("/readyz").status_code == 200
+            wait_until(lambda: checked_since(began), "a check since then")
+            assert process.internal("/readyz").status_code == 200
+        assert [status.result(30) for status in statuses] == [200] * 4
     assert {name: scraped[prefix + name, ()] for name in ("size", "open", "checked_out")} == {
         "size": 2,
         "open": 2,
         "checked_out": 2,
     }
     assert scraped[prefix + "overflow", ()] == 0
+    assert scraped[in_progress] == 4
     after = samples(process)
     assert after[prefix + "waits_total", ()] == 2
     assert after[prefix + "waiting", ()] == after[prefix + "timeouts_total", ()] == 0
-    assert scraped["bookstore_http_requests_in_progress", ("GET", BOOKS)] == 4
-    wait_for(
-        lambda: (
-            samples(process)["bookstore_http_requests_in_progress", ("GET", BOOKS)] == 0 or None
-        ),
-        "the requests to end",
-    )
+    wait_until(lambda: samples(process)[in_progress] == 0, "the requests to end")
 
 
-def test_waits_in_vain_are_counted(start: StartProcess, migrated_postgres: str) -> None:
+def test_waits_that_time_out_are_counted(start: StartProcess, migrated_postgres: str) -> None:
     process = start(migrated_postgres, database_pool_size=1).wait_until_ready()
-    answers: list[int] = []
-
-    def ask() -> None:
-        answers.append(httpx.get(process.url + BOOKS, timeout=20).status_code)
-
-    threads = [threading.Thread(target=ask) for _ in range(2)]
-    with _locked_books(migrated_postgres):
-        for thread in threads:
-            thread.start()
-        wait_for(lambda: answers or None, "a request to give up")
-    for thread in threads:
-        thread.join(30)
-    assert sorted(answers) == [200, 503]
+    with ThreadPoolExecutor() as threads:
+        with _locked_books(migrated_postgres):
+            statuses = ask_for_books(process, threads, 2)
+            wait_until(lambda: any(status.done() for status in statuses), "a request to give up")
+        assert sorted(status.result(30) for status in statuses) == [200, 503]
     scraped = samples(process)
     assert scraped["bookstore_database_pool_timeouts_total", ()] == 1
     assert scraped["bookstore_errors_total", ("database_unavailable",)] == 1
@@ -530,9 +518,7 @@ def test_every_metric_is_documented_and_every_documented_one_exists(
     process = start(migrated_postgres, redis_url=valkey.url).wait_until_ready()
     httpx.get(process.url + BOOKS)
     httpx.get(process.url + "/nowhere")
-    wait_for(
-        lambda: ("bookstore_errors_total", ("not_found",)) in samples(process) or None, "the count"
-    )
+    wait_until(lambda: ("bookstore_errors_total", ("not_found",)) in samples(process), "the count")
     page = process.internal("/metrics").text
     known = documented()
     assert exposed(page) == {name: kind for name, (kind, _) in known.items()}

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bookstore_api.health.probe import CHECK_SECONDS
-from tests.api.conftest import StartProcess
+from tests.support.bookstore import StartProcess
 from tests.support.dependencies import (
     CHANGES,
     LIVE_SECONDS,

@@ -2,14 +2,11 @@
 
 import json
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 
-from tests.support.bookstore import Process, wait_for
-
-StartProcess = Callable[..., Process]
+from tests.support.bookstore import Process, StartProcess, wait_until
 
 
 def test_a_change_is_served_and_a_mistake_can_be_mended(
@@ -20,13 +17,13 @@ def test_a_change_is_served_and_a_mistake_can_be_mended(
     original = changed.read_text()
 
     changed.write_text(original + '__version__ = "9.9.9"\n')
-    wait_for(lambda: served_version(process) == "9.9.9" or None, "the change to be served")
+    wait_until(lambda: served_version(process) == "9.9.9", "the change to be served")
 
     changed.write_text("a mistake\n")
-    wait_for(lambda: served_version(process) is None or None, "the server to end by the mistake")
+    wait_until(lambda: served_version(process) is None, "the server to end by the mistake")
 
     changed.write_text(original + '__version__ = "9.9.10"\n')
-    wait_for(lambda: served_version(process) == "9.9.10" or None, "the mended code to be served")
+    wait_until(lambda: served_version(process) == "9.9.10", "the mended code to be served")
 
     process.signal(signal.SIGTERM)
     process.wait()

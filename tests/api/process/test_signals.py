@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bookstore import command_line, environment, wait_for
+from tests.support.bookstore import command_line, environment, wait_until
 from tests.support.signals import catches
 
 
@@ -28,7 +28,7 @@ def test_a_process_that_has_not_begun_ends(
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        wait_for(lambda: catches(process.pid, signal.SIGTERM) or None, "its handlers")
+        wait_until(lambda: catches(process.pid, signal.SIGTERM), "its handlers")
         process.send_signal(number)
         output, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (code, "")

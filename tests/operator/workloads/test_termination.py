@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
-from tests.support.postgres import PostgresMissingError, own_postgres
+from tests.support.own_server import ServerMissingError
+from tests.support.postgres import own_postgres
 
 pytestmark = pytest.mark.scenario
 
@@ -17,7 +18,7 @@ def test_data_of_another_major_version_is_recognized() -> None:
             server.claim_version("12")
             with pytest.raises(RuntimeError) as refused:
                 server.start()
-    except PostgresMissingError as missing:
+    except ServerMissingError as missing:
         pytest.skip(str(missing))
     log = str(refused.value).removeprefix("PostgreSQL does not start: ")
     versions = other_version(log)

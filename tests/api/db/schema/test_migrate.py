@@ -29,7 +29,7 @@ from tests.support.bookstore import (
     execute,
     run_command,
     served_on,
-    wait_for,
+    wait_until,
 )
 from tests.support.migrations import Script, carry_out, newer_code
 from tests.support.postgres import OwnPostgres, session
@@ -184,7 +184,7 @@ def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_pa
         "AND query LIKE 'SELECT pg_sleep(600)%'"
     )
     try:
-        wait_for(lambda: execute(empty_postgres, sleeping) or None, "the migration to be at work")
+        wait_until(lambda: execute(empty_postgres, sleeping), "the migration to be at work")
     finally:
         victim.kill()
         victim.wait()
@@ -223,13 +223,13 @@ def test_a_migration_does_not_stop_the_shop_for_a_table_lock(
         migration = pool.submit(migrating, migrated_postgres, Branch.EXPAND, scripts)
         tries: set[object] = set()
 
-        def third_try() -> bool | None:
+        def third_try() -> bool:
             tries.update(observer.ask(waiting))
             shop.ask("SELECT count(*) FROM books")
             shop.ask("DELETE FROM books WHERE version < 0")
-            return len(tries) >= 3 or None
+            return len(tries) >= 3
 
-        wait_for(third_try, "three tries")
+        wait_until(third_try, "three tries")
         assert not migration.done()
         holder.ask("ROLLBACK")
         outcome = migration.result(60)
@@ -428,7 +428,7 @@ def test_a_migration_that_is_told_to_stop_says_so(empty_postgres: str, tmp_path:
                 "AND query LIKE 'SELECT pg_try_advisory_lock%' HAVING count(*) = 2"
             )
             await asyncio.to_thread(
-                wait_for, lambda: execute(empty_postgres, two_ask) or None, "it to want the lock"
+                wait_until, lambda: execute(empty_postgres, two_ask), "it to want the lock"
             )
             process.terminate()
             return await process.wait()

@@ -8,7 +8,6 @@ a trigger on Alembic's own table, and by rows that the revisions write.
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -19,7 +18,7 @@ from hypothesis import strategies as st
 
 from bookstore_api.db.schema.migrate import Migration
 from bookstore_api.db.schema.tree import Branch, load_tree
-from tests.support.bookstore import apply_schema, environment, execute, wait_for
+from tests.support.bookstore import apply_schema, environment, execute, wait_for, wait_until
 from tests.support.examples import scaled
 from tests.support.migrations import Script, carry_out
 from tests.support.migrators import Migrator, Migrators, NewerCode, migrators_of, newer_package
@@ -170,26 +169,18 @@ def migrators(code: NewerCode, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def template(postgres: Postgres) -> Iterator[str]:
     """The name of a prepared database."""
-    url = postgres.create_database()
-    prepare(url)
-    yield url.rpartition("/")[2]
-    postgres.drop_database(url)
+    with postgres.database() as url:
+        prepare(url)
+        yield url.rpartition("/")[2]
 
 
 @pytest.fixture(scope="module")
 def expected(postgres: Postgres, template: str, code: NewerCode) -> Iterator[Schema]:
     """What one migration that nobody disturbs makes of it."""
-    with copy_of(postgres, template) as url:
+    with postgres.database(template) as url:
         assert carry_out(url, Migration(Branch.CONTRACT, 60, code.scripts)).code == "migrated"
         check(url, code, schema_of(url))
         yield schema_of(url)
-
-
-@contextmanager
-def copy_of(postgres: Postgres, template: str) -> Iterator[str]:
-    url = postgres.create_database(template)
-    yield url
-    postgres.drop_database(url)
 
 
 @dataclass(frozen=True)
@@ -215,7 +206,7 @@ def scene(code: NewerCode, migrators: Migrators, expected: Schema, tmp_path: Pat
 
 @pytest.fixture
 def prepared(postgres: Postgres, template: str) -> Iterator[str]:
-    with copy_of(postgres, template) as url:
+    with postgres.database(template) as url:
         yield url
 
 
@@ -257,7 +248,7 @@ class Party:
         return all(migrator.code is not None for migrator in self.all.values())
 
     def wait(self) -> None:
-        wait_for(lambda: self.over or None, "the migrations to end", seconds=PATIENCE_SECONDS)
+        wait_until(lambda: self.over, "the migrations to end", seconds=PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -316,7 +307,7 @@ FAULTS = st.lists(
 def test_twenty_migrations_at_once_with_kills_at_drawn_points(
     postgres: Postgres, template: str, scene: Scene, faults: list[Fault]
 ) -> None:
-    with copy_of(postgres, template) as url, session(url) as observer:
+    with postgres.database(template) as url, session(url) as observer:
         party = scene.party(url)
         for _ in range(AT_ONCE):
             party.start()
@@ -367,11 +358,11 @@ def test_an_index_left_invalid_is_mended_by_the_next(
         party = scene.party(prepared)
         victim = party.start()
         half_done = point.rpartition(" ")[2]
-        wait_for(lambda: (half_done,) in observer.ask(INVALID) or None, "half an index")
+        wait_until(lambda: (half_done,) in observer.ask(INVALID), "half an index")
         assert Fault(point, act).strikes(party, observer) is not None
         second = party.start()
         # The server ends the first one's session too; then the second drops what that left.
-        wait_for(lambda: party.busy(observer, second, point) or None, "the next to do it again")
+        wait_until(lambda: party.busy(observer, second, point), "the next to do it again")
         reader.ask("ROLLBACK")
         party.wait()
     assert victim.code == (-signal.SIGKILL if act == "SIGKILL" else 1)
@@ -392,7 +383,7 @@ def test_the_database_restarts_while_many_migrate(
     with session(url) as observer:
         for _ in range(5):
             party.start()
-        wait_for(lambda: busy_with(observer, point) or None, "a migration at work")
+        wait_until(lambda: busy_with(observer, point), "a migration at work")
         private_postgres.stop(how)
     private_postgres.start()
     party.wait()
@@ -465,11 +456,13 @@ def test_several_migrations_of_a_file_at_once_with_kills(
                     return migrator
             return "nobody" if all(migrator.code is not None for migrator in running) else None
 
-        found = wait_for(victim, f"one that applies {revision}")
+        found = wait_for(victim, f"{revision} to be applied", seconds=PATIENCE_SECONDS)
         if isinstance(found, Migrator):
             struck.append(found)
             sqlite_migrators.signal(found, how)
-    wait_for(lambda: all(m.code is not None for m in running) or None, "their end", seconds=60)
+    wait_until(
+        lambda: all(m.code is not None for m in running), "their end", seconds=PATIENCE_SECONDS
+    )
     assert all(migrator.code == 0 for migrator in running if migrator not in struck)
     finish(url, sqlite_code)
     check(url, sqlite_code, schema_of(undisturbed))

@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import socket
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPResponse
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -15,6 +13,7 @@ from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.web.middleware import body_limit
 from tests.support.bookstore import app_of, served
+from tests.support.raw import Answer, connect, read_answer
 
 BOOKS = "/api/v1/books"
 LIMIT = 2048
@@ -39,25 +38,10 @@ def body(size: int) -> bytes:
     return json.dumps(book).encode().ljust(size)
 
 
-def connect(client: httpx.Client) -> socket.socket:
-    url = client.base_url
-    return socket.create_connection((url.host, url.port or 80), timeout=20)
-
-
-def read_answer(connection: socket.socket) -> tuple[int, dict[str, str], bytes]:
-    """Read one answer; whoever hangs up first is thought gone, so the connection stays open."""
-    answer = HTTPResponse(connection)
-    answer.begin()
-    headers = {name.lower(): value.lower() for name, value in answer.getheaders()}
-    return answer.status, headers, answer.read()
-
-
-def assert_problem(answer: tuple[int, dict[str, str], bytes], status: int) -> None:
-    assert answer[0] == status
-    assert answer[1]["content-type"] == "application/problem+json"
-    assert answer[1]["connection"] == "close"
-    assert answer[1]["x-frame-options"] == "deny"
-    assert json.loads(answer[2])["status"] == status
+def assert_problem(answer: Answer, status: int) -> None:
+    assert answer.problem["status"] == status
+    assert answer.header("connection") == "close"
+    assert answer.header("x-frame-options") == "DENY"
 
 
 def test_the_limit_itself_is_taken_and_one_byte_more_is_not(sqlite_settings: Settings) -> None:
@@ -75,17 +59,17 @@ def test_the_limit_itself_is_taken_and_one_byte_more_is_not(sqlite_settings: Set
 def test_a_length_that_is_too_large_is_rejected_before_a_byte_is_sent(
     sqlite_settings: Settings,
 ) -> None:
-    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+    with limited(sqlite_settings) as client, connect(str(client.base_url)) as connection:
         connection.sendall(f"{HEAD}content-length: 99999999999\r\n\r\n".encode())
         assert_problem(read_answer(connection), 413)
 
 
 def test_who_waits_for_permission_is_not_told_to_send(sqlite_settings: Settings) -> None:
     expecting = f"{HEAD}expect: 100-continue\r\ncontent-length: "
-    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+    with limited(sqlite_settings) as client, connect(str(client.base_url)) as connection:
         connection.sendall(f"{expecting}99999\r\n\r\n".encode())
         assert_problem(read_answer(connection), 413)
-    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+    with limited(sqlite_settings) as client, connect(str(client.base_url)) as connection:
         connection.sendall(f"{expecting}{LIMIT}\r\n\r\n".encode())
         assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body(LIMIT))
@@ -95,7 +79,7 @@ def test_who_waits_for_permission_is_not_told_to_send(sqlite_settings: Settings)
 def test_chunks_without_end_are_not_kept(sqlite_settings: Settings) -> None:
     """Far more is sent than the limit; the server's memory does not grow with it."""
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
-    with limited(sqlite_settings) as client, closing(connect(client)) as connection:
+    with limited(sqlite_settings) as client, connect(str(client.base_url)) as connection:
         tracemalloc.start()
         try:
             connection.sendall(f"{HEAD}transfer-encoding: chunked\r\n\r\n".encode())
@@ -113,7 +97,7 @@ def test_chunks_without_end_are_not_kept(sqlite_settings: Settings) -> None:
 def test_a_body_that_does_not_arrive_is_given_up(sqlite_settings: Settings, framing: str) -> None:
     with (
         limited(sqlite_settings, body_seconds=0.3) as client,
-        closing(connect(client)) as connection,
+        connect(str(client.base_url)) as connection,
     ):
         connection.sendall(f"{HEAD}{framing}\r\n\r\n".encode())
         assert_problem(read_answer(connection), 408)
@@ -125,7 +109,7 @@ def test_a_body_in_which_nothing_arrives_is_given_up_sooner(
     monkeypatch.setattr(body_limit, "STALL_SECONDS", 0.3)
     with (
         limited(sqlite_settings, body_seconds=300) as client,
-        closing(connect(client)) as connection,
+        connect(str(client.base_url)) as connection,
     ):
         connection.sendall(f"{HEAD}content-length: 100\r\n\r\n{{".encode())
         assert_problem(read_answer(connection), 408)

@@ -26,8 +26,9 @@ from bookstore_api.telemetry.request_state import METHODS
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.middleware.http_metrics import HttpMetricsMiddleware
 from bookstore_api.web.middleware.request_log import RequestLogMiddleware
-from tests.support.bookstore import app_of, served, wait_for
+from tests.support.bookstore import app_of, served, wait_until
 from tests.support.examples import scaled
+from tests.support.raw import connect
 
 BOOKS = "/api/v1/books"
 BOOK = BOOKS + "/{book_id}"
@@ -97,7 +98,7 @@ class Counting:
 
     def wait(self, number: int) -> Counts:
         """Wait for so many requests; the server counts when it has sent the answer."""
-        wait_for(lambda: sum(self.requests().values()) >= number or None, "requests to be counted")
+        wait_until(lambda: sum(self.requests().values()) >= number, "requests to be counted")
         assert sum(self.requests().values()) == number
         assert sum(self.durations().values()) == number
         return self.requests()
@@ -192,9 +193,7 @@ def test_an_absent_database_is_a_kind_of_its_own(tmp_path: Path) -> None:
 
 def _begin_upload(client: httpx.Client) -> socket.socket:
     """Send the first half of a book."""
-    host, port = client.base_url.host, client.base_url.port
-    assert port is not None
-    connection = socket.create_connection((host, port), timeout=20)
+    connection = connect(str(client.base_url))
     head = f"POST {BOOKS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
     connection.sendall(f"{head}content-length: 100\r\n\r\n{{".encode())
     return connection
@@ -205,7 +204,7 @@ def test_a_request_is_in_progress_by_its_route_until_its_client_has_left(
 ) -> None:
     counting = Counting()
     with _begin_upload(client), _begin_upload(client):
-        wait_for(lambda: _in_progress() == {("POST", BOOKS): 2} or None, "requests in progress")
+        wait_until(lambda: _in_progress() == {("POST", BOOKS): 2}, "requests in progress")
         assert counting.requests() == {}
     assert counting.wait(2) == {("POST", BOOKS, "499"): 2}
     assert counting.errors() == {"client_left": 2}

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -17,14 +17,13 @@ from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import REGISTRY
 from bookstore_api.web.middleware import rate_limit
 from bookstore_api.web.middleware.rate_limit import Limit, LocalCounter, SharedCounter, parse_limit
-from tests.support.bookstore import Process, app_of, served
+from tests.support.bookstore import StartProcess, app_of, served
 from tests.support.valkey import Valkey
 
 BOOKS = "/api/v1/books"
 PROCESSES = 3
 LIMIT = 50
 HOUR = 3600
-StartProcess = Callable[..., Process]
 
 
 @contextmanager

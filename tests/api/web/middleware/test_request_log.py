@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -22,8 +21,9 @@ from bookstore_api.telemetry.pseudonyms import pseudonym
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.middleware.request_log import RequestLogMiddleware
 from bookstore_api.web.server.serve import make_server
-from tests.support.bookstore import app_of, served, wait_for
+from tests.support.bookstore import app_of, served, wait_for, wait_until
 from tests.support.log_lines import access_lines, logging_to, validated
+from tests.support.raw import connect
 
 BOOKS = "/api/v1/books"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -95,11 +95,6 @@ def wait_for_line(stream: io.StringIO, request_id: str) -> dict[str, Any]:
         return found[0] if found else None
 
     return wait_for(find, f"the line of {request_id}")
-
-
-def connect(client: httpx.Client) -> socket.socket:
-    url = urlsplit(str(client.base_url))
-    return socket.create_connection((url.hostname, url.port or 0), timeout=20)
 
 
 @pytest.mark.invariant
@@ -193,10 +188,10 @@ def test_an_answer_that_breaks_off_is_told_with_the_error(
 def test_a_client_that_leaves_before_the_answer_is_told_as_499(
     client: httpx.Client, stream: io.StringIO
 ) -> None:
-    with connect(client) as connection:
+    with connect(str(client.base_url)) as connection:
         head = b"POST /echo/1 HTTP/1.1\r\nhost: x\r\nx-request-id: r-1\r\ncontent-length: 9\r\n\r\n"
         connection.sendall(head + b"half")
-        wait_for(lambda: ("before" in stream.getvalue()) or None, "the request to be in progress")
+        wait_until(lambda: "before" in stream.getvalue(), "the request to be in progress")
     assert wait_for_line(stream, "r-1")["status"] == 499
 
 
@@ -204,12 +199,12 @@ def test_a_client_that_leaves_before_the_answer_is_told_as_499(
 def test_many_requests_at_once_keep_to_their_own_ids(
     client: httpx.Client, stream: io.StringIO
 ) -> None:
-    connections = [connect(client) for _ in range(20)]
+    connections = [connect(str(client.base_url)) for _ in range(20)]
     body = b"x" * 4
     for number, connection in enumerate(connections):
         head = f"POST /echo/{number} HTTP/1.1\r\nhost: x\r\nx-request-id: r-{number}\r\n"
         connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode())
-    wait_for(lambda: stream.getvalue().count('"before"') == 20 or None, "all to be in progress")
+    wait_until(lambda: stream.getvalue().count('"before"') == 20, "all to be in progress")
     for connection in reversed(connections):  # they end in another order than they began
         connection.sendall(body)
     for number in range(20):

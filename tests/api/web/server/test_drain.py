@@ -14,9 +14,16 @@ from dataclasses import dataclass, field
 import pytest
 import uvloop
 
-from tests.support.bookstore import Process, wait_for
+from tests.support.bookstore import Process, StartProcess, wait_until
 from tests.support.examples import FACTOR, scaled
-from tests.support.raw import answers, connect, has_read, read_to_end, send
+from tests.support.raw import (
+    answers,
+    connect,
+    has_read,
+    read_to_end,
+    refuses_connections,
+    send,
+)
 
 BOOKS = "/api/v1/books"
 # One in four asks the database: so the number of requests is reached on a busy machine too.
@@ -28,7 +35,6 @@ ANSWER_SECONDS = 30
 DRAIN_SECONDS, SHUTDOWN_SECONDS = 4, 10
 # What the operator leaves a process beyond these two before it is killed.
 GRACE_SECONDS = 10
-StartProcess = Callable[..., Process]
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ class Service:
 
 async def until(holds: Callable[[], bool], what: str) -> None:
     """Wait until something holds, while the event loop goes on."""
-    await asyncio.to_thread(wait_for, lambda: holds() or None, what, seconds=240 * FACTOR)
+    await asyncio.to_thread(wait_until, holds, what, seconds=240 * FACTOR)
 
 
 @dataclass
@@ -234,22 +240,13 @@ def stop_with_a_request_in_flight(process: Process, number: int) -> None:
         send(connection, [f"{head}content-length: {len(body)}\r\n\r\n".encode(), body[:20]])
         began = time.monotonic()
         process.signal(signal.SIGTERM)
-        wait_for(lambda: refuses(process.url) or None, "the listening socket to go")
+        wait_until(lambda: refuses_connections(process.url), "the listening socket to go")
         assert time.monotonic() - began >= DRAIN_SECONDS
         send(connection, [body[20:]])
         [answer] = answers(read_to_end(connection))
     assert (answer.status, answer.header("connection")) == (201, "close")
     assert process.wait() == 0
     assert time.monotonic() - began < DRAIN_SECONDS + SHUTDOWN_SECONDS + GRACE_SECONDS
-
-
-def refuses(url: str) -> bool:
-    """Whether a connection is refused, or reset in the moment when the socket closes."""
-    try:
-        connect(url).close()
-    except OSError:
-        return True
-    return False
 
 
 @pytest.fixture
@@ -273,9 +270,9 @@ def test_a_request_whose_head_has_begun_is_answered(
     held.append(connect(process.url))
     head = f"GET {BOOKS} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
     send(held[0], [head[:20]])
-    wait_for(lambda: has_read(process.pid, held) or None, "the server to have what was sent")
+    wait_until(lambda: has_read(process.pid, held), "the server to have what was sent")
     process.signal(signal.SIGTERM)
-    wait_for(lambda: refuses(process.url) or None, "the listening socket to go")
+    wait_until(lambda: refuses_connections(process.url), "the listening socket to go")
     send(held[0], [head[20:]])
     [answer] = answers(read_to_end(held[0]))
     assert (answer.status, answer.header("connection")) == (200, "close")
@@ -293,7 +290,7 @@ def test_no_client_keeps_a_process_beyond_its_time(
     held.extend(connect(url) for _ in range(3))
     for connection in held:
         send(connection, [sent])
-    wait_for(lambda: has_read(process.pid, held) or None, "the server to have what was sent")
+    wait_until(lambda: has_read(process.pid, held), "the server to have what was sent")
     began = time.monotonic()
     process.signal(signal.SIGTERM)
     assert process.wait() == 0

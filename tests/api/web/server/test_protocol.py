@@ -23,7 +23,7 @@ from bookstore_api.web.middleware.connection_close import ConnectionCloseMiddlew
 from bookstore_api.web.middleware.security_headers import security_headers
 from bookstore_api.web.server.protocol import LimitedProtocol, expiry
 from bookstore_api.web.server.request_head import MAX_PIPELINED
-from tests.support.bookstore import served, wait_for
+from tests.support.bookstore import served, wait_for, wait_until
 from tests.support.log_lines import logging_to, validated
 from tests.support.raw import Answer, answers, connect, exchange, read_to_end
 from tests.support.raw import send as send_all
@@ -204,7 +204,7 @@ def test_a_rejection_is_counted_and_logged_once_and_without_data(
 ) -> None:
     before = rejections()
     [answer] = exchange(url, b"canary\r\n\r\n", b"canary\r\n\r\n")
-    wait_for(lambda: log.getvalue() or None, "the line")
+    wait_until(log.getvalue, "the line")
     assert rejections() == before + 1
     [line] = validated(log.getvalue().splitlines())
     assert line["event"] == "request rejected"
@@ -359,7 +359,7 @@ def test_who_reads_no_answer_is_cut_off() -> None:
         send_all(connection, [b"GET /long HTTP/1.1\r\nhost: x\r\n\r\n"])
         assert connection.recv(12) == b"HTTP/1.1 200"
         assert is_established(connection)
-        wait_for(lambda: not is_established(connection) or None, "the connection to be cut off")
+        wait_until(lambda: not is_established(connection), "the connection to be cut off")
         assert len(read_to_end(connection)) < LONG
 
 

@@ -13,7 +13,8 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from bookstore_operator.components.backup.manifests import SCRIPT
-from tests.support.postgres import Postgres, PostgresMissingError, query, running_postgres
+from tests.support.own_server import ServerMissingError
+from tests.support.postgres import Postgres, query, running_postgres
 
 pytestmark = pytest.mark.scenario
 
@@ -29,7 +30,7 @@ def server() -> Iterator[Postgres]:
     try:
         with running_postgres() as running:
             yield running
-    except PostgresMissingError as missing:
+    except ServerMissingError as missing:
         pytest.skip(str(missing))
 
 
