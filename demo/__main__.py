@@ -1,7 +1,5 @@
 """`python -m demo up | release | down`: what `make demo` and its sisters run."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

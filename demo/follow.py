@@ -1,7 +1,5 @@
 """Show a release as it passes its stages, from the status of the BookStore and its release."""
 
-from __future__ import annotations
-
 import contextlib
 import time
 from dataclasses import dataclass

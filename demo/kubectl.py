@@ -1,7 +1,5 @@
 """Run kubectl, for the demo and the end-to-end tests."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

@@ -1,7 +1,5 @@
 """Send requests at a steady rate during a release, up to a limit, and count every failure."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter

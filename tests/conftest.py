@@ -1,7 +1,5 @@
 """Hooks for every tier: the summary says which tiers ran, and CI accepts no skip."""
 
-from __future__ import annotations
-
 import itertools
 import os
 from collections import Counter

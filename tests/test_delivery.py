@@ -4,8 +4,6 @@ Compose itself is tried in tests/containers. There is no skaffold here: what it 
 against the files that it names, and its dev loop is done by hand in tests/containers.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

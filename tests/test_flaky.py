@@ -1,7 +1,5 @@
 """P2, CI/CD reliability: what fails in CI runs once more, alone; a test of an invariant never."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """P2, CI/CD reliability: what takes too long for CI runs at night, and leaves a result."""
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """Guards that belong to no distribution."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

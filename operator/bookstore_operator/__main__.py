@@ -1,7 +1,5 @@
 """The entry point: handles signals before it loads the slow modules."""
 
-from __future__ import annotations
-
 import sys
 
 from bookstore_operator.runtime import signals

@@ -1,7 +1,5 @@
 """`bookstore-operator`: run the operator, or print its CustomResourceDefinitions."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

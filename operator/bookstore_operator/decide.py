@@ -3,8 +3,6 @@
 A reconciliation is a straight line: read this from top to bottom.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bookstore_operator.components import ensure_components

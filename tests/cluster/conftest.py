@@ -1,7 +1,5 @@
 """A control plane with simulated Pods for all workers; a namespace and operator for each test."""
 
-from __future__ import annotations
-
 import json
 import os
 import uuid

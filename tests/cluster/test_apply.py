@@ -1,7 +1,5 @@
 """Each kind of action against a real API server: what it writes, rejects and notices."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,5 @@
 """What others change: repaired where it is the operator's, left alone where it is not."""
 
-from __future__ import annotations
-
 import json
 import time
 from dataclasses import dataclass

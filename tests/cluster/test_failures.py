@@ -5,8 +5,6 @@ quotas, admission, foreign objects, Jobs and the autoscaler are real. The same i
 tests/operator/test_failures.py.
 """
 
-from __future__ import annotations
-
 import json
 import traceback
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """An API server that errs: the operator retries within bounds, gets there, or ends and says so."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import time

@@ -3,8 +3,6 @@
 No operator runs here. All BookStores are applied at once with kubectl, as a user applies them.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Two replicas, one leader: ended, killed, frozen."""
 
-from __future__ import annotations
-
 import signal
 import time
 from functools import partial

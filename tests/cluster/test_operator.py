@@ -1,7 +1,5 @@
 """The operator as a process: killed, doubled, refused, at rest."""
 
-from __future__ import annotations
-
 import json
 import signal
 from typing import Any

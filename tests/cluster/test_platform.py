@@ -1,7 +1,5 @@
 """Cache and staff token on a real API server: what is created, its owners, its conditions."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 from typing import Any

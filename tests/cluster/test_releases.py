@@ -1,7 +1,5 @@
 """Create, release, fail, scale, delete: on a real control plane, with simulated Pods."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -3,8 +3,6 @@
 The fields one by one are in test_fields.py.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fifty BookStores at rest: for a minute the operator writes nothing, nor when it starts again."""
 
-from __future__ import annotations
-
 import time
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Both images, built as the demo builds them, on this machine's engine or devcluster's."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field

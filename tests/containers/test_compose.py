@@ -1,7 +1,5 @@
 """compose.yaml for real: both profiles on a Docker engine, this machine's or devcluster's."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The dev loop of skaffold.yaml, its sync done by hand: there is no skaffold here."""
 
-from __future__ import annotations
-
 import io
 import subprocess
 import tarfile

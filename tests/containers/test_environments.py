@@ -1,7 +1,5 @@
 """P1, container consistency: one image in development, staging and production, as documented."""
 
-from __future__ import annotations
-
 import json
 import secrets
 from collections.abc import Iterator

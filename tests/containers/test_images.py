@@ -1,7 +1,5 @@
 """What is in the images, and what is not."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Containers of both images, started as strictly as a cluster can: health, users, signals."""
 
-from __future__ import annotations
-
 import json
 import signal
 import socket

@@ -1,7 +1,5 @@
 """P1, container consistency: with any settings a container behaves as its code does outside."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

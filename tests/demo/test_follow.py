@@ -1,7 +1,5 @@
 """What the demo reads off a BookStore and its releases."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

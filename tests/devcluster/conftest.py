@@ -1,7 +1,5 @@
 """Folders of the tests' own, and which of these tests are for this machine at all."""
 
-from __future__ import annotations
-
 import io
 import shutil
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the tests of devcluster share: programs that they run, and waiting for what these do."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -3,8 +3,6 @@
 Real processes, signals and disks; what needs an engine is in test_kind.py.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

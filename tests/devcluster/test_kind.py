@@ -1,7 +1,5 @@
 """Kind clusters for real, in a network namespace of the test's own, and what is left of them."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

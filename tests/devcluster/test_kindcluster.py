@@ -3,8 +3,6 @@
 The stand-ins record their arguments and keep a little state in files; no engine and no network.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

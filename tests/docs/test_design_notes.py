@@ -1,7 +1,5 @@
 """Every design note has the same five parts on one page, and a row in the index."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Each relative link in the documents leads to a file, and to a heading where it names one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

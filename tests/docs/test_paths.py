@@ -1,7 +1,5 @@
 """Every path and module that the maps of the house name exists: a move that forgets them fails."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

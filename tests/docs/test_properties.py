@@ -1,7 +1,5 @@
 """The page of properties lists the tests that name one in their docstrings, and no others."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

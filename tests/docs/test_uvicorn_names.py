@@ -4,8 +4,6 @@ docs/design/0005-limits-in-the-http-server.md has the table: each name, and what
 own code is read as text, since it can't be imported when one of them is gone.
 """
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import re

@@ -1,7 +1,5 @@
 """One kind cluster with the operator for the whole session; a namespace for each test."""
 
-from __future__ import annotations
-
 import os
 import uuid
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The main job on a real cluster: create, use, release, use again, delete."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import httpx

@@ -1,7 +1,5 @@
 """Failures that only a real kubelet and a real database show."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import time

@@ -1,7 +1,5 @@
 """The API's platform on a real cluster, through a release: logs, metrics, health, rate limits."""
 
-from __future__ import annotations
-
 import json
 from functools import partial
 from importlib.resources import files

@@ -3,8 +3,6 @@
 The same on a real control plane: tests/cluster/test_failures.py.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -3,8 +3,6 @@
 After an intended change: `python -m tests.operator.test_golden`, then look at the difference.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What installs the operator: its rights fit what it does, and are no larger."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Cache, staff token, settings and scraping: what each change does, and what goes wrong with it."""
 
-from __future__ import annotations
-
 import copy
 import json
 from typing import Any

@@ -1,7 +1,5 @@
 """Whatever happens in between, and wherever the operator is killed: the end is the same."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Whole lives of BookStores, in the simulated world."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -3,8 +3,6 @@
 `make e2e` runs this as a program, so that no test waits while it is built.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """How many examples a property is tried on: a few in CI, many at night."""
 
-from __future__ import annotations
-
 import os
 
 FACTOR = int(os.environ.get("EXAMPLES_FACTOR", "1"))

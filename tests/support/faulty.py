@@ -4,8 +4,6 @@ It is the operator's only way to its cluster: so it counts what the operator ask
 and it can fail any request by verb, path and occurrence.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

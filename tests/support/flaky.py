@@ -7,8 +7,6 @@ If it passes then, it is flaky: the run passes, says so under that heading, and 
 counts must hold each time. Neither is anything where many fail, for that is no flake.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

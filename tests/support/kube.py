@@ -1,7 +1,5 @@
 """What the cluster tier and the end-to-end tests share: waiting, conditions, dumps."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """A kubectl that reads by HTTP, without a process: tests that wait read many times a second."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from collections.abc import Iterator, Mapping

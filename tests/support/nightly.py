@@ -4,8 +4,6 @@ The result is docs/results/PART.json, and a row of the table in docs/results/REA
 the part fails. It names the commit, so a part runs on a clean checkout only.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """A real operator process against a real API server, with the rights of the real manifests."""
 
-from __future__ import annotations
-
 import json
 import os
 import signal

@@ -1,7 +1,5 @@
 """What takes long to set up is set up once for all workers of a run; the last one takes it down."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ A component has its manifests (manifests.py), whether it is ready (gate.py), its
 (condition.py) and its actions (ensure.py). COMPONENTS is the one list of them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime

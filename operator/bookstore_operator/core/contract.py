@@ -1,7 +1,5 @@
 """What the operator assumes about an image: docs/reference/contract.md."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Compare a desired object with the observed one."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The actions that bring one object to its desired state."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator, Mapping

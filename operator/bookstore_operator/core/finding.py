@@ -1,7 +1,5 @@
 """A condition of a BookStore without its times."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bookstore_operator.core.reasons import Reason

@@ -1,7 +1,5 @@
 """A gate is one precondition of a release's progress; an Answer is what it returns."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime

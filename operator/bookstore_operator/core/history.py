@@ -1,7 +1,5 @@
 """Which release is newest, which one serves, and which colors they run on."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SERVICES
 from bookstore_operator.core.labels import COLOR_LABEL

@@ -3,8 +3,6 @@
 A test compares the ClusterRole in manifests/base/rbac.yaml with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote

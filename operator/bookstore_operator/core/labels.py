@@ -1,7 +1,5 @@
 """The labels of a BookStore's objects, and the selectors that use them."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from bookstore_operator.crd import release

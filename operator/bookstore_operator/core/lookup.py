@@ -1,7 +1,5 @@
 """Look up observed objects and their metadata."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.core import names

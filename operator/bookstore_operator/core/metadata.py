@@ -1,7 +1,5 @@
 """Metadata of the objects that the operator creates: name, labels, owner."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, Resource

@@ -1,7 +1,5 @@
 """The names of everything that belongs to a BookStore. All fit in 63 characters."""
 
-from __future__ import annotations
-
 from bookstore_operator.crd.release import Color
 
 DATABASE_USER = "bookstore"

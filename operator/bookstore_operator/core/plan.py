@@ -4,8 +4,6 @@
 that fails, so the action that records a decision must precede the action that acts on it.
 """
 
-from __future__ import annotations
-
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Changes of the releases' status, which is the durable record of their progress."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Validate the values of Secrets, with reasons that do not contain any part of the value."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -1,7 +1,5 @@
 """Which keys of which Secrets are used, and the gate that checks them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """A Snapshot is the immutable input of a decision: one BookStore and its objects."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 

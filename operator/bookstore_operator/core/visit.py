@@ -1,7 +1,5 @@
 """One reconciliation of a BookStore: its time, and the answers of its gates."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bookstore_operator.core import history

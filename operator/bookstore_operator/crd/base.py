@@ -1,7 +1,5 @@
 """What all models share: field names, times, quantities, and rules that the API server checks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """BookStore: the desired state (spec) and the observed state (status)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

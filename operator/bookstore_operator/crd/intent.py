@@ -5,8 +5,6 @@ through the same model first: a default that a newer operator adds is then on bo
 no release, and neither does another notation of a quantity (`0.5` for `500m`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeAlias

@@ -1,7 +1,5 @@
 """Amounts as Kubernetes writes them: `500m`, `1Gi`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from fractions import Fraction

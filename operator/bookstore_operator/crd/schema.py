@@ -1,7 +1,5 @@
 """Generate the CRDs from the models: `python -m bookstore_operator.crd.schema --output crds`."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -4,8 +4,6 @@ The code of a stage is in the file of the same name in releases/stages/. Serving
 and `make demo` read this list, so a new stage needs one entry here and one file there.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from pydantic import BaseModel

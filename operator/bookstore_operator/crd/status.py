@@ -1,7 +1,5 @@
 """`status` of a BookStore: the observed state, for people and tools."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

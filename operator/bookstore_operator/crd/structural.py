@@ -3,8 +3,6 @@
 References are inlined, `anyOf … null` becomes an optional field, and titles are dropped.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 

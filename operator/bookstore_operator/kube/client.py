@@ -4,8 +4,6 @@ The official client loads the configuration, pools connections and refreshes tok
 models are not used: the operator works with plain JSON data.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Post Kubernetes Events: best effort, never the reason why a reconcile fails."""
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import socket

@@ -5,8 +5,6 @@ the Lease), it compares wall clocks, it does not release the Lease on exit, and 
 a standby.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ once, and an event with an older resourceVersion than the cached object changes 
 object stays deleted: late events about it are recognized by their uid and version.
 """
 
-from __future__ import annotations
-
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping

@@ -5,8 +5,6 @@ never retries them. They put the object into the cache and its BookStore into th
 has its own backoff.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

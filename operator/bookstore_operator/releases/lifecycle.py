@@ -1,7 +1,5 @@
 """Decide about the newest release: begin, continue, replace or abort it."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.plan import Create

@@ -1,7 +1,5 @@
 """The objects of a release: its record, and the Job that migrates the schema for it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The attempts to migrate the schema, read from their Jobs."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """The progress of a release in one reconciliation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bookstore_operator.core.gate import Answer

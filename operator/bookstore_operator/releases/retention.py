@@ -1,7 +1,5 @@
 """Delete old releases and migration Jobs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.core import history

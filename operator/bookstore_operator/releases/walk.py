@@ -1,7 +1,5 @@
 """Take a release through the list of stages (crd/stages.py)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module

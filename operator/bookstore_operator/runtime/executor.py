@@ -1,7 +1,5 @@
 """Execute a Plan, action by action, and store what was written in the cache."""
 
-from __future__ import annotations
-
 import base64
 import logging
 import secrets

@@ -1,7 +1,5 @@
 """Logs: one line per record, as JSON by the schema of all log lines or as plain text for people."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

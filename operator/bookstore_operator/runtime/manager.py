@@ -1,7 +1,5 @@
 """Run the operator: start its parts, wait until the first ends, log why, and stop the others."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

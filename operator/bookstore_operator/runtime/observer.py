@@ -5,8 +5,6 @@ deleted in between, and kopf does not report when the first list is complete. So
 everything itself, before the first decision and then from time to time.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Report the health of the process to probes, by HTTP."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import dataclass
 from http import HTTPStatus

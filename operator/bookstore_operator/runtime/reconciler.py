@@ -1,7 +1,5 @@
 """Reconcile BookStores: observe, decide, execute, and schedule the next visit."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import random

@@ -4,8 +4,6 @@ The first process of a container ignores signals without a handler (pid_namespac
 the code takes most of a second. So this module is loaded first and imports nothing slow.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 from types import FrameType

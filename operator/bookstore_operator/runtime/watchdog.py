@@ -1,7 +1,5 @@
 """Exit the process if its event loop is blocked."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

@@ -1,7 +1,5 @@
 """A work queue of keys: each is processed once at a time, and failing ones with a backoff."""
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import random

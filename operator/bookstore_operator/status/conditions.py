@@ -4,8 +4,6 @@ They follow the Kubernetes API conventions and kstatus: tools read Ready, Reconc
 Every message names what is waited for and what to do.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 

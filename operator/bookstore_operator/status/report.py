@@ -1,7 +1,5 @@
 """Report the outcome of a reconciliation: the releases' and the BookStore's status, and events."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple

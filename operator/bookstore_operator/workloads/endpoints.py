@@ -1,7 +1,5 @@
 """The Pods that the Service routes to: those in its EndpointSlices, which kube-proxy reads."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 

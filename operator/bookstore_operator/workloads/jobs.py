@@ -1,7 +1,5 @@
 """The state of Jobs, and the termination messages of their last Pods."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Any
 

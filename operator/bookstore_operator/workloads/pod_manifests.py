@@ -3,8 +3,6 @@
 A component says what is different about its Pod: see components/cache/manifests.py.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 
 from bookstore_operator.core.plan import Manifest

@@ -4,8 +4,6 @@ The messages are stable: states that alternate from minute to minute (a pull and
 next one, a crash and the restart after it) have the same message, because each change is a write.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Select a BookStore's Pods."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from bookstore_operator.core.kinds import PODS

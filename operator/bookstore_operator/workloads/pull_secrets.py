@@ -4,8 +4,6 @@ The kubelet skips a pull secret that is missing or of another type, and its erro
 then names no Secret.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 from bookstore_operator.core.plan import Manifest, ObjectRef

@@ -1,7 +1,5 @@
 """Read termination messages of containers: JSON by the contract, or the last lines of a log."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

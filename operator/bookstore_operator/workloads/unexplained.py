@@ -4,8 +4,6 @@ If the Pods of a Job or a StatefulSet are rejected, only events have the reason.
 a volume or a Secret that the kubelet can't mount.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 

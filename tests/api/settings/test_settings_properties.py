@@ -4,8 +4,6 @@ The rules are written down here once more, in plain Python and from the document
 what is tested decides what is expected.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import tempfile

@@ -1,7 +1,5 @@
 """What an engine leaves is taken away, and nothing else."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

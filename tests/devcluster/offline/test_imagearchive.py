@@ -1,7 +1,5 @@
 """Images are what a Docker engine expects, and the same for the same content."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tarfile

@@ -1,7 +1,5 @@
 """The images that are made here: what they are made of, and what they are called."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

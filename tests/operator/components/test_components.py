@@ -1,7 +1,5 @@
 """The list of components is whole: every room is in it, and every condition has one."""
 
-from __future__ import annotations
-
 import tomllib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What counts as a difference between desired and observed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

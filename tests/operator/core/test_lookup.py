@@ -1,7 +1,5 @@
 """Who an object belongs to."""
 
-from __future__ import annotations
-
 import pytest
 
 from bookstore_operator.core.kinds import BOOKSTORES, CLAIMS, DEPLOYMENTS, STATEFUL_SETS, Resource

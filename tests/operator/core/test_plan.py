@@ -1,7 +1,5 @@
 """Irreversible actions and guards are explicit in the Plan."""
 
-from __future__ import annotations
-
 import pytest
 
 from bookstore_operator.core.kinds import CLAIMS

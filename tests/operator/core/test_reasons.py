@@ -1,7 +1,5 @@
 """Every reason is explained in the reference, is used by the code, and nothing else is there."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is invalid about the value in a Secret is said without the value."""
 
-from __future__ import annotations
-
 import base64
 
 import pytest

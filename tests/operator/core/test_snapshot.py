@@ -1,7 +1,5 @@
 """A Snapshot is taken once: intents are compared then, and not again for each question."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

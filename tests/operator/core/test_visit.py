@@ -1,7 +1,5 @@
 """Each gate is evaluated once a visit: stages, conditions and the next look share its answer."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 from collections import Counter

@@ -1,7 +1,5 @@
 """P3, configuration validation: operator and API agree on names, types and bounds of settings."""
 
-from __future__ import annotations
-
 import base64
 import os
 import re

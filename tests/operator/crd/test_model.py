@@ -1,7 +1,5 @@
 """The model: CRDs, samples, and what a change of each field does."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections.abc import Iterator

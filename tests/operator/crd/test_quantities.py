@@ -1,7 +1,5 @@
 """Amounts are compared, not the texts that they are written as."""
 
-from __future__ import annotations
-
 from fractions import Fraction
 from typing import Any
 

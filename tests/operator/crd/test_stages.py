@@ -1,7 +1,5 @@
 """The list of stages, which serving, conditions, events and the demo read."""
 
-from __future__ import annotations
-
 import pytest
 
 from bookstore_operator.crd.bookstore import BookStoreSpec

@@ -1,7 +1,5 @@
 """What the client makes of an API server's answers, and of none."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import threading

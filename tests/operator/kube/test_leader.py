@@ -1,7 +1,5 @@
 """Who may take the Lease."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any, cast

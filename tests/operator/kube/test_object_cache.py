@@ -1,7 +1,5 @@
 """The cache keeps the newest version of an object, whatever its source."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

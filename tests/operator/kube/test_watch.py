@@ -1,7 +1,5 @@
 """How kopf is set up."""
 
-from __future__ import annotations
-
 import pytest
 
 from bookstore_operator.core.kinds import BOOKSTORES, WATCHED

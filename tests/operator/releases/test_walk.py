@@ -1,7 +1,5 @@
 """A new stage is a file and a line of the list: nobody else has to know of it."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """P5, log structure consistency: the operator's lines follow the schema that the API prints."""
 
-from __future__ import annotations
-
 import json
 import logging
 import subprocess

@@ -1,7 +1,5 @@
 """The health server, over real connections."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """When a BookStore is reconciled again, after each outcome of a reconciliation."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Keys are returned once, in time, and failing ones with growing delays."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 

@@ -1,7 +1,5 @@
 """The results of Jobs, from their Pods' termination messages."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

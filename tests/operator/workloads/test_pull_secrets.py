@@ -1,7 +1,5 @@
 """What is invalid about an image pull secret."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

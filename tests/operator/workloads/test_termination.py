@@ -1,7 +1,5 @@
 """The most relevant line of a termination message, also of a real PostgreSQL's."""
 
-from __future__ import annotations
-
 import pytest
 
 from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full

@@ -4,8 +4,6 @@ Two runners play them: tests/operator/test_failures.py in memory, tests/cluster/
 a real control plane. Each turns a fault into what happens there, and ends it again.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from enum import Enum

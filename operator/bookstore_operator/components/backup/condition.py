@@ -1,7 +1,5 @@
 """Whether the database is backed up."""
 
-from __future__ import annotations
-
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown

@@ -1,7 +1,5 @@
 """The backups: a volume for the dumps and a schedule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.components.backup.manifests import backup_claim, backup_cron_job

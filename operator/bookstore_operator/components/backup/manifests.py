@@ -1,7 +1,5 @@
 """Backups: a CronJob that dumps the database to a volume."""
 
-from __future__ import annotations
-
 from importlib import resources
 
 from bookstore_operator.components.database.manifests import POSTGRES_USER

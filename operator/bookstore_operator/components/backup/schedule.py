@@ -5,8 +5,6 @@ was due. So a schedule that stops silently is detected from the schedule itself.
 not give its period: that of `0 3 * * 1-5` is not constant.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 

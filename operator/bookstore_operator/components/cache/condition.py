@@ -1,7 +1,5 @@
 """Whether the cache is healthy. No release waits for it."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bookstore_operator.components.cache.gate import cache_secret_valid, own_cache_secret_valid

@@ -1,7 +1,5 @@
 """The embedded cache. What it lacks never holds a release up."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.components.cache.manifests import (

@@ -1,7 +1,5 @@
 """Whether the Secret of the cache, which a release's Pods mount, is valid."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bookstore_operator.core import names

@@ -1,7 +1,5 @@
 """The embedded cache: one Valkey server that keeps nothing on disk, its Secret and its Service."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import DEPLOYMENTS, SECRETS, SERVICES
 from bookstore_operator.core.labels import Component, labels, selector

@@ -1,7 +1,5 @@
 """Whether the schema is migrated for the release that serves, or is to serve."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import history
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed

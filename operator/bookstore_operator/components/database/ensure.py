@@ -1,7 +1,5 @@
 """Ensure the embedded database, which releases do not change."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.components.database.manifests import (

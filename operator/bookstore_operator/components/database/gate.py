@@ -1,7 +1,5 @@
 """Whether the database is ready, or the Secret of an external one is valid."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bookstore_operator.components.database.secrets import password_lost

@@ -1,7 +1,5 @@
 """The embedded database: one PostgreSQL server, its Secret and its headless Service."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS, SERVICES, STATEFUL_SETS
 from bookstore_operator.core.labels import Component, labels, selector

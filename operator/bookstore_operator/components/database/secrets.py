@@ -1,7 +1,5 @@
 """The Secret and keys of the database's URIs, and whether the embedded one's password is lost."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.lookup import controlled_by_another, find

@@ -1,7 +1,5 @@
 """The network policies of API, database and cache."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.components.network.manifests import (

@@ -1,7 +1,5 @@
 """The NetworkPolicies of API, database and cache."""
 
-from __future__ import annotations
-
 from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
 from bookstore_operator.core import names

@@ -1,7 +1,5 @@
 """Whether a color's Pods are all updated and available, and what keeps them from it."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.labels import REVISION_LABEL, release_selector

@@ -1,7 +1,5 @@
 """Whether users are served, and whether the autoscaler has metrics."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import problem_of, status_of

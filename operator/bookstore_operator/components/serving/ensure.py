@@ -1,7 +1,5 @@
 """Make the active Deployment, the Service and the autoscaler follow the promoted release."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.components.serving.manifests import (

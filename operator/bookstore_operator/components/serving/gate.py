@@ -1,7 +1,5 @@
 """Whether the new color is available, and whether the Service selects it."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import all_available, problem_of, runs

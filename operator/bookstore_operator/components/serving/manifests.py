@@ -1,7 +1,5 @@
 """The manifests of a color's Deployment, the Service, the autoscaler, the disruption budget."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import AUTOSCALERS, DEPLOYMENTS, DISRUPTION_BUDGETS, SERVICES
 from bookstore_operator.core.labels import (

@@ -1,7 +1,5 @@
 """The Pod template of a release."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

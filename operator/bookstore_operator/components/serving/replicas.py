@@ -1,7 +1,5 @@
 """The number of Pods that a color should have, and the number that it has."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import history, names
 from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.lookup import find

@@ -1,7 +1,5 @@
 """Ensure the Secret of the staff token, if the spec names none."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bookstore_operator.components.staff.manifests import staff_secret

@@ -1,7 +1,5 @@
 """Whether the Secret of the staff token, which a release's Pods mount, is valid."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from bookstore_operator.components.staff.secrets import staff_keys

@@ -1,7 +1,5 @@
 """The Secret of the staff token, if the spec names none."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS
 from bookstore_operator.core.labels import Component

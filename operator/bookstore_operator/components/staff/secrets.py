@@ -1,7 +1,5 @@
 """The Secret and key of the staff token."""
 
-from __future__ import annotations
-
 from bookstore_operator.core import names
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import UsedKeys

@@ -1,7 +1,5 @@
 """`spec.autoscaling`: scale the API by CPU utilization."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part, rules

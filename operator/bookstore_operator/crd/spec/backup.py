@@ -1,7 +1,5 @@
 """`spec.backup`: scheduled dumps of the database."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part, group

@@ -1,7 +1,5 @@
 """`spec.cache`: Redis or Valkey for state that the API's processes share."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import (

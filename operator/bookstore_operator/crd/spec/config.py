@@ -1,7 +1,5 @@
 """`spec.config`: settings of the API."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`spec.database`: the database that stores the books."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import (

@@ -1,7 +1,5 @@
 """`spec.imagePullPolicy` and `spec.imagePullSecrets`: how the image is pulled."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

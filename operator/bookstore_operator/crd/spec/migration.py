@@ -1,7 +1,5 @@
 """`spec.migration`: how the database schema is migrated."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part

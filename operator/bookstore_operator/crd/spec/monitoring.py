@@ -1,7 +1,5 @@
 """`spec.monitoring`: how Prometheus and other collectors find the API's Pods."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part

@@ -1,7 +1,5 @@
 """`spec.networkPolicy`: which Pods may connect to the API, the database and the cache."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

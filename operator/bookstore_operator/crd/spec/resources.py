@@ -1,7 +1,5 @@
 """`spec.resources`: CPU and memory of a container."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from pydantic import Field

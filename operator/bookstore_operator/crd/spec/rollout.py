@@ -1,7 +1,5 @@
 """`spec.rollout`: how a release is rolled out."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """`spec.scheduling`: constraints on the nodes that API Pods run on."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """`spec.service`: the Service that exposes the API."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """`spec.staff`: the token that clients must send to write through the API."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import DataKey, ObjectName, Part, rules

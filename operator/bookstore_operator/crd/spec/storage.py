@@ -1,7 +1,5 @@
 """`spec.database.embedded.storage` and `spec.backup.storage`: a volume."""
 
-from __future__ import annotations
-
 from pydantic import Field
 
 from bookstore_operator.crd.base import ObjectName, Part, Quantity, rules

@@ -1,7 +1,5 @@
 """Stage Drain: keep the old color running for a while, then scale it to 0."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import problem_of

@@ -1,7 +1,5 @@
 """Stage Expand: bring the schema to where both the old and the new code can work with it."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.cache.gate import cache_secret_valid

@@ -1,7 +1,5 @@
 """Stage Start: run the release on the idle color, with as many Pods as the active one."""
 
-from __future__ import annotations
-
 from bookstore_operator.components.serving.ensure import ensure_scale
 from bookstore_operator.components.serving.gate import color_available
 from bookstore_operator.components.serving.manifests import deployment

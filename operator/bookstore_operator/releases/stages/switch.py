@@ -1,7 +1,5 @@
 """Stage Switch: make the new color the active one."""
 
-from __future__ import annotations
-
 from bookstore_operator.components.serving.gate import color_available
 from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.records import update_status

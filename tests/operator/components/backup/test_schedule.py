@@ -1,7 +1,5 @@
 """When backups are due, and when one is missing."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

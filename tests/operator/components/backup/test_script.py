@@ -1,7 +1,5 @@
 """The script of the backup CronJob: the real shell, the real pg_dump, a real server."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

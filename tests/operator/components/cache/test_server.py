@@ -1,7 +1,5 @@
 """The embedded cache's own command line, configuration and probe, with a real Valkey."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket

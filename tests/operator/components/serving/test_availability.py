@@ -1,7 +1,5 @@
 """When a color's Pods count as available."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """The Pod template of a release, where the golden files show too little of it."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """When a failed migration is tried again."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest
