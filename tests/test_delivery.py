@@ -104,7 +104,7 @@ def rejected_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyP
 def test_skaffold_builds_what_the_manifests_run() -> None:
     built = {artifact["image"] for artifact in ARTIFACTS}
     manifests = [
-        (ROOT / path).read_text() for each in SKAFFOLD for path in each["manifests"]["rawYaml"]
+        (ROOT / path).read_text() for item in SKAFFOLD for path in item["manifests"]["rawYaml"]
     ]
     named = {
         name
@@ -115,7 +115,7 @@ def test_skaffold_builds_what_the_manifests_run() -> None:
 
 
 def test_skaffold_rewrites_the_field_of_the_bookstore_that_is_its_image() -> None:
-    (rule,) = [each for config in SKAFFOLD for each in resource_rules(config)]
+    (rule,) = [item for config in SKAFFOLD for item in resource_rules(config)]
     kind, _, group = rule["groupKind"].partition(".")
     crd = yaml.safe_load((ROOT / "crds/bookstores.bookstore.dev.yaml").read_text())["spec"]
     assert (kind, group) == (crd["names"]["kind"], crd["group"])
@@ -174,8 +174,8 @@ def test_every_action_is_pinned_and_its_version_told() -> None:
     """P2, CI/CD reliability: nobody else can change what a workflow runs."""
     uses = re.findall(r"^ +- uses: (.*)$", WORKFLOW + NIGHTLY, re.MULTILINE)
     assert uses
-    for each in uses:
-        assert re.fullmatch(r"[a-z]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", each), each
+    for item in uses:
+        assert re.fullmatch(r"[a-z]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", item), item
 
 
 def test_the_same_action_is_the_same_everywhere() -> None:

@@ -66,7 +66,7 @@ def _unsafe(scripts: Path, squawk: Path) -> Iterator[str]:
             )
             continue
         text = Path(script.path).read_text(encoding="utf-8")
-        allowed = [f"-- squawk-ignore-file {found['rule']}\n" for found in ALLOWED.finditer(text)]
+        allowed = [f"-- squawk-ignore-file {match['rule']}\n" for match in ALLOWED.finditer(text)]
         branch = next(branch for branch in Branch if branch in script.branch_labels)
         written[branch][script.revision] = "".join(allowed) + sql
     for branch, revisions in written.items():
@@ -90,9 +90,10 @@ def _squawk(revisions: Mapping[str, str], config: Path) -> Iterator[str]:
         paths = [Path(name) / f"{id_}.sql" for id_ in sorted(revisions)]
         for path in paths:
             path.write_text(revisions[path.stem], encoding="utf-8")
-        for found in _run_squawk(paths, config):
-            path = Path(found["file"])
-            yield f"{path.stem}: {found['rule_name']}: {found['message']} {found['help'] or ''}"
+        for violation in _run_squawk(paths, config):
+            revision = Path(violation["file"]).stem
+            advice = f"{violation['message']} {violation['help'] or ''}"
+            yield f"{revision}: {violation['rule_name']}: {advice}"
 
 
 def _run_squawk(paths: Iterable[Path], config: Path) -> list[dict[str, str]]:
@@ -108,8 +109,8 @@ def _run_squawk(paths: Iterable[Path], config: Path) -> list[dict[str, str]]:
         msg = "squawk is not installed: `make setup` brings it."
         raise SquawkError(msg) from None
     try:
-        found: list[dict[str, str]] = json.loads(done.stdout)
+        violations: list[dict[str, str]] = json.loads(done.stdout)
     except ValueError:
         msg = f"squawk failed: {done.stderr.strip()}"
         raise SquawkError(msg) from None
-    return found
+    return violations

@@ -1,4 +1,4 @@
-"""The rules that migrations keep, each broken one told in a sentence.
+"""The rules of migrations; each violation is one sentence.
 
 Some are about the tree: an expand revision that required a contract one is the dangerous case, as
 Alembic's `upgrade expand@head` would run that too, without a word, before the switch. Others are

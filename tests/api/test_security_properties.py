@@ -90,16 +90,18 @@ def cases() -> list[Case]:
     """All of them: what the description has, and what it has not."""
     settings = Settings.model_validate({"database_url": "sqlite:///unused.db"})
     paths: Mapping[str, Mapping[str, Any]] = app_of(settings).openapi()["paths"]
-    operations = {(path, method.upper()) for path, found in paths.items() for method in found}
+    operations = {(path, method.upper()) for path, methods in paths.items() for method in methods}
     assert {path for path, _ in operations} == {BOOKS, BOOK}  # another route: teach it here
-    found = [Case(*each, outcome) for each in operations for outcome in outcomes(*each)]
+    expected = [
+        Case(*operation, outcome) for operation in operations for outcome in outcomes(*operation)
+    ]
     for route, method in itertools.product((BOOKS, BOOK), METHODS):
         if (route, method) not in operations:
-            found += [Case(route, method, "other-method"), Case(route, method, "throttled")]
+            expected += [Case(route, method, "other-method"), Case(route, method, "throttled")]
     for route, method in itertools.product(("/docs", "/openapi.json"), METHODS):
-        found.append(Case(route, method, "done" if method in DONE_PAGES else "other-method"))
-    found += [Case("/nothing", method, "unknown") for method in METHODS]
-    return sorted(found, key=repr)
+        expected.append(Case(route, method, "done" if method in DONE_PAGES else "other-method"))
+    expected += [Case("/nothing", method, "unknown") for method in METHODS]
+    return sorted(expected, key=repr)
 
 
 DONE_PAGES = frozenset({"GET", "HEAD"})
@@ -258,8 +260,8 @@ extra_headers = st.dictionaries(
 
 
 def test_the_cases_are_all_that_the_issue_names() -> None:
-    found = {case.status for case in cases()}
-    assert found >= {200, 201, 204, 401, 404, 405, 413, 422, 429, 500, 503}
+    expected = {case.status for case in cases()}
+    assert expected >= {200, 201, 204, 401, 404, 405, 413, 422, 429, 500, 503}
     assert {case.method for case in cases()} == set(METHODS)
 
 

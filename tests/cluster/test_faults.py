@@ -46,8 +46,8 @@ def delete_and_await(shop: Shop, plural: str, name: str, seconds: float) -> floa
     shop.kubectl("delete", plural.rpartition("/")[2], name, "--wait=false")
 
     def is_new() -> bool:
-        found = shop.get(plural, name)
-        return found is not None and found["metadata"]["uid"] != old["metadata"]["uid"]
+        current = shop.get(plural, name)
+        return current is not None and current["metadata"]["uid"] != old["metadata"]["uid"]
 
     wait_for(is_new, seconds, f"{plural} {name} to be recreated")
     return time.monotonic() - began

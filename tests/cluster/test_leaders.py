@@ -20,9 +20,9 @@ pytestmark = pytest.mark.cluster
 def lease_rights(namespace: str) -> list[dict[str, Any]]:
     """The manifests' own right to the Lease, moved to another namespace."""
     manifests = yaml.safe_load_all((ROOT / "manifests" / "base" / "rbac.yaml").read_text())
-    chosen = [each for each in manifests if each["kind"] in {"Role", "RoleBinding"}]
-    for each in chosen:
-        each["metadata"]["namespace"] = namespace
+    chosen = [manifest for manifest in manifests if manifest["kind"] in {"Role", "RoleBinding"}]
+    for manifest in chosen:
+        manifest["metadata"]["namespace"] = namespace
     return chosen
 
 

@@ -27,10 +27,10 @@ def versions(shop: Shop) -> dict[str, str]:
     Of Events only its own: others go on writing about theirs, such as the scheduler.
     """
     return {
-        f"{kind}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
+        f"{kind}/{obj['metadata']['name']}": obj["metadata"]["resourceVersion"]
         for kind in KINDS
-        for each in shop.list(kind, "")
-        if each.get("reportingController") in (None, "bookstore-operator")
+        for obj in shop.list(kind, "")
+        if obj.get("reportingController") in (None, "bookstore-operator")
     }
 
 

@@ -149,7 +149,9 @@ def test_a_config_change_is_a_release(operated: Shop) -> None:
         lambda: operated.ready()["status"]["active"]["revision"] == 2, 60, "the second revision"
     )
     pods = operated.list("v1/pods", "bookstore.dev/revision=2,app.kubernetes.io/component=api")
-    environment = {each["name"]: each["value"] for each in pods[0]["spec"]["containers"][0]["env"]}
+    environment = {
+        variable["name"]: variable["value"] for variable in pods[0]["spec"]["containers"][0]["env"]
+    }
     assert environment["BOOKSTORE_ENVIRONMENT"] == "staging"
     assert environment["BOOKSTORE_RATE_LIMIT_WRITES"] == "5/second"
     assert pods[0]["spec"]["containers"][0]["image"] == image("1")

@@ -72,7 +72,7 @@ def all_ready(shop: Shop) -> bool:
 def all_reported(shop: Shop) -> bool:
     """An autoscaler without metrics is reported after a minute: that is the last write."""
     conditions = [condition(store, "AutoscalingHealthy") for store in shop.list("bookstores", "")]
-    return all(each and each["reason"] != "WaitingForMetrics" for each in conditions)
+    return all(condition and condition["reason"] != "WaitingForMetrics" for condition in conditions)
 
 
 def visits(proxy: Proxy, since: float) -> int:

@@ -36,8 +36,8 @@ class Container:
     def wait_for_version(self, version: str) -> None:
         """Wait until the code with this version answers."""
         deadline = time.monotonic() + 60
-        while (said := self.exec("python", "-c", VERSION).stdout.decode().strip()) != version:
-            assert time.monotonic() < deadline, f"{said!r} is served, {version!r} is not"
+        while (answer := self.exec("python", "-c", VERSION).stdout.decode().strip()) != version:
+            assert time.monotonic() < deadline, f"{answer!r} is served, {version!r} is not"
 
 
 def docker(

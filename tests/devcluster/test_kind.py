@@ -94,7 +94,7 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 8000, nodePort: 3008
 
 @dataclass(frozen=True)
 class Machine:
-    """A place to run devcluster in: what it leaves behind can be told from everything else."""
+    """A place to run devcluster in: what it leaves behind is easy to find."""
 
     home: Path
     prefix: tuple[str, ...]

@@ -9,8 +9,10 @@ import pytest
 pytestmark = pytest.mark.golden
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = [each for each in ROOT.iterdir() if each.is_dir() and not each.name.startswith(".")]
-PAGES = sorted([*ROOT.glob("*.md"), *(page for each in FOLDERS for page in each.rglob("*.md"))])
+FOLDERS = [
+    folder for folder in ROOT.iterdir() if folder.is_dir() and not folder.name.startswith(".")
+]
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in folder.rglob("*.md"))])
 LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:)([^)\s]+)\)")
 
 

@@ -47,7 +47,7 @@ def test_there_are_eight() -> None:
 
 
 def test_a_docstring_names_its_property_in_words() -> None:
-    wrong = [each for each in named() if TITLES.get(each[0]) != each[1]]
+    wrong = [pair for pair in named() if TITLES.get(pair[0]) != pair[1]]
     assert not wrong, f"write it as on the page, 'P8, migration idempotency: …': {wrong}"
 
 

@@ -57,9 +57,9 @@ async def answer_a_request() -> Mapping[str, object]:
     connection.connection_made(Wire())
     connection.data_received(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
     await asyncio.gather(*running.server_state.tasks)
-    found = {name: getattr(connection, part) for part, name in CLASS_OF.items()}
+    names = {name: getattr(connection, part) for part, name in CLASS_OF.items()}
     connection.connection_lost(None)
-    return {**found, "HttpToolsProtocol": connection, "Server": running, "": httptools_impl}
+    return {**names, "HttpToolsProtocol": connection, "Server": running, "": httptools_impl}
 
 
 @pytest.fixture(scope="module")
@@ -107,15 +107,15 @@ def used_names() -> set[str]:
     ]
     methods = {node.name for node in ours.body if isinstance(node, ast.FunctionDef)}
     attributes = [node for node in ast.walk(ours) if isinstance(node, ast.Attribute)]
-    assigned = {each.attr for each in attributes if isinstance(each.ctx, ast.Store)}
+    assigned = {attribute.attr for attribute in attributes if isinstance(attribute.ctx, ast.Store)}
     own = {name for name in assigned if name.startswith("_")}
     own |= methods - vars(HttpToolsProtocol).keys()
     used = {f"HttpToolsProtocol.{name}" for name in methods - own - {"__init__"}}
-    for each in attributes:
-        match each.value:
+    for attribute in attributes:
+        match attribute.value:
             case ast.Name(id="self") | ast.Call(func=ast.Name(id="super")):
-                if each.attr not in own | {"__init__"}:
-                    used.add(f"HttpToolsProtocol.{each.attr}")
+                if attribute.attr not in own | {"__init__"}:
+                    used.add(f"HttpToolsProtocol.{attribute.attr}")
             case ast.Attribute(value=ast.Name(id="self"), attr=part) if part in CLASS_OF:
-                used.add(f"{CLASS_OF[part]}.{each.attr}")
+                used.add(f"{CLASS_OF[part]}.{attribute.attr}")
     return used

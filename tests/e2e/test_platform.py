@@ -195,9 +195,9 @@ def test_the_platform_holds_through_a_release(
     for metrics in scraped:
         assert total(metrics, "bookstore_redis_up") == 1
         assert total(metrics, "bookstore_http_requests_total", "POST") > 0, "both Pods took part"
-    posted = sum(total(each, "bookstore_http_requests_total", "POST") for each in scraped)
+    posted = sum(total(page, "bookstore_http_requests_total", "POST") for page in scraped)
     limited = sum(
-        total(each, "bookstore_rate_limit_rejections_total", "writes") for each in scraped
+        total(page, "bookstore_rate_limit_rejections_total", "writes") for page in scraped
     )
     assert posted == len(tried)
     assert limited == len([answer for answer in tried if answer.status == 429])

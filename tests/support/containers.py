@@ -58,8 +58,8 @@ class Docker:
 
     def inspect(self, name: str) -> dict[str, Any]:
         """Return what the engine says of an image or a container."""
-        told: list[dict[str, Any]] = json.loads(self("inspect", name).output)
-        return told[0]
+        inspected: list[dict[str, Any]] = json.loads(self("inspect", name).output)
+        return inspected[0]
 
     def run(self, image: str, *arguments: str, options: Sequence[str] = ()) -> Ended:
         """Run a confined container to its end."""
@@ -154,7 +154,7 @@ def contents(docker: Docker, image: str) -> dict[str, Thing]:
             ) as export,
             tarfile.open(fileobj=export.stdout, mode="r|") as archive,
         ):
-            found = {
+            things = {
                 member.name.rstrip("/"): _thing(archive, member)
                 for member in archive
                 if not _engines_own(member.name)
@@ -162,7 +162,7 @@ def contents(docker: Docker, image: str) -> dict[str, Thing]:
         assert export.returncode == 0
     finally:
         docker("rm", container)
-    return found
+    return things
 
 
 def _engines_own(name: str) -> bool:

@@ -28,9 +28,9 @@ _DOCUMENTED = (Path(__file__).parents[2] / "docs/reference/health.md").read_text
 
 def _promised(what: str) -> float:
     """Read a number of seconds from the documentation: it is that which must hold."""
-    found = re.search(rf"\*\*{what.replace('N', r'([0-9.]+)')}\*\*", _DOCUMENTED)
-    assert found, f"docs/reference/health.md does not promise: {what}"
-    return float(found[1])
+    match = re.search(rf"\*\*{what.replace('N', r'([0-9.]+)')}\*\*", _DOCUMENTED)
+    assert match, f"docs/reference/health.md does not promise: {what}"
+    return float(match[1])
 
 
 ANSWER_SECONDS = _promised("within N s")
@@ -70,7 +70,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the internal port said to one round of questions.
+    """The answers of the internal port to one round of requests.
 
     `oldest` is when the first of the checks began that it tells of (`time.monotonic`).
     """
@@ -83,8 +83,8 @@ class Answers:
 
     def of(self, name: str) -> Mapping[str, Any]:
         """Return the report of a dependency."""
-        found: Mapping[str, Any] = self.report["dependencies"][name]
-        return found
+        entry: Mapping[str, Any] = self.report["dependencies"][name]
+        return entry
 
 
 @dataclass(frozen=True)
@@ -107,49 +107,49 @@ class Truth:
             codes.add("database-timeout")  # to find that out takes long
         return frozenset(codes)
 
-    def contradiction(self, said: Answers) -> str | None:
+    def contradiction(self, answers: Answers) -> str | None:
         """Tell what of the answers is not true; None where all is."""
-        if said.ready != (not self.reasons) or not said.reasons <= self.reasons:
-            return f"/readyz: {sorted(said.reasons) or 'ready'}"
-        if said.ready == (not said.reasons) and len(said.reasons) > 1:
-            return f"/readyz: more than one reason: {sorted(said.reasons)}"
-        if said.report_status != (200 if said.ready else 503):
-            return f"/health: {said.report_status} while /readyz says {said.ready}"
+        if answers.ready != (not self.reasons) or not answers.reasons <= self.reasons:
+            return f"/readyz: {sorted(answers.reasons) or 'ready'}"
+        if answers.ready == (not answers.reasons) and len(answers.reasons) > 1:
+            return f"/readyz: more than one reason: {sorted(answers.reasons)}"
+        if answers.report_status != (200 if answers.ready else 503):
+            return f"/health: {answers.report_status} while /readyz says {answers.ready}"
         return (
-            _contradiction(said.of("database"), "database", self.database, self.reasons)
-            or _contradiction(said.of("redis"), "redis", self.redis)
-            or self._contradicts_schema(said.of("schema"))
+            _contradiction(answers.of("database"), "database", self.database, self.reasons)
+            or _contradiction(answers.of("redis"), "redis", self.redis)
+            or self._contradicts_schema(answers.of("schema"))
         )
 
-    def _contradicts_schema(self, said: Mapping[str, Any]) -> str | None:
-        if said["state"] == "unknown":
-            known = not any(code.startswith("database-") for code in self.reasons)
-            return "/health: schema unknown" if known else None
-        told = {"current": "The schema is what", "ahead": "Newer code has applied"}
+    def _contradicts_schema(self, entry: Mapping[str, Any]) -> str | None:
+        if entry["state"] == "unknown":
+            database_works = not any(code.startswith("database-") for code in self.reasons)
+            return "/health: schema unknown" if database_works else None
+        beginnings = {"current": "The schema is what", "ahead": "Newer code has applied"}
         good = (
-            said["state"] == "ok" and said["message"].startswith(told[self.schema])
-            if self.schema in told
-            else said["state"] == "failed" and said["code"] == f"schema-{self.schema}"
+            entry["state"] == "ok" and entry["message"].startswith(beginnings[self.schema])
+            if self.schema in beginnings
+            else entry["state"] == "failed" and entry["code"] == f"schema-{self.schema}"
         )
-        return None if good and not self.database.failures else f"/health: schema {dict(said)}"
+        return None if good and not self.database.failures else f"/health: schema {dict(entry)}"
 
 
 def _contradiction(
-    said: Mapping[str, Any], name: Name, server: Server, reasons: frozenset[str] = frozenset()
+    entry: Mapping[str, Any], name: Name, server: Server, reasons: frozenset[str] = frozenset()
 ) -> str | None:
-    wrong = f"/health: {name} {dict(said)}"
-    if said["age_seconds"] > PERIOD_SECONDS + TOLERANCE_SECONDS:
+    wrong = f"/health: {name} {dict(entry)}"
+    if entry["age_seconds"] > PERIOD_SECONDS + TOLERANCE_SECONDS:
         return f"{wrong}: too old"
-    if said["state"] == "failed":
+    if entry["state"] == "failed":
         codes = {f"{name}-{code}" for code in server.failures} | set(reasons)
-        return None if said["code"] in codes else wrong
+        return None if entry["code"] in codes else wrong
     if server.failures:
         return wrong
     slow_ms = 1000 * (DATABASE_SLOW_SECONDS if name == "database" else REDIS_SLOW_SECONDS)
-    slow = said["latency_ms"] > slow_ms
+    slow = entry["latency_ms"] > slow_ms
     if server.path == "slow" and not slow:
         return f"{wrong}: it is slow"
-    return None if said["state"] == ("degraded" if slow else "ok") else wrong
+    return None if entry["state"] == ("degraded" if slow else "ok") else wrong
 
 
 class World:
@@ -414,7 +414,7 @@ class Asker:
         assert live.status_code == 200
         reasons = {reason["code"] for reason in ready.json()["reasons"]}
         report = health.json()
-        age = max(each["age_seconds"] for each in report["dependencies"].values())
+        age = max(dependency["age_seconds"] for dependency in report["dependencies"].values())
         return Answers(
             ready=ready.status_code == 200,
             reasons=frozenset(reasons),

@@ -137,8 +137,8 @@ def refuse(sent: str) -> None:
 
 
 FAULTS: dict[str, Callable[[str], None]] = {
-    each.__name__.replace("_", "-"): each
-    for each in (
+    fault.__name__.replace("_", "-"): fault
+    for fault in (
         fail, fail_for_a_reason, fail_in_a_group, fail_deeply, warn, log_as_a_library, log_fields,
         lose_a_task, fail_in_a_thread, fail_to_be_raised, validate, parse, refuse,
     )

@@ -75,8 +75,10 @@ def fuzz(url: str, folder: Path, *, examples: int, seed: int) -> Round:
         capture_output=True,
         text=True,
     )
-    told: dict[str, Any] = json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
-    cases = told.get("test_cases", {}).get("generated", 0)
+    summary: dict[str, Any] = (
+        json.loads(report.read_text(encoding="utf-8")) if report.exists() else {}
+    )
+    cases = summary.get("test_cases", {}).get("generated", 0)
     return Round(cases, passed=done.returncode == 0, output=done.stdout + done.stderr)
 
 

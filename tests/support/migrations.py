@@ -76,10 +76,10 @@ def carry_out(url: str, request: Migration) -> CommandResult:
     return asyncio.run(run())
 
 
-def newer_code(folder: Path, *scripts: Script, known: bool = True) -> Path:
-    """Make a folder of migrations: those of this code, where `known`, and more."""
+def newer_code(folder: Path, *scripts: Script, include_current: bool = True) -> Path:
+    """Make a folder of migrations: those of this code, if `include_current`, and more."""
     target = folder / f"migrations-{len(list(folder.iterdir()))}"
-    leave_out = shutil.ignore_patterns("__pycache__", *(() if known else ("*_0*.py",)))
+    leave_out = shutil.ignore_patterns("__pycache__", *(() if include_current else ("*_0*.py",)))
     shutil.copytree(SCRIPTS, target, ignore=leave_out)
     for script in scripts:
         script.write(target / "versions")

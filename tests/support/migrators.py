@@ -111,13 +111,13 @@ class Migrators:
     def _listen(self) -> None:
         assert self._zygote.stdout is not None
         for line in self._zygote.stdout:
-            told = json.loads(line)
-            if "started" in told:
-                migrator = Migrator(told["started"], self._output())
+            report = json.loads(line)
+            if "started" in report:
+                migrator = Migrator(report["started"], self._output())
                 self._running[migrator.pid] = migrator
                 self._started.put(migrator)
             else:
-                self._running.pop(told["ended"]).code = told["code"]
+                self._running.pop(report["ended"]).code = report["code"]
 
 
 @contextmanager

@@ -82,8 +82,8 @@ class OwnServer:
         assert self._process is not None
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        for each in [*map(int, children.split()), pid]:
-            os.kill(each, number)
+        for process in [*map(int, children.split()), pid]:
+            os.kill(process, number)
 
 
 def package_folder(package: str, missing: str) -> Path:

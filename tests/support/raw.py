@@ -24,7 +24,7 @@ class RawRequest:
     body: bytes = b""
 
     def encode(self) -> bytes:
-        """Return its bytes, with the length of its body and a host told first."""
+        """Return its bytes, with Content-Length and Host first."""
         lines = [b"%s %s HTTP/1.1" % (self.method, self.target), b"host: books"]
         if self.body:
             lines.append(b"content-length: %d" % len(self.body))
@@ -107,11 +107,11 @@ def exchange(url: str, *pieces: bytes) -> list[Answer]:
 
 def answers(received: bytes) -> list[Answer]:
     """Split what a server sent into its answers; each must tell its length."""
-    found = list(iter(partial(_read, io.BytesIO(received)), None))
-    for answer in found:
+    answers = list(iter(partial(_read, io.BytesIO(received)), None))
+    for answer in answers:
         assert answer.whole, f"the answer is cut off: {answer}"
         assert answer.header("transfer-encoding") is None, f"no length: {answer}"
-    return found
+    return answers
 
 
 def ask(url: str, requests: Sequence[RawRequest], *, source: str = "127.0.0.1") -> list[Answer]:
@@ -119,7 +119,7 @@ def ask(url: str, requests: Sequence[RawRequest], *, source: str = "127.0.0.1") 
 
     `source` is the address to send them from.
     """
-    found: list[Answer] = []
+    answers: list[Answer] = []
     with (
         connect(url, seconds=30, source=source) as connection,
         connection.makefile("rb") as stream,
@@ -132,8 +132,8 @@ def ask(url: str, requests: Sequence[RawRequest], *, source: str = "127.0.0.1") 
                 answer = _read(stream, request.method)
             if answer is None:
                 break
-            found.append(answer)
-    return found
+            answers.append(answer)
+    return answers
 
 
 def _read(stream: BinaryIO, method: bytes = b"GET") -> Answer | None:
@@ -144,18 +144,18 @@ def _read(stream: BinaryIO, method: bytes = b"GET") -> Answer | None:
     while (line := stream.readline()).strip():
         name, _, value = line.decode("latin-1").removesuffix("\r\n").partition(": ")
         headers.append((name, value))
-    told, whole = dict(headers), line == b"\r\n"
-    if told.get("transfer-encoding") == "chunked":
+    fields, whole = dict(headers), line == b"\r\n"
+    if fields.get("transfer-encoding") == "chunked":
         body = b"".join(iter(partial(_read_chunk, stream), b""))
     else:
-        length = 0 if method == b"HEAD" else int(told.get("content-length", 0))
+        length = 0 if method == b"HEAD" else int(fields.get("content-length", 0))
         body = stream.read(length)
         whole &= len(body) == length
     return Answer(int(first.split()[1]), headers, body, whole)
 
 
 def _read_chunk(stream: BinaryIO) -> bytes:
-    """Read a part of a body of no told length; nothing where it was the last."""
+    """Read a chunk of a body; empty if it was the last."""
     size = int(stream.readline().strip() or b"0", 16)
     return stream.read(size + 2)[:size]
 
@@ -178,8 +178,10 @@ def has_read(pid: int, connections: Iterable[socket.socket]) -> bool:
         # What is not accepted yet has no inode.
         unread_of[local, remote] = int(queues.partition(":")[2], 16) or inode == "0"
     return not any(
-        unread_of.get((_in_table(each.getpeername()), _in_table(each.getsockname())), True)
-        for each in connections
+        unread_of.get(
+            (_in_table(connection.getpeername()), _in_table(connection.getsockname())), True
+        )
+        for connection in connections
     )
 
 

@@ -47,24 +47,24 @@ def schema_of(url: str) -> Schema:
 
 
 def _of_sqlite(connection: sqlite3.Connection) -> Schema:
-    found: set[tuple[object, ...]] = set()
+    parts: set[tuple[object, ...]] = set()
     tables = connection.execute(
         "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name <> 'alembic_version'"
     ).fetchall()
     for table, sql in tables:
         for _, *column in connection.execute(f"PRAGMA table_xinfo({table})"):
-            found.add(("column", table, *column))
+            parts.add(("column", table, *column))
         for _, number, *key in connection.execute(f"PRAGMA foreign_key_list({table})"):
-            found.add(("foreign key", table, number, *key))
-        found |= {("check", table, line) for line in _checks(sql)}
+            parts.add(("foreign key", table, number, *key))
+        parts |= {("check", table, line) for line in _checks(sql)}
         for _, index, *flags in connection.execute(f"PRAGMA index_list({table})"):
             columns = connection.execute(f"PRAGMA index_info({index})").fetchall()
             names = tuple(name for _, _, name in columns)
             (text,) = connection.execute(
                 "SELECT sql FROM sqlite_master WHERE name = ?", [index]
             ).fetchone()
-            found.add(("index", table, index, *flags, names, text))
-    return frozenset(found)
+            parts.add(("index", table, index, *flags, names, text))
+    return frozenset(parts)
 
 
 def _checks(sql: str) -> list[str]:

@@ -189,8 +189,8 @@ class World:
         return "absent", ""
 
     def message(self, kind: str) -> str:
-        found = (c for c in self.store["status"]["conditions"] if c["type"] == kind)
-        return str(next(found)["message"])
+        matching = (c for c in self.store["status"]["conditions"] if c["type"] == kind)
+        return str(next(matching)["message"])
 
     def snapshot(self) -> Snapshot:
         store = BookStore.model_validate(self.store)
@@ -336,23 +336,23 @@ class World:
         if manifest["kind"] == "Secret":
             assert manifest["metadata"]["name"] in self.secrets
             return
-        known = self.objects.get(key_of(manifest))
+        current = self.objects.get(key_of(manifest))
         version = action.expected_resource_version
-        if known and version and known["metadata"]["resourceVersion"] != version:
+        if current and version and current["metadata"]["resourceVersion"] != version:
             raise ConflictError(key_of(manifest))
         if manifest["kind"] == "Deployment" and COLOR_LABEL in manifest["metadata"]["labels"]:
             assert "replicas" not in manifest["spec"], "replica counts are set by /scale only"
-            manifest["spec"]["replicas"] = known["spec"]["replicas"] if known else 1
+            manifest["spec"]["replicas"] = current["spec"]["replicas"] if current else 1
         if manifest["kind"] == "Service" and manifest["metadata"]["name"] == self.name:
-            self._check_switch(known, manifest)
-        if known and "status" in known:
-            manifest["status"] = known["status"]
+            self._check_switch(current, manifest)
+        if current and "status" in current:
+            manifest["status"] = current["status"]
         self._put(manifest)
 
-    def _check_switch(self, known: Object | None, service: Object) -> None:
+    def _check_switch(self, current: Object | None, service: Object) -> None:
         """Assert that users are never sent to a color that is not available."""
         selector = service["spec"]["selector"]
-        if known and known["spec"]["selector"] == selector:
+        if current and current["spec"]["selector"] == selector:
             return
         snapshot = self.snapshot()
         active = history.active(snapshot)
@@ -367,15 +367,15 @@ class World:
     def _put(self, obj: Object) -> None:
         """Store an object as the API server does: with defaults, versions and generations."""
         key = key_of(obj)
-        known = self.objects.get(key)
+        current = self.objects.get(key)
         _default(obj)
-        generation = known["metadata"]["generation"] if known else 1
-        if known and known.get("spec") != obj.get("spec"):
+        generation = current["metadata"]["generation"] if current else 1
+        if current and current.get("spec") != obj.get("spec"):
             generation += 1
         obj["metadata"] = {
             **obj["metadata"],
-            "uid": known["metadata"]["uid"] if known else f"uid-{next(self._uids)}",
-            "creationTimestamp": _rfc3339(self.now) if not known else _created(known),
+            "uid": current["metadata"]["uid"] if current else f"uid-{next(self._uids)}",
+            "creationTimestamp": _rfc3339(self.now) if not current else _created(current),
             "generation": generation,
             "resourceVersion": str(next(self._uids)),
         }
@@ -452,16 +452,18 @@ class World:
     def _progressing(self, deployment: Object, before: Object) -> Object:
         """Return a Deployment's Progressing condition, as its controller does."""
         spec, status = deployment["spec"], deployment["status"]
-        known = next(
+        current = next(
             (item for item in before.get("conditions", []) if item["type"] == "Progressing"),
             {"reason": "", "lastUpdateTime": _rfc3339(self.now)},
         )
         same = before.get("observedGeneration") == status["observedGeneration"]
         if status["availableReplicas"] == spec["replicas"] or (
-            same and known["reason"] == "NewReplicaSetAvailable"
+            same and current["reason"] == "NewReplicaSetAvailable"
         ):
             return {**_PROGRESSING, "reason": "NewReplicaSetAvailable", "lastUpdateTime": ""}
-        since = known["lastUpdateTime"] if same and known["lastUpdateTime"] else _rfc3339(self.now)
+        since = (
+            current["lastUpdateTime"] if same and current["lastUpdateTime"] else _rfc3339(self.now)
+        )
         late = (self.now - datetime.fromisoformat(since)).total_seconds()
         if late >= spec["progressDeadlineSeconds"]:
             exceeded = {"status": "False", "reason": "ProgressDeadlineExceeded"}
@@ -510,8 +512,8 @@ class World:
                 for pod in chosen
             ],
         }
-        known = self.objects.get(key_of(manifest))
-        if known is None or known["endpoints"] != manifest["endpoints"]:
+        current = self.objects.get(key_of(manifest))
+        if current is None or current["endpoints"] != manifest["endpoints"]:
             self._put(manifest)
 
     def _ails(self, owner: Object, what: str) -> bool:
@@ -520,8 +522,8 @@ class World:
         key = ObjectRef("v1", "Pod", name)
         ailment = self.ailing.get(what)
         if ailment is None or not owner["spec"].get("replicas", 1):
-            known = self.objects.get(key)
-            if known and "ails" in known["metadata"]["labels"]:
+            current = self.objects.get(key)
+            if current and "ails" in current["metadata"]["labels"]:
                 del self.objects[key]
         elif self.objects.get(key, {}).get("status") != ailment:
             metadata = {

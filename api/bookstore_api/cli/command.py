@@ -47,8 +47,8 @@ def run_command(
 def warn_of_unknown_variables() -> None:
     """Log each variable that looks like a setting and is none."""
     log = structlog.stdlib.get_logger(__name__)
-    for each in unknown_variables(os.environ):
-        log.warning("unknown setting", variable=each.variable, closest=each.closest)
+    for unknown in unknown_variables(os.environ):
+        log.warning("unknown setting", variable=unknown.variable, closest=unknown.closest)
 
 
 @asynccontextmanager

@@ -59,7 +59,7 @@ def serve(
     except SettingsError as error:
         _stop(error)
     except KeyboardInterrupt:
-        return  # told to stop before anybody was served
+        return  # a signal came before the first request
 
 
 def _migrate_development_database(settings: Settings) -> None:
@@ -90,7 +90,7 @@ def _run_server(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    """Open what the apps share, and serve both until told to stop; raises SettingsError."""
+    """Open what the apps share, and serve both until a signal comes; raises SettingsError."""
     from bookstore_api.app import create_app  # noqa: PLC0415 - the other commands do without
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415
     from bookstore_api.web.internal_app import create_internal_app  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""Why the database could not be used, told without a word of what was sent to it."""
+"""Explain why the database could not be used, without the text of any statement."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -30,7 +30,7 @@ class Database:
         address = read_address(uri)
         self.file = address.path if isinstance(address, SqliteFile) else None
         self.engine = create_engine(uri, pool_size=pool_size, command_seconds=COMMAND_SECONDS)
-        # Health is told over a connection of its own: a busy pool is no sick database.
+        # Health checks have a connection of their own: a busy pool is not a failed database.
         self._health_engine = create_engine(
             uri, pool_size=1, busy_seconds=HEALTH_BUSY_SECONDS, command_seconds=COMMAND_SECONDS
         )

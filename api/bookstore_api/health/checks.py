@@ -145,7 +145,7 @@ class DiskCheck:
     async def __call__(self) -> Findings:
         """Ask the file systems, in a thread: one that is mounted from elsewhere may hang.
 
-        A thread can't be told to end: while one hangs, its answer is what is waited for again.
+        A thread can't be canceled: while one hangs, the next check waits for the same one.
         """
         began = time.perf_counter()
         if self._asked is None or self._asked.done():
@@ -157,7 +157,7 @@ class DiskCheck:
         return Findings((check_free_space(room.items(), self._minimum, latency),))
 
     def _free_space(self) -> FreeSpace:
-        """How many bytes are left in the folder of each use, or why that can't be told."""
+        """How many bytes are left in the folder of each use, or why that is unknown."""
         left = {}
         try:
             for use, folder in self._folders.items():

@@ -7,7 +7,7 @@ from enum import StrEnum
 class State(StrEnum):
     """How a dependency is.
 
-    Degraded: it works, but not as it should. Unknown: it can't be told while another one fails.
+    Degraded: it works, but not as it should. Unknown: it can't be checked while another one fails.
     """
 
     OK = "ok"

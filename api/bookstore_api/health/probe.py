@@ -37,7 +37,7 @@ class Observed:
 class Probe:
     """One check, shared by all who ask.
 
-    A check that hangs, and does not even end when it is told to, is not begun again: at most one
+    A check that hangs, even when it is canceled, is not started again: at most one
     task waits for a dependency, and those who ask then have their answer at once.
     """
 

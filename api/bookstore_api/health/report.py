@@ -82,7 +82,7 @@ class Health:
         if reasons:
             body = {
                 "status": "not-ready",
-                "reasons": [{"code": each.code, "message": each.message} for each in reasons],
+                "reasons": [{"code": reason.code, "message": reason.message} for reason in reasons],
             }
             return HTTPStatus.SERVICE_UNAVAILABLE, body
         return HTTPStatus.OK, {"status": "ready", "reasons": []}
@@ -104,9 +104,9 @@ class Health:
         """How each dependency is, checked all at once."""
         observed = await asyncio.gather(*(p.observe() for p in (self._database, *self._others)))
         return [
-            Dependency(finding, time.monotonic() - each.began)
-            for each in observed
-            for finding in each.findings.items
+            Dependency(finding, time.monotonic() - observation.began)
+            for observation in observed
+            for finding in observation.findings.items
         ]
 
     async def report(self) -> tuple[HTTPStatus, dict[str, Any]]:
@@ -116,7 +116,7 @@ class Health:
         body = {
             "status": overall,
             "draining": self._drain.started,
-            "dependencies": {each.finding.dependency: _describe(each) for each in dependencies},
+            "dependencies": {d.finding.dependency: _describe(d) for d in dependencies},
         }
         failed = overall is State.FAILED
         return HTTPStatus.SERVICE_UNAVAILABLE if failed else HTTPStatus.OK, body
@@ -150,10 +150,8 @@ class Health:
 
 def _overall(dependencies: Sequence[Dependency]) -> State:
     """Failed where a required dependency is not known to work, degraded for anything less."""
-    unwell = [each for each in dependencies if each.finding.state is not State.OK]
-    if any(
-        each.required and each.finding.state in {State.FAILED, State.UNKNOWN} for each in unwell
-    ):
+    unwell = [d for d in dependencies if d.finding.state is not State.OK]
+    if any(d.required and d.finding.state in {State.FAILED, State.UNKNOWN} for d in unwell):
         return State.FAILED
     return State.DEGRADED if unwell else State.OK
 

@@ -24,7 +24,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def serve_reloading(folder: Path) -> None:
-    """Serve from `folder`/bookstore_api until told to stop; a copy is made there if there is none.
+    """Serve from `folder`/bookstore_api until a signal comes; the copy is made if there is none.
 
     The server is a process of its own. When it ends by itself, as after a syntax error, the next
     change starts it again.
@@ -68,12 +68,12 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _versions(folder: Path) -> dict[Path, int]:
     """Return when each file of the code, and of the settings that come with it, was changed."""
-    found = {}
+    changed_at = {}
     for file in (folder / "bookstore_api").rglob("*"):
         if file.suffix not in {".py", ".toml"}:
             continue
         try:
-            found[file] = file.stat().st_mtime_ns
+            changed_at[file] = file.stat().st_mtime_ns
         except FileNotFoundError:
             continue  # removed just now: the next look sees that
-    return found
+    return changed_at

@@ -1,4 +1,4 @@
-"""How a command ended: told to people, to programs and to Kubernetes in one JSON object."""
+"""The result of a command, as one JSON object for people, programs and Kubernetes."""
 
 import json
 import os

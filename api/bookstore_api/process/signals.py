@@ -21,7 +21,7 @@ def keep() -> None:
 
 
 def kept() -> bool:
-    """Whether this process was told to stop when nobody listened."""
+    """Whether a signal to stop came before there was a handler."""
     return bool(_kept)
 
 

@@ -120,10 +120,10 @@ def _parse_sqlite(parts: SplitResult) -> SqliteFile:
 
 def _parse_postgres(parts: SplitResult) -> PostgresServer:
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    known = DRIVER_PARAMETERS | SESSION_PARAMETERS | LIBPQ_ONLY_PARAMETERS | {"connect_timeout"}
+    supported = DRIVER_PARAMETERS | SESSION_PARAMETERS | LIBPQ_ONLY_PARAMETERS | {"connect_timeout"}
     for number, name in enumerate(query, start=1):
         # Told by its place: what looks like a name may be the rest of a password with a & in it.
-        if name not in known:
+        if name not in supported:
             msg = f"PostgreSQL does not know parameter {number} after the ? of the database URI."
             raise ValueError(msg)
     if not parts.username and not query.get("user"):

@@ -76,9 +76,12 @@ async def _state(resources: Resources) -> ProcessState:
         states=[state.value for state in State],
         dependencies=[
             DependencyState(
-                each.finding.dependency, each.finding.state.value, each.finding.latency, each.age
+                dependency.finding.dependency,
+                dependency.finding.state.value,
+                dependency.finding.latency,
+                dependency.age,
             )
-            for each in dependencies
+            for dependency in dependencies
         ],
         pool=resources.database.pool_state(),
         redis=_redis(resources, dependencies),

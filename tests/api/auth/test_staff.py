@@ -53,7 +53,9 @@ def bearer(token: str) -> dict[str, str]:
 def attempts() -> dict[str, float]:
     """How often each outcome was counted."""
     name = "bookstore_staff_attempts_total"
-    return {each: REGISTRY.get_sample_value(name, {"outcome": each}) or 0.0 for each in Attempt}
+    return {
+        attempt: REGISTRY.get_sample_value(name, {"outcome": attempt}) or 0.0 for attempt in Attempt
+    }
 
 
 def assert_rejected(answer: httpx.Response, challenge: str = CHALLENGE) -> None:
@@ -126,8 +128,8 @@ def test_who_has_no_token_is_not_told_what_else_is_wrong(
     with guarded(sqlite_settings, secrets_dir=tmp_path) as client:
         headers = {"content-type": content_type}
         assert_rejected(client.request(method, path, content=content, headers=headers))
-        told = client.request(method, path, content=content, headers={**headers, **bearer(TOKEN)})
-        assert told.status_code in {415, 422}
+        answer = client.request(method, path, content=content, headers={**headers, **bearer(TOKEN)})
+        assert answer.status_code in {415, 422}
 
 
 def test_who_has_no_token_is_answered_before_the_body_is_there(
@@ -219,10 +221,10 @@ def test_every_attempt_is_counted_and_logged_without_the_token(
             client.delete(f"{BOOKS}/no-id", headers=headers)
     after = attempts()
     expected = {outcome for _, outcome in tried}
-    assert {each for each in Attempt if after[each] == before[each] + 1} == expected
+    assert {attempt for attempt in Attempt if after[attempt] == before[attempt] + 1} == expected
     lines = validated(stream.getvalue().splitlines())
-    told = [line for line in lines if line["event"] == "staff token"]
-    assert [(line["outcome"], line.get("token"), line["level"]) for line in told] == [
+    logged = [line for line in lines if line["event"] == "staff token"]
+    assert [(line["outcome"], line.get("token"), line["level"]) for line in logged] == [
         ("accepted", pseudonym(TOKEN), "info"),
         ("rejected", pseudonym(WRONG), "warning"),
         ("missing", None, "warning"),

@@ -96,12 +96,12 @@ def test_outside_of_development_nothing_starts_by_default(place: str, tmp_path: 
     env = environment(None, tmp_path, environment=place)
     ended = run_command("serve", env=env, cwd=tmp_path)
     assert ended.code == 1
-    told = [line.strip() for line in ended.errors.splitlines()]
+    lines = [line.strip() for line in ended.errors.splitlines()]
     for variable, file in (
         ("BOOKSTORE_DATABASE_URL", "database/uri"),
         ("BOOKSTORE_STAFF_TOKEN", "staff/token"),
     ):
-        (line,) = [line for line in told if line.startswith(f"{variable}: ")]
+        (line,) = [line for line in lines if line.startswith(f"{variable}: ")]
         assert f"{tmp_path}/no-secrets/{file}" in line
     assert "BOOKSTORE_ENVIRONMENT=development" in ended.errors
     assert "Traceback" not in ended.errors

@@ -45,8 +45,8 @@ def rejected(settings: Settings, *books: Book) -> IntegrityError:
         return caught.value
 
     async def save(session: WriteSession) -> None:
-        for each in books:
-            session.add(each)
+        for book in books:
+            session.add(book)
             await session.flush()
 
     return asyncio.run(run())

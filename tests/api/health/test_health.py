@@ -49,8 +49,8 @@ def samples(process: Process) -> dict[tuple[str, tuple[str, ...]], float]:
 
 
 def dependency(process: Process, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = process.internal("/health").json()["dependencies"][name]
-    return found
+    entry: dict[str, Any] = process.internal("/health").json()["dependencies"][name]
+    return entry
 
 
 # Liveness
@@ -125,8 +125,8 @@ def unanswered(code: str, message: str) -> Findings:
     return Findings((Finding("it", State.FAILED, message, code),))
 
 
-def state(found: probe.Observed) -> tuple[State, str]:
-    return found.findings.items[0].state, found.findings.items[0].code
+def state(observed: probe.Observed) -> tuple[State, str]:
+    return observed.findings.items[0].state, observed.findings.items[0].code
 
 
 @pytest.mark.usefixtures("hasty")
@@ -134,15 +134,15 @@ def test_many_who_ask_share_one_check() -> None:
     async def run() -> None:
         it = Dependency()
         asked = Probe(it.check, unanswered)
-        found = await asyncio.gather(*(asked.observe() for _ in range(50)))
-        assert {state(each) for each in found} == {(State.OK, "")}
+        observed = await asyncio.gather(*(asked.observe() for _ in range(50)))
+        assert {state(observation) for observation in observed} == {(State.OK, "")}
         assert it.asked == 1
 
     asyncio.run(run())
 
 
 @pytest.mark.usefixtures("hasty")
-@pytest.mark.parametrize("stubborn", [False, True], ids=["ends when told to", "does not"])
+@pytest.mark.parametrize("stubborn", [False, True], ids=["ends when canceled", "does not"])
 def test_a_check_that_hangs_keeps_nobody_and_does_not_pile_up(stubborn: bool) -> None:
     async def run() -> None:
         it = Dependency()
@@ -188,9 +188,9 @@ def test_a_check_that_breaks_is_a_failure_and_not_the_last_good_answer() -> None
         assert state(await asked.observe()) == (State.OK, "")
         it.broken = True
         await _expiry(asked)
-        found = await asked.observe()
-        assert state(found) == (State.FAILED, "failed")
-        assert found.findings.items[0].message == "Internal error: RuntimeError."
+        observed = await asked.observe()
+        assert state(observed) == (State.FAILED, "failed")
+        assert observed.findings.items[0].message == "Internal error: RuntimeError."
 
     asyncio.run(run())
 
@@ -231,8 +231,8 @@ def test_the_report_tells_all_dependencies(start: StartProcess, url: str, valkey
     assert answer.status_code == 200
     assert list(report["dependencies"]) == ["database", "schema", "redis", "disk"]
     assert report["draining"] is False
-    for name, found in report["dependencies"].items():
-        assert found.keys() == {
+    for name, observed in report["dependencies"].items():
+        assert observed.keys() == {
             "state",
             "required",
             "latency_ms",
@@ -240,11 +240,11 @@ def test_the_report_tells_all_dependencies(start: StartProcess, url: str, valkey
             "code",
             "message",
         }
-        assert found["required"] is (name in {"database", "schema"})
-        assert found["state"] in {"ok", "degraded"}
-        assert (found["state"] == "ok") is (found["code"] is None)
-        assert (found["latency_ms"] is None) is (name == "schema")
-        assert 0 <= found["age_seconds"] <= 3
+        assert observed["required"] is (name in {"database", "schema"})
+        assert observed["state"] in {"ok", "degraded"}
+        assert (observed["state"] == "ok") is (observed["code"] is None)
+        assert (observed["latency_ms"] is None) is (name == "schema")
+        assert 0 <= observed["age_seconds"] <= 3
     assert report["dependencies"]["schema"]["message"] == "The schema is what this code expects."
 
 
@@ -268,15 +268,15 @@ def test_nothing_on_the_port_tells_secrets(
         report = process.internal("/health")
         assert report.status_code == 503
         assert report.json()["status"] == "failed"
-        found = report.json()["dependencies"]
-        assert found["database"]["code"] == f"database-{code}"
-        assert (found["schema"]["state"], found["schema"]["code"]) == ("unknown", None)
-        assert found["redis"]["code"] == "redis-authentication-failed"
+        observed = report.json()["dependencies"]
+        assert observed["database"]["code"] == f"database-{code}"
+        assert (observed["schema"]["state"], observed["schema"]["code"]) == ("unknown", None)
+        assert observed["redis"]["code"] == "redis-authentication-failed"
         pages = [process.internal(path) for path in ("/readyz", "/version", "/metrics")]
-        told = "".join([report.text, *(page.text for page in pages)])
-        assert canary not in told
-        assert "127.0.0.1" not in told
-        assert str(tmp_path) not in told
+        text = "".join([report.text, *(page.text for page in pages)])
+        assert canary not in text
+        assert "127.0.0.1" not in text
+        assert str(tmp_path) not in text
 
 
 def test_redis_is_not_required(start: StartProcess, url: str, private_valkey: Valkey) -> None:
@@ -302,8 +302,8 @@ def test_redis_is_not_required(start: StartProcess, url: str, private_valkey: Va
 
 def test_too_little_room_is_told(start: StartProcess, url: str) -> None:
     process = start(url, disk_min_free_bytes=1024**6).wait_until_ready()
-    found = dependency(process, "disk")
-    assert (found["state"], found["code"]) == ("degraded", "disk-low")
+    observed = dependency(process, "disk")
+    assert (observed["state"], observed["code"]) == ("degraded", "disk-low")
     assert process.internal("/health").json()["status"] == "degraded"
 
 
@@ -313,9 +313,9 @@ def test_too_little_room_is_told(start: StartProcess, url: str) -> None:
 )
 def test_room_is_judged_by_the_fullest_folder(left: int, code: str) -> None:
     free = {"temporary files": 10**12, "the database": left}
-    found = check_free_space(free.items(), 64 * MIB, 0.0)
-    assert found.code == code
-    assert "the database" in found.message
+    observed = check_free_space(free.items(), 64 * MIB, 0.0)
+    assert observed.code == code
+    assert "the database" in observed.message
 
 
 @pytest.mark.usefixtures("hasty")
@@ -346,9 +346,9 @@ def test_a_file_system_that_hangs_keeps_one_thread_and_nobody_else(
 
 def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     check = DiskCheck(tmp_path / "gone" / "books.db", minimum_bytes=1)
-    found = asyncio.run(_once(check)).items[0]
-    assert (found.state, found.code) == (State.FAILED, "disk-failed")
-    assert str(tmp_path) not in found.message
+    observed = asyncio.run(_once(check)).items[0]
+    assert (observed.state, observed.code) == (State.FAILED, "disk-failed")
+    assert str(tmp_path) not in observed.message
 
 
 async def _once(check: DiskCheck) -> Findings:
@@ -382,7 +382,9 @@ def test_a_locked_file_is_told_and_piles_up_nothing(start: StartProcess, tmp_pat
             answer = process.internal("/readyz")
             assert time.monotonic() - began < probe.ANSWER_SECONDS + 1.5
             assert answer.status_code == 503
-            assert [each["code"] for each in answer.json()["reasons"]] == ["database-unreachable"]
+            assert [reason["code"] for reason in answer.json()["reasons"]] == [
+                "database-unreachable"
+            ]
             threads.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
             _wait_for_another_check(process)
         assert max(threads) <= min(threads) + 1
@@ -520,10 +522,10 @@ def test_every_metric_is_documented_and_every_documented_one_exists(
     httpx.get(process.url + "/nowhere")
     wait_until(lambda: ("bookstore_errors_total", ("not_found",)) in samples(process), "the count")
     page = process.internal("/metrics").text
-    known = documented()
-    assert exposed(page) == {name: kind for name, (kind, _) in known.items()}
+    expected = documented()
+    assert exposed(page) == {name: kind for name, (kind, _) in expected.items()}
     for name, labels in labels_of(page).items():
-        assert labels == known[name][1], name
+        assert labels == expected[name][1], name
 
 
 def test_every_query_in_the_documentation_asks_for_metrics_that_exist() -> None:

@@ -45,7 +45,9 @@ def stories(draw: st.DrawFn) -> Story:
         truth = step[0].then(truth)
         # Two things at once now and then, such as both servers gone.
         if not step[0].alone and draw(st.booleans()):
-            step.append(draw_change(draw, [each for each in CHANGES if not each.alone], truth))
+            step.append(
+                draw_change(draw, [change for change in CHANGES if not change.alone], truth)
+            )
             truth = step[1].then(truth)
         story.append([change.name for change in step])
     return story
@@ -106,12 +108,12 @@ def becomes_true(world: World, asker: Asker, *, steady: bool, disturbed: bool) -
     patience = PERIOD_SECONDS + TOLERANCE_SECONDS + (CHECK_SECONDS if disturbed else 0)
     while True:
         asked = time.monotonic()
-        said = asker.ask()
+        answers = asker.ask()
         if steady:
-            flickered = f"readiness flickered: {said} after {world.story}"
-            assert said.ready == (not world.truth.reasons), flickered
-        untrue = world.truth.contradiction(said)
-        if untrue is None and said.oldest > happened:
+            flickered = f"readiness flickered: {answers} after {world.story}"
+            assert answers.ready == (not world.truth.reasons), flickered
+        untrue = world.truth.contradiction(answers)
+        if untrue is None and answers.oldest > happened:
             return
         late = asked - happened > patience
         assert not late, f"{untrue or 'old'}, while {world.truth}, after {world.story}"

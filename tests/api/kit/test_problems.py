@@ -51,7 +51,7 @@ def test_a_fault_tells_its_kind_in_debug_mode_only(sqlite_settings: Settings, de
     execute(sqlite_settings.database_uri(), "DROP TABLE books")
     settings = sqlite_settings.model_copy(update={"debug": debug})
     with served(app_of(settings)) as client:
-        told = detail(client.get(BOOKS, params={"isbn": "9780132350884"}), 500)
-        assert ("OperationalError" in told) == debug
-        assert "X-Request-ID" in told
-        assert "books" not in told
+        text = detail(client.get(BOOKS, params={"isbn": "9780132350884"}), 500)
+        assert ("OperationalError" in text) == debug
+        assert "X-Request-ID" in text
+        assert "books" not in text

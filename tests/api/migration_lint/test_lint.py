@@ -24,7 +24,7 @@ def contract(id_: str, body: str = "pass") -> Script:
 
 
 def broken(folder: Path, *scripts: Script) -> list[str]:
-    return broken_rules(newer_code(folder, *scripts, known=False))
+    return broken_rules(newer_code(folder, *scripts, include_current=False))
 
 
 def test_the_migrations_keep_the_rules() -> None:
@@ -142,7 +142,7 @@ def test_a_script_that_is_no_python_is_found(tmp_path: Path) -> None:
 
 
 def test_a_script_has_its_two_functions_and_no_other(tmp_path: Path) -> None:
-    scripts = newer_code(tmp_path, expand("0002_e"), known=True)
+    scripts = newer_code(tmp_path, expand("0002_e"), include_current=True)
     path = scripts / "versions" / "expand_0002_e.py"
     text = path.read_text(encoding="utf-8")
     for wrong in (text + "\n\ndef helper(): ...\n", text.partition("def downgrade")[0]):
@@ -173,31 +173,36 @@ REJECTED_BEFORE_THE_SWITCH = [
 
 @pytest.mark.parametrize(("statement", "rule"), REJECTED_EVERYWHERE + REJECTED_BEFORE_THE_SWITCH)
 def test_unsafe_ddl_is_rejected_in_expand(tmp_path: Path, statement: str, rule: str) -> None:
-    found = broken(tmp_path, EXPAND, CONTRACT, expand("0002_e", statement))
-    assert any(sentence.startswith("0002_e: ") and rule in sentence for sentence in found), found
+    sentences = broken(tmp_path, EXPAND, CONTRACT, expand("0002_e", statement))
+    assert any(sentence.startswith("0002_e: ") and rule in sentence for sentence in sentences), (
+        sentences
+    )
 
 
 def test_in_contract_what_only_older_code_needed_may_be_dropped_and_nothing_else(
     tmp_path: Path,
 ) -> None:
-    def found(statement: str) -> list[str]:
+    def sentences_about(statement: str) -> list[str]:
         return broken(tmp_path, EXPAND, CONTRACT, contract("0002_c", statement))
 
     for statement, _ in REJECTED_BEFORE_THE_SWITCH:
-        assert found(statement) == []
+        assert sentences_about(statement) == []
     for statement, rule in REJECTED_EVERYWHERE:
-        assert any(rule in sentence for sentence in found(statement)), statement
+        assert any(rule in sentence for sentence in sentences_about(statement)), statement
 
 
 def test_what_is_allowed_in_one_revision_needs_a_reason(tmp_path: Path) -> None:
     statement = 'op.alter_column("books", "published_on", nullable=False)'
 
-    def found(comment: str) -> list[str]:
+    def sentences_about(comment: str) -> list[str]:
         return broken(tmp_path, EXPAND, CONTRACT, contract("0002_c", f"{comment}\n{statement}"))
 
-    assert found("# squawk: allow adding-not-nullable-field: a validated check says so") == []
-    assert len(found("# squawk: allow adding-not-nullable-field:")) == 1
-    assert len(found("# squawk: allow renaming-column: it is another rule")) == 1
+    assert (
+        sentences_about("# squawk: allow adding-not-nullable-field: a validated check says so")
+        == []
+    )
+    assert len(sentences_about("# squawk: allow adding-not-nullable-field:")) == 1
+    assert len(sentences_about("# squawk: allow renaming-column: it is another rule")) == 1
 
 
 def test_a_tree_that_squawk_can_not_be_asked_about_passes_not(tmp_path: Path) -> None:

@@ -75,8 +75,8 @@ def test_the_wheel_has_the_files_of_the_environments(tmp_path: Path) -> None:
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for each in Environment:
-        assert f"bookstore_api/settings/{file_of(each).name}" in names
+    for value in Environment:
+        assert f"bookstore_api/settings/{file_of(value).name}" in names
 
 
 # Secrets
@@ -117,7 +117,7 @@ def rejected(folder: Path, **settings: object) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("uri", "known"),
+    ("uri", "well_known"),
     [
         ("postgresql://shop:bookstore@db/books", True),
         ("postgresql://shop:PostGres@db/books", True),
@@ -129,8 +129,8 @@ def rejected(folder: Path, **settings: object) -> set[str]:
         ("postgresql://anna:bookstore-Tq9vXw2m@db/books", False),
     ],
 )
-def test_a_well_known_password_is_rejected(uri: str, known: bool, tmp_path: Path) -> None:
-    assert rejected(tmp_path, database_url=uri) == ({"database_url"} if known else set())
+def test_a_well_known_password_is_rejected(uri: str, well_known: bool, tmp_path: Path) -> None:
+    assert rejected(tmp_path, database_url=uri) == ({"database_url"} if well_known else set())
 
 
 def test_a_repeated_piece_is_no_secret() -> None:

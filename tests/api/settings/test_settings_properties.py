@@ -59,14 +59,14 @@ class Given:
     text: str
     value: Any = None
     # `sound`, `malformed`, or why an environment rejects it.
-    verdict: str = "sound"
+    quality: str = "sound"
 
 
 Givens = st.SearchStrategy[Given]
 
 
 def malformed(*texts: str) -> Givens:
-    return st.sampled_from([Given(text, verdict="malformed") for text in texts])
+    return st.sampled_from([Given(text, quality="malformed") for text in texts])
 
 
 def sound(texts: st.SearchStrategy[str], value: Callable[[str], Any] = str) -> Givens:
@@ -111,7 +111,7 @@ BOOLS = (
 
 
 def listed(text: str) -> tuple[str, ...]:
-    return tuple(part for each in text.split(",") if (part := each.strip()))
+    return tuple(part for item in text.split(",") if (part := item.strip()))
 
 
 ORIGINS = sound(
@@ -132,32 +132,32 @@ secrets = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=24, max_size=
 )
 
 
-def database(drawn: str, verdict: str) -> Given:
+def database(drawn: str, quality: str) -> Given:
     text = {
         "sound": f"postgresql://shop:{drawn}@db:5432/books?sslmode=require",
         "sqlite": "sqlite:////data/books.db",
         "known": f"postgres://{CANARY}:PostGres@db/books",
         "malformed": f"mysql://shop:{drawn}@db/books",
     }
-    return Given(text[verdict], text[verdict], verdict)
+    return Given(text[quality], text[quality], quality)
 
 
-def token(drawn: str, verdict: str) -> Given:
+def token(drawn: str, quality: str) -> Given:
     text = {
         "sound": drawn,
         "short": drawn[:31],
         "known": f"{CANARY}-" * 4,
         "malformed": f"{drawn} {drawn}",
     }
-    return Given(text[verdict], text[verdict], verdict)
+    return Given(text[quality], text[quality], quality)
 
 
-def redis(drawn: str, verdict: str) -> Given:
+def redis(drawn: str, quality: str) -> Given:
     text = {
         "sound": f"redis://:{drawn}@cache:6379/0",
         "malformed": f"http://:{drawn}@cache",
     }
-    return Given(text[verdict], text[verdict], verdict)
+    return Given(text[quality], text[quality], quality)
 
 
 def drawn_secret(make: Callable[[str, str], Given], *verdicts: str) -> tuple[Givens, Givens]:
@@ -268,40 +268,44 @@ def effective(drawn: Drawn, folder: Path) -> dict[str, Effective]:
     """State the precedence: the default, the environment's file, the variable, the secret."""
     name = ENVIRONMENTS.get(drawn.environment or "development")
     from_file = FILES[name] if name else {}
-    found = {}
+    expected = {}
     for setting, rule in RULES.items():
-        found[setting] = Effective(Given("", rule.default), "default")
+        expected[setting] = Effective(Given("", rule.default), "default")
         if setting in from_file:
             value = from_file[setting]
-            verdict = "sqlite" if str(value).startswith("sqlite:") else "sound"
-            found[setting] = Effective(Given("", value, verdict), f"{name}.toml")
+            quality = "sqlite" if str(value).startswith("sqlite:") else "sound"
+            expected[setting] = Effective(Given("", value, quality), f"{name}.toml")
         if setting in drawn.variables:
-            found[setting] = Effective(drawn.variables[setting], variable(setting))
+            expected[setting] = Effective(drawn.variables[setting], variable(setting))
         if setting in drawn.mounted:
             held = drawn.mounted[setting]
             file = folder / MOUNTED[setting]
             if isinstance(held, Given):
-                found[setting] = Effective(held, str(file), file)
+                expected[setting] = Effective(held, str(file), file)
             elif held is None or held.strip():
-                found[setting] = Effective(Given("", verdict="malformed"), str(file), file)
-    return found
+                expected[setting] = Effective(Given("", quality="malformed"), str(file), file)
+    return expected
 
 
-def wrong_ones(drawn: Drawn, found: dict[str, Effective]) -> dict[str, Path | None]:
+def wrong_ones(drawn: Drawn, expected: dict[str, Effective]) -> dict[str, Path | None]:
     """State what keeps `serve` from starting: the wrong settings, and the files they are from."""
-    wrong = {name: each.file for name, each in found.items() if each.given.verdict == "malformed"}
+    wrong = {
+        name: effect.file
+        for name, effect in expected.items()
+        if effect.given.quality == "malformed"
+    }
     environment = ENVIRONMENTS.get(drawn.environment or "development")
     if environment is None:
         return {"environment": None, **wrong}
     if environment == "development":
         return wrong
-    rejected = {name for name, each in found.items() if each.given.verdict not in OPEN}
-    if found["debug"].given.value is True and environment == "production":
+    rejected = {name for name, effect in expected.items() if effect.given.quality not in OPEN}
+    if expected["debug"].given.value is True and environment == "production":
         rejected.add("debug")
     for setting in ("database_url", "staff_token"):
-        if found[setting].source == "default":
+        if expected[setting].source == "default":
             rejected.add(setting)
-    return wrong | {name: found[name].file for name in rejected}
+    return wrong | {name: expected[name].file for name in rejected}
 
 
 OPEN = {"sound", "malformed"}
@@ -326,8 +330,8 @@ def sources(drawn: Drawn) -> Iterator[Path]:
         patch.setenv("BOOKSTORE_SECRETS_DIR", name)
         if drawn.environment is not None:
             patch.setenv("BOOKSTORE_ENVIRONMENT", drawn.environment)
-        for setting, each in drawn.variables.items():
-            patch.setenv(variable(setting), each.text)
+        for setting, given in drawn.variables.items():
+            patch.setenv(variable(setting), given.text)
         for setting in drawn.empty:
             patch.setenv(variable(setting), "")
         yield folder
@@ -335,15 +339,15 @@ def sources(drawn: Drawn) -> Iterator[Path]:
 
 def named(error: SettingsError) -> dict[str, Path | None]:
     """Read an error: the settings that it names, with the files, one a line."""
-    found: dict[str, Path | None] = {}
+    named: dict[str, Path | None] = {}
     for line in str(error).splitlines()[1:]:
         if line.startswith("  "):
             head = line.strip().partition(": ")[0]
             name, _, file = head.partition(" (from ")
             setting = name.removeprefix("BOOKSTORE_").lower()
-            assert setting not in found, "named twice"
-            found[setting] = Path(file.removesuffix(")")) if file else None
-    return found
+            assert setting not in named, "named twice"
+            named[setting] = Path(file.removesuffix(")")) if file else None
+    return named
 
 
 def loaded(enforced: tuple[str, ...] | None = None) -> Settings | SettingsError:
@@ -355,7 +359,7 @@ def loaded(enforced: tuple[str, ...] | None = None) -> Settings | SettingsError:
 
 def plain(value: Any) -> Any:
     """A value as JSON holds it."""
-    return [str(each) for each in value] if isinstance(value, tuple) else value
+    return [str(item) for item in value] if isinstance(value, tuple) else value
 
 
 def test_the_rules_are_those_of_every_setting() -> None:
@@ -366,22 +370,22 @@ def test_the_rules_are_those_of_every_setting() -> None:
 @given(drawn=drawings())
 def test_settings_are_the_documented_ones_or_exactly_the_wrong_are_named(drawn: Drawn) -> None:
     with sources(drawn) as folder:
-        found = effective(drawn, folder)
-        wrong = wrong_ones(drawn, found)
+        expected = effective(drawn, folder)
+        wrong = wrong_ones(drawn, expected)
         outcome, of_a_migration = loaded(), loaded(OF_THE_DATABASE)
         event(f"{ENVIRONMENTS.get(drawn.environment or '', '-')}: {'wrong' if wrong else 'sound'}")
         if isinstance(outcome, SettingsError):
             assert named(outcome) == wrong
         else:
             assert wrong == {}
-            assert_as_documented(outcome, drawn, found, folder)
+            assert_as_documented(outcome, drawn, expected, folder)
         # A migration uses the database only, and is not kept from it by what the rest rejects.
         judged = {
             name: file
             for name, file in wrong.items()
             if name in MIGRATION
             or name == "environment"
-            or found[name].given.verdict == "malformed"
+            or expected[name].given.quality == "malformed"
         }
         if isinstance(of_a_migration, SettingsError):
             assert named(of_a_migration) == judged
@@ -393,19 +397,19 @@ MIGRATION = {"database_url", "database_direct_url"}
 
 
 def assert_as_documented(
-    outcome: Settings, drawn: Drawn, found: dict[str, Effective], folder: Path
+    outcome: Settings, drawn: Drawn, expected: dict[str, Effective], folder: Path
 ) -> None:
     assert outcome.environment == ENVIRONMENTS[drawn.environment or "development"]
     assert outcome.secrets_dir == folder
-    for name, each in found.items():
+    for name, effect in expected.items():
         value = getattr(outcome, name)
         secret = getattr(value, "get_secret_value", None)
-        assert (secret() if secret else value) == each.given.value, name
-    direct = found["database_direct_url"].given.value
-    assert outcome.database_uri() == found["database_url"].given.value
-    assert outcome.database_uri(direct=True) == (direct or found["database_url"].given.value)
-    assert outcome.secret_now("redis_url") == found["redis_url"].given.value
-    assert outcome.secret_now("staff_token") == found["staff_token"].given.value
+        assert (secret() if secret else value) == effect.given.value, name
+    direct = expected["database_direct_url"].given.value
+    assert outcome.database_uri() == expected["database_url"].given.value
+    assert outcome.database_uri(direct=True) == (direct or expected["database_url"].given.value)
+    assert outcome.secret_now("redis_url") == expected["redis_url"].given.value
+    assert outcome.secret_now("staff_token") == expected["staff_token"].given.value
 
 
 @settings(max_examples=scaled(100))
@@ -413,8 +417,8 @@ def assert_as_documented(
 def test_no_secret_is_ever_shown(drawn: Drawn) -> None:
     logged: list[str] = []
     with sources(drawn) as folder, logs_into(logged):
-        found = effective(drawn, folder)
-        wrong = wrong_ones(drawn, found)
+        expected = effective(drawn, folder)
+        wrong = wrong_ones(drawn, expected)
         outcome = loaded()
         table = CliRunner().invoke(app, ["config"])
         document = CliRunner().invoke(app, ["config", "--format", "json"])
@@ -426,17 +430,17 @@ def test_no_secret_is_ever_shown(drawn: Drawn) -> None:
     for result in (table, document):
         assert result.exit_code == (1 if wrong else 0)
         shown += [result.stdout, result.stderr]
-    assert not [each for each in shown if CANARY in each]
+    assert not [line for line in shown if CANARY in line]
 
     rows = {row["variable"]: row for row in json.loads(document.stdout)["settings"]}
-    for name, each in found.items():
+    for name, effect in expected.items():
         row = rows[variable(name)]
-        assert row["source"] == each.source
-        if each.given.verdict == "malformed":
+        assert row["source"] == effect.source
+        if effect.given.quality == "malformed":
             assert row["value"] == "(malformed)"
         elif name not in MOUNTED:
-            assert row["value"] == plain(each.given.value)
-        elif each.given.value is None:
+            assert row["value"] == plain(effect.given.value)
+        elif effect.given.value is None:
             assert row["value"] is None
         elif name == "staff_token":
             assert row["value"] == "••••"

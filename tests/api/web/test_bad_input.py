@@ -114,7 +114,7 @@ FIELDS: dict[str, list[Any]] = {
     ],
     "price/currency": [*TEXTS, "eur", "EURO", "EUR\n"],
     "published_on": [
-        *(each for each in TEXTS if each is not None),
+        *(text for text in TEXTS if text is not None),
         *(
             "0000-01-01",
             "2008-02-30",
@@ -146,11 +146,11 @@ def test_a_field_of_a_wrong_value_is_named(api: httpx.Client) -> None:
     assert len(CASES) > 90
     for field, value in CASES:
         answer = ask(api, request("POST", BOOKS, with_field(field, value)))
-        told = f"{field} {str(value)[:30]!r}: {answer.status} {answer.body[:300]!r}"
-        assert answer.status == 422, told
+        description = f"{field} {str(value)[:30]!r}: {answer.status} {answer.body[:300]!r}"
+        assert answer.status == 422, description
         # An amount is checked with its currency, and a list's items one by one.
         named = (f"body/{field}", f"body/{field}/0", f"body/{field.partition('/')[0]}")
-        assert answer.fields[0].startswith(named), told
+        assert answer.fields[0].startswith(named), description
     assert api.get(BOOKS).json()["items"] == []
 
 

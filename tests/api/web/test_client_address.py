@@ -13,8 +13,8 @@ PROXIES = ("10.0.0.0/8", "192.0.2.7/32", "2001:db8:ffff::/48")
 
 def client_of(peer: str | None, *forwarded: str | bytes, trusted: tuple[str, ...] = PROXIES) -> str:
     headers = [
-        (b"x-forwarded-for", each if isinstance(each, bytes) else each.encode())
-        for each in forwarded
+        (b"x-forwarded-for", value if isinstance(value, bytes) else value.encode())
+        for value in forwarded
     ]
     networks = [ip_network(network) for network in trusted]
     scope = {"type": "http", "client": peer and (peer, 1234), "headers": headers}

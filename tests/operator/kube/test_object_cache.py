@@ -35,8 +35,8 @@ def deployment(
 
 
 def version_of(cache: ObjectCache) -> str | None:
-    known = cache.get("shop", DEPLOYMENT)
-    return known["metadata"]["resourceVersion"] if known else None
+    cached = cache.get("shop", DEPLOYMENT)
+    return cached["metadata"]["resourceVersion"] if cached else None
 
 
 def test_a_late_event_does_not_overwrite_the_own_write() -> None:

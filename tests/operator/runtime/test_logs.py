@@ -71,7 +71,7 @@ logging.getLogger("kopf.objects").warning("a\\nlibrary's %s", "words")
 logging.getLogger("kopf.objects").info("never")
 
 async def fail():
-    raise ValueError("told by asyncio")
+    raise ValueError("raised in asyncio")
 
 async def main():
     task = asyncio.create_task(fail())
@@ -100,5 +100,5 @@ def test_a_process_writes_lines_of_the_schema_until_its_watchdog_ends_it() -> No
         ("asyncio", "Task"),
         ("bookstore_operator.runtime.watchdog", "The"),
     ]
-    assert lines[2]["exception"].endswith("ValueError: told by asyncio")
+    assert lines[2]["exception"].endswith("ValueError: raised in asyncio")
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -53,11 +53,11 @@ class Migration:
         if unknown:
             message = f"Newer code has applied {', '.join(sorted(unknown))}: revert it with that."
             raise IrreversibleError(message)
-        known = (BASE, *applied(tree, heads))
-        if self.target not in known:
-            message = f"No such revision is applied. Go back to one of: {', '.join(known)}."
+        targets = (BASE, *applied(tree, heads))
+        if self.target not in targets:
+            message = f"No such revision is applied. Go back to one of: {', '.join(targets)}."
             raise IrreversibleError(message)
-        return tree.beyond(self.target, known[1:])
+        return tree.beyond(self.target, targets[1:])
 
 
 class IrreversibleError(Exception):

@@ -57,14 +57,14 @@ class Tree:
 
     def closure(self, ids: Iterable[str]) -> frozenset[str]:
         """Add to these revisions all that they require; unknown ids stand for themselves."""
-        found: set[str] = set()
+        reached: set[str] = set()
         queue = list(ids)
         while queue:
             id_ = queue.pop()
-            if id_ not in found:
-                found.add(id_)
+            if id_ not in reached:
+                reached.add(id_)
                 queue += self.revisions[id_].requires if id_ in self.revisions else ()
-        return frozenset(found)
+        return frozenset(reached)
 
     def unknown(self, ids: Iterable[str]) -> frozenset[str]:
         """Those of the ids that this code does not know: newer code has put them there."""

@@ -80,8 +80,8 @@ class LocalCounter:
             self._counts = {}
             self._ends += self._limit.seconds * (1 + (now - self._ends) // self._limit.seconds)
         counts = self._counts
-        known = client in counts or len(counts) < MAX_CLIENTS
-        key = client if known else hash(client) % SHARED_COUNTERS
+        has_counter = client in counts or len(counts) < MAX_CLIENTS
+        key = client if has_counter else hash(client) % SHARED_COUNTERS
         count = counts[key] = counts.get(key, 0) + 1
         return _decide(self._limit, count, self._ends - now)
 
@@ -147,7 +147,7 @@ class RateLimits:
 
 
 class _Bucket:
-    """What is counted together, and what its clients are told."""
+    """A limit, its counter, and the headers that report it."""
 
     def __init__(self, limit: Limit, counter: LocalCounter | SharedCounter) -> None:
         self._counter = counter

@@ -1,4 +1,4 @@
-"""What browsers are told on every answer, errors included (OWASP Secure Headers Project).
+"""The security headers of every answer, errors included (OWASP Secure Headers Project).
 
 Of OWASP's list only Clear-Site-Data is left out: it is for a logout.
 """

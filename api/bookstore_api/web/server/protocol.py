@@ -140,7 +140,7 @@ class LimitedProtocol(HttpToolsProtocol):
             else:
                 self._feed_in_parts(memoryview(data))
         except httptools.HttpParserUpgrade:
-            # Answered as if it had asked for none; what follows can't be told from the rest.
+            # Answered without an upgrade; where the next request begins is not known.
             self._discarding = True
             self.cycle.keep_alive = False
         except RejectedError as error:

@@ -90,7 +90,7 @@ def _check_framing(head: Head) -> Rejection | None:
     hosts, codings = headers.get(b"host", ()), headers.get(b"transfer-encoding", ())
     if len(hosts) > 1 or not (hosts or old):
         return WRONG_HOST
-    if codings and (old or [each.lower() for each in codings] != [b"chunked"]):
+    if codings and (old or [coding.lower() for coding in codings] != [b"chunked"]):
         return WRONG_CODING
     if head.upgrade and (codings or b"content-length" in headers):
         return WRONG_UPGRADE  # the parser takes such a body for another protocol's first words

@@ -70,7 +70,7 @@ async def serve_both(
     drain: Drain,
     requests: StopRequests,
 ) -> None:
-    """Serve both apps until told to stop; raises SettingsError where a port can't be had."""
+    """Serve both apps until a signal comes; raises SettingsError where a port can't be had."""
     with (
         _listen(settings.host, settings.port, "PORT") as public_socket,
         _listen(settings.internal_host, settings.internal_port, "INTERNAL_PORT") as own_socket,

@@ -204,7 +204,7 @@ def test_a_migration_does_not_stop_the_shop_for_a_table_lock(
 ) -> None:
     """It gives up its place in the queue again and again, until the long transaction has ended.
 
-    Whoever queues behind it is told by the server to give up after four times its patience.
+    The server ends a statement that queues behind it after four times its patience.
     """
     scripts = newer_code(tmp_path, EXPAND_2)
     waiting = (

@@ -451,15 +451,15 @@ def test_several_migrations_of_a_file_at_once_with_kills(
 
         def victim(revision: str = revision) -> Migrator | str | None:
             for migrator in running:
-                said = any(line.get("schema_revision") == revision for line in migrator.lines())
-                if said and migrator.code is None and migrator not in struck:
+                reported = any(line.get("schema_revision") == revision for line in migrator.lines())
+                if reported and migrator.code is None and migrator not in struck:
                     return migrator
             return "nobody" if all(migrator.code is not None for migrator in running) else None
 
-        found = wait_for(victim, f"{revision} to be applied", seconds=PATIENCE_SECONDS)
-        if isinstance(found, Migrator):
-            struck.append(found)
-            sqlite_migrators.signal(found, how)
+        chosen = wait_for(victim, f"{revision} to be applied", seconds=PATIENCE_SECONDS)
+        if isinstance(chosen, Migrator):
+            struck.append(chosen)
+            sqlite_migrators.signal(chosen, how)
     wait_until(
         lambda: all(m.code is not None for m in running), "their end", seconds=PATIENCE_SECONDS
     )

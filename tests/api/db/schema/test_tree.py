@@ -23,7 +23,7 @@ def test_the_order_of_what_is_pending(tmp_path: Path) -> None:
         Script("0002_e", follows="0001_e"),
         Script("0002_c", follows="0001_c", depends_on=("0002_e",), branch="contract"),
     )
-    tree = load_tree(newer_code(tmp_path, EXPAND, CONTRACT, *more, known=False))
+    tree = load_tree(newer_code(tmp_path, EXPAND, CONTRACT, *more, include_current=False))
 
     def pending(branch: Branch, *applied: str) -> list[str]:
         return [revision.id for revision in tree.pending(branch, applied)]

@@ -17,7 +17,7 @@ def preflight(client: httpx.Client, origin: str, path: str = BOOKS) -> httpx.Res
 
 
 def access(answer: httpx.Response) -> dict[str, str]:
-    """The headers of CORS, and what caches are told."""
+    """The CORS headers, and Vary for caches."""
     return {
         name.removeprefix("access-control-"): value
         for name, value in answer.headers.items()

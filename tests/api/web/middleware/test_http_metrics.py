@@ -39,13 +39,13 @@ Counts = dict[Labels, float]
 
 def _samples(name: str, *labels: str) -> Counts:
     """Return the values of a metric by its labels."""
-    found: dict[Labels, float] = {}
+    samples: dict[Labels, float] = {}
     for family in REGISTRY.collect():
         assert isinstance(family, Metric)
         for sample in family.samples:
             if sample.name == name:
-                found[tuple(sample.labels[label] for label in labels)] = sample.value
-    return found
+                samples[tuple(sample.labels[label] for label in labels)] = sample.value
+    return samples
 
 
 def _requests() -> Counts:
@@ -296,7 +296,9 @@ def test_no_client_makes_a_label(client: httpx.Client, asked: list[tuple[str, st
     assert {route for _, route, _ in counted} <= routes
     assert set(counting.errors()) <= set(ERROR_TYPES.values())
     page = generate_latest(REGISTRY).decode()
-    words = {word for each in asked for word in each if word not in METHODS and word not in routes}
+    words = {
+        word for request in asked for word in request if word not in METHODS and word not in routes
+    }
     assert not [word for word in words if word.lstrip("/") in page]
 
 

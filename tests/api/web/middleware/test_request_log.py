@@ -86,13 +86,13 @@ def wait_for_line(stream: io.StringIO, request_id: str) -> dict[str, Any]:
     """Wait for the line of a request: it is written after its answer."""
 
     def find() -> dict[str, Any] | None:
-        found = [
-            each
-            for each in access_lines(lines_of(stream))
-            if each["request_id"] == request_id
+        matching = [
+            line
+            for line in access_lines(lines_of(stream))
+            if line["request_id"] == request_id
         ]  # fmt: skip
-        assert len(found) <= 1
-        return found[0] if found else None
+        assert len(matching) <= 1
+        return matching[0] if matching else None
 
     return wait_for(find, f"the line of {request_id}")
 
@@ -127,7 +127,7 @@ def test_each_request_gives_one_line(
     assert line["client"] == pseudonym("127.0.0.1")
     assert line["duration_ms"] > 0
     assert "error" not in line
-    assert {each.get("request_id") for each in lines_of(stream)} == {"r-1"}
+    assert {line.get("request_id") for line in lines_of(stream)} == {"r-1"}
     assert "canary" not in stream.getvalue()
 
 
@@ -145,8 +145,8 @@ def test_lines_from_threads_are_of_the_request_too(
 ) -> None:
     client.get("/fail-in-a-thread", headers={"x-request-id": "r-1"})
     wait_for_line(stream, "r-1")
-    told = [(line["event"], line["request_id"]) for line in lines_of(stream)]
-    assert told == [
+    logged = [(line["event"], line["request_id"]) for line in lines_of(stream)]
+    assert logged == [
         ("in a dependency", "r-1"),
         ("in a thread", "r-1"),
         ("unhandled exception", "r-1"),
@@ -171,8 +171,8 @@ def test_an_id_that_is_not_sane_is_replaced(client: httpx.Client, stream: io.Str
         for values in ([], ["a@example.org"], ["r-1", "r-2"], ["r" * 65])
     }
     assert len(ids) == 4
-    assert all(len(each) == 32 for each in ids)
-    assert {wait_for_line(stream, each)["request_id"] for each in ids} == ids
+    assert all(len(id_) == 32 for id_ in ids)
+    assert {wait_for_line(stream, id_)["request_id"] for id_ in ids} == ids
 
 
 def test_an_answer_that_breaks_off_is_told_with_the_error(
@@ -257,8 +257,8 @@ def test_requests_in_one_pipeline_keep_to_their_own_ids(
                 wait_for_line(stream, name)
         server.should_exit = True
         thread.join(20)
-    told = [(line["event"], line.get("request_id")) for line in lines_of(stream)]
-    assert told == [
+    logged = [(line["event"], line.get("request_id")) for line in lines_of(stream)]
+    assert logged == [
         ("request", "second"),
         ("past our layers", None),
         ("Exception in ASGI application", None),

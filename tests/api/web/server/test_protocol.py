@@ -167,7 +167,7 @@ def test_a_wrong_header_is_named(url: str, sent: bytes, field: str) -> None:
 
 
 def test_what_cannot_be_parsed_because_of_its_coding_is_rejected(url: str) -> None:
-    """Such a request has no end that can be told."""
+    """The end of such a request is unknown."""
     [answer] = exchange(url, POST + b"transfer-encoding: xchunked\r\n\r\ncanary")
     assert_rejected(answer, 400)
 
