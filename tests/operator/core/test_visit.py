@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bookstore_operator import components, releases
+from bookstore_operator.core.gate import Answer
 from bookstore_operator.core.plan import Plan, WriteStatus
 from tests.support.world import World
 
@@ -34,7 +35,7 @@ def _is_gate(member: Any) -> bool:
         return False
     signature = inspect.signature(member)
     arguments = [*signature.parameters]
-    return arguments == ["snapshot", "now"] and signature.return_annotation == "Answer"
+    return arguments == ["snapshot", "now"] and signature.return_annotation == Answer
 
 
 @contextmanager
