@@ -9,6 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+UV := VIRTUAL_ENV=$(abspath $(VENV)) uv pip install --quiet
 LOCKS := requirements/dev.txt requirements/build.txt
 export PATH := $(abspath $(BIN)):$(PATH)
 
@@ -26,8 +27,9 @@ $(READY): $(LOCKS) api/pyproject.toml operator/pyproject.toml devcluster/pyproje
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setup: virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
-	@pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e api -e operator -e devcluster
+	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r <(sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt)
+	@$(UV) --require-hashes --compile-bytecode -r requirements/dev.txt
+	@$(UV) --no-deps --no-build-isolation -e api -e operator -e devcluster
 	@touch $@
 
 .PHONY: lock
