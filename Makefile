@@ -66,7 +66,7 @@ test: $(READY) ## Run all tests except e2e; prepare what they need, print which 
 e2e: $(READY) ## Run the tests on a real kind cluster, created and deleted for them (KEEP=1 keeps it)
 	@devcluster prepare --metrics
 	@python -m tests.support.compose
-	@$(PYTEST) -n $(E2E_WORKERS) --dist worksteal -m e2e -v $(ARGS)
+	@$(PYTEST) -n $(E2E_WORKERS) --dist load --maxschedchunk 1 --longest-first -m e2e -v $(ARGS)
 
 ##-- Nightly tests: up to 40 minutes each; results in docs/results/ --------------
 

@@ -14,8 +14,13 @@ SKIPS_FAIL = any(os.environ.get(name, "").lower() in {"1", "true"} for name in (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option that `make nightly-faults` takes."""
+    """Add the options that the Makefile uses."""
     parser.addoption("--nightly", action="store_true", help="Also run the tests marked `nightly`.")
+    parser.addoption(
+        "--longest-first",
+        action="store_true",
+        help="Run tests in the order of their timeouts, for few long tests and `--dist load`.",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,6 +45,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("nightly")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    if config.getoption("--longest-first"):
+        items.sort(key=_timeout_of, reverse=True)
+        return
     usual = float(config.getini("timeout"))
     long = sorted((i for i in items if _timeout_of(i) > usual), key=_timeout_of, reverse=True)
     rest = [item for item in items if _timeout_of(item) <= usual]

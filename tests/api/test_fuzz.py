@@ -7,7 +7,7 @@ import pytest
 from tests.support.bookstore import StartProcess
 from tests.support.fuzz import SETTINGS, faults_of, fuzz
 
-EXAMPLES = 40
+EXAMPLES = 20
 
 
 @pytest.mark.timeout(400)
