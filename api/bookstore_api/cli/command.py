@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import NoReturn
@@ -16,16 +17,22 @@ from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_api.settings.unknown import unknown_variables
 from bookstore_api.telemetry.logging import configure_logging, install_excepthooks
 
+CLOSE_SECONDS = 10.0
+"""How long a command may take to end after a signal."""
+
 
 def run_command(
     command: str, work: Callable[[Settings], CommandResult], *, enforced: Collection[str]
 ) -> NoReturn:
     """Run a command and tell how it ended, wrong settings included.
 
-    Of what the environment rejects only the settings `enforced` count.
+    Of what the environment rejects only the settings `enforced` count. After a signal the process
+    ends within CLOSE_SECONDS, whatever it waits for.
     """
+    deadline = threading.Timer(CLOSE_SECONDS, _give_up, [command])
+    deadline.daemon = True
     try:
-        with signals.interruptible():
+        with signals.interruptible(on_signal=lambda: _start(deadline)):
             settings = load_settings(enforced=enforced)
             configure_logging(settings, stream=sys.stderr)
             install_excepthooks()
@@ -41,7 +48,21 @@ def run_command(
     except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
         structlog.stdlib.get_logger(__name__).exception("command failed")
         outcome = CommandResult(command, "failed", f"Internal error: {type(error).__name__}.")
+    deadline.cancel()
     raise typer.Exit(report(outcome))
+
+
+def _start(deadline: threading.Timer) -> None:
+    if not deadline.is_alive():  # a second signal changes nothing
+        deadline.start()
+
+
+def _give_up(command: str) -> NoReturn:
+    """End the process, from a thread: a connection may wait for a server that never answers."""
+    message = f"Interrupted, and did not end within {CLOSE_SECONDS:.0f} s. Run it again."
+    code = report(CommandResult(command, "failed", message))
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def warn_of_unknown_variables() -> None:

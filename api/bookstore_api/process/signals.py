@@ -5,7 +5,7 @@ most of a second. So this is loaded first, and imports nothing that takes time.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -26,11 +26,19 @@ def kept() -> bool:
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the block for a signal, one that was kept included."""
+def interruptible(on_signal: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Raise KeyboardInterrupt in the block for a signal, one that was kept included.
+
+    `on_signal` is called first, for a signal that comes in the block.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        on_signal()
+        raise KeyboardInterrupt
+
     try:
         for number in _STOP:
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
         if _kept:
             raise KeyboardInterrupt
         yield
@@ -40,7 +48,3 @@ def interruptible() -> Iterator[None]:
 
 def _keep(number: int, _frame: FrameType | None) -> None:
     _kept.append(number)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,41 @@ def test_a_process_that_has_not_begun_ends(
     assert (process.returncode, errors) == (code, "")
     if code:
         assert json.loads(output.splitlines()[-1])["message"].startswith("Interrupted")
+
+
+STUBBORN = """
+import importlib, signal, threading
+
+command = importlib.import_module("bookstore_api.cli.command")
+
+def work(settings):
+    try:
+        print("working", flush=True)
+        signal.pause()
+    finally:
+        threading.Event().wait()
+
+command.CLOSE_SECONDS = 0.2
+command.run_command("migrate", work, enforced=())
+"""
+
+
+def test_a_command_that_does_not_end_after_a_signal_is_ended(tmp_path: Path) -> None:
+    """As with a connection to a server that is frozen: its close waits for ever."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STUBBORN],
+        env=environment(None, tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 1
+    assert "did not end" in json.loads(output.splitlines()[-1])["message"]
