@@ -23,7 +23,7 @@ def test_a_change_is_served_and_a_mistake_can_be_mended(
     wait_until(lambda: served_version(process) is None, "the server to end by the mistake")
 
     changed.write_text(original + '__version__ = "9.9.10"\n')
-    wait_until(lambda: served_version(process) == "9.9.10", "the mended code to be served")
+    wait_until(lambda: served_version(process) == "9.9.10", "the fixed code to be served")
 
     process.signal(signal.SIGTERM)
     process.wait()

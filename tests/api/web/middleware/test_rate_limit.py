@@ -207,10 +207,10 @@ def test_counters_in_redis_expire(valkey: Valkey) -> None:
         try:
             now = 1_000_000.0
             counters = [SharedCounter(limit, redis, clock=lambda: now) for _ in range(2)]
-            verdicts = [await counters[n % 2].hit("client") for n in range(4)]
-            assert [decision.allowed for decision in verdicts] == [True, True, False, False]
-            assert {decision.reset for decision in verdicts} == {verdicts[0].reset}
-            now += verdicts[0].reset
+            decisions = [await counters[n % 2].hit("client") for n in range(4)]
+            assert [decision.allowed for decision in decisions] == [True, True, False, False]
+            assert {decision.reset for decision in decisions} == {decisions[0].reset}
+            now += decisions[0].reset
             assert (await counters[0].hit("client")).allowed
             # Not all clients' windows end at once.
             resets = {(await counters[0].hit(f"client {n}")).reset for n in range(20)}
