@@ -37,7 +37,7 @@ lock: $(READY) ## Resolve the dependencies again and write requirements/*.txt
 	@scripts/lock $(ARGS)
 
 .PHONY: generate
-generate: $(READY) ## Write all generated files: CRDs, install.yaml, golden YAML
+generate: $(READY) ## Write all generated files: CRDs, their reference, install.yaml, golden YAML
 	@scripts/generate
 
 .PHONY: format

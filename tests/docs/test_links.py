@@ -17,9 +17,9 @@ LINK = re.compile(r"\[[^\]]*\]\((?!https?://|mailto:)([^)\s]+)\)")
 
 
 def links(page: Path) -> Iterator[str]:
-    """The relative links of a page, not those in a block of code."""
+    """The relative links of a page, not those in code."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    yield from LINK.findall(text)
+    yield from LINK.findall(re.sub(r"`[^`\n]*`", "", text))
 
 
 def anchors(page: Path) -> set[str]:
