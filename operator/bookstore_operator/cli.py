@@ -122,7 +122,11 @@ def _namespaces(options: Sequence[str] | None) -> tuple[str, ...]:
 def _run(arguments: argparse.Namespace) -> int:
     # Imported here, because the other commands need neither kopf nor a client.
     from bookstore_operator.core.snapshot import OperatorSettings  # noqa: PLC0415
-    from bookstore_operator.runtime import logs, manager  # noqa: PLC0415
+
+    try:
+        from bookstore_operator.runtime import logs, manager  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not installed: pip install 'bookstore-operator[run]'.")
 
     signals.end_at_once()  # until manager.run handles signals, nothing needs an orderly end
     logs.configure(arguments.log_format, arguments.log_level)

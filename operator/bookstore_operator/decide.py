@@ -4,9 +4,10 @@ A reconciliation is a straight line: read this from top to bottom.
 """
 
 from datetime import datetime
+from typing import NamedTuple
 
 from bookstore_operator.components import ensure_components
-from bookstore_operator.core.gate import Passed
+from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
@@ -16,14 +17,27 @@ from bookstore_operator.status.conditions import blocking_answer
 from bookstore_operator.status.report import look_again_after, records, report
 
 
+class Decision(NamedTuple):
+    """What to do, and what it is that the BookStore waits for."""
+
+    plan: Plan
+    blocking: Answer
+    """The answer of what blocks the BookStore most; Passed if nothing does."""
+
+
 def decide(snapshot: Snapshot, now: datetime) -> Plan:
     """Return the Plan for a BookStore. `now` is truncated to whole seconds."""
-    visit = Visit(now.replace(microsecond=0))
+    return evaluate(snapshot, Visit(now.replace(microsecond=0))).plan
+
+
+def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
+    """Return the Decision about a BookStore; the visit has the answers of its gates."""
     if snapshot.store.metadata.deletion_timestamp:
-        return Plan()  # Kubernetes deletes its objects, whether the operator runs or not
+        # Kubernetes deletes its objects, whether the operator runs or not.
+        return Decision(Plan(), Passed())
     if snapshot.store.spec.paused:
         blocking = blocking_answer(snapshot, Passed(), visit)
-        return Plan(*report(snapshot, blocking, visit, changes=0))
+        return Decision(Plan(*report(snapshot, blocking, visit, changes=0)), blocking)
     progress = advance(snapshot, visit)
     ahead = progress.snapshot
     changes = (
@@ -36,8 +50,9 @@ def decide(snapshot: Snapshot, now: datetime) -> Plan:
     blocking = blocking_answer(ahead, progress.answer, visit)
     store_report = report(ahead, blocking, visit, changes=len(changes))
     release_report = records(snapshot, progress)
-    return Plan(
+    plan = Plan(
         actions=(*store_report.actions, *release_report.actions, *changes),
         events=(*release_report.events, *store_report.events),
         requeue_after=look_again_after(ahead, blocking, visit),
     )
+    return Decision(plan, blocking)

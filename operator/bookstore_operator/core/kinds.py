@@ -103,6 +103,8 @@ KINDS = (
     *(SECRETS, EVENTS, CORE_EVENTS, LEASES),
 )
 WATCHED = tuple(resource for resource in KINDS if resource.watched)
+OBSERVED = tuple(resource for resource in WATCHED if resource is not BOOKSTORES)
+"""The kinds of a Snapshot's objects, read by the BookStore's label; Secrets are read by name."""
 
 _BY_TYPE: Mapping[tuple[str, str], Resource] = {
     (resource.api_version, resource.kind): resource for resource in KINDS

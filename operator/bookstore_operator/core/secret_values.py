@@ -30,6 +30,16 @@ def invalid_reason(encoded: str, content: Content) -> str | None:
     return _CHECKS[content](value) if value else "is empty"
 
 
+def invalid_reasons(
+    data: Mapping[str, str] | None, used: Mapping[str, Content]
+) -> Mapping[str, str | None]:
+    """Return why values of a Secret's `data` are invalid, by key; None if valid or not used."""
+    return {
+        key: invalid_reason(value, used[key]) if key in used else None
+        for key, value in (data or {}).items()
+    }
+
+
 def _check_database_uri(uri: str) -> str | None:
     parts = _split(uri)
     if parts is None:

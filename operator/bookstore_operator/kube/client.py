@@ -18,6 +18,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from bookstore_operator import __version__
 from bookstore_operator.core.kinds import CORE_EVENTS, DEPLOYMENTS, Resource, resource_of
 from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.warning_events import newest_message, warning_selector
 
 FIELD_MANAGER = "bookstore-operator"
 _JSON = "application/json"
@@ -128,18 +129,9 @@ class Api:
 
     async def newest_warning(self, namespace: str, key: ObjectRef) -> str | None:
         """Return the message of the newest Warning event about an object; None if there is none."""
-        selectors = {
-            "involvedObject.kind": key.kind,
-            "involvedObject.name": key.name,
-            "type": "Warning",
-        }
-        query = {
-            "fieldSelector": ",".join(f"{field}={value}" for field, value in selectors.items()),
-            "limit": str(_PAGE),
-        }
+        query = {"fieldSelector": warning_selector(key), "limit": str(_PAGE)}
         page = await self._request("GET", CORE_EVENTS.path(namespace), query=query)
-        events = sorted(page.get("items") or (), key=_last_observed)
-        return str(events[-1].get("message") or "") if events else None
+        return newest_message(page.get("items") or ())
 
     async def apply(
         self, manifest: Manifest, namespace: str, subresource: str | None = None
@@ -224,18 +216,6 @@ class Api:
         }
         bearer = await bearer_of(self._configuration)
         return headers if bearer is None else {**headers, "Authorization": bearer}
-
-
-def _last_observed(event: Mapping[str, Any]) -> str:
-    """Return the time of an event's last occurrence; its reporter chooses which field has it."""
-    series = event.get("series") or {}
-    times = (
-        event.get("lastTimestamp"),
-        series.get("lastObservedTime"),
-        event.get("eventTime"),
-        event["metadata"].get("creationTimestamp"),
-    )
-    return str(next((time for time in times if time), ""))
 
 
 def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:

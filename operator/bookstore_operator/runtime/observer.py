@@ -21,7 +21,7 @@ from bookstore_operator.core.kinds import (
     resource_of,
 )
 from bookstore_operator.core.plan import Manifest, ObjectRef
-from bookstore_operator.core.secret_values import invalid_reason
+from bookstore_operator.core.secret_values import invalid_reasons
 from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, take_snapshot
 from bookstore_operator.crd.bookstore import BookStore
@@ -153,11 +153,7 @@ class Observer:
         for name, contents in sorted(used.items()):
             secret = await self._api.find(SECRETS, namespace, name)
             if secret is not None:
-                data = secret.get("data") or {}
-                reasons[name] = {
-                    key: invalid_reason(value, contents[key]) if key in contents else None
-                    for key, value in data.items()
-                }
+                reasons[name] = invalid_reasons(secret.get("data"), contents)
         return reasons
 
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:

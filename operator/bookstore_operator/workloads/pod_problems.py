@@ -58,6 +58,12 @@ def problem_of_pods(
     return serious or (problems[0] if problems else _creation_rejected(snapshot, creator))
 
 
+def problem_of_pod(snapshot: Snapshot, pod: Manifest) -> PodProblem | None:
+    """Return what keeps one Pod from serving, a serious problem first; None if nothing does."""
+    problems = list(_problems(snapshot, pod))
+    return next((p for p in problems if p.serious), problems[0] if problems else None)
+
+
 def _creation_rejected(snapshot: Snapshot, key: ObjectRef) -> PodProblem | None:
     manifest = snapshot.objects.get(key)
     failure = condition(manifest, "ReplicaFailure") if manifest else None
