@@ -21,6 +21,7 @@ from bookstore_api.web.middleware.error_handler import ErrorHandlerMiddleware
 from bookstore_api.web.middleware.http_metrics import HttpMetricsMiddleware
 from bookstore_api.web.middleware.rate_limit import RateLimitMiddleware, RateLimits
 from bookstore_api.web.middleware.request_log import RequestLogMiddleware
+from bookstore_api.web.middleware.revision import RevisionMiddleware
 from bookstore_api.web.middleware.security_headers import SecurityHeadersMiddleware
 from bookstore_api.web.openapi import install_openapi
 from bookstore_api.web.resources import Resources
@@ -67,11 +68,13 @@ def _layers(resources: Resources) -> list[Middleware]:
     rate_limits = RateLimits(settings, resources.redis)
     cors = [Middleware(CorsMiddleware, origins=settings.cors_origins)]
     rate_limit = [Middleware(RateLimitMiddleware, limits=rate_limits)]
+    revision = [Middleware(RevisionMiddleware, revision=settings.revision)]
     return [
         Middleware(RequestLogMiddleware, clients=ClientAddresses(settings.trusted_proxies)),
         Middleware(HttpMetricsMiddleware),
         Middleware(ConnectionCloseMiddleware, drain=resources.drain),
         Middleware(SecurityHeadersMiddleware),
+        *(revision if settings.revision else ()),
         *(cors if settings.cors_origins else ()),
         Middleware(ErrorHandlerMiddleware, debug=settings.debug),
         Middleware(BodyLimitMiddleware, limits=body_limits),

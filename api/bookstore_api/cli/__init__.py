@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from bookstore_api import __version__
-from bookstore_api.cli import check_schema, config, log_schema, migrate, serve, smoke
+from bookstore_api.cli import check_schema, config, contract, log_schema, migrate, serve, smoke
 
 app = typer.Typer(
     name="bookstore-api",
@@ -40,6 +40,7 @@ for command in (
     serve.serve,
     migrate.migrate,
     check_schema.check_schema,
+    contract.contract,
     smoke.smoke,
     config.config,
     log_schema.log_schema,

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ EXIT_CODES = {
     "current": 0,
     "ahead": 0,
     "passed": 0,
+    "described": 0,
     "behind": 3,
     "incompatible": 4,
     "locked": 75,
@@ -30,6 +32,8 @@ class CommandResult:
     message: str
     schema_before: tuple[str, ...] | None = None
     schema_after: tuple[str, ...] | None = None
+    details: Mapping[str, object] | None = None
+    """More members of the JSON object, which only this command has."""
 
     @property
     def exit_code(self) -> int:
@@ -45,6 +49,7 @@ class CommandResult:
         }
         schemas = {"schemaBefore": self.schema_before, "schemaAfter": self.schema_after}
         document |= {name: list(ids) for name, ids in schemas.items() if ids is not None}
+        document |= self.details or {}
         text = json.dumps(document)
         if len(text) > MAX_BYTES:
             document["message"] = self.message[:300] + " …"

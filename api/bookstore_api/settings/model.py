@@ -155,7 +155,9 @@ class Settings(BaseSettings):
     )
 
     revision: Text = Field(
-        "", description="set by the operator; shown by `/version` and in each log line"
+        "",
+        description="set by the operator; shown by `/version`, in each log line, and in the "
+        "header `Bookstore-Revision` of each answer of the app",
     )
     color: Text = Field(
         "", description="set by the operator; shown by `/version` and in each log line"
