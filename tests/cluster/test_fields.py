@@ -17,6 +17,82 @@ from tests.cluster.conftest import Cluster, bookstore
 pytestmark = pytest.mark.cluster
 
 LONG = "x" * 254
+AMOUNTS = {"cpu": "half", "memory": "1 Gi", "ephemeral-storage": "1GB"}
+PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+REQUIRED_DURING = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def resources(path: str) -> dict[str, tuple[Any, str]]:
+    """Return the rows of a container's resources."""
+    return {
+        f"{path}.{part}.{name}": (value, "should match")
+        for part in ("requests", "limits")
+        for name, value in AMOUNTS.items()
+    }
+
+
+def variable(source: str, **changes: str) -> list[dict[str, Any]]:
+    """Return variables with one that is read from an object."""
+    return [{"name": "A", source: {"name": "own", "key": "key", **changes}}]
+
+
+def item_of(path: str) -> Any:
+    """Return a valid item of a list in `scheduling.affinity`."""
+    pods = {"labelSelector": {}, "topologyKey": "zone"}
+    nodes = {"matchExpressions": [{"key": "zone", "operator": "Exists"}]}
+    term = {"preference": nodes} if "nodeAffinity" in path else {"podAffinityTerm": pods}
+    items: dict[str, Any] = {
+        "matchExpressions": {"key": "zone", "operator": "Exists"},
+        "nodeSelectorTerms": nodes,
+        REQUIRED_DURING: pods,
+        PREFERRED: {"weight": 1, **term},
+    }
+    return json.loads(json.dumps(items[path.rpartition(".")[2]]))
+
+
+def placed(path: str, value: Any) -> Any:
+    """Return the value of the outermost list of a path, valid but for its innermost value."""
+    parts = path.split("[].")
+    for depth in range(len(parts) - 1, 0, -1):
+        item = place = item_of("[].".join(parts[:depth]))
+        *groups, name = parts[depth].split(".")
+        for group in groups:
+            place = place[group]
+        place[name] = value
+        value = [item]
+    return value
+
+
+def affinity() -> dict[str, tuple[Any, str]]:
+    """Return the rows of `scheduling.affinity`."""
+    requirement: dict[str, tuple[Any, str]] = {
+        "": ([{"key": "zone", "operator": "Exists"}] * 11, "must have at most 10 items"),
+        "[].key": ("a key", "should match"),
+        "[].operator": ("Like", "supported values: "),
+        "[].values": (["not a value"], "should match"),
+    }
+    pods = {
+        **{f"labelSelector.matchExpressions{tail}": row for tail, row in requirement.items()},
+        "labelSelector.matchLabels": ({"disk": "not a value"}, "should match"),
+        "topologyKey": ("a key", "should match"),
+    }
+    nodes = {f"matchExpressions{tail}": row for tail, row in requirement.items()}
+    rows: dict[str, tuple[Any, str]] = {}
+    for group, required, preferred, term in (
+        ("nodeAffinity", f"{REQUIRED_DURING}.nodeSelectorTerms", "preference", nodes),
+        ("podAffinity", REQUIRED_DURING, "podAffinityTerm", pods),
+        ("podAntiAffinity", REQUIRED_DURING, "podAffinityTerm", pods),
+    ):
+        path = f"scheduling.affinity.{group}"
+        rows |= {f"{path}.{required}[].{tail}": row for tail, row in term.items()}
+        rows |= {f"{path}.{PREFERRED}[].{preferred}.{tail}": row for tail, row in term.items()}
+        rows[f"{path}.{PREFERRED}[].weight"] = (101, "should be less than or equal to 100")
+        for name in (required, PREFERRED):
+            items = [item_of(f"{path}.{name}")] * 11
+            rows[f"{path}.{name}"] = (items, "must have at most 10 items")
+    return {path: (placed(path, value), text) for path, (value, text) in rows.items()}
+
+
 INVALID: Mapping[str, tuple[Any, str]] = {
     "image": ("two words", r"should match '\^\\S\+\$'"),
     "environment": ("test", 'supported values: "production", "staging", "development"'),
@@ -85,6 +161,32 @@ INVALID: Mapping[str, tuple[Any, str]] = {
         'expected "integer"',
     ),
     "scheduling.priorityClassName": ("Not a name", "should match"),
+    **affinity(),
+    **resources("migration.resources"),
+    **resources("backup.resources"),
+    **{
+        f"{group}resources.{part}.ephemeral-storage": ("1GB", "should match")
+        for group in ("", "database.embedded.", "cache.embedded.")
+        for part in ("requests", "limits")
+    },
+    "env": ([{"name": f"A{n}", "value": ""} for n in range(51)], "must have at most 50 items"),
+    "env[].name": ([{"name": "1st", "value": ""}], "should match"),
+    "env[].value": ([{"name": "A", "value": "x" * 2049}], "2048"),
+    "env[].secretKeyRef.name": (variable("secretKeyRef", name="Not a name"), "should match"),
+    "env[].secretKeyRef.key": (variable("secretKeyRef", key="no/key"), "should match"),
+    "env[].configMapKeyRef.name": (variable("configMapKeyRef", name="Not a name"), "should match"),
+    "env[].configMapKeyRef.key": (variable("configMapKeyRef", key="no/key"), "should match"),
+    "secretMounts": (
+        [{"secretName": "own", "mountPath": f"/own/{n}"} for n in range(11)],
+        "must have at most 10 items",
+    ),
+    "secretMounts[].secretName": (
+        [{"secretName": "Not a name", "mountPath": "/a"}],
+        "should match",
+    ),
+    "secretMounts[].mountPath": ([{"secretName": "own", "mountPath": "own"}], "should match"),
+    "podMetadata.labels": ({"disk": "not a value"}, "should match"),
+    "podMetadata.annotations": ({"disk": "x" * 1025}, "1024"),
     "service.type": ("ExternalName", 'supported values: "ClusterIP"'),
     "service.port": (0, "should be greater than or equal to 1"),
     "service.nodePort": (65536, "should be less than or equal to 65535"),
@@ -155,6 +257,70 @@ INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
         {"networkPolicy": {"monitoring": {}}},
         "spec.networkPolicy.monitoring.*networkPolicy.monitoring must set namespaceLabels",
     ),
+    "a-label-of-the-operator": (
+        {"podMetadata": {"labels": {"app.kubernetes.io/component": "api"}}},
+        "spec.podMetadata.labels.*podMetadata.labels must not contain a label that the operator",
+    ),
+    "a-label-of-kubernetes": (
+        {"podMetadata": {"labels": {"pod-template-hash": "1"}}},
+        "spec.podMetadata.labels.*podMetadata.labels must not contain a label that the operator",
+    ),
+    "a-label-of-another-name": (
+        {"podMetadata": {"labels": {"n" * 64: "1"}}},
+        "spec.podMetadata.labels.*each key must be a name of at most 63 letters",
+    ),
+    "an-annotation-of-the-operator": (
+        {"podMetadata": {"annotations": {"bookstore.dev/applied": "1"}}},
+        "spec.podMetadata.annotations.*must not contain an annotation of bookstore.dev",
+    ),
+    "a-node-selector-of-no-label": (
+        {"scheduling": {"nodeSelector": {"two words": "1"}}},
+        "spec.scheduling.nodeSelector.*each key must be a name of at most 63 letters",
+    ),
+    "a-variable-of-the-operator": (
+        {"env": [{"name": "BOOKSTORE_HOST", "value": "::"}]},
+        r"spec.env\[0\].name.*names that begin with BOOKSTORE_ are reserved",
+    ),
+    "a-variable-twice": (
+        {"env": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]},
+        r"spec.env\[1\].*Duplicate value",
+    ),
+    "a-variable-from-two-sources": (
+        {"env": [{"name": "A", "value": "1", "secretKeyRef": {"name": "own", "key": "a"}}]},
+        r"spec.env\[0\].*exactly one of value, secretKeyRef and configMapKeyRef",
+    ),
+    "a-variable-from-nowhere": (
+        {"env": [{"name": "A"}]},
+        r"spec.env\[0\].*exactly one of value, secretKeyRef and configMapKeyRef",
+    ),
+    "a-mount-over-the-operators": (
+        {"secretMounts": [{"secretName": "own", "mountPath": "/run/secrets/bookstore/database"}]},
+        r"spec.secretMounts\[0\].mountPath.*are reserved for the operator",
+    ),
+    "a-mount-that-hides-the-operators": (
+        {"secretMounts": [{"secretName": "own", "mountPath": "/run/secrets"}]},
+        r"spec.secretMounts\[0\].mountPath.*are reserved for the operator",
+    ),
+    "a-mount-that-leads-out": (
+        {"secretMounts": [{"secretName": "own", "mountPath": "/own/../tmp"}]},
+        r"spec.secretMounts\[0\].mountPath.*must not contain the elements",
+    ),
+    "an-affinity-without-values": (
+        {
+            "scheduling": {
+                "affinity": {
+                    "nodeAffinity": {
+                        REQUIRED_DURING: {
+                            "nodeSelectorTerms": [
+                                {"matchExpressions": [{"key": "zone", "operator": "In"}]}
+                            ]
+                        }
+                    }
+                }
+            }
+        },
+        "matchExpressions.*values are required",
+    ),
     "more-memory-than-allowed": (
         {"resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1900M"}}},
         "spec.resources.*resources.requests.memory must not be greater",
@@ -198,6 +364,47 @@ VALID: Mapping[str, dict[str, Any]] = {
             "monitoring": {
                 "namespaceLabels": {"kubernetes.io/metadata.name": "monitoring"},
                 "podLabels": {"app.kubernetes.io/name": "prometheus"},
+            }
+        },
+    },
+    "all-about-pods": {
+        "podMetadata": {
+            "labels": {"team": "books", "example.com/cost-center": "1"},
+            "annotations": {"sidecar.istio.io/inject": "false", "note": "any text: {}"},
+        },
+        "env": [
+            {"name": "MOOD", "value": ""},
+            {"name": "_key", "secretKeyRef": {"name": "own", "key": "key"}},
+            {"name": "FLAG", "configMapKeyRef": {"name": "flags", "key": "flag"}},
+        ],
+        "secretMounts": [
+            {"secretName": "own", "mountPath": "/run/secrets/own"},
+            {"secretName": "own.ca", "mountPath": "/tmpfiles/..data/ca"},
+        ],
+        "migration": {"resources": {"limits": {"cpu": 1}}},
+        "backup": {
+            "schedule": "@daily",
+            "resources": {"requests": {"ephemeral-storage": "1Gi"}},
+        },
+        "scheduling": {
+            "affinity": {
+                "nodeAffinity": {
+                    REQUIRED_DURING: {
+                        "nodeSelectorTerms": [
+                            {
+                                "matchExpressions": [
+                                    {"key": "zone", "operator": "In", "values": ["a", "b"]},
+                                    {"key": "example.com/gpu", "operator": "DoesNotExist"},
+                                ]
+                            }
+                        ]
+                    }
+                },
+                "podAntiAffinity": {
+                    REQUIRED_DURING: [
+                        {"labelSelector": {"matchLabels": {"a": "b"}}, "topologyKey": "zone"}
+                    ]
+                },
             }
         },
     },
@@ -280,7 +487,7 @@ def test_an_invalid_value_is_rejected_with_the_name_of_its_field(
 ) -> None:
     error = errors[name_of(path)]
     field = re.escape(f"spec.{path}").replace(r"\[\]", r"\[0\]")
-    field = field.replace("nodeSelector", "nodeSelector.disk")
+    field = field.replace(r"scheduling\.nodeSelector", r"scheduling\.nodeSelector\.disk")
     assert re.search(field.removesuffix(r"\[0\]"), error), error
     assert re.search(INVALID[path][1], error, re.IGNORECASE), error
 

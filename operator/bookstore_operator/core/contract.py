@@ -66,6 +66,8 @@ DIRECT_URI_FILE = "direct-uri"
 STAFF_FOLDER = "staff"
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 REDIS_FOLDER = "redis"
+OWN_SECRET_PREFIX = "own-"  # noqa: S105 - no secret
+"""The names of the volumes of `spec.secretMounts` begin with it."""
 
 DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
 REDIS_SCHEMES = frozenset({"redis", "rediss"})

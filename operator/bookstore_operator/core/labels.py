@@ -14,6 +14,8 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 """The hash of the applied manifest: it changes when a field is no longer desired."""
 
+DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
+
 # Kubernetes' own labels, which tools display or its controllers write.
 NAME_LABEL = "app.kubernetes.io/name"
 INSTANCE_LABEL = "app.kubernetes.io/instance"

@@ -117,6 +117,13 @@ LabelValue = Annotated[str, Field(max_length=63, pattern=f"^({_WORD})?$")]
 LabelKey = Annotated[
     str, Field(max_length=317, pattern=rf"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?{_WORD}$")
 ]
+LABEL_KEYS = (
+    "self.all(key, key.matches('^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?"
+    "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+    "each key must be a name of at most 63 letters, digits and -_. that begins and ends with a "
+    "letter or digit, if needed after a DNS name and a slash, as in example.com/team",
+)
+"""The rule, with its message, for the keys of a map of labels or annotations."""
 
 
 class Metadata(Part):

@@ -10,11 +10,13 @@ from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.crd.spec.cache import Cache
 from bookstore_operator.crd.spec.config import Config
+from bookstore_operator.crd.spec.container import EnvironmentVariables, SecretMounts
 from bookstore_operator.crd.spec.database import Database, embedded_database
 from bookstore_operator.crd.spec.image import ImagePullSecret, PullPolicy
 from bookstore_operator.crd.spec.migration import Migration
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.network_policy import NetworkPolicy
+from bookstore_operator.crd.spec.pod_metadata import PodMetadata
 from bookstore_operator.crd.spec.resources import Resources, default_resources
 from bookstore_operator.crd.spec.rollout import Rollout
 from bookstore_operator.crd.spec.scheduling import Scheduling
@@ -73,7 +75,7 @@ class BookStoreSpec(
     )
     image_pull_secrets: Annotated[list[ImagePullSecret], Field(max_length=10)] = Field(
         default_factory=list,
-        description="Secrets in the same namespace with credentials to pull the image.",
+        description="Secrets with credentials to pull the images of all its Pods.",
     )
     replicas: int | None = Field(
         None,
@@ -97,7 +99,21 @@ class BookStoreSpec(
     resources: Resources = group(
         default_resources("100m", "128Mi", "384Mi"), "CPU and memory of each API Pod."
     )
-    scheduling: Scheduling = group(Scheduling, "Constraints on the nodes that API Pods run on.")
+    env: EnvironmentVariables = Field(
+        default_factory=list,
+        description="Environment variables of the API and its migrations, in addition to those of "
+        "the contract.",
+    )
+    secret_mounts: SecretMounts = Field(
+        default_factory=list,
+        description="Secrets that are mounted as folders into the API and its migrations.",
+    )
+    scheduling: Scheduling = group(
+        Scheduling, "Constraints on the nodes that all Pods of the BookStore run on."
+    )
+    pod_metadata: PodMetadata = group(
+        PodMetadata, "Labels and annotations of all Pods of the BookStore."
+    )
     service: Service = group(Service, "Service that exposes the API.")
     network_policy: NetworkPolicy = group(
         NetworkPolicy, "Which Pods may connect to the API, the database and the cache."

@@ -40,7 +40,10 @@ EFFECTS: Mapping[str, Effect] = {
     "backup": Effect.IN_PLACE,
     "config": Effect.RELEASE,
     "resources": Effect.RELEASE,
+    "env": Effect.RELEASE,
+    "secretMounts": Effect.RELEASE,
     "scheduling": Effect.RELEASE,
+    "podMetadata": Effect.RELEASE,
     "service": Effect.IN_PLACE,
     "networkPolicy": Effect.IN_PLACE,
     "monitoring": Effect.RELEASE,
@@ -139,15 +142,17 @@ def _schema_path(path: Path) -> Path:
     return tuple(part for name in path for part in ("properties", name))
 
 
+_NO_TYPES = frozenset(
+    {"default", "required", "description", "pattern", "x-kubernetes-validations"}
+    | {"x-kubernetes-list-type", "x-kubernetes-list-map-keys"}
+)
+
+
 def _types_only(node: Any) -> Any:
     """Return a schema without defaults, rules, descriptions, patterns and required fields."""
     if not isinstance(node, dict):
         return node
-    typed = {
-        key: value
-        for key, value in node.items()
-        if key not in {"default", "required", "x-kubernetes-validations", "description", "pattern"}
-    }
+    typed = {key: value for key, value in node.items() if key not in _NO_TYPES}
     if "properties" in typed:
         fields = typed["properties"].items()
         typed["properties"] = {name: _types_only(field) for name, field in fields}

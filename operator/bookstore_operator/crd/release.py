@@ -69,7 +69,7 @@ class ReleaseSpec(Part):
         json_schema_extra={**IMMUTABLE, **intent_schema(BookStoreSpec)},
     )
     pod_template: str = Field(
-        max_length=65536,
+        max_length=262144,
         description="Pod template of the API, rendered from the intent when the release was "
         "created. A newer operator does not render it again. JSON in a string, because CEL rules "
         "can't protect an untyped object.",

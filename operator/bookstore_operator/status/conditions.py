@@ -23,6 +23,7 @@ from bookstore_operator.core.snapshot import Rejection, Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.status import (
     AVAILABLE,
+    BACKUP_HEALTHY,
     CACHE_HEALTHY,
     CONDITION_TYPES,
     READY,
@@ -33,7 +34,7 @@ from bookstore_operator.crd.status import (
 )
 from bookstore_operator.workloads import pod_problems
 
-EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY})
+EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
 """The conditions whose problems are posted as events. The others repeat what Ready reports."""
 
 _RETRYING = "Retrying at least every 5 min."

@@ -1,43 +1,73 @@
 """The parts that the Pods of all components have in common, as the restricted standard wants them.
 
-A component says what is different about its Pod: see components/cache/manifests.py.
+A component says what is different about its Pod: see components/cache/manifests.py. What the spec
+says about all Pods (scheduling, pull Secrets, labels, annotations) gets into them in pod_template,
+and nowhere else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.spec.resources import Resources
 from bookstore_operator.crd.spec.storage import Storage
 
 
-def pod_spec(
-    user: int, container: Manifest, volumes: Sequence[Manifest], grace_seconds: int | None = None
+def pod_template(  # noqa: PLR0913 - what Pods differ in
+    spec: BookStoreSpec,
+    labels: Mapping[str, str],
+    container: Manifest,
+    *,
+    user: int,
+    volumes: Sequence[Manifest],
+    annotations: Mapping[str, str] | None = None,
+    **fields: Any,
 ) -> Manifest:
-    """Return the spec of a Pod that meets the `restricted` Pod Security Standard.
+    """Return the template of a Pod that meets the `restricted` Pod Security Standard.
 
     Args:
-        user: the uid and gid of its processes, which owns the files of its volumes.
+        spec: the BookStore's, or the intent of a release.
+        labels: the operator's labels, which take precedence over `spec.podMetadata`.
         container: its only container.
+        user: the uid and gid of its processes, which owns the files of its volumes.
         volumes: its volumes.
-        grace_seconds: time from SIGTERM to SIGKILL; None: the default of Kubernetes, 30 s.
+        annotations: the operator's annotations, which take precedence too.
+        fields: further fields of its spec.
 
     """
-    grace = {} if grace_seconds is None else {"terminationGracePeriodSeconds": grace_seconds}
+    own = {**spec.pod_metadata.annotations, **(annotations or {})}
     return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        **grace,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": user,
-            "runAsGroup": user,
-            "fsGroup": user,
-            "fsGroupChangePolicy": "OnRootMismatch",
-            "seccompProfile": {"type": "RuntimeDefault"},
+        "metadata": {
+            "labels": {**spec.pod_metadata.labels, **labels},
+            **({"annotations": own} if own else {}),
         },
-        "containers": [container],
-        "volumes": list(volumes),
+        "spec": {
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            **fields,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": user,
+                "runAsGroup": user,
+                "fsGroup": user,
+                "fsGroupChangePolicy": "OnRootMismatch",
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": list(volumes),
+            **_placement(spec),
+        },
     }
+
+
+def _placement(spec: BookStoreSpec) -> Manifest:
+    """Return where the spec lets Pods run, and what their images are pulled with."""
+    fields = {
+        **spec.scheduling.manifest(),
+        "imagePullSecrets": [secret.manifest() for secret in spec.image_pull_secrets],
+    }
+    return {key: value for key, value in fields.items() if value}
 
 
 def container(  # noqa: PLR0913 - what containers differ in
@@ -65,7 +95,7 @@ def container(  # noqa: PLR0913 - what containers differ in
         "image": image,
         "imagePullPolicy": pull_policy,
         **runs,
-        "resources": {key: value for key, value in resources.manifest().items() if value},
+        "resources": resource_manifest(resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -74,6 +104,11 @@ def container(  # noqa: PLR0913 - what containers differ in
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": list(mounts),
     }
+
+
+def resource_manifest(resources: Resources) -> Manifest:
+    """Return the resources of a container."""
+    return {key: value for key, value in resources.manifest().items() if value}
 
 
 TMP_MOUNT: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108 - the container's own

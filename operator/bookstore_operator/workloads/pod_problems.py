@@ -12,12 +12,18 @@ from datetime import datetime
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
 from bookstore_operator.core.gate import Waiting
-from bookstore_operator.core.kinds import PODS
+from bookstore_operator.core.kinds import CRON_JOBS, PODS
 from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
 from bookstore_operator.core.lookup import condition, label
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads.advice import (
+    RESOURCES,
+    creation_advice,
+    reference_advice,
+    scheduling_advice,
+)
 from bookstore_operator.workloads.jobs import job_name
 from bookstore_operator.workloads.pods import selected
 from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
@@ -55,7 +61,7 @@ def problem_of_pods(
     """
     problems = [p for pod in selected(snapshot, selector) for p in _problems(snapshot, pod)]
     serious = next((problem for problem in problems if problem.serious), None)
-    return serious or (problems[0] if problems else _creation_rejected(snapshot, creator))
+    return serious or (problems[0] if problems else creation_rejected(snapshot, creator))
 
 
 def problem_of_pod(snapshot: Snapshot, pod: Manifest) -> PodProblem | None:
@@ -64,22 +70,19 @@ def problem_of_pod(snapshot: Snapshot, pod: Manifest) -> PodProblem | None:
     return next((p for p in problems if p.serious), problems[0] if problems else None)
 
 
-def _creation_rejected(snapshot: Snapshot, key: ObjectRef) -> PodProblem | None:
+def creation_rejected(snapshot: Snapshot, key: ObjectRef) -> PodProblem | None:
+    """Return why an object can't create its Pods, or a CronJob its Jobs; None if it can."""
     manifest = snapshot.objects.get(key)
     failure = condition(manifest, "ReplicaFailure") if manifest else None
     text = (failure or {}).get("message") or snapshot.warnings.get(key)
     if not text:
         return None
     cause = _FORBIDDEN_POD.sub("", " ".join(text.split()))[:500].rstrip(".")
-    advice = (
-        "Raise the quota, or request less."
-        if "exceeded quota" in cause
-        else "Change the namespace's policies to admit them; they meet the restricted Pod Security "
-        "Standard."
-    )
+    advice = creation_advice(label(manifest, COMPONENT_LABEL) if manifest else None, cause)
+    made = "Jobs" if key.kind == CRON_JOBS.kind else "Pods"
     return PodProblem(
         Reason.POD_CREATION_FORBIDDEN,
-        f"{key.kind} {key.name} can't create Pods: {cause}. {advice}",
+        f"{key.kind} {key.name} can't create {made}: {cause}. {advice}",
     )
 
 
@@ -111,7 +114,7 @@ def _problems(snapshot: Snapshot, pod: Manifest) -> Iterator[PodProblem]:
         if problem := _of_container(snapshot, pod, container):
             yield problem
     if warning := snapshot.warnings.get(_key(pod)):
-        yield _not_starting(pod, " ".join(warning.split())[:500])
+        yield _not_starting(snapshot, pod, " ".join(warning.split())[:500])
 
 
 def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> PodProblem | None:
@@ -126,7 +129,8 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
     if reason == "CrashLoopBackOff":
         return _crashing(pod, container, {})
     if reason and reason not in ORDINARY:
-        return _not_starting(pod, f"{reason} {waiting.get('message', '')}".strip()[:500])
+        text = f"{reason} {waiting.get('message', '')}".strip()[:500]
+        return _not_starting(snapshot, pod, text)
     if state.get("running") and not container.get("ready") and not job_name(pod):
         return _unready(pod)
     return None
@@ -134,10 +138,8 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
 
 def _unscheduled(snapshot: Snapshot, pod: Manifest, scheduled: Manifest) -> PodProblem:
     cause = str(scheduled.get("message") or scheduled.get("reason", "no reason given")).rstrip(".")
-    todo = "Free capacity on the nodes, or correct spec.resources and spec.scheduling."
-    if "PersistentVolumeClaim" in cause or "persistentvolumeclaim" in cause:
-        claim = names.database_claim(snapshot.store.name)
-        todo = f"See why its volume claim is not bound: kubectl describe pvc {claim}."
+    cause = cause[:500]
+    todo = scheduling_advice(snapshot.store.name, label(pod, COMPONENT_LABEL), cause)
     return PodProblem(
         Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
     )
@@ -153,7 +155,7 @@ def _unpullable(
         todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
         server = "valkey" if component == Component.CACHE.value else "postgres"
-        todo = f"Push it, or correct the operator's --{server}-image."
+        todo = f"Push it, or correct the operator's --{server}-image or spec.imagePullSecrets."
     invalid_secrets = [
         f"Its image pull secret {name} {snapshot.pull_secrets[name]}: see "
         f"kubectl create secret docker-registry {name} --help. "
@@ -174,9 +176,10 @@ def _crashing(pod: Manifest, container: Manifest, terminated: Manifest) -> PodPr
         return PodProblem(
             Reason.VOLUME_FULL, f"Pod {_name(pod)} exits: {summary}. {_volume_advice(pod)}"
         )
+    component = label(pod, COMPONENT_LABEL)
     how = f"exit code {terminated.get('exitCode', 'unknown')}"
     if terminated.get("reason") == "OOMKilled":
-        how += ", out of memory: raise its memory limit"
+        how += f", out of memory: raise {RESOURCES.get(component, 'spec.resources')}.limits.memory"
     name = container["name"]
     cause = f": {summary}" if summary else ""
     return PodProblem(
@@ -212,11 +215,14 @@ def full_volume_advice(claim: str) -> str:
     )
 
 
-def _not_starting(pod: Manifest, cause: str) -> PodProblem:
+def _not_starting(snapshot: Snapshot, pod: Manifest, cause: str) -> PodProblem:
+    component = label(pod, COMPONENT_LABEL)
+    advice = reference_advice(snapshot.store.spec, component, cause)
+    todo = f"{advice} See" if advice else "See"
     return PodProblem(
         Reason.POD_NOT_STARTING,
         f"Pod {_name(pod)} can't start: {cause.rstrip('.')}. "
-        f"See kubectl describe pod {_name(pod)}.",
+        f"{todo} kubectl describe pod {_name(pod)}.",
     )
 
 

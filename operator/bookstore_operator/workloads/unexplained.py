@@ -1,20 +1,22 @@
 """Find objects whose status does not explain their state: their newest Warning event is read.
 
-If the Pods of a Job or a StatefulSet are rejected, only events have the reason. The same holds for
-a volume or a Secret that the kubelet can't mount.
+If the Pods of a Job or a StatefulSet are rejected, or the Jobs of a CronJob, only events have the
+reason. The same holds for a volume or a Secret that the kubelet can't mount.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.workloads.cron import due_after
 
 PATIENCE: Mapping[str, timedelta] = {
     "Job": timedelta(seconds=2),
     "StatefulSet": timedelta(seconds=2),
     "Pod": timedelta(seconds=10),
+    "CronJob": timedelta(seconds=15),
 }
-"""The age from which an object's state needs an explanation."""
+"""The age from which an object's state needs an explanation; a CronJob's since it was due."""
 MOST = 3
 SHORTEST, LONGEST = timedelta(seconds=3), timedelta(minutes=1)
 
@@ -30,7 +32,9 @@ def look_again(objects: Mapping[ObjectRef, Manifest], now: datetime) -> datetime
 
     Events are not watched.
     """
-    ages = (_age(objects[key], now) for key in _candidates(objects))
+    # A CronJob may stay as it is until its next time: it is looked at in every reconciliation.
+    candidates = (key for key in _candidates(objects) if key.kind != "CronJob")
+    ages = (_age(objects[key], now) for key in candidates)
     waits = [min(max(age / 2, SHORTEST), LONGEST) for age in ages]
     return now + min(waits) if waits else None
 
@@ -41,7 +45,13 @@ def _candidates(objects: Mapping[ObjectRef, Manifest]) -> Iterator[ObjectRef]:
     for key, obj in objects.items():
         if key.kind not in PATIENCE or obj["metadata"].get("deletionTimestamp"):
             continue
-        if _is_starting(obj) if key.kind == "Pod" else _has_no_pods(obj, owned):
+        if key.kind == "Pod":
+            unexplained = _is_starting(obj)
+        elif key.kind == "CronJob":
+            unexplained = not obj["spec"].get("suspend") and not _status(obj).get("active")
+        else:
+            unexplained = _has_no_pods(obj, owned)
+        if unexplained:
             yield key
 
 
@@ -63,5 +73,15 @@ def _is_starting(pod: Manifest) -> bool:
 
 
 def _age(obj: Manifest, now: datetime) -> timedelta:
-    created = obj["metadata"].get("creationTimestamp")
-    return now - datetime.fromisoformat(created) if created else timedelta()
+    """Return the age of an object, or the time since a CronJob was due; 0 if it is not due."""
+    since = obj["metadata"].get("creationTimestamp")
+    if since and obj.get("kind") == "CronJob":
+        last = datetime.fromisoformat(_status(obj).get("lastScheduleTime") or since)
+        due = due_after(obj["spec"]["schedule"], last)
+        return max(now - due, timedelta()) if due else timedelta()
+    return now - datetime.fromisoformat(since) if since else timedelta()
+
+
+def _status(obj: Manifest) -> Manifest:
+    status: Manifest = obj.get("status") or {}
+    return status

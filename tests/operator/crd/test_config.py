@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bookstore_api.settings import Settings, load_settings
 from bookstore_api.uris.redis import parse_redis_uri
-from bookstore_operator.components.serving.pod_template import pod_template
+from bookstore_operator.components.serving.pod_template import api_pod_template
 from bookstore_operator.core.contract import SHORTEST_TOKEN
 from bookstore_operator.core.secret_values import Content, invalid_reason
 from bookstore_operator.crd.bookstore import BookStoreSpec
@@ -64,7 +64,7 @@ def config_of(schema: Schema) -> st.SearchStrategy[dict[str, Any]]:
 def environment_of(spec: Mapping[str, Any]) -> dict[str, str]:
     """The variables of the API's container."""
     intent = intent_of(BookStoreSpec.model_validate({"image": "api:1", **spec}))
-    container = pod_template("demo", 1, Color.BLUE, intent)["spec"]["containers"][0]
+    container = api_pod_template("demo", 1, Color.BLUE, intent)["spec"]["containers"][0]
     return {variable["name"]: variable["value"] for variable in container["env"]}
 
 

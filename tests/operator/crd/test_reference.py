@@ -29,7 +29,7 @@ def _fields(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def test_every_field_of_the_crds_is_in_the_reference() -> None:
-    named = set(re.findall(r"`(\w+)`\**", TEXT))
+    named = set(re.findall(r"`([\w-]+)`\**", TEXT))
     for crd in crds():
         schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         for part in ("spec", "status"):

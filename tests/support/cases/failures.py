@@ -585,7 +585,7 @@ FAILURES = {
         "No backup has succeeded yet, and the first was due at 2026-01-01 03:17 UTC",
         "17 3 * * *",
         "kubectl describe cronjob {name}-backup",
-        "kubectl create job {name}-backup-now --from=cronjob/{name}-backup",
+        "kubectl create job {name}-backup-$(date +%s) --from=cronjob/{name}-backup",
         condition="BackupHealthy",
         spec={"backup": {"schedule": "17 3 * * *"}},
     ),

@@ -4,12 +4,17 @@ from bookstore_operator.components.backup import schedule
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer
+from bookstore_operator.core.kinds import CRON_JOBS, JOBS
+from bookstore_operator.core.labels import JOB_NAME_LABELS
+from bookstore_operator.core.lookup import find_condition
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.status import BACKUP_HEALTHY
 from bookstore_operator.workloads import pod_problems
 from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
+from bookstore_operator.workloads.pod_problems import PodProblem
 from bookstore_operator.workloads.termination import volume_full
 
 
@@ -20,14 +25,8 @@ def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding
         message = "Nothing is backed up: set spec.backup.schedule."
         return unknown(BACKUP_HEALTHY, Reason.NOT_CONFIGURED, message)
     last = next(reversed(schedule.ended(snapshot)), None)
-    if last and ending_of(last) is Ending.FAILED:
-        name = last["metadata"]["name"]
-        why = result_of(snapshot, last).get("message") or "see the log of its Pod."
-        message = f"The last backup (Job {name}) failed: {why}"
-        if volume_full(message):
-            advice = pod_problems.full_volume_advice(names.backup(snapshot.store.name))
-            message = f"{message} {advice}"
-        return fails(BACKUP_HEALTHY, Reason.BACKUP_FAILED, message)
+    if failure := _failure(snapshot, last):
+        return failure
     if backup.suspend:
         message = "Backups are suspended: spec.backup.suspend is true."
         return unknown(BACKUP_HEALTHY, Reason.SUSPENDED, message)
@@ -37,3 +36,43 @@ def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding
         message = f"Waiting for the first backup ({backup.schedule})."
         return unknown(BACKUP_HEALTHY, Reason.NO_BACKUP_YET, message)
     return holds(BACKUP_HEALTHY, Reason.BACKED_UP, "The last backup succeeded.")
+
+
+def _failure(snapshot: Snapshot, last: Manifest | None) -> Finding | None:
+    """Return why the running backup does not start, or why the last one failed; None if neither."""
+    if problem := _starting_problem(snapshot):
+        message = f"The backup does not start: {problem.message}"
+        return fails(BACKUP_HEALTHY, problem.reason, message)
+    if last is None or ending_of(last) is not Ending.FAILED:
+        return None
+    name = last["metadata"]["name"]
+    message = f"The last backup (Job {name}) failed: {_why_failed(snapshot, last)}"
+    if volume_full(message):
+        advice = pod_problems.full_volume_advice(names.backup(snapshot.store.name))
+        message = f"{message} {advice}"
+    return fails(BACKUP_HEALTHY, Reason.BACKUP_FAILED, message)
+
+
+def _why_failed(snapshot: Snapshot, job: Manifest) -> str:
+    if message := result_of(snapshot, job).get("message"):
+        return str(message)
+    failed = find_condition(job, "Failed")
+    if failed.get("reason") == "DeadlineExceeded":
+        return (
+            f"it did not complete within {job['spec'].get('activeDeadlineSeconds')} s "
+            "(spec.backup.timeoutSeconds)."
+        )
+    cause = f"{failed.get('reason', '')}: {failed.get('message', '')}".strip(": ").rstrip(".")
+    return f"{cause}. See the log of its Pod, if there is one." if cause else "see its Pod's log."
+
+
+def _starting_problem(snapshot: Snapshot) -> PodProblem | None:
+    """Return what keeps a running Job's Pod from working, or the CronJob from creating Jobs."""
+    cron_job = CRON_JOBS.ref(names.backup(snapshot.store.name))
+    job = schedule.running(snapshot)
+    if job is None:
+        return pod_problems.creation_rejected(snapshot, cron_job)
+    name = job["metadata"]["name"]
+    pods = {JOB_NAME_LABELS[0]: name}
+    problem = pod_problems.problem_of_pods(snapshot, pods, JOBS.ref(name))
+    return problem if problem and problem.serious else None

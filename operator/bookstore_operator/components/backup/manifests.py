@@ -10,13 +10,12 @@ from bookstore_operator.core.metadata import keeps_data, metadata, owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
-from bookstore_operator.crd.spec.resources import default_resources
 from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
     claim_spec,
     container,
     empty_volume,
-    pod_spec,
+    pod_template,
     secret_mount,
     secret_volume,
 )
@@ -26,7 +25,6 @@ SCRIPT = (
 )
 URI_FOLDER = "/run/secrets/database"
 DUMPS_FOLDER = "/backup"
-RESOURCES = default_resources("50m", "64Mi", "512Mi")()
 STARTING_DEADLINE = 600
 """How late a backup may start, in seconds."""
 
@@ -57,10 +55,7 @@ def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
             "spec": {
                 "backoffLimit": 1,
                 "activeDeadlineSeconds": backup.timeout_seconds,
-                "template": {
-                    "metadata": {"labels": labels(store.name, Component.BACKUP)},
-                    "spec": _pod(store, backup, image),
-                },
+                "template": _pod(store, backup, image),
             },
         },
     }
@@ -77,8 +72,14 @@ def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:
         empty_volume("tmp", "64Mi"),
         secret_volume("database", secret, {"uri": key}),
     )
-    pod = pod_spec(POSTGRES_USER, _container(store, backup, image), volumes)
-    return {"restartPolicy": "Never", **pod}
+    return pod_template(
+        store.spec,
+        labels(store.name, Component.BACKUP),
+        _container(store, backup, image),
+        user=POSTGRES_USER,
+        volumes=volumes,
+        restartPolicy="Never",
+    )
 
 
 def _container(store: BookStore, backup: Backup, image: str) -> Manifest:
@@ -96,4 +97,4 @@ def _container(store: BookStore, backup: Backup, image: str) -> Manifest:
         TMP_MOUNT,
         secret_mount("database", URI_FOLDER),
     )
-    return container("backup", image, runs, resources=RESOURCES, mounts=mounts)
+    return container("backup", image, runs, resources=backup.resources, mounts=mounts)

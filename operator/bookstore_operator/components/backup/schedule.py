@@ -5,10 +5,8 @@ was due. So a schedule that stops silently is detected from the schedule itself.
 not give its period: that of `0 3 * * 1-5` is not constant.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-
-from cronsim import CronSim, CronSimError
 
 from bookstore_operator.components.backup.manifests import STARTING_DEADLINE
 from bookstore_operator.core import names
@@ -17,14 +15,9 @@ from bookstore_operator.core.labels import COMPONENT_LABEL, Component
 from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads.cron import due_after
 from bookstore_operator.workloads.jobs import Ending, ending_of
 
-ALIASES: Mapping[str, str] = {
-    "@hourly": "0 * * * *",
-    "@daily": "0 0 * * *",
-    "@weekly": "0 0 * * 0",
-    "@monthly": "0 0 1 * *",
-}
 SLACK = timedelta(minutes=1)
 """How long Kubernetes' controllers may take to report a backup."""
 _MINUTE = "%Y-%m-%d %H:%M UTC"
@@ -34,6 +27,17 @@ def ended(snapshot: Snapshot) -> list[Manifest]:
     """Return the backup Jobs that have ended, oldest first."""
     jobs = (job for job in _jobs(snapshot) if ending_of(job) is not Ending.RUNNING)
     return sorted(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp")))
+
+
+def running(snapshot: Snapshot) -> Manifest | None:
+    """Return the newest backup Job that has not ended; None if there is none."""
+    jobs = (job for job in _jobs(snapshot) if ending_of(job) is Ending.RUNNING)
+    return max(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp")), default=None)
+
+
+def backup_now(name: str) -> str:
+    """Return the command for a backup at once. Each needs another name: Jobs are kept."""
+    return f"kubectl create job {name}-$(date +%s) --from=cronjob/{name}"
 
 
 def last_success(snapshot: Snapshot) -> datetime | None:
@@ -66,17 +70,8 @@ def overdue(snapshot: Snapshot, now: datetime) -> str | None:
     return (
         f"{history} was due at {due:{_MINUTE}} ({backup.schedule}). See why its CronJob starts no "
         f"Job: kubectl describe cronjob {name}. To back up now: "
-        f"kubectl create job {name}-now --from=cronjob/{name}."
+        f"{backup_now(name)}."
     )
-
-
-def due_after(schedule: str, moment: datetime) -> datetime | None:
-    """Return the first time of a schedule after a time in UTC; None if there is none."""
-    line = ALIASES.get(schedule, schedule).replace("?", "*")
-    try:
-        return next(CronSim(line, moment), None)
-    except CronSimError:
-        return None  # the API server rejects invalid schedules; this one it may still accept
 
 
 def _cron_job(snapshot: Snapshot) -> Manifest:

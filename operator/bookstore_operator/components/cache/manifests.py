@@ -12,7 +12,7 @@ from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
     container,
     empty_volume,
-    pod_spec,
+    pod_template,
     secret_mount,
     secret_volume,
     tcp_port,
@@ -64,10 +64,7 @@ def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Mani
         "strategy": {"type": "Recreate"},
         "progressDeadlineSeconds": 120,
         "revisionHistoryLimit": 2,
-        "template": {
-            "metadata": {"labels": labels(store.name, Component.CACHE)},
-            "spec": _pod(store, cache, image),
-        },
+        "template": _pod(store, cache, image),
     }
     return owned_object(DEPLOYMENTS, store, names.cache(store.name), Component.CACHE, spec=spec)
 
@@ -78,7 +75,14 @@ def _pod(store: BookStore, cache: EmbeddedCache, image: str) -> Manifest:
         empty_volume("tmp", "16Mi"),
         secret_volume("password", names.cache(store.name), files),
     )
-    return pod_spec(VALKEY_USER, _server(cache, image), volumes, grace_seconds=10)
+    return pod_template(
+        store.spec,
+        labels(store.name, Component.CACHE),
+        _server(cache, image),
+        user=VALKEY_USER,
+        volumes=volumes,
+        terminationGracePeriodSeconds=10,
+    )
 
 
 def _server(cache: EmbeddedCache, image: str) -> Manifest:

@@ -12,7 +12,7 @@ from bookstore_operator.workloads.pod_manifests import (
     claim_spec,
     container,
     empty_volume,
-    pod_spec,
+    pod_template,
     secret_mount,
     secret_volume,
     tcp_port,
@@ -88,10 +88,7 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
             "whenDeleted": when_deleted,
             "whenScaled": "Retain",
         },
-        "template": {
-            "metadata": {"labels": labels(store.name, Component.DATABASE)},
-            "spec": _pod(store, database, image),
-        },
+        "template": _pod(store, database, image),
         "volumeClaimTemplates": [
             {
                 "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
@@ -110,7 +107,14 @@ def _pod(store: BookStore, database: EmbeddedDatabase, image: str) -> Manifest:
         empty_volume("tmp", "256Mi"),
         secret_volume("password", names.database(store.name), {"password": "password"}),
     )
-    return pod_spec(POSTGRES_USER, _server(database, image), volumes, grace_seconds=60)
+    return pod_template(
+        store.spec,
+        labels(store.name, Component.DATABASE),
+        _server(database, image),
+        user=POSTGRES_USER,
+        volumes=volumes,
+        terminationGracePeriodSeconds=60,
+    )
 
 
 def _server(database: EmbeddedDatabase, image: str) -> Manifest:

@@ -1,11 +1,12 @@
 """The Pod template of a release."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bookstore_operator.core import contract, names
 from bookstore_operator.core.labels import (
     COLOR_LABEL,
+    DEFAULT_CONTAINER_ANNOTATION,
     REVISION_LABEL,
     Component,
     color_selector,
@@ -15,6 +16,7 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.cache import Cache
+from bookstore_operator.crd.spec.container import EnvironmentVariable, SecretMount
 from bookstore_operator.crd.spec.database import ExternalDatabase
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.staff import Staff
@@ -22,14 +24,16 @@ from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
     container,
     empty_volume,
-    pod_spec,
+    pod_template,
     secret_mount,
     secret_volume,
     tcp_port,
 )
 
 
-def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, Any]) -> Manifest:
+def api_pod_template(
+    store: str, revision: int, color: Color, intent: Mapping[str, Any]
+) -> Manifest:
     """Return the Pod template of an intent, by the contract with the image."""
     spec = BookStoreSpec.model_validate(intent)
     volumes = [
@@ -37,42 +41,46 @@ def pod_template(store: str, revision: int, color: Color, intent: Mapping[str, A
         _database_volume(store, spec.database.external),
         _staff_volume(store, spec.staff),
         *([_redis_volume(store, spec.cache)] if spec.cache else []),
+        *(
+            {"name": name, "secret": {"secretName": mount.secret_name, "defaultMode": 0o440}}
+            for name, mount in _secret_mounts(spec)
+        ),
     ]
     own_labels = {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
-    return {
-        "metadata": {
-            "labels": labels(store, Component.API, **own_labels),
-            "annotations": {
-                "kubectl.kubernetes.io/default-container": "api",
-                **_scrape_annotations(spec.monitoring),
-            },
+    config = spec.config
+    return pod_template(
+        spec,
+        labels(store, Component.API, **own_labels),
+        _container(spec, revision, color),
+        user=contract.API_USER,
+        volumes=volumes,
+        annotations={
+            DEFAULT_CONTAINER_ANNOTATION: "api",
+            **_scrape_annotations(spec.monitoring),
         },
-        "spec": {
-            **pod_spec(
-                contract.API_USER,
-                _container(spec, revision, color),
-                volumes,
-                spec.config.drain_seconds + spec.config.shutdown_seconds + contract.GRACE_SECONDS,
-            ),
-            "topologySpreadConstraints": [
-                {
-                    "maxSkew": 1,
-                    "topologyKey": topology,
-                    "whenUnsatisfiable": "ScheduleAnyway",
-                    "labelSelector": {"matchLabels": color_selector(store, color)},
-                }
-                for topology in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-            ],
-            **_scheduling(spec),
-        },
-    }
+        terminationGracePeriodSeconds=(
+            config.drain_seconds + config.shutdown_seconds + contract.GRACE_SECONDS
+        ),
+        topologySpreadConstraints=[
+            {
+                "maxSkew": 1,
+                "topologyKey": topology,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": color_selector(store, color)},
+            }
+            for topology in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ],
+    )
 
 
 def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
     environment = contract.environment(spec, revision, color)
     runs = {
         "args": [*contract.SERVE],
-        "env": [{"name": name, "value": value} for name, value in environment.items()],
+        "env": [
+            *({"name": name, "value": value} for name, value in environment.items()),
+            *map(_variable, spec.env),
+        ],
         "ports": [
             tcp_port("http", contract.PUBLIC_PORT),
             tcp_port("internal", contract.INTERNAL_PORT),
@@ -87,7 +95,10 @@ def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
         ),
     }
     folders = _secret_volume_names(spec)
-    mounts = [secret_mount(name, f"{contract.SECRETS_FOLDER}/{name}") for name in folders]
+    mounts = [
+        *(secret_mount(name, f"{contract.SECRETS_FOLDER}/{name}") for name in folders),
+        *(secret_mount(name, mount.mount_path) for name, mount in _secret_mounts(spec)),
+    ]
     return container(
         "api",
         spec.image,
@@ -96,6 +107,24 @@ def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
         mounts=[TMP_MOUNT, *mounts],
         pull_policy=spec.image_pull_policy.value,
     )
+
+
+def _variable(variable: EnvironmentVariable) -> Manifest:
+    """Return a variable of spec.env; its value is as given: `$(X)` refers to no other variable."""
+    if variable.value is not None:
+        return {"name": variable.name, "value": variable.value.replace("$", "$$")}
+    sources = {
+        "secretKeyRef": variable.secret_key_ref,
+        "configMapKeyRef": variable.config_map_key_ref,
+    }
+    source = {kind: reference.manifest() for kind, reference in sources.items() if reference}
+    return {"name": variable.name, "valueFrom": source}
+
+
+def _secret_mounts(spec: BookStoreSpec) -> Iterator[tuple[str, SecretMount]]:
+    """Yield the user's mounts of Secrets, with the names of their volumes."""
+    for number, mount in enumerate(spec.secret_mounts, start=1):
+        yield f"{contract.OWN_SECRET_PREFIX}{number}", mount
 
 
 def _secret_volume_names(spec: BookStoreSpec) -> tuple[str, ...]:
@@ -135,11 +164,3 @@ def _redis_volume(store: str, cache: Cache) -> Manifest:
     key = external.key if external else "uri"
     volume = secret_volume(contract.REDIS_FOLDER, secret, {contract.URI_FILE: key})
     return {**volume, "secret": {**volume["secret"], "optional": True}}
-
-
-def _scheduling(spec: BookStoreSpec) -> Manifest:
-    fields = {
-        **spec.scheduling.manifest(),
-        "imagePullSecrets": [secret.manifest() for secret in spec.image_pull_secrets],
-    }
-    return {key: value for key, value in fields.items() if value}

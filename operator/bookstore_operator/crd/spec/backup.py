@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part, group
+from bookstore_operator.crd.spec.resources import Resources, default_resources
 from bookstore_operator.crd.spec.storage import Storage
 
 
@@ -21,4 +22,7 @@ class Backup(Part):
     )
     suspend: bool = Field(
         False, description="Suspend further backups. A running one is not affected."
+    )
+    resources: Resources = group(
+        default_resources("50m", "64Mi", "512Mi"), "CPU and memory of a backup's Pod."
     )

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part
+from bookstore_operator.crd.spec.resources import Resources
 
 
 class Migration(Part):
@@ -18,4 +19,7 @@ class Migration(Part):
         description="Number of failed attempts after which the release fails. An attempt does not "
         "count, and is retried indefinitely, if the database is unreachable, locked or out of disk "
         "space, or if it rejects the credentials.",
+    )
+    resources: Resources | None = Field(
+        None, description="CPU and memory of a migration's Pod. Defaults to `spec.resources`."
     )

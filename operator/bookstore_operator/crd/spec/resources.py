@@ -12,10 +12,16 @@ class ResourceAmounts(Part):
 
     cpu: Quantity | None = Field(None, description="CPU, in cores or millicores. Example: `500m`.")
     memory: Quantity | None = Field(None, description="Memory, in bytes. Example: `256Mi`.")
+    ephemeral_storage: Quantity | None = Field(
+        None,
+        alias="ephemeral-storage",
+        description="Disk space of the node for logs and temporary files, in bytes.",
+    )
 
 
 def _within_limit(amount: str) -> tuple[str, str]:
-    asked, most = f"self.requests.{amount}", f"self.limits.{amount}"
+    field = amount.replace("-", "__dash__")
+    asked, most = f"self.requests.{field}", f"self.limits.{field}"
     given = f"has(self.requests) && has({asked}) && has(self.limits) && has({most})"
     larger = f"quantity(string({asked})).isGreaterThan(quantity(string({most})))"
     return (
@@ -24,7 +30,10 @@ def _within_limit(amount: str) -> tuple[str, str]:
     )
 
 
-class Resources(Part, json_schema_extra=rules(_within_limit("cpu"), _within_limit("memory"))):
+_AMOUNTS = ("cpu", "memory", "ephemeral-storage")
+
+
+class Resources(Part, json_schema_extra=rules(*map(_within_limit, _AMOUNTS))):
     """CPU and memory of a container."""
 
     requests: ResourceAmounts = group(ResourceAmounts, "Resources that the scheduler reserves.")

@@ -1,10 +1,11 @@
-"""`spec.scheduling`: constraints on the nodes that API Pods run on."""
+"""`spec.scheduling`: constraints on the nodes that the Pods of a BookStore run on."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import LabelKey, LabelValue, ObjectName, Part
+from bookstore_operator.crd.base import LABEL_KEYS, LabelKey, LabelValue, ObjectName, Part, rules
+from bookstore_operator.crd.spec.affinity import Affinity
 
 
 class Toleration(Part):
@@ -28,14 +29,15 @@ class Toleration(Part):
 
 
 class Scheduling(Part):
-    """Constraints on the nodes that API Pods run on."""
+    """Constraints on the nodes that the Pods run on: API, database, cache, migration, backup."""
 
-    node_selector: Annotated[dict[str, LabelValue], Field(max_length=20)] = Field(
-        default_factory=dict, description="Labels that a node must have to run the Pods."
-    )
+    node_selector: Annotated[
+        dict[str, LabelValue], Field(max_length=20, json_schema_extra=rules(LABEL_KEYS))
+    ] = Field(default_factory=dict, description="Labels that a node must have to run the Pods.")
     tolerations: Annotated[list[Toleration], Field(max_length=20)] = Field(
         default_factory=list, description="Node taints that the Pods tolerate."
     )
-    priority_class_name: ObjectName | None = Field(
-        None, description="PriorityClass of the API's Pods."
+    priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the Pods.")
+    affinity: Affinity | None = Field(
+        None, description="Rules about nodes, and about Pods that run on them."
     )

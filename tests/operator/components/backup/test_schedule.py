@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bookstore_operator.components.backup.schedule import ALIASES, due_after, last_success
+from bookstore_operator.components.backup.schedule import last_success
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.workloads.cron import ALIASES, due_after
 from tests.support.world import BEGIN, World
 
 pytestmark = pytest.mark.scenario

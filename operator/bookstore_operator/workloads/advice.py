@@ -1,0 +1,102 @@
+"""What to do about Pods that are not created, not scheduled or not started: which field helps."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from bookstore_operator.core import names
+from bookstore_operator.core.labels import Component
+from bookstore_operator.crd.bookstore import BookStoreSpec
+
+RESOURCES: Mapping[str | None, str] = {
+    Component.API: "spec.resources",
+    Component.MIGRATION: "spec.migration.resources",
+    Component.DATABASE: "spec.database.embedded.resources",
+    Component.CACHE: "spec.cache.embedded.resources",
+    Component.BACKUP: "spec.backup.resources",
+}
+"""The field with a Pod's resources, by component."""
+
+_UNSPECIFIED = re.compile(
+    r"\b(?:(?:limits|requests)\.)?(?:cpu|memory|ephemeral-storage)\b(?= for:)"
+)
+_OLD_UNSPECIFIED = re.compile(r"must specify ([\w.,-]+)")
+"""Kubernetes before 1.25 lists them as `must specify limits.cpu,limits.memory`."""
+
+
+def scheduling_advice(store: str, component: str | None, cause: str) -> str:
+    """Return what to do about a Pod that no node accepts, by the scheduler's message."""
+    if "persistentvolumeclaim" in cause.lower():
+        claim = (
+            names.backup(store) if component == Component.BACKUP else names.database_claim(store)
+        )
+        return f"See why its volume claim is not bound: kubectl describe pvc {claim}."
+    resources = RESOURCES.get(component, "spec.resources")
+    parts = {
+        "taint": "tolerate the taint in spec.scheduling.tolerations",
+        "node affinity/selector": "correct spec.scheduling.nodeSelector and affinity",
+        "pod affinity": "correct spec.scheduling.affinity",
+        "anti-affinity": "correct spec.scheduling.affinity",
+        "Insufficient": f"free capacity on the nodes, or request less in {resources}",
+        "Too many pods": "free capacity on the nodes",
+        "were unschedulable": "uncordon a node",
+        "volume node affinity": "make a node available where its volume is",
+    }
+    fitting = dict.fromkeys(todo for words, todo in parts.items() if words in cause)
+    if not fitting:
+        return f"Free capacity on the nodes, or correct {resources} and spec.scheduling."
+    text = "; ".join(fitting)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def creation_advice(component: str | None, cause: str) -> str:
+    """Return what to do about Pods that the API server rejects, by its message."""
+    resources = RESOURCES.get(component, "spec.resources")
+    if missing := _unspecified(cause):
+        return f"Set {' and '.join(f'{resources}.{name}' for name in missing)}."
+    if "exceeded quota" in cause:
+        return f"Raise the quota, or request less in {resources}."
+    if re.search(r"(maximum|minimum|ratio) .*per (Container|Pod)|usage per (Container|Pod)", cause):
+        return f"Correct {resources}, or the namespace's LimitRange."
+    if "PriorityClass" in cause:
+        return "Create the PriorityClass, or correct spec.scheduling.priorityClassName."
+    if "failed calling webhook" in cause:
+        return "See why the webhook does not answer; its owner may exclude this namespace."
+    return (
+        "Change the namespace's policies to admit them; they meet the restricted Pod Security "
+        "Standard. Labels and annotations that a policy wants go into spec.podMetadata."
+    )
+
+
+def _unspecified(cause: str) -> list[str]:
+    """Return the resources that a quota requires and a container does not specify."""
+    if "must specify" not in cause:
+        return []
+    old = _OLD_UNSPECIFIED.search(cause)
+    found = _UNSPECIFIED.findall(cause) or (old[1].split(",") if old else [])
+    return [name if "." in name else f"requests.{name}" for name in dict.fromkeys(found)]
+
+
+def reference_advice(spec: BookStoreSpec, component: str | None, cause: str) -> str:
+    """Return which field names the Secret or ConfigMap that a container lacks; empty if none."""
+    if component not in {Component.API, Component.MIGRATION}:
+        return ""
+    fields = [
+        field
+        for name, field in _references(spec)
+        if re.search(rf'["/]{re.escape(name)}("|\s|$)', cause)
+    ]
+    return f"Create it, or correct {' and '.join(dict.fromkeys(fields))}." if fields else ""
+
+
+def _references(spec: BookStoreSpec) -> Iterator[tuple[str, str]]:
+    """Yield the names of the Secrets and ConfigMaps that a spec names, with its fields."""
+    for variable in spec.env:
+        for reference in (variable.secret_key_ref, variable.config_map_key_ref):
+            if reference:
+                yield reference.name, "spec.env"
+    for mount in spec.secret_mounts:
+        yield mount.secret_name, "spec.secretMounts"
+    if spec.database.external:
+        yield spec.database.external.secret_name, "spec.database.external"
+    if spec.staff.secret_name:
+        yield spec.staff.secret_name, "spec.staff"
