@@ -79,6 +79,10 @@ nightly-cold: $(READY) ## Run a BookStore on a kind cluster, from empty caches
 nightly-%:
 	@python -m tests.support.nightly $*
 
+.PHONY: bench-operator
+bench-operator: $(READY) ## Measure what releases cost the operator: ARGS="--stores 100 500 --peer"
+	@python -m tests.bench.fleet $(ARGS)
+
 ##-- Demo -----------------------------------------------------------------------
 
 .PHONY: demo

@@ -225,7 +225,7 @@ def cluster(
         except DevclusterError as error:
             pytest.skip(f"no control plane: {error}")
         try:
-            _install(plane, kubeconfig)
+            install(plane, kubeconfig)
         except BaseException:
             controlplane.down(name)
             raise
@@ -241,7 +241,7 @@ def _owner(worker_id: str) -> Process:
     return Process.of("owner", os.getpid() if worker_id == "master" else os.getppid())
 
 
-def _install(plane: controlplane.ControlPlane, kubeconfig: Path) -> None:
+def install(plane: controlplane.ControlPlane, kubeconfig: Path) -> None:
     """Install the CRDs and roles; write a kubeconfig of the operator's ServiceAccount."""
     kubectl = Cluster(plane, kubeconfig).kubectl(SYSTEM)
     manifests = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
