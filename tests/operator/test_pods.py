@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bookstore_operator.core.kinds import CRON_JOBS, JOBS
+from bookstore_operator.core.plan import Delete
 from bookstore_operator.workloads.advice import creation_advice, scheduling_advice
 from tests.support.cases.failures import unscheduled, waiting
 from tests.support.world import Object, World
@@ -265,3 +266,94 @@ def test_a_pod_that_is_not_admitted_names_the_field_that_helps(
     component: str, cause: str, words: str
 ) -> None:
     assert words in creation_advice(component, cause)
+
+
+# A mistake that is taken back --------------------------------------------------------------------
+
+CRASHED = waiting("CrashLoopBackOff", ended="FATAL: out of memory")
+UNREADY: Object = {
+    "phase": "Running",
+    "containerStatuses": [
+        {"name": "postgres", "ready": False, "restartCount": 0, "state": {"running": {}}}
+    ],
+}
+RESTARTED: Object = {
+    **UNREADY,
+    "containerStatuses": [
+        {"name": "postgres", "ready": False, "restartCount": 3, "state": {"running": {}}}
+    ],
+}
+READY: Object = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+NO_NODE = unscheduled("0/1 nodes are available: 1 Insufficient memory.")
+
+
+def with_old_database_pod(status: Object, revision: str = "old", **state: Any) -> World:
+    """Return a BookStore whose StatefulSet has a newer revision than its Pod."""
+    world = World(spec={"image": "api:1"}).settle()
+    server = world.get("StatefulSet", "demo-db")
+    generation = server["metadata"]["generation"]
+    server["status"] = {"updateRevision": "new", "observedGeneration": generation, **state}
+    metadata = {
+        "name": "demo-db-0",
+        "uid": "uid-of-db-0",
+        "resourceVersion": "77",
+        "labels": {
+            **server["spec"]["template"]["metadata"]["labels"],
+            "controller-revision-hash": revision,
+        },
+        "ownerReferences": [{"uid": server["metadata"]["uid"], "kind": "StatefulSet"}],
+    }
+    world.add({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+    return world
+
+
+def deleted(world: World, kind: str) -> list[str]:
+    actions = world.reconcile().actions
+    return [a.key.name for a in actions if isinstance(a, Delete) and a.key.kind == kind]
+
+
+@pytest.mark.parametrize("status", [NO_NODE, CRASHED, RESTARTED], ids=["pending", "crash", "again"])
+def test_a_database_pod_of_an_old_revision_that_can_not_get_ready_is_deleted(
+    status: Object,
+) -> None:
+    world = with_old_database_pod(status)
+    (delete,) = (a for a in world.reconcile().actions if isinstance(a, Delete))
+    assert (delete.key.name, delete.uid) == ("demo-db-0", "uid-of-db-0")
+    assert delete.resource_version == "77", "not if it has become ready meanwhile"
+    assert delete.irreversible, "the BookStore is read live before"
+
+
+@pytest.mark.parametrize(
+    "world",
+    [
+        with_old_database_pod(READY),
+        with_old_database_pod(UNREADY),
+        with_old_database_pod(NO_NODE, revision="new"),
+        with_old_database_pod(NO_NODE, observedGeneration=0),
+    ],
+    ids=["ready", "starting", "current", "not-observed-yet"],
+)
+def test_a_database_pod_is_left_alone(world: World) -> None:
+    assert deleted(world, "Pod") == []
+
+
+def test_a_backup_that_can_not_start_is_replaced_once_the_spec_is_corrected() -> None:
+    world = backed_up()
+    job = backup_job(world)
+    world.add(job, pod_of(job, NO_NODE))
+    assert deleted(world, "Job") == [], "nothing has changed yet"
+    world.change(backup={"schedule": "17 3 * * *", "resources": {"requests": {"cpu": "1m"}}})
+    assert deleted(world, "Job") == ["demo-backup-1"]
+    (again,) = (job for job in world.all("Job") if job["metadata"]["name"] != "demo-r1-expand")
+    (container,) = again["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "1m"}
+    assert again["metadata"]["ownerReferences"][0]["kind"] == "CronJob"
+    assert deleted(world, "Job") == []
+
+
+def test_a_backup_that_runs_is_not_replaced() -> None:
+    world = backed_up()
+    job = backup_job(world)
+    world.add(job, pod_of(job, UNREADY))
+    world.change(backup={"schedule": "17 3 * * *", "keep": 3})
+    assert deleted(world, "Job") == []

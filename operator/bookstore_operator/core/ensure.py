@@ -68,10 +68,14 @@ def ensure_absent(manifest: Manifest | None, why: str) -> Iterator[Action]:
         yield Delete(key, manifest["metadata"]["uid"], "Delete", f"{key.kind} {key.name}: {why}")
 
 
+def digest(manifest: Manifest) -> str:
+    """Return the hash of an object, or of a part of one."""
+    text = json.dumps(manifest, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _annotate_with_hash(manifest: Manifest) -> Manifest:
     """Return a manifest with its hash: a field that is no longer desired then shows as a change."""
-    text = json.dumps(manifest, sort_keys=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     metadata = manifest["metadata"]
-    annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: digest}
+    annotations = {**metadata.get("annotations", {}), APPLIED_ANNOTATION: digest(manifest)}
     return {**manifest, "metadata": {**metadata, "annotations": annotations}}

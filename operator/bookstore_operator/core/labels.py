@@ -13,6 +13,8 @@ RELEASE_LABEL = f"{GROUP}/release"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 """The hash of the applied manifest: it changes when a field is no longer desired."""
+TEMPLATE_ANNOTATION = f"{GROUP}/template"
+"""The hash of the template that a backup Job was created from."""
 
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 
@@ -22,6 +24,7 @@ INSTANCE_LABEL = "app.kubernetes.io/instance"
 COMPONENT_LABEL = "app.kubernetes.io/component"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
 JOB_NAME_LABELS = ("batch.kubernetes.io/job-name", "job-name")
+REVISION_HASH_LABEL = "controller-revision-hash"
 SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 
 

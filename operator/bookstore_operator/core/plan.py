@@ -86,12 +86,16 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete an object, if it is still the one observed (by its uid)."""
+    """Delete an object, if it is still the one observed (by its uid).
+
+    With `resource_version` the API server rejects the deletion if the object has changed since.
+    """
 
     key: ObjectRef
     uid: str
     reason: str
     message: str
+    resource_version: str | None = None
     irreversible: ClassVar[bool] = True
 
 

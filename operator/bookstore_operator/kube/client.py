@@ -166,13 +166,19 @@ class Api:
         await self._write("PATCH", path, {"spec": {"replicas": replicas}}, _MERGE)
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, uid: str
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        uid: str,
+        resource_version: str | None = None,
     ) -> dict[str, Any]:
-        """Delete an object if it is still the one with this uid; its dependents follow it."""
+        """Delete an object if it has this uid, and this version if given; dependents follow it."""
+        version = {} if resource_version is None else {"resourceVersion": resource_version}
         return await self._request(
             "DELETE",
             resource.path(namespace, name),
-            body={"propagationPolicy": "Background", "preconditions": {"uid": uid}},
+            body={"propagationPolicy": "Background", "preconditions": {"uid": uid, **version}},
         )
 
     async def _write(

@@ -207,7 +207,9 @@ class Executor:
     async def _delete(self, action: Delete, key: StoreKey) -> bool:
         resource = resource_of(action.key.api_version, action.key.kind)
         try:
-            answer = await self.api.delete(resource, key.namespace, action.key.name, action.uid)
+            answer = await self.api.delete(
+                resource, key.namespace, action.key.name, action.uid, action.resource_version
+            )
         except ApiError as error:
             if error.status != 404:
                 raise

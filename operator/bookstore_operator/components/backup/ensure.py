@@ -2,13 +2,20 @@
 
 from collections.abc import Iterator
 
-from bookstore_operator.components.backup.manifests import backup_claim, backup_cron_job
+from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.backup.manifests import (
+    backup_claim,
+    backup_cron_job,
+    backup_job,
+)
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure, ensure_absent
-from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
+from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
+from bookstore_operator.core.labels import TEMPLATE_ANNOTATION
 from bookstore_operator.core.lookup import find
-from bookstore_operator.core.plan import Action, Manifest
+from bookstore_operator.core.plan import Action, Create, Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads.stuck import delete_unchanged, never_started
 
 
 def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
@@ -21,7 +28,29 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
         return
     yield from ensure(snapshot, _with_existing_spec(snapshot, backup_claim(store, backup)))
     image = snapshot.settings.postgres_image
-    yield from ensure(snapshot, backup_cron_job(store, backup, image))
+    cron_job = backup_cron_job(store, backup, image)
+    yield from ensure(snapshot, cron_job)
+    yield from _replace_stuck_job(snapshot, cron_job)
+
+
+def _replace_stuck_job(snapshot: Snapshot, cron_job: Manifest) -> Iterator[Action]:
+    """Yield the replacement of a Job whose Pod can't start, once its template has changed.
+
+    Until its deadline, that Job would be the only one, because two must not run at once.
+    """
+    job = schedule.running(snapshot)
+    observed = find(snapshot, CRON_JOBS, cron_job["metadata"]["name"])
+    if job is None or observed is None or job["metadata"].get("deletionTimestamp"):
+        return
+    template = cron_job["spec"]["jobTemplate"]["metadata"]["annotations"][TEMPLATE_ANNOTATION]
+    mine = (job["metadata"].get("annotations") or {}).get(TEMPLATE_ANNOTATION)
+    if mine == template or not never_started(snapshot, job):
+        return
+    yield delete_unchanged(job, "its Pod can't start, and the spec has been changed since.")
+    again = backup_job(cron_job, observed["metadata"]["uid"])
+    if find(snapshot, JOBS, again["metadata"]["name"]) is None:
+        message = f"Backup Job {again['metadata']['name']} replaces {job['metadata']['name']}."
+        yield Create(again, "Replace", message)
 
 
 def _with_existing_spec(snapshot: Snapshot, claim: Manifest) -> Manifest:

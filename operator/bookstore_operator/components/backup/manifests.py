@@ -4,8 +4,9 @@ from importlib import resources
 
 from bookstore_operator.components.database.manifests import POSTGRES_USER
 from bookstore_operator.core import names
-from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS
-from bookstore_operator.core.labels import Component, labels
+from bookstore_operator.core.ensure import digest
+from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
+from bookstore_operator.core.labels import TEMPLATE_ANNOTATION, Component, labels
 from bookstore_operator.core.metadata import keeps_data, metadata, owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
@@ -50,16 +51,45 @@ def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
         "startingDeadlineSeconds": STARTING_DEADLINE,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": {
-            "metadata": {"labels": labels(store.name, Component.BACKUP)},
-            "spec": {
-                "backoffLimit": 1,
-                "activeDeadlineSeconds": backup.timeout_seconds,
-                "template": _pod(store, backup, image),
-            },
-        },
+        "jobTemplate": _job_template(store, backup, image),
     }
     return owned_object(CRON_JOBS, store, names.backup(store.name), Component.BACKUP, spec=spec)
+
+
+def _job_template(store: BookStore, backup: Backup, image: str) -> Manifest:
+    spec = {
+        "backoffLimit": 1,
+        "activeDeadlineSeconds": backup.timeout_seconds,
+        "template": _pod(store, backup, image),
+    }
+    metadata = {
+        "labels": labels(store.name, Component.BACKUP),
+        "annotations": {TEMPLATE_ANNOTATION: digest(spec)},
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
+def backup_job(cron_job: Manifest, uid: str) -> Manifest:
+    """Return a Job of the CronJob with this uid, named by its template."""
+    template, metadata = cron_job["spec"]["jobTemplate"], cron_job["metadata"]
+    owner = {
+        **CRON_JOBS.type_meta,
+        "name": metadata["name"],
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+    name = f"{metadata['name']}-{template['metadata']['annotations'][TEMPLATE_ANNOTATION][:8]}"
+    return {
+        **JOBS.type_meta,
+        "metadata": {
+            **template["metadata"],
+            "name": name,
+            "namespace": metadata["namespace"],
+            "ownerReferences": [owner],
+        },
+        "spec": template["spec"],
+    }
 
 
 def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:

@@ -16,6 +16,7 @@ from bookstore_operator.core.kinds import CLAIMS, STATEFUL_SETS
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Apply
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.workloads.stuck import replace_stuck_pods
 
 
 def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
@@ -33,6 +34,9 @@ def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
     server = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
     yield from _secret_owner(snapshot, server["spec"]["persistentVolumeClaimRetentionPolicy"])
     yield from ensure(snapshot, server, guards=(volume,))
+    yield from replace_stuck_pods(
+        snapshot, find(snapshot, STATEFUL_SETS, names.database(store.name))
+    )
 
 
 def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action]:

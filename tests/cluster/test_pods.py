@@ -1,0 +1,63 @@
+"""All Pods of a BookStore on a real scheduler: mistakes that are taken back, and quotas."""
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import REPORT_SECONDS, Shop
+from tests.support.kube import condition, wait_for
+
+pytestmark = pytest.mark.cluster
+
+TOO_MUCH: dict[str, Any] = {"requests": {"memory": "900Ti"}, "limits": {"memory": "900Ti"}}
+ENOUGH: dict[str, Any] = {"requests": {"memory": "64Mi"}, "limits": {"memory": "256Mi"}}
+BACKUP: dict[str, Any] = {"schedule": "0 0 1 1 *", "resources": TOO_MUCH}
+
+
+def begin_backup(shop: Shop, name: str) -> None:
+    shop.kubectl("create", "job", name, "--from=cronjob/demo-backup")
+
+
+def test_requests_that_no_node_has_are_named_and_can_be_taken_back(operated: Shop) -> None:
+    """Kubernetes replaces neither the Pod of a StatefulSet nor that of a Job."""
+    operated.apply(
+        database={"embedded": {"resources": TOO_MUCH}},
+        cache={"embedded": {"resources": TOO_MUCH}},
+        backup=BACKUP,
+    )
+    named = "request less in spec.database.embedded.resources"
+    operated.reports("Ready", "PodUnschedulable", "Pod demo-db-0", named)
+    operated.reports("CacheHealthy", "PodUnschedulable", "spec.cache.embedded.resources")
+    wait_for(lambda: operated.get("batch/v1/cronjobs", "demo-backup"), REPORT_SECONDS, "a CronJob")
+    begin_backup(operated, "demo-backup-1")
+    operated.reports("BackupHealthy", "PodUnschedulable", "spec.backup.resources", status="False")
+    operated.apply(
+        database={"embedded": {"resources": ENOUGH}},
+        cache={"embedded": {"resources": ENOUGH}},
+        backup={**BACKUP, "resources": ENOUGH},
+    )
+    operated.ready()
+    operated.reports("CacheHealthy", "CacheReady")
+    operated.reports("BackupHealthy", "BackedUp")
+
+
+def test_a_quota_that_requires_limits_is_reported_for_each_backup_and_can_be_met(
+    operated: Shop,
+) -> None:
+    operated.apply(backup={"schedule": "0 0 1 1 *"})
+    operated.ready()
+    operated.limit(**{"limits.cpu": "100"})
+    begin_backup(operated, "demo-backup-1")
+    field = "Set spec.backup.resources.limits.cpu"
+    operated.reports("BackupHealthy", "PodCreationForbidden", "Job demo-backup-1", field)
+    limited = {"limits": {"cpu": "1", "memory": "512Mi"}}
+    operated.apply(backup={"schedule": "0 0 1 1 *", "resources": limited})
+    operated.reports("BackupHealthy", "BackedUp")
+    first = operated.ready()["status"]["lastBackupAt"]
+    begin_backup(operated, "demo-backup-2")
+    wait_for(
+        lambda: operated.ready()["status"]["lastBackupAt"] > first,
+        REPORT_SECONDS,
+        "the second backup of another name to be counted",
+    )
+    assert condition(operated.store(), "BackupHealthy")["status"] == "True"
