@@ -65,6 +65,7 @@ def up(name: Name = "bookstore") -> None:
   Its API:        {cluster.url}/docs
   Look around:    eval "$(.venv/bin/devcluster env --name {name})"
                   kubectl get bookstores,bookstorereleases,pods
+                  .venv/bin/kubectl-bookstore status {STORE}
   Add a book:     TOKEN=$(kubectl get secret {STORE}-staff -o jsonpath={{.data.token}} | base64 -d)
                   curl {cluster.url}/api/v1/books -H "Authorization: Bearer $TOKEN" \\
                     -H 'Content-Type: application/json' -d '{json.dumps(ANOTHER_BOOK)}'

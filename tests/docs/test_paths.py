@@ -15,12 +15,19 @@ PAGES = [
     *sorted((ROOT / "docs" / "design").glob("*.md")),
 ]
 # A path may be relative to the root, from one of these, or from the folder of the page's own table.
-BASES = [ROOT, ROOT / "operator/bookstore_operator", ROOT / "api/bookstore_api"]
+BASES = [
+    ROOT,
+    ROOT / "operator/bookstore_operator",
+    ROOT / "api/bookstore_api",
+    ROOT / "kubectl-bookstore/kubectl_bookstore",
+]
 TOP = "|".join(sorted(re.escape(entry.name) for base in BASES for entry in base.iterdir()))
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.<>*/-]+\.(?:py|md|toml|yaml|json|sh|txt|in)|[\w.<>*/-]+/")
 UNDER = re.compile(rf"(?:{TOP})(?:/[\w.<>*-]+)+")
-MODULE = re.compile(r"(?:bookstore_api|bookstore_operator|devcluster|demo|tests)(?:\.\w+)+")
+MODULE = re.compile(
+    r"(?:bookstore_api|bookstore_operator|kubectl_bookstore|devcluster|demo|tests)(?:\.\w+)+"
+)
 INDENTED = re.compile(r"^    (\S+)  ", re.MULTILINE)
 BOX = re.compile(r'\["([^"\]]+)"\]')
 
@@ -57,7 +64,13 @@ def is_module(name: str) -> bool:
     """Whether a module is there, or a name within one."""
     path = name.replace(".", "/")
     inner = path.rpartition("/")[0]
-    homes = [*BASES, ROOT / "api", ROOT / "operator", ROOT / "devcluster"]
+    homes = [
+        *BASES,
+        ROOT / "api",
+        ROOT / "operator",
+        ROOT / "kubectl-bookstore",
+        ROOT / "devcluster",
+    ]
     files = (path, f"{path}.py", f"{inner}.py")
     return any((home / file).exists() for home in homes for file in files)
 

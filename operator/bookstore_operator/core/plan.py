@@ -13,6 +13,9 @@ from typing import Any, ClassVar, TypeAlias
 Manifest: TypeAlias = Mapping[str, Any]
 """A Kubernetes object (or the part of it that a field manager applies) as JSON data."""
 
+FIELD_MANAGER = "bookstore-operator"
+"""Whom server-side apply writes down as the manager of the fields of an Apply."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:

@@ -17,10 +17,9 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from bookstore_operator import __version__
 from bookstore_operator.core.kinds import CORE_EVENTS, DEPLOYMENTS, Resource, resource_of
-from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.plan import FIELD_MANAGER, Manifest, ObjectRef
 from bookstore_operator.core.warning_events import newest_message, warning_selector
 
-FIELD_MANAGER = "bookstore-operator"
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"

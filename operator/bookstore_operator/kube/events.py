@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from bookstore_operator.core.kinds import EVENTS
 from bookstore_operator.core.labels import STORE_LABEL
-from bookstore_operator.core.plan import Event, Manifest
-from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
+from bookstore_operator.core.plan import FIELD_MANAGER, Event, Manifest
+from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 
 logger = logging.getLogger(__name__)

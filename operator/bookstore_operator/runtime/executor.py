@@ -19,6 +19,7 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.lookup import controlled_by_another
 from bookstore_operator.core.plan import (
+    FIELD_MANAGER,
     GENERATED,
     Action,
     Apply,
@@ -32,7 +33,7 @@ from bookstore_operator.core.plan import (
     WriteStatus,
 )
 from bookstore_operator.core.snapshot import Rejection
-from bookstore_operator.kube.client import FIELD_MANAGER, Api, ApiError
+from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.observer import Observer
 

@@ -1,0 +1,1 @@
+"""Reads and changes the cluster, through kubectl. The only package that does I/O on it."""

@@ -1,0 +1,212 @@
+"""Take the Snapshot of a BookStore as the operator does, with the rights of the user."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from bookstore_operator.components import secrets_of_interest
+from bookstore_operator.core.kinds import (
+    BOOKSTORES,
+    CORE_EVENTS,
+    DEPLOYMENTS,
+    OBSERVED,
+    RELEASES,
+    SECRETS,
+    Resource,
+    key_of,
+    store_name_of,
+)
+from bookstore_operator.core.labels import NAME_LABEL, STORE_LABEL
+from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.secret_values import invalid_reasons
+from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, take_snapshot
+from bookstore_operator.core.warning_events import newest_message, warning_selector
+from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.workloads import pull_secrets
+from bookstore_operator.workloads.unexplained import find_unexplained
+from kubectl_bookstore.cluster.kubectl import Kubectl, KubectlError, items_in
+from kubectl_bookstore.errors import ExitCode, PluginError
+from kubectl_bookstore.views.observation import Observation
+
+OPERATOR_NAME = "bookstore-operator"
+_DEFAULTS = OperatorSettings()
+
+
+def find_store(kubectl: Kubectl, name: str | None) -> Manifest:
+    """Return a BookStore; without a name, the only one of the namespace."""
+    if name is not None:
+        name = name.rpartition("/")[2]  # as in `bookstore/demo`
+        store = kubectl.find(BOOKSTORES, name)
+        if store is None:
+            message = (
+                f"There is no BookStore {name} in namespace {kubectl.namespace()}. "
+                "See kubectl bookstore status --all-namespaces."
+            )
+            raise PluginError(message, ExitCode.NOT_FOUND)
+        return store
+    stores = kubectl.list_all([BOOKSTORES])
+    if len(stores) == 1:
+        return stores[0]
+    where = f"namespace {kubectl.namespace()}"
+    if not stores:
+        message = (
+            f"There is no BookStore in {where}. See kubectl bookstore status --all-namespaces."
+        )
+        raise PluginError(message, ExitCode.NOT_FOUND)
+    names = ", ".join(sorted(store["metadata"]["name"] for store in stores))
+    raise PluginError(f"Which one of {where}? Name one of {names}.", ExitCode.USAGE)
+
+
+def observe(
+    kubectl: Kubectl,
+    manifest: Manifest,
+    now: datetime,
+    settings: OperatorSettings = _DEFAULTS,
+) -> Observation:
+    """Return the Observation of a BookStore.
+
+    Raises:
+        KubectlError: the cluster did not answer, or the releases may not be read.
+        PluginError: an object does not match this plugin's models.
+
+    """
+    store = _store_of(manifest)
+    listed, unread = _list_owned(kubectl, store.name)
+    objects = {key_of(obj): obj for obj in listed if store_name_of(obj) == store.name}
+    owned = {key: obj for key, obj in objects.items() if key.kind != RELEASES.kind}
+    secrets, notes = _secrets(kubectl, store, fresh=not objects)
+    notes += [f"You may not read {name}: shown as if there were none." for name in unread]
+    can_not_pull = pull_secrets.secrets_of_interest(owned)
+    snapshot = _snapshot(
+        store,
+        [obj for key, obj in objects.items() if key.kind == RELEASES.kind],
+        owned,
+        secrets=secrets,
+        pull_secrets=_pull_secrets(kubectl, can_not_pull),
+        warnings=_warnings(kubectl, find_unexplained(owned, now)),
+        settings=settings,
+    )
+    return Observation(snapshot, manifest, objects, tuple(notes), tuple(unread))
+
+
+def _store_of(manifest: Manifest) -> BookStore:
+    try:
+        return BookStore.model_validate(manifest)
+    except ValidationError as error:
+        name = manifest.get("metadata", {}).get("name", "")
+        raise _not_ours(f"BookStore {name}", error) from error
+
+
+def _snapshot(store: BookStore, releases: list[Manifest], *args: Any, **kwargs: Any) -> Snapshot:
+    try:
+        return take_snapshot(store, releases, *args, **kwargs)
+    except ValidationError as error:
+        raise _not_ours(f"A release of BookStore {store.name}", error) from error
+
+
+def _not_ours(what: str, error: ValidationError) -> PluginError:
+    wrong = "; ".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        for item in error.errors(include_url=False, include_input=False)
+    )
+    message = (
+        f"{what} can't be read: {wrong}. If it was written by another version of the operator, "
+        "use the plugin of that version."
+    )
+    return PluginError(message)
+
+
+def _list_owned(kubectl: Kubectl, store: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a BookStore's objects and the kinds that may not be read, releases not among them."""
+    selector = f"{STORE_LABEL}={store}"
+    try:
+        return kubectl.list_all(OBSERVED, selector=selector), []
+    except KubectlError as error:
+        unread = [r for r in OBSERVED if _names_kind(str(error), r)]
+        if error.reason != "Forbidden" or not unread or RELEASES in unread:
+            raise
+        # kubectl prints what it may read, also when a part was forbidden.
+        return items_in(error.stdout), [resource.plural for resource in unread]
+
+
+def _names_kind(message: str, resource: Resource) -> bool:
+    names = (
+        f"(Forbidden): {resource.plural} is",
+        f"(Forbidden): {resource.plural}.{resource.group} is",
+    )
+    return any(name in message for name in names)
+
+
+def _secrets(
+    kubectl: Kubectl, store: BookStore, *, fresh: bool
+) -> tuple[Mapping[str, Mapping[str, str | None]], list[str]]:
+    """Return the Secrets as in a Snapshot. No value leaves this function.
+
+    Args:
+        kubectl: reaches the cluster.
+        store: the BookStore.
+        fresh: it has no objects yet, so the operator's own Secrets do not exist either.
+
+    """
+    used = secrets_of_interest(store)
+    try:
+        found = kubectl.get_named(SECRETS, used)
+    except KubectlError as error:
+        if error.reason != "Forbidden":
+            raise
+        own = {name for name in used if name.startswith(f"{store.name}-")}
+        assumed = sorted(set(used) - own if fresh else used)
+        if not assumed:
+            return {}, []
+        note = (
+            f"You may not read Secrets: {', '.join(assumed)} assumed to exist with valid values. "
+            "The operator's own status says whether they do."
+        )
+        return {name: dict.fromkeys(used[name]) for name in assumed}, [note]
+    return {
+        secret["metadata"]["name"]: invalid_reasons(
+            secret.get("data"), used[secret["metadata"]["name"]]
+        )
+        for secret in found
+    }, []
+
+
+def _pull_secrets(kubectl: Kubectl, names: frozenset[str]) -> Mapping[str, str]:
+    try:
+        found = {s["metadata"]["name"]: s for s in kubectl.get_named(SECRETS, names)}
+    except KubectlError as error:
+        if error.reason != "Forbidden":
+            raise
+        return {}
+    reasons = {name: pull_secrets.invalid_reason(found.get(name)) for name in sorted(names)}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _warnings(kubectl: Kubectl, keys: Sequence[ObjectRef]) -> Mapping[ObjectRef, str]:
+    messages: dict[ObjectRef, str] = {}
+    for key in keys:
+        try:
+            events = kubectl.list_all([CORE_EVENTS], fields=warning_selector(key))
+        except KubectlError as error:
+            if error.reason != "Forbidden":
+                raise
+            return {}
+        if text := newest_message(events):
+            messages[key] = text
+    return messages
+
+
+# The operator ---------------------------------------------------------------------------------
+
+
+def find_operators(kubectl: Kubectl) -> list[dict[str, Any]] | None:
+    """Return the operator's Deployments in all namespaces; None if they may not be read."""
+    selector = f"{NAME_LABEL}={OPERATOR_NAME}"
+    try:
+        return kubectl.list_all([DEPLOYMENTS], selector=selector, everywhere=True)
+    except KubectlError as error:
+        if error.reason != "Forbidden":
+            raise
+        return None

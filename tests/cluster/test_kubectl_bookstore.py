@@ -1,0 +1,207 @@
+"""The kubectl plugin on a real control plane, through a real kubectl."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bookstore_operator.core.kinds import RELEASES
+from kubectl_bookstore.cluster.kubectl import Connection, Kubectl, KubectlError
+from kubectl_bookstore.errors import ExitCode
+from tests.cluster.conftest import Shop, bookstore, image
+from tests.support.kube import wait_for
+from tests.support.operators import Operator
+
+pytestmark = pytest.mark.cluster
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a run of the plugin ended."""
+
+    code: int
+    out: str
+    error: str
+
+    @property
+    def data(self) -> Any:
+        """Return what `-o json` printed."""
+        return json.loads(self.out)
+
+
+def run(shop: Shop, *arguments: str, stdin: str | None = None, **environment: str) -> Answer:
+    """Run the plugin in the namespace of a test, off a terminal."""
+    kubectl = shop.kubectl.environment
+    done = subprocess.run(
+        [sys.executable, "-m", "kubectl_bookstore", *arguments, f"--namespace={shop.namespace}"],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, **kubectl, **environment},
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def at_stage(shop: Shop, release: str, stage: str) -> None:
+    """Wait until a release is at a stage."""
+
+    def is_so() -> bool:
+        manifest = shop.get("bookstorereleases", release) or {}
+        return bool((manifest.get("status") or {}).get("stage") == stage)
+
+    wait_for(is_so, 60, f"{release} to be at stage {stage}")
+
+
+def actions_of(answer: Answer) -> list[tuple[str, str]]:
+    """Return the objects and messages of the actions of a plan."""
+    return [(f"{item['kind']}/{item['name']}", item["message"]) for item in answer.data["actions"]]
+
+
+def first_actions(operator: Operator, count: int) -> list[tuple[str, str]]:
+    """Return the objects and messages of the first actions of an operator."""
+    done = wait_for(lambda: operator.actions()[count - 1 :], 60, "the operator to act")
+    assert done
+    return [(line["object"], line["event"]) for line in operator.actions()[:count]]
+
+
+def test_a_release_is_awaited_explained_and_retried(operated: Shop) -> None:
+    assert run(operated, "status", "demo").code == ExitCode.NOT_FOUND
+    operated.apply(replicas=1)
+    done = run(operated, "status", "demo", "--wait", "--timeout=90")
+    assert done.code == ExitCode.DONE, done
+    assert "Release demo-r1  revision 1, blue" in done.out
+    assert run(operated, "why").out.strip().endswith("nothing blocks it; the current spec serves.")
+    assert run(operated, "retry", "demo").code == ExitCode.REFUSED
+
+    operated.apply(replicas=1, image=image("2-job-fail"), migration={"attempts": 1})
+    failed = run(operated, "status", "demo", "--wait", "-o=json")
+    assert (failed.code, failed.data["outcome"]) == (ExitCode.FAILED, "Failed")
+    stages = {stage["name"]: stage["state"] for stage in failed.data["releases"][0]["stages"]}
+    assert stages["Expand"] == "Failed"
+    why = run(operated, "why", "-o", "yaml").out
+    for text in ("MigrationFailed", "0002_boom", "failures.md#migrations", "demo-r2-expand"):
+        assert text in why
+    (first, second) = run(operated, "history", "-o", "json").data
+    assert (first["active"], first["result"]) == (True, "Succeeded")
+    assert (second["active"], second["result"]) == (False, "Failed")
+
+    before = operated.require("bookstorereleases", "demo-r2")["metadata"]["uid"]
+    again = run(operated, "retry", "demo", "--wait")
+    assert again.code == ExitCode.FAILED, again
+    assert "Deleted demo-r2, which had failed (MigrationFailed)" in again.out
+    assert operated.require("bookstorereleases", "demo-r2")["metadata"]["uid"] != before
+
+
+def test_a_plan_is_what_the_operator_then_does(shop: Shop) -> None:
+    """Twice: a new BookStore, and a release with a scaling of one that serves."""
+    for revision, replicas in enumerate((1, 2), start=1):
+        spec = bookstore(replicas=replicas, image=image(str(revision)))
+        plan = run(shop, "plan", "-f", "-", "-o", "json", stdin=json.dumps(spec))
+        assert plan.code == ExitCode.DONE, plan
+        assert f"BookStoreRelease/demo-r{revision}" in dict(actions_of(plan))
+        shop.kubectl.apply(spec)
+        shop.start("--no-leader-election", log=f"{revision}.log")
+        assert first_actions(shop.operator, len(actions_of(plan))) == actions_of(plan)
+        shop.ready(image=image(str(revision)))
+        wait_for(lambda: run(shop, "plan", "-o=json").data["actions"] == [], 60, "an empty plan")
+        shop.operator.stop()
+    assert run(shop, "plan", "-o", "json").data["changes"] == []
+    edited = run(shop, "plan", "-f", "-", stdin=json.dumps(bookstore(image=image("3"))))
+    assert f"image: {image('2')} → {image('3')} (starts a release)" in edited.out
+    invalid = run(shop, "plan", "-f", "-", stdin=json.dumps(bookstore(replicas=-1)))
+    assert invalid.code == ExitCode.USAGE
+    assert "spec.replicas" in invalid.error
+
+
+def test_abort_pause_and_resume_change_what_fits_and_once(operated: Shop) -> None:
+    operated.apply(replicas=1)
+    operated.ready()
+    assert run(operated, "abort", "demo").code == ExitCode.REFUSED
+    operated.apply(replicas=1, image=image("2-pod-unready"))
+    at_stage(operated, "demo-r2", "Start")
+    why = run(operated, "why", "demo").out
+    assert "release demo-r2 → stage Start → gate color available: InProgress" in why
+    aborted = run(operated, "abort", "demo", "--wait")
+    assert aborted.code == ExitCode.DONE, aborted
+    assert "demo-r1 continues to serve" in aborted.out
+    assert run(operated, "abort", "demo").out == "demo-r2 was aborted already; nothing changed.\n"
+    assert operated.serving() == image("1")
+
+    assert "Paused BookStore demo" in run(operated, "pause", "demo").out
+    generation = operated.require("bookstores", "demo")["metadata"]["generation"]
+    assert "nothing changed" in run(operated, "pause", "demo").out
+    assert operated.require("bookstores", "demo")["metadata"]["generation"] == generation
+    assert run(operated, "status", "demo", "--wait").code == ExitCode.PERSON
+    operated.apply(replicas=1, paused=True)
+    assert run(operated, "resume", "demo", "--wait").code == ExitCode.DONE
+
+
+def test_a_change_of_what_was_read_is_refused(
+    operated: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operated.apply(replicas=0)
+    operated.ready()
+    for name, value in operated.kubectl.environment.items():
+        monkeypatch.setenv(name, value)
+    kubectl = Kubectl(Connection(namespace=operated.namespace))
+    release = kubectl.find(RELEASES, "demo-r1")
+    assert release is not None
+    operated.kubectl("label", "bookstorerelease", "demo-r1", "changed=meanwhile")
+    for change in (
+        lambda: kubectl.patch(RELEASES, release, {"aborted": True}),
+        lambda: kubectl.delete(RELEASES, release),
+    ):
+        with pytest.raises(KubectlError) as caught:
+            change()
+        assert caught.value.reason == "Conflict"
+    assert "aborted" not in operated.require("bookstorereleases", "demo-r1")["spec"]
+
+
+def test_a_viewer_sees_the_state_without_secrets_and_is_told_what_is_missing(
+    operated: Shop,
+) -> None:
+    operated.apply(replicas=0)
+    operated.ready()
+    for user, role in (("viewer", "view"), ("clerk", "bookstore-viewer")):
+        operated.kubectl("create", "rolebinding", user, f"--clusterrole={role}", f"--user={user}")
+    as_viewer = run(operated, "status", "demo", "--as=viewer")
+    assert as_viewer.code == ExitCode.DONE, as_viewer
+    assert "Serving" in as_viewer.out
+    assert "You may not read Secrets: demo-db, demo-staff assumed" in as_viewer.error
+    as_clerk = run(operated, "status", "demo", "--as=clerk")
+    assert as_clerk.code == ExitCode.DONE, as_clerk
+    assert "You may not read deployments" in as_clerk.error
+    plan = run(operated, "plan", "demo", "--as=clerk")
+    assert plan.code == ExitCode.ERROR
+    assert "needs the right to list" in plan.error
+    nobody = run(operated, "pause", "demo", "--as=viewer")
+    assert nobody.code == ExitCode.ERROR
+    assert "cannot patch resource" in nobody.error
+
+
+def test_kubectl_runs_and_completes_the_plugin(shop: Shop) -> None:
+    shop.apply(replicas=0)
+    folder = str(Path(sys.executable).parent)
+    path = f"{folder}{os.pathsep}{shop.kubectl.environment['PATH']}"
+    environment = {**os.environ, **shop.kubectl.environment, "PATH": path}
+
+    def kubectl(*arguments: str) -> str:
+        return subprocess.run(
+            ["kubectl", *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            env=environment,
+        ).stdout
+
+    space = f"--namespace={shop.namespace}"
+    assert "demo" in kubectl("bookstore", "status", space)
+    assert kubectl("__complete", "bookstore", "abort", space, "d").splitlines() == ["demo", ":4"]
