@@ -52,12 +52,12 @@ def install(kubectl: Kubectl) -> None:
 
 
 def start(kubeconfig: Path, log: Path, namespace: str) -> Operator:
-    """Start its controller for one namespace, with its defaults but the ports."""
-    ports = ("--metricsPort=0", "--healthzPort=0")
+    """Start its controller for one namespace; it waits for no election."""
+    others = ("--leader-elect=false", "--metricsPort=0", "--healthzPort=0")
     scope = (f"--kubeconfig={kubeconfig}", f"--namespace={namespace}", "--namespaced")
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [build(), *scope, *ports], stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            [build(), *scope, *others], stdout=output, stderr=output, stdin=subprocess.DEVNULL
         )
     return Operator(process, log)
 

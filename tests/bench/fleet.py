@@ -164,7 +164,7 @@ async def measure(api: Api, run: Run, process: Operator, show: Callable[[str], N
     async def cost(requests: Sequence[Awaitable[None]], wanted: str) -> Cost:
         began, used = time.monotonic(), process.cpu_seconds()
         await asyncio.gather(*requests)
-        await _wait(api, run, wanted, show)
+        await _wait(api, run, wanted, process, show)
         seconds, cpu = time.monotonic() - began, process.cpu_seconds() - used
         return Cost(round(seconds, 1), round(cpu * 1000 / count, 1))
 
@@ -178,16 +178,18 @@ async def measure(api: Api, run: Run, process: Operator, show: Callable[[str], N
     return Measured(run.who, count, create, release, process.memory_mib())
 
 
-async def _wait(api: Api, run: Run, wanted: str, show: Callable[[str], None]) -> None:
+async def _wait(
+    api: Api, run: Run, wanted: str, process: Operator, show: Callable[[str], None]
+) -> None:
     deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and process.process.poll() is None:
         items = await api.list(run.kind.collection)
         done = sum(run.kind.as_wanted(item, wanted) for item in items)
         show(f"{done} run version {wanted.rpartition(':')[2]}")
         if done == run.count:
             return
         await asyncio.sleep(POLL_SECONDS)
-    msg = f"not all of {run.count} objects were done in {LIMIT_SECONDS:.0f} s"
+    msg = f"{run.who} ended, or took longer than {LIMIT_SECONDS:.0f} s; its log is {process.log}"
     raise TimeoutError(msg)
 
 
