@@ -59,6 +59,7 @@ def command(function: Callable[..., ExitCode | None]) -> Callable[..., None]:
         arguments = {name: value for name, value in given.items() if name not in _CONNECTION}
         try:
             code = function(kubectl, **arguments)
+            sys.stdout.flush()
         except PluginError as error:
             complain(str(error))
             code = error.code

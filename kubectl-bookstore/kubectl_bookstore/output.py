@@ -101,9 +101,13 @@ def _lines(node: Node, first: str, rest: str) -> Iterator[Text]:
         yield from _lines(child, rest + branch, rest + below)
 
 
-def console() -> Console:
-    """Return where text goes: rich decides by the terminal, TERM and NO_COLOR about colors."""
-    return Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+def console(*, wrap: bool = False) -> Console:
+    """Return where text goes: rich decides by the terminal, TERM and NO_COLOR about colors.
+
+    Without `wrap` the terminal wraps long lines, so that a copy of them is whole. A live display
+    needs it, since it counts the lines that it writes over.
+    """
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=not wrap)
 
 
 def _print(text: Text) -> None:
@@ -112,6 +116,7 @@ def _print(text: Text) -> None:
         console().print(text)
     else:
         sys.stdout.write(_encodable(text.plain, sys.stdout) + "\n")
+        sys.stdout.flush()  # who follows a pipe or a log sees each line at once
 
 
 def _encodable(text: str, stream: Any) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -203,5 +204,16 @@ def test_kubectl_runs_and_completes_the_plugin(shop: Shop) -> None:
         ).stdout
 
     space = f"--namespace={shop.namespace}"
+    watching = subprocess.Popen(
+        ["kubectl", "bookstore", "status", "demo", "--watch", space],
+        stdout=subprocess.PIPE,
+        env=environment,
+        process_group=0,
+    )
+    assert watching.stdout
+    assert f"BookStore {shop.namespace}/demo  Releasing".encode() in watching.stdout.readline()
+    os.killpg(watching.pid, signal.SIGINT)
+    assert watching.wait(30) == ExitCode.INTERRUPTED
+    watching.stdout.close()
     assert "demo" in kubectl("bookstore", "status", space)
     assert kubectl("__complete", "bookstore", "abort", space, "d").splitlines() == ["demo", ":4"]

@@ -3,13 +3,17 @@
 `python -m tests.kubectl_bookstore.test_golden` writes them again; make generate calls it.
 """
 
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from tests.kubectl_bookstore.support import text
+from kubectl_bookstore.output import renderable
+from kubectl_bookstore.views.tree import tree_of
+from tests.kubectl_bookstore.support import seen, text
 from tests.support.cases.failures import CRASHING, waiting
 from tests.support.world import World
 
@@ -86,6 +90,18 @@ def test_a_tree_is_text_without_escape_sequences() -> None:
     world.ailing["Deployment/api:2"] = waiting("CrashLoopBackOff", ended="\x1b[31mred\r\n\x07")
     world.change(image="api:2").run_until(is_starting)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text(world))
+
+
+def test_a_live_tree_is_colored_and_as_wide_as_the_terminal() -> None:
+    world = starting()
+    screen = io.StringIO()
+    terminal = Console(
+        file=screen, width=60, force_terminal=True, color_system="standard", highlight=False
+    )
+    terminal.print(renderable(tree_of(seen(world), world.now)))
+    assert "\x1b[" in screen.getvalue()
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+    assert max(len(line) for line in lines) <= 60
 
 
 def main() -> None:

@@ -55,6 +55,18 @@ def test_it_is_installed_without_what_only_a_running_operator_needs() -> None:
     assert {"typer", "rich", "pydantic"} <= plain
 
 
+def test_the_operator_says_how_to_install_what_running_it_takes() -> None:
+    code = (
+        "import sys; sys.modules['kopf'] = None\n"
+        "from bookstore_operator.cli import main; main(['run'])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (
+        1,
+        "kopf is not installed: pip install 'bookstore-operator[run]'.\n",
+    )
+
+
 # The page ---------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.labels import NAME_LABEL, STORE_LABEL
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.secret_values import invalid_reasons
-from bookstore_operator.core.snapshot import OperatorSettings, Snapshot, take_snapshot
+from bookstore_operator.core.snapshot import OperatorSettings, take_snapshot
 from bookstore_operator.core.warning_events import newest_message, warning_selector
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.workloads import pull_secrets
@@ -78,16 +78,18 @@ def observe(
     owned = {key: obj for key, obj in objects.items() if key.kind != RELEASES.kind}
     secrets, notes = _secrets(kubectl, store, fresh=not objects)
     notes += [f"You may not read {name}: shown as if there were none." for name in unread]
-    can_not_pull = pull_secrets.secrets_of_interest(owned)
-    snapshot = _snapshot(
-        store,
-        [obj for key, obj in objects.items() if key.kind == RELEASES.kind],
-        owned,
-        secrets=secrets,
-        pull_secrets=_pull_secrets(kubectl, can_not_pull),
-        warnings=_warnings(kubectl, find_unexplained(owned, now)),
-        settings=settings,
-    )
+    try:
+        snapshot = take_snapshot(
+            store,
+            [obj for key, obj in objects.items() if key.kind == RELEASES.kind],
+            owned,
+            secrets=secrets,
+            pull_secrets=_pull_secrets(kubectl, pull_secrets.secrets_of_interest(owned)),
+            warnings=_warnings(kubectl, find_unexplained(owned, now)),
+            settings=settings,
+        )
+    except ValidationError as error:
+        raise _not_ours(f"A release of BookStore {store.name}", error) from error
     return Observation(snapshot, manifest, objects, tuple(notes), tuple(unread))
 
 
@@ -97,13 +99,6 @@ def _store_of(manifest: Manifest) -> BookStore:
     except ValidationError as error:
         name = manifest.get("metadata", {}).get("name", "")
         raise _not_ours(f"BookStore {name}", error) from error
-
-
-def _snapshot(store: BookStore, releases: list[Manifest], *args: Any, **kwargs: Any) -> Snapshot:
-    try:
-        return take_snapshot(store, releases, *args, **kwargs)
-    except ValidationError as error:
-        raise _not_ours(f"A release of BookStore {store.name}", error) from error
 
 
 def _not_ours(what: str, error: ValidationError) -> PluginError:

@@ -37,18 +37,21 @@ def look(kubectl: Kubectl, name: str | None) -> Look:
 
 
 def looks(kubectl: Kubectl, name: str | None) -> Iterator[Look]:
-    """Yield a BookStore's state again and again. A cluster that is away for a moment is no end."""
-    current: Look | None = None
+    """Yield a BookStore's state again and again, the last known one while the cluster is away."""
+    current = look(kubectl, name)
+    away = False
     while True:
+        yield current
+        time.sleep(POLL_SECONDS)
         try:
             current = look(kubectl, name)
+            away = False
         except KubectlError as error:
-            if current is None or error.reason != "Unreachable":
+            if error.reason != "Unreachable":
                 raise
-            note(str(error))
-        else:
-            yield current
-        time.sleep(POLL_SECONDS)
+            if not away:
+                note(f"{error}\nStill waiting for it.")
+            away = True
 
 
 def wait_until(

@@ -117,7 +117,7 @@ def _watch(kubectl: Kubectl, name: str) -> ExitCode:
                 shown = current.view
                 show(current, Format.TEXT)
         return ExitCode.DONE
-    with Live(console=console(), auto_refresh=False, vertical_overflow="crop") as live:
+    with Live(console=console(wrap=True), auto_refresh=False, vertical_overflow="crop") as live:
         for current in looks(kubectl, name):
             live.update(renderable(tree_of(current.view, current.at)), refresh=True)
     return ExitCode.DONE
