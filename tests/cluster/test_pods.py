@@ -1,9 +1,11 @@
 """All Pods of a BookStore on a real scheduler: mistakes that are taken back, and quotas."""
 
+import json
 from typing import Any
 
 import pytest
 
+from demo.kubectl import KubectlError
 from tests.cluster.conftest import REPORT_SECONDS, Shop
 from tests.support.kube import condition, wait_for
 
@@ -61,3 +63,51 @@ def test_a_quota_that_requires_limits_is_reported_for_each_backup_and_can_be_met
         "the second backup of another name to be counted",
     )
     assert condition(operated.store(), "BackupHealthy")["status"] == "True"
+
+
+def test_a_volume_grows_without_a_release_where_its_class_allows_it(operated: Shop) -> None:
+    name = f"growing-{operated.namespace}"
+    operated.kubectl.apply(storage_class(operated, name))
+    storage = {"storageClassName": name}
+    operated.apply(database={"embedded": {"storage": storage}})
+    operated.ready()
+    operated.apply(database={"embedded": {"storage": {**storage, "size": "2Gi"}}})
+    operated.reports("Ready", "VolumeResizing", "claim data-demo-db-0 to grow from 1Gi to 2Gi")
+    capacity = json.dumps({"status": {"capacity": {"storage": "2Gi"}}})
+    claim = ("pvc", "data-demo-db-0", "--subresource=status", "--type=merge")
+    operated.kubectl("patch", *claim, "-p", capacity)
+    store = operated.ready()
+    assert store["status"]["volumes"]["database"]["size"] == "2Gi"
+    assert store["status"]["release"] == "demo-r1"
+    with pytest.raises(KubectlError, match="a volume can't shrink"):
+        operated.apply(database={"embedded": {"storage": storage}})
+
+
+def test_a_class_that_does_not_exist_or_can_not_expand_can_be_taken_back(operated: Shop) -> None:
+    operated.apply(
+        database={"embedded": {"storage": {"storageClassName": "none"}}},
+        backup={"schedule": "@monthly", "storage": {"storageClassName": "none"}},
+    )
+    operated.reports("Ready", "PodUnschedulable", "kubectl describe pvc data-demo-db-0")
+    wait_for(lambda: set(volumes(operated)) == {"database", "backup"}, REPORT_SECONDS, "a status")
+    operated.apply(backup={"schedule": "@monthly"})
+    operated.ready()
+    operated.apply(database={"embedded": {"storage": {"size": "2Gi"}}})
+    operated.reports("Ready", "ApplyRejected", "data-demo-db-0", "allowVolumeExpansion")
+    operated.apply()
+    operated.ready()
+
+
+def volumes(shop: Shop) -> dict[str, Any]:
+    """Return the volumes in the status of the BookStore."""
+    found: dict[str, Any] = shop.require("bookstores", "demo")["status"].get("volumes", {})
+    return found
+
+
+def storage_class(shop: Shop, name: str) -> dict[str, Any]:
+    """Return a StorageClass as the default one, but with allowVolumeExpansion."""
+    items = json.loads(shop.kubectl("get", "storageclass", "-o", "json"))["items"]
+    default = next(item for item in items if "growing" not in item["metadata"]["name"])
+    kept = ("apiVersion", "kind", "provisioner", "reclaimPolicy", "volumeBindingMode")
+    copied = {key: default[key] for key in kept if key in default}
+    return {**copied, "metadata": {"name": name}, "allowVolumeExpansion": True}

@@ -4,6 +4,7 @@ The fields one by one are in test_fields.py.
 """
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -46,7 +47,7 @@ def test_the_longest_name_is_accepted(shop: Shop) -> None:
         (
             {"embedded": {"storage": {"size": "2Gi"}}},
             {"embedded": {"storage": {"size": "1Gi"}}},
-            "size of a volume can't be changed",
+            "a volume can't shrink",
         ),
     ],
 )
@@ -56,6 +57,64 @@ def test_a_database_can_not_be_moved_in_place(
     shop.apply(database=before or {"embedded": {}})
     with pytest.raises(KubectlError, match=message):
         shop.apply(database=after)
+
+
+@pytest.mark.parametrize("group", ["database", "backup"])
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({}, {"storageClassName": "fast"}, "storageClassName can't be changed, set or unset"),
+        ({"storageClassName": "fast"}, {}, "storageClassName can't be changed, set or unset"),
+        ({"storageClassName": "fast"}, {"storageClassName": "slow"}, "storageClassName can't be"),
+        ({"size": "2Gi"}, {}, "a volume can't shrink"),
+        ({"size": "2Gi"}, {"size": "2Gi"}, ""),
+        ({"size": "1Gi"}, {"size": "1536Mi"}, ""),
+        ({"storageClassName": "fast"}, {"storageClassName": "fast", "size": "3Gi"}, ""),
+    ],
+)
+def test_a_volume_can_grow_but_not_be_moved(
+    shop: Shop, group: str, before: dict[str, Any], after: dict[str, Any], message: str
+) -> None:
+    shop.apply(**storage(group, before))
+    assert_applied(shop, message, **storage(group, after))
+
+
+@pytest.mark.parametrize(
+    ("actual", "after", "message"),
+    [
+        ({"size": "2Gi"}, {"size": "1Gi"}, "a volume can't shrink"),
+        ({"size": "2Gi"}, {"size": "2048Mi"}, ""),
+        ({"size": "1Gi", "storageClassName": "slow"}, {"storageClassName": "fast"}, "can't be"),
+        ({"size": "1Gi", "storageClassName": "slow"}, {"storageClassName": "slow"}, ""),
+        ({}, {"size": "1Mi", "storageClassName": "fast"}, ""),
+    ],
+)
+def test_backups_that_are_configured_again_are_compared_with_their_volume(
+    shop: Shop, actual: dict[str, str], after: dict[str, Any], message: str
+) -> None:
+    """A rule within spec.backup is not evaluated while spec.backup is added."""
+    shop.apply()
+    status = {"volumes": {"backup": {"claim": "demo-backup", **actual}}}
+    body = json.dumps({"status": status})
+    shop.kubectl(
+        *("patch", "bookstore", "demo", "--subresource=status", "--type=merge", "-p", body)
+    )
+    assert_applied(shop, message, **storage("backup", after))
+
+
+def storage(group: str, values: dict[str, Any]) -> dict[str, Any]:
+    if group == "backup":
+        return {"backup": {"schedule": "@daily", "storage": values}}
+    return {"database": {"embedded": {"storage": values}}}
+
+
+def assert_applied(shop: Shop, message: str, **spec: Any) -> None:
+    """Assert that a spec is accepted, or rejected with a message."""
+    if not message:
+        shop.apply(**spec)
+        return
+    with pytest.raises(KubectlError, match=message):
+        shop.apply(**spec)
 
 
 def test_only_approved_and_aborted_of_a_release_can_be_changed(shop: Shop) -> None:

@@ -27,6 +27,8 @@ from bookstore_operator.components.serving.ensure import ensure_serving
 from bookstore_operator.components.staff.ensure import ensure_staff_token
 from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.components.staff.secrets import staff_keys
+from bookstore_operator.components.storage.ensure import ensure_storage
+from bookstore_operator.components.storage.gate import volumes_match
 from bookstore_operator.core.finding import Finding
 from bookstore_operator.core.gate import Answer, Gate
 from bookstore_operator.core.plan import Action
@@ -84,6 +86,8 @@ COMPONENTS: tuple[Component, ...] = (
         look_again=cache_secret_recheck,
     ),
     Component("backup", ensure_backups, holds_release=False, conditions=(backup_healthy,)),
+    # Last, because a StorageClass may reject the growth of a volume.
+    Component("storage", ensure_storage, holds_release=False, gate=volumes_match),
 )
 
 

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     WAITING_FOR_METRICS = "WaitingForMetrics"
     CACHE_STARTING = "CacheStarting"
     POD_NOT_READY = "PodNotReady"
+    VOLUME_RESIZING = "VolumeResizing"
 
     # Problems, from here to the end: WARNING_REASONS. First those of Pods
     IMAGE_PULL_FAILED = "ImagePullFailed"
@@ -67,6 +68,7 @@ class Reason(StrEnum):
     DATABASE_SECRET_MALFORMED = "DatabaseSecretMalformed"  # noqa: S105 - no secret
     DATABASE_SECRET_LOST = "DatabaseSecretLost"  # noqa: S105 - no secret
     VOLUME_FULL = "VolumeFull"
+    VOLUME_MISMATCH = "VolumeMismatch"
 
     # The staff token and the cache
     STAFF_SECRET_MISSING = "StaffSecretMissing"  # noqa: S105 - no secret

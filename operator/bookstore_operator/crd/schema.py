@@ -10,11 +10,12 @@ from pydantic import BaseModel
 
 from bookstore_operator.crd import bookstore, release
 from bookstore_operator.crd.base import GROUP, VERSION, rules
+from bookstore_operator.crd.spec.storage import volume_rules
 from bookstore_operator.crd.structural import Schema, structural
 
 HEADER = "# Generated from operator/bookstore_operator/crd by `make generate`: do not edit.\n"
 
-NAME_RULES = rules(
+ROOT_RULES = rules(
     (
         f"self.metadata.name.size() <= {bookstore.MAX_NAME_LENGTH}",
         f"the name of a BookStore may have {bookstore.MAX_NAME_LENGTH} characters at most: "
@@ -30,6 +31,8 @@ NAME_RULES = rules(
         "the name of a BookStore must not end in -db or -cache: "
         "it would collide with the name of another BookStore's database or cache",
     ),
+    *volume_rules("database.embedded", "database"),
+    *volume_rules("backup", "backup"),
 )
 
 
@@ -74,7 +77,7 @@ def crds() -> list[dict[str, Any]]:
             bookstore.PLURAL,
             "bs",
             columns=STORE_COLUMNS,
-            root_rules=NAME_RULES,
+            root_rules=ROOT_RULES,
             scale={
                 "specReplicasPath": ".spec.replicas",
                 "statusReplicasPath": ".status.replicas",

@@ -52,6 +52,25 @@ class ActiveRelease(Part):
     promoted_at: Time | None = Field(None, description="When the release was promoted.")
 
 
+class VolumeStatus(Part):
+    """A volume."""
+
+    claim: str = Field(description="Name of its PersistentVolumeClaim.", max_length=253)
+    size: str | None = Field(
+        None, description="Actual size. Unset until the claim is bound.", max_length=30
+    )
+    storage_class_name: str | None = Field(
+        None, description="StorageClass. Unset until the claim is bound.", max_length=253
+    )
+
+
+class VolumesStatus(Part):
+    """The volumes. A rule of the CRD compares a changed size and StorageClass with them."""
+
+    database: VolumeStatus | None = Field(None, description="Volume of the embedded database.")
+    backup: VolumeStatus | None = Field(None, description="Volume of the backups.")
+
+
 class BookStoreStatus(Part):
     """The observed state of a BookStore. Informational: the operator does not decide by it."""
 
@@ -74,6 +93,7 @@ class BookStoreStatus(Part):
     schema_revision: str | None = Field(
         None, alias="schema", description="Newest schema revision that is applied."
     )
+    volumes: VolumesStatus | None = Field(None, description="Volumes of the BookStore.")
     last_backup_at: Time | None = Field(
         None, description="When the last successful backup completed."
     )

@@ -18,6 +18,7 @@ from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.finding import Finding, fails, holds
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Rejection, Snapshot
 from bookstore_operator.core.visit import Visit
@@ -120,7 +121,13 @@ def _rejected(rejection: Rejection) -> Waiting:
     if "exceeded quota" in cause:
         advice = "Raise the quota, or request less."
         return Waiting(Reason.QUOTA_EXCEEDED, f"{message} {advice} {_RETRYING}", stalled=True)
-    return Waiting(Reason.APPLY_REJECTED, f"{message} Fix the cause. {_RETRYING}", stalled=True)
+    advice = "Fix the cause."
+    if target.kind == CLAIMS.kind and "resize" in cause:
+        advice = (
+            "Set its size in the spec back, or allow its StorageClass to expand volumes "
+            "(allowVolumeExpansion)."
+        )
+    return Waiting(Reason.APPLY_REJECTED, f"{message} {advice} {_RETRYING}", stalled=True)
 
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:

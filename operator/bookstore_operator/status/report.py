@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bookstore_operator.components import COMPONENTS
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.components.serving.availability import status_of
+from bookstore_operator.components.storage.volumes import volumes_status
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Waiting
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES
@@ -136,6 +137,7 @@ def _status(snapshot: Snapshot, current: tuple[Condition, ...]) -> BookStoreStat
             "readyReplicas": counts.get("readyReplicas", 0),
             "selector": _selector(active) if active else "",
             "schema": _schema(snapshot),
+            "volumes": volumes_status(snapshot),
             "lastBackupAt": schedule.last_success(snapshot),
         }
     )

@@ -209,9 +209,11 @@ def _volume_advice(pod: Manifest) -> str:
 
 def full_volume_advice(claim: str) -> str:
     """Return what to do about a full volume of the operator's own."""
+    of_database = claim.endswith(names.database_claim("").removeprefix("data-"))
+    field = "spec.database.embedded.storage" if of_database else "spec.backup.storage"
     return (
-        f"The volume is full. Expand its claim if the StorageClass allows it (kubectl edit "
-        f"pvc {claim}), or free space on it."
+        f"The volume is full (pvc {claim}). Increase {field}.size if its StorageClass allows "
+        "that, or free space on it."
     )
 
 

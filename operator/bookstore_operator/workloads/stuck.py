@@ -7,7 +7,7 @@ either: its template is immutable.
 
 from collections.abc import Iterator
 
-from bookstore_operator.core.kinds import JOBS, PODS
+from bookstore_operator.core.kinds import JOBS, PODS, key_of
 from bookstore_operator.core.labels import REVISION_HASH_LABEL
 from bookstore_operator.core.lookup import all_of, condition, label, owned_by
 from bookstore_operator.core.plan import Delete, Manifest
@@ -35,10 +35,9 @@ def replace_stuck_pods(snapshot: Snapshot, server: Manifest | None) -> Iterator[
 def delete_unchanged(manifest: Manifest, why: str) -> Delete:
     """Return the deletion of an object, unless it changes before that."""
     metadata, kind = manifest["metadata"], manifest["kind"]
-    key = (PODS if kind == PODS.kind else JOBS).ref(metadata["name"])
     message = f"{kind} {metadata['name']} is replaced: {why}"
     version = metadata.get("resourceVersion")
-    return Delete(key, metadata["uid"], "Replace", message, version)
+    return Delete(key_of(manifest), metadata["uid"], "Replace", message, version)
 
 
 def never_started(snapshot: Snapshot, job: Manifest) -> bool:
@@ -48,6 +47,12 @@ def never_started(snapshot: Snapshot, job: Manifest) -> bool:
     if not pods:
         return creation_rejected(snapshot, JOBS.ref(name)) is not None
     return all(_is_unstarted(pod) for pod in pods)
+
+
+def is_unbound(claim: Manifest) -> bool:
+    """Whether a claim has never had a volume."""
+    phase = (claim.get("status") or {}).get("phase")
+    return phase == "Pending" and not claim["spec"].get("volumeName")
 
 
 def _is_stuck(pod: Manifest) -> bool:

@@ -7,6 +7,7 @@ from bookstore_operator.components.backup.manifests import (
     backup_claim,
     backup_cron_job,
     backup_job,
+    with_existing_spec,
 )
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure, ensure_absent
@@ -15,7 +16,7 @@ from bookstore_operator.core.labels import TEMPLATE_ANNOTATION
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Create, Manifest
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.workloads.stuck import delete_unchanged, never_started
+from bookstore_operator.workloads.stuck import delete_unchanged, is_unbound, never_started
 
 
 def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
@@ -26,11 +27,30 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
         old = find(snapshot, CRON_JOBS, names.backup(store.name))
         yield from ensure_absent(old, "spec.backup was removed.")
         return
-    yield from ensure(snapshot, _with_existing_spec(snapshot, backup_claim(store, backup)))
+    claim = backup_claim(store, backup)
+    yield from _replace_unbound_claim(snapshot, claim)
+    existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
+    yield from ensure(snapshot, with_existing_spec(claim, existing) if existing else claim)
     image = snapshot.settings.postgres_image
     cron_job = backup_cron_job(store, backup, image)
     yield from ensure(snapshot, cron_job)
     yield from _replace_stuck_job(snapshot, cron_job)
+
+
+def _replace_unbound_claim(snapshot: Snapshot, claim: Manifest) -> Iterator[Action]:
+    """Yield the deletion of a claim that has no volume yet, and with it no dumps, if it differs."""
+    existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
+    if existing is None or existing["metadata"].get("deletionTimestamp"):
+        return
+    mine = (existing["metadata"].get("annotations") or {}).get(TEMPLATE_ANNOTATION)
+    same = mine in {None, claim["metadata"]["annotations"][TEMPLATE_ANNOTATION]}
+    if same or not is_unbound(existing):
+        return
+    why = "it has no volume yet, and the spec has been changed since."
+    yield delete_unchanged(existing, why)
+    job = schedule.running(snapshot)
+    if job and never_started(snapshot, job):  # its Pod uses the claim
+        yield delete_unchanged(job, why)
 
 
 def _replace_stuck_job(snapshot: Snapshot, cron_job: Manifest) -> Iterator[Action]:
@@ -51,11 +71,3 @@ def _replace_stuck_job(snapshot: Snapshot, cron_job: Manifest) -> Iterator[Actio
     if find(snapshot, JOBS, again["metadata"]["name"]) is None:
         message = f"Backup Job {again['metadata']['name']} replaces {job['metadata']['name']}."
         yield Create(again, "Replace", message)
-
-
-def _with_existing_spec(snapshot: Snapshot, claim: Manifest) -> Manifest:
-    """Return a claim with the spec of the existing one, which is immutable."""
-    existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
-    if existing is None:
-        return claim
-    return {**claim, "spec": {key: existing["spec"].get(key) for key in claim["spec"]}}

@@ -32,13 +32,22 @@ STARTING_DEADLINE = 600
 
 def backup_claim(store: BookStore, backup: Backup) -> Manifest:
     """Return the claim of the volume that holds the dumps."""
-    return {
-        **CLAIMS.type_meta,
-        "metadata": metadata(
-            store, names.backup(store.name), Component.BACKUP, owned=not keeps_data(store)
-        ),
-        "spec": claim_spec(backup.storage),
-    }
+    spec = claim_spec(backup.storage)
+    owned = not keeps_data(store)
+    meta = metadata(store, names.backup(store.name), Component.BACKUP, owned=owned)
+    annotations = {TEMPLATE_ANNOTATION: digest(spec)}
+    return {**CLAIMS.type_meta, "metadata": {**meta, "annotations": annotations}, "spec": spec}
+
+
+def with_existing_spec(claim: Manifest, existing: Manifest, size: str | None = None) -> Manifest:
+    """Return a claim with the spec of the existing one, which is immutable but for its size."""
+    keys = ("accessModes", "resources", "storageClassName")
+    spec = {key: existing["spec"][key] for key in keys if key in existing["spec"]}
+    if size is not None:
+        spec["resources"] = {"requests": {"storage": size}}
+    observed = existing["metadata"].get("annotations") or {}
+    kept = {key: observed[key] for key in (TEMPLATE_ANNOTATION,) if key in observed}
+    return {**claim, "metadata": {**claim["metadata"], "annotations": kept}, "spec": spec}
 
 
 def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:

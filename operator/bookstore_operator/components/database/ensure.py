@@ -10,6 +10,10 @@ from bookstore_operator.components.database.manifests import (
     database_stateful_set,
 )
 from bookstore_operator.components.database.secrets import password_lost
+from bookstore_operator.components.database.volume import (
+    replace_unbound_claim,
+    with_existing_volume,
+)
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure, ensure_secret
 from bookstore_operator.core.kinds import CLAIMS, STATEFUL_SETS
@@ -31,12 +35,15 @@ def ensure_database(snapshot: Snapshot) -> Iterator[Action]:
     why = "The embedded database has no password yet."
     yield from ensure_secret(snapshot, secret, keys, why, guards=(volume,))
     yield from ensure(snapshot, database_service(store))
-    server = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
+    wanted = database_stateful_set(store, embedded, snapshot.settings.postgres_image)
+    observed = find(snapshot, STATEFUL_SETS, names.database(store.name))
+    if replaced := list(replace_unbound_claim(snapshot, wanted, observed)):
+        yield from replaced
+        return
+    server = with_existing_volume(wanted, observed)
     yield from _secret_owner(snapshot, server["spec"]["persistentVolumeClaimRetentionPolicy"])
     yield from ensure(snapshot, server, guards=(volume,))
-    yield from replace_stuck_pods(
-        snapshot, find(snapshot, STATEFUL_SETS, names.database(store.name))
-    )
+    yield from replace_stuck_pods(snapshot, observed)
 
 
 def _secret_owner(snapshot: Snapshot, policy: dict[str, str]) -> Iterator[Action]:
