@@ -95,9 +95,10 @@ Name = Annotated[
     typer.Argument(
         help="Name of the BookStore; not needed if it is the only one of the namespace.",
         show_default=False,
+        metavar="NAME",
     ),
 ]
-RequiredName = Annotated[str, typer.Argument(help="Name of the BookStore.")]
+RequiredName = Annotated[str, typer.Argument(help="Name of the BookStore.", metavar="NAME")]
 Output = Annotated[Format, typer.Option("--output", "-o", help="Format of the output.")]
 Wait = Annotated[
     bool, typer.Option("--wait", help="Wait until it is done, fails, or waits for a person.")

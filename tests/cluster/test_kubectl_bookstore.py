@@ -114,6 +114,14 @@ def test_a_plan_is_what_the_operator_then_does(shop: Shop) -> None:
         wait_for(lambda: run(shop, "plan", "-o=json").data["actions"] == [], 60, "an empty plan")
         shop.operator.stop()
     assert run(shop, "plan", "-o", "json").data["changes"] == []
+    patch = '{"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}'
+    shop.kubectl("patch", "deployment", "demo-green", "--type=merge", f"--patch={patch}")
+    actions = run(shop, "plan", "-o", "json").data["actions"]
+    (repair,) = [item for item in actions if item["kind"] == "Deployment"]
+    changed = [line.strip() for line in repair["diff"] if line[0] in "+-"]
+    assert [line[:1] for line in changed] == ["-", "+"], repair
+    assert all("terminationGracePeriodSeconds: " in line for line in changed)
+
     edited = run(shop, "plan", "-f", "-", stdin=json.dumps(bookstore(image=image("3"))))
     assert f"image: {image('2')} → {image('3')} (starts a release)" in edited.out
     invalid = run(shop, "plan", "-f", "-", stdin=json.dumps(bookstore(replicas=-1)))

@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from importlib.metadata import requires
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,12 @@ def test_it_is_installed_without_what_only_a_running_operator_needs() -> None:
     }
     assert plain.isdisjoint(FORBIDDEN)
     assert {"typer", "rich", "pydantic"} <= plain
+
+
+def test_it_needs_the_operator_of_its_own_version() -> None:
+    own = version("kubectl-bookstore")
+    assert own == version("bookstore-operator")
+    assert f"bookstore-operator =={own}" in (requires("kubectl-bookstore") or ())
 
 
 def test_the_operator_says_how_to_install_what_running_it_takes() -> None:

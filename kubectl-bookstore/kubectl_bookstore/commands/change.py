@@ -1,6 +1,6 @@
 """`abort`, `retry`, `pause`, `resume`: each reads the state live and changes it only if it fits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES
@@ -37,9 +37,10 @@ def abort(
     _report(name, release, message, output, wait=wait)
     if not wait:
         return ExitCode.DONE
-    current, _ = wait_until(kubectl, name, timeout, output, lambda now: _over(now, release))
-    _report(name, release, f"{release} has ended: {_result(current, release)}.", output)
-    return ExitCode.DONE
+    current, code = wait_until(kubectl, name, timeout, output, lambda now: _over(now, release))
+    if code is ExitCode.DONE:
+        _report(name, release, f"{release} has ended: {_result(current, release)}.", output)
+    return code
 
 
 def retry(
@@ -70,7 +71,7 @@ def retry(
         timeout,
         output,
         # The operator writes the status before it begins a release.
-        lambda now: done(now) if _newest_uid(now) not in {"", *uids} else None,
+        lambda now: done(now) if now.view.paused or _is_new(now, uids) else None,
     )
 
 
@@ -146,6 +147,11 @@ def _retry(kubectl: Kubectl, name: str, uids: list[str]) -> tuple[str, str]:
             f"Nothing to retry: the newest release of BookStore {name}, {release.name}, is "
             f"{release.status.result}."
         )
+    if not history.matches_spec(current.observation.snapshot, release):
+        raise _refused(
+            f"The spec of BookStore {name} has changed since {release.name} failed, so there is "
+            "nothing to retry: the operator begins the next release by itself."
+        )
     kubectl.delete(RELEASES, _manifest_of(current, release))
     uids.append(release.metadata.uid)
     paused = f" It begins after kubectl bookstore resume {name}." if current.view.paused else ""
@@ -208,9 +214,9 @@ def _newest(current: Look) -> BookStoreRelease | None:
     return history.newest(current.observation.snapshot)
 
 
-def _newest_uid(current: Look) -> str:
+def _is_new(current: Look, deleted: Sequence[str]) -> bool:
     newest = _newest(current)
-    return newest.metadata.uid if newest else ""
+    return newest is not None and newest.metadata.uid not in deleted
 
 
 def _manifest_of(current: Look, release: BookStoreRelease) -> Manifest:
@@ -224,7 +230,9 @@ def _release_named(current: Look, name: str) -> BookStoreRelease | None:
 
 def _over(current: Look, name: str) -> ExitCode | None:
     release = _release_named(current, name)
-    return None if release and release.in_flight else ExitCode.DONE
+    if release and release.in_flight:
+        return ExitCode.PERSON if current.view.paused else None
+    return ExitCode.DONE
 
 
 def _result(current: Look, name: str) -> str:
