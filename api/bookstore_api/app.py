@@ -15,6 +15,7 @@ from bookstore_api.shop.domains import DOMAINS
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.docs_page import docs_page
 from bookstore_api.web.middleware.body_limit import BodyLimitMiddleware, BodyLimits
+from bookstore_api.web.middleware.conditional import ConditionalMiddleware
 from bookstore_api.web.middleware.connection_close import ConnectionCloseMiddleware
 from bookstore_api.web.middleware.cors import CorsMiddleware
 from bookstore_api.web.middleware.error_handler import ErrorHandlerMiddleware
@@ -79,4 +80,5 @@ def _layers(resources: Resources) -> list[Middleware]:
         Middleware(ErrorHandlerMiddleware, debug=settings.debug),
         Middleware(BodyLimitMiddleware, limits=body_limits),
         *(() if rate_limits.off else rate_limit),
+        Middleware(ConditionalMiddleware),
     ]

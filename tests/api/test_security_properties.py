@@ -67,6 +67,8 @@ class Case:
 
     @property
     def status(self) -> int:
+        if self.method == "OPTIONS" and self.outcome == "other-method":
+            return 204
         return DONE[self.method] if self.outcome == "done" else STATUS[self.outcome]
 
     @property
@@ -121,10 +123,14 @@ def expected_names(case: Case, origin: str | None) -> set[str]:
     names |= documented("to a page of an allowed origin" if origin == SHOP else "to any other page")
     if case.outcome not in {"too-large", "fault"}:
         names |= documented("all but 413, 500 and preflights")
-    if case.status in {201, 401, 405, 429, 503}:
+    if case.status in {200, 201, 401, 405, 429, 503}:
         names |= documented(str(case.status))
-    if case.route == BOOK and case.status == 200:
-        names |= documented("a book")
+    if case.status == 415:
+        names |= documented("415 to a `PATCH`" if case.method == "PATCH" else "415")
+    if case.method == "OPTIONS" and case.status == 204:
+        names |= documented("204 of `OPTIONS`")
+    if case.route == BOOK and case.outcome == "other-method":
+        names |= documented("204 of `OPTIONS` and 405, of a book")
     return names
 
 
@@ -167,7 +173,7 @@ class World:
     def _path(self, case: Case) -> str:
         if case.route != BOOK:
             return case.route + ("?limit=0" if case.outcome == "invalid" else "")
-        if case.outcome == "done" and case.method in {"GET", "PATCH", "DELETE"}:
+        if case.outcome == "done" and case.method in {"GET", "HEAD", "PATCH", "DELETE"}:
             return self._new_book()
         if case.outcome == "invalid" and case.method not in BODIES:
             return f"{BOOKS}/{CANARY}"
@@ -256,7 +262,7 @@ extra_headers = st.dictionaries(
     st.sampled_from(["accept", "cookie", "if-none-match", "range", "x-forwarded-host", "te"]),
     st.sampled_from([CANARY, "*/*", "bytes=0-1"]),
     max_size=3,
-)
+).map(lambda drawn: drawn | ({"if-none-match": f'"{CANARY}"'} if "if-none-match" in drawn else {}))
 
 
 def test_the_cases_are_all_that_the_issue_names() -> None:

@@ -159,7 +159,8 @@ def served_on(url: str) -> Iterator[Served]:
 @contextmanager
 def served(app: ASGIApp, settings: Settings | None = None) -> Iterator[httpx.Client]:
     """Serve an app by a real server in a thread; a client of it."""
-    server = make_server(app, settings or Settings(), shutdown_seconds=5)
+    settings = settings or Settings()
+    server = make_server(app, settings, shutdown_seconds=5, origins=settings.cors_origins)
     server.config.port = 0
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
 from http import HTTPStatus
@@ -10,10 +10,10 @@ from typing import Any, cast
 
 import structlog
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.types import Scope
 
 from bookstore_api.kit.problems import ProblemError, describe
+from bookstore_api.kit.routing import Handler, Route
 from bookstore_api.settings import Environment, Settings, SettingsError
 from bookstore_api.telemetry.metrics import STAFF_ATTEMPTS
 from bookstore_api.telemetry.pseudonyms import pseudonym
@@ -123,7 +123,7 @@ def warn_if_open(settings: Settings) -> None:
         log.warning("writes are open to everybody: no staff token is set")
 
 
-class StaffRoute(APIRoute):
+class StaffRoute(Route):
     """A route that requires the staff token for writes, before it reads anything else.
 
     So clients without the token learn nothing from how a body or a path is validated. A dependency
@@ -143,9 +143,9 @@ class StaffRoute(APIRoute):
             }
         super().__init__(path, endpoint, **options)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Authenticate before FastAPI's own handling."""
-        handle: Callable[[Request], Coroutine[Any, Any, Response]] = super().get_route_handler()
+    def get_route_handler(self) -> Handler:
+        """Authenticate before anything else."""
+        handle = super().get_route_handler()
         if not self.writes:
             return handle
 

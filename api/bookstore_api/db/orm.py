@@ -1,10 +1,14 @@
 """What all tables share: names of constraints, and types that are the same on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, MetaData, String
+from sqlalchemy import JSON, ColumnElement, Date, DateTime, Dialect, MetaData, String
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 
@@ -20,6 +24,43 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+class _InPythonsYears(FunctionElement[Any]):
+    """A stored time as Python can hold it: PostgreSQL has years before 1 and after 9999.
+
+    One row with such a year would fail every list that it is in. It is read as the nearest one.
+    """
+
+    inherit_cache = True
+
+
+@compiles(_InPythonsYears)
+def _as_it_is(element: _InPythonsYears, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_InPythonsYears, "postgresql")
+def _nearest(element: _InPythonsYears, compiler: SQLCompiler, **options: Any) -> str:
+    stored = compiler.process(element.clauses, **options)
+    first, last = ("0001-01-01", "9999-12-31")
+    if isinstance(element.type, UtcDateTime):
+        first, last = f"{first} 00:00:00+00", f"{last} 23:59:59.999999+00"
+    return (
+        f"CASE WHEN {stored} < '{first}' THEN '{first}' WHEN {stored} > '{last}' THEN '{last}' "
+        f"ELSE {stored} END"
+    )
+
+
+class StoredDate(TypeDecorator[date]):
+    """A date."""
+
+    impl = Date()
+    cache_ok = True
+
+    def column_expression(self, column: ColumnElement[date]) -> ColumnElement[date]:
+        """Read it so."""
+        return _in_pythons_years(column, self)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -38,11 +79,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc if dialect.name == "postgresql" else utc.replace(tzinfo=None)
 
+    def column_expression(self, column: ColumnElement[datetime]) -> ColumnElement[datetime]:
+        """Read it as Python can hold it."""
+        return _in_pythons_years(column, self)
+
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - its signature
         """From the database."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _in_pythons_years(column: ColumnElement[Any], kind: TypeDecorator[Any]) -> ColumnElement[Any]:
+    expression = _InPythonsYears(column)
+    expression.type = kind
+    return expression
 
 
 def sort_key(length: int) -> String:

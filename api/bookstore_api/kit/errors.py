@@ -15,3 +15,11 @@ class ConflictError(ShopError):
 
 class PreconditionFailedError(ShopError):
     """It was changed since it was read."""
+
+
+class InvalidChangeError(ShopError):
+    """A valid change does not fit what is stored; `field` is the part of it that does not."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field

@@ -1,10 +1,10 @@
 """Money: amounts as text for clients, as whole minor units in the database."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from bookstore_api.kit.schemas import Strict
+from bookstore_api.kit.schemas import MergePatch, Strict
 
 # ISO 4217: the currencies in use, by the number of decimals of their minor unit.
 DECIMALS: dict[str, int] = {
@@ -24,6 +24,19 @@ DECIMALS: dict[str, int] = {
     }.items()
     for code in codes.split()
 }
+# Of a stored currency that is not in the table, or no longer.
+DEFAULT_DECIMALS = 2
+
+Amount = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$", examples=["39.90"])]
+Currency = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z]{3}$",
+        description="ISO 4217, in use",
+        examples=["EUR"],
+        json_schema_extra={"format": "currency"},
+    ),
+]
 
 
 def to_minor_units(amount: str, currency: str) -> int:
@@ -40,24 +53,19 @@ def to_minor_units(amount: str, currency: str) -> int:
 
 
 def from_minor_units(minor: int, currency: str) -> str:
-    """`(1230, "EUR")` → "12.30": always all decimals of the currency."""
-    decimals = DECIMALS.get(currency, 2)
+    """`(1230, "EUR")` → "12.30": always all decimals of the currency; any stored amount has one."""
+    decimals = DECIMALS.get(currency, DEFAULT_DECIMALS)
     if not decimals:
         return str(minor)
-    whole, fraction = divmod(minor, 10**decimals)
-    return f"{whole}.{fraction:0{decimals}d}"
+    whole, fraction = divmod(abs(minor), 10**decimals)
+    return f"{'-' if minor < 0 else ''}{whole}.{fraction:0{decimals}d}"
 
 
 class Money(Strict):
     """An amount of money; a string, as floating-point numbers can't hold cents."""
 
-    amount: str = Field(pattern=r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,3})?$", examples=["39.90"])
-    currency: str = Field(
-        pattern=r"^[A-Z]{3}$",
-        description="ISO 4217, in use",
-        examples=["EUR"],
-        json_schema_extra={"format": "currency"},
-    )
+    amount: Amount
+    currency: Currency
 
     @model_validator(mode="after")
     def _check_amount(self) -> Self:
@@ -68,3 +76,34 @@ class Money(Strict):
     def minor(self) -> int:
         """The amount in the currency's smallest unit."""
         return to_minor_units(self.amount, self.currency)
+
+
+class MoneyChange(MergePatch):
+    """What changes of an amount of money; the rest stays as it is."""
+
+    amount: Amount = ""
+    currency: Currency = ""
+
+    def applied_to(self, minor: int, currency: str) -> tuple[int, str]:
+        """Return the stored minor units and currency with this change; raises ValueError.
+
+        What does not change is not validated: a stored currency may no longer be in use.
+        """
+        old = (from_minor_units(minor, currency), currency)
+        new = (self.changed("amount", old[0]), self.changed("currency", old[1]))
+        return (minor, currency) if new == old else (to_minor_units(*new), new[1])
+
+
+class MoneyRead(BaseModel):
+    """An amount of money as it is stored, in whatever currency that is."""
+
+    amount: str = Field(
+        description="All decimals of the currency; two of one that is not in ISO 4217",
+        examples=["39.90"],
+    )
+    currency: str = Field(description="ISO 4217, in use when it was stored", examples=["EUR"])
+
+
+def show_money(minor: int, currency: str) -> MoneyRead:
+    """Turn stored money into what clients see, without validating it."""
+    return MoneyRead(amount=from_minor_units(minor, currency), currency=currency)

@@ -14,6 +14,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from bookstore_api.kit.parameters import Number
 from bookstore_api.kit.problems import InvalidRequestError
 
 Item = TypeVar("Item")
@@ -22,7 +23,7 @@ Row = TypeVar("Row")
 MAX_LIMIT = 100
 MAX_CURSOR_LENGTH = 2000
 
-Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most")]
+Limit = Annotated[Number, Query(ge=1, le=MAX_LIMIT, description="How many at most")]
 After = Annotated[
     str | None,
     Query(max_length=MAX_CURSOR_LENGTH, description="The `next` of the page before; opaque"),

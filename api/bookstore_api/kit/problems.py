@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -17,6 +18,7 @@ from starlette.routing import Match
 from bookstore_api.db.errors import DatabaseUnavailableError
 from bookstore_api.kit.errors import (
     ConflictError,
+    InvalidChangeError,
     NotFoundError,
     PreconditionFailedError,
     ShopError,
@@ -30,6 +32,10 @@ UNPROCESSABLE = 422
 TITLES = {413: "Content Too Large", 414: "URI Too Long", UNPROCESSABLE: "Unprocessable Content"}
 RETRY_AFTER_SECONDS = "2"
 MAX_ERRORS = 100
+INVALID = "The request is not valid."
+VALUE_ERROR = "value_error"
+JSON = "application/json"
+MERGE_PATCH = "application/merge-patch+json"
 # What the framework's own errors mean here.
 DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this path.",
@@ -100,13 +106,19 @@ class RequestTimeoutError(ProblemError):
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
+class UnsupportedMediaTypeError(ProblemError):
+    """The body is of a type or coding that is not read here; `headers` say which are."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
 class InvalidRequestError(ProblemError):
     """A field is wrong in a way that only the code can tell."""
 
     status = UNPROCESSABLE
 
     def __init__(self, location: str, message: str, code: str) -> None:
-        super().__init__("The request is not valid.")
+        super().__init__(INVALID)
         self.field = InvalidField(location=location, message=message, code=code)
 
 
@@ -148,7 +160,7 @@ def _title(status: int) -> str:
     return TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def install_problem_handlers(app: FastAPI) -> None:
+def install_problem_handlers(app: Starlette) -> None:
     """Make the app answer every error with a problem."""
     app.add_exception_handler(ShopError, _on_shop_error)
     app.add_exception_handler(ProblemError, _on_problem)
@@ -159,6 +171,9 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _on_shop_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ShopError)  # noqa: S101 - registered for it
+    if isinstance(error, InvalidChangeError):
+        field = InvalidField(location=f"body/{error.field}", message=str(error), code=VALUE_ERROR)
+        return problem_response(UNPROCESSABLE, INVALID, errors=[field])
     return problem_response(STATUSES[type(error)], str(error))
 
 
@@ -171,10 +186,16 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
     if error.status_code == HTTPStatus.BAD_REQUEST:  # so FastAPI says that it can't read the body
-        return problem_response(UNPROCESSABLE, "The request is not valid.", errors=[UNREADABLE])
+        return problem_response(UNPROCESSABLE, INVALID, errors=[UNREADABLE])
     headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(filter(partial(_is_allowed, request), METHODS))
+    everywhere = request.method == "OPTIONS" and request.scope["path"] == "*"
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED or everywhere:
+        allowed = METHODS if everywhere else tuple(filter(partial(_is_allowed, request), METHODS))
+        headers["Allow"] = ", ".join(allowed)
+        if "PATCH" in allowed:
+            headers["Accept-Patch"] = f"{MERGE_PATCH}, {JSON}"
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     return problem_response(
         error.status_code, DETAILS.get(HTTPStatus(error.status_code)), headers=headers
     )
@@ -182,6 +203,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 
 def _is_allowed(request: Request, method: str) -> bool:
     """Whether any route here has the method: Starlette's answer names those of the first only."""
+    if method == "OPTIONS":
+        return True
     scope = {**request.scope, "method": method}
     return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
@@ -190,13 +213,16 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     if isinstance(error.body, bytes) and not _is_json(request.headers.get("content-type", "")):
         return problem_response(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send JSON, with Content-Type: application/json."
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "Send JSON, with Content-Type: application/json.",
+            headers=accepted_types(request.method),
         )
-    return problem_response(
-        UNPROCESSABLE,
-        "The request is not valid.",
-        errors=_invalid_fields(error.errors()),
-    )
+    return problem_response(UNPROCESSABLE, INVALID, errors=_invalid_fields(error.errors()))
+
+
+def accepted_types(method: str) -> dict[str, str]:
+    """Return the header that names the types a body may have (RFC 9110, 12.5.1; RFC 5789)."""
+    return {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"} if method == "PATCH" else {"Accept": JSON}
 
 
 def _is_json(content_type: str) -> bool:
@@ -224,8 +250,12 @@ def _invalid_fields(items: Sequence[Mapping[str, Any]]) -> list[InvalidField]:
 def _invalid_field(item: Mapping[str, Any]) -> InvalidField:
     """One of pydantic's errors without input, context and names that the client made up."""
     code, location, message = str(item["type"]), list(item["loc"]), str(item["msg"])
-    if code == "extra_forbidden":
-        location, message = location[:-1], "A field that is not known here"
+    # Of a merge patch, any name may be sent with null: what is not there is removed.
+    if code in {"extra_forbidden", "none_required"}:
+        location, code = location[:-1], "extra_forbidden"
+        message = "A field that is not known here"
+    elif code == VALUE_ERROR:
+        message = str(item["ctx"]["error"])  # pydantic's own message begins with "Value error, "
     elif code == "json_invalid":
         location, message = location[:1], "No valid JSON"
     elif code.endswith("_parsing"):

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -13,6 +12,8 @@ from bookstore_api import __version__
 from bookstore_api.health.checks import REDIS
 from bookstore_api.health.finding import State
 from bookstore_api.health.report import Dependency
+from bookstore_api.kit.problems import install_problem_handlers
+from bookstore_api.telemetry.exposition import choose_exposition
 from bookstore_api.telemetry.metrics import (
     DependencyState,
     ProcessState,
@@ -20,6 +21,7 @@ from bookstore_api.telemetry.metrics import (
     StateCollector,
 )
 from bookstore_api.web.middleware.connection_close import ConnectionCloseMiddleware
+from bookstore_api.web.middleware.error_handler import ErrorHandlerMiddleware
 from bookstore_api.web.middleware.security_headers import SecurityHeadersMiddleware
 from bookstore_api.web.resources import Resources
 
@@ -43,13 +45,13 @@ def create_internal_app(resources: Resources) -> Starlette:
         return JSONResponse(await health.version())
 
     async def metrics(request: Request) -> Response:
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        encode, content_type = choose_exposition(request.headers.getlist("accept"))
         collector = StateCollector(await _state(resources))
         # In a thread: with hundreds of series it takes longer than requests should wait.
         page = await asyncio.to_thread(encode, collector)
-        return Response(page, headers={"content-type": content_type})
+        return Response(page, headers={"content-type": content_type, "vary": "Accept"})
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/livez", livez),
             Route("/readyz", readyz),
@@ -60,8 +62,11 @@ def create_internal_app(resources: Resources) -> Starlette:
         middleware=[
             Middleware(ConnectionCloseMiddleware, drain=resources.drain),
             Middleware(SecurityHeadersMiddleware),
+            Middleware(ErrorHandlerMiddleware),
         ],
     )
+    install_problem_handlers(app)
+    return app
 
 
 async def _state(resources: Resources) -> ProcessState:

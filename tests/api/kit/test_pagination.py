@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookstore_api.kit.text import to_sort_text
+from bookstore_api.db.sort_text import to_sort_text
 from bookstore_api.shop.catalog.isbn import make_isbn
 from tests.support.bookstore import Served, execute
 from tests.support.examples import scaled

@@ -221,7 +221,7 @@ def test_a_method_that_is_none_of_ours_is_told(api: httpx.Client) -> None:
     for method in ("PUT", "TRACE", "PROPFIND", "M-SEARCH"):
         answer = ask(api, request(method, BOOKS))
         assert answer.problem["status"] == 405
-        assert answer.header("allow") == "GET, POST"
+        assert answer.header("allow") == "GET, HEAD, POST, OPTIONS"
 
 
 def test_headers_of_any_bytes_do_no_harm(api: httpx.Client) -> None:

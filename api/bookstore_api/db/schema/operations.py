@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.exc import DBAPIError
 
+from bookstore_api.db.sort_text import to_sort_text
+
 BATCH_ROWS = 1000
 
 
@@ -79,6 +81,44 @@ def backfill(table: str, assignments: str, *, where: str, key: str = "id") -> No
         connection = op.get_bind()
         for rows, values in _ranges(connection, table, key):
             connection.execute(sa.text(f"{update} AND {rows}"), values)
+
+
+def recompute_sort_text(table: str, column: str, source: str, *, key: str = "id") -> None:
+    """Write what this code sorts by where another version of it wrote something else.
+
+    A row whose `source` is changed meanwhile is left alone: the code that changes it writes both.
+    All four are names, constants of the revision. Raises what the driver raises.
+    """
+    if op.get_context().as_sql:
+        return
+    if _on_sqlite():
+        _recompute(op.get_bind(), (table, column, source, key), "true", {})
+        return
+    with _one_by_one():
+        connection = op.get_bind()
+        for rows, values in _ranges(connection, table, key):
+            _recompute(connection, (table, column, source, key), rows, values)
+
+
+def _recompute(
+    connection: sa.Connection,
+    names: tuple[str, str, str, str],
+    rows: str,
+    values: dict[str, object],
+) -> None:
+    table, column, source, key = names
+    select = f"SELECT {key}, {source}, {column} FROM {table} WHERE {rows}"  # noqa: S608 - constants
+    update = (
+        f"UPDATE {table} SET {column} = :new "  # noqa: S608 - constants
+        f"WHERE {key} = :key AND {source} = :text AND {column} = :old"
+    )
+    changed = [
+        {"key": id_, "text": text, "old": old, "new": new}
+        for id_, text, old in connection.execute(sa.text(select), values)
+        if (new := to_sort_text(text)) != old
+    ]
+    if changed:
+        connection.execute(sa.text(update), changed)
 
 
 def _ranges(

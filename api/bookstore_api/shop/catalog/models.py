@@ -6,7 +6,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    Date,
     Index,
     String,
     UniqueConstraint,
@@ -14,8 +13,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from bookstore_api.db.orm import Base, UtcDateTime, document, sort_key
-from bookstore_api.kit.text import SORT_TEXT_LENGTH
+from bookstore_api.db.orm import Base, StoredDate, UtcDateTime, document, sort_key
+from bookstore_api.db.sort_text import SORT_TEXT_LENGTH
 
 TITLE_LENGTH = 300
 
@@ -38,7 +37,7 @@ class Book(Base):
     title: Mapped[str] = mapped_column(String(TITLE_LENGTH))
     sort_title: Mapped[str] = mapped_column(sort_key(SORT_TEXT_LENGTH))
     authors: Mapped[list[str]] = mapped_column(document())
-    published_on: Mapped[date | None] = mapped_column(Date())
+    published_on: Mapped[date | None] = mapped_column(StoredDate())
     price_minor: Mapped[int] = mapped_column(BigInteger())
     currency: Mapped[str] = mapped_column(String(3))
     version: Mapped[int] = mapped_column(BigInteger())

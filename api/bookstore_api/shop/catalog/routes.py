@@ -2,20 +2,21 @@
 
 from http import HTTPStatus
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 
 from bookstore_api.auth.staff import StaffRoute
-from bookstore_api.kit.etags import IfMatch, etag_of
+from bookstore_api.kit.etags import IfMatches, etag_of
 from bookstore_api.kit.pagination import After, Limit, Page, read_after
+from bookstore_api.kit.parameters import Id
 from bookstore_api.kit.problems import describe
+from bookstore_api.kit.routing import Router
 from bookstore_api.kit.sessions import Reading, Writing
 from bookstore_api.shop.catalog import service
 from bookstore_api.shop.catalog.schemas import BookCreate, BookRead, BookUpdate, Isbn, to_read
 
 # The whole prefix here: one given to include_router is missing from the route's template in logs.
-router = APIRouter(
+router = Router(
     prefix="/api/v1/books",
     tags=["books"],
     route_class=StaffRoute,
@@ -23,7 +24,7 @@ router = APIRouter(
 )
 
 
-@router.get("")
+@router.get("", responses=describe(412))
 async def list_books(
     session: Reading,
     limit: Limit = 20,
@@ -34,17 +35,19 @@ async def list_books(
     return await service.list_books(session, after=read_after(after), limit=limit, isbn=isbn)
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=describe(409))
-async def create_book(session: Writing, body: BookCreate, response: Response) -> BookRead:
+@router.post("", status_code=HTTPStatus.CREATED, responses=describe(409, 412))
+async def create_book(
+    session: Writing, body: BookCreate, precondition: IfMatches, response: Response
+) -> BookRead:
     """Add a book."""
-    book = await service.create_book(session, body)
+    book = await service.create_book(session, body, precondition)
     response.headers["Location"] = f"{router.prefix}/{book.id}"
     response.headers["ETag"] = etag_of(book.version)
     return to_read(book)
 
 
-@router.get("/{book_id}", responses=describe(404))
-async def read_book(session: Reading, book_id: UUID, response: Response) -> BookRead:
+@router.get("/{book_id}", responses=describe(404, 412))
+async def read_book(session: Reading, book_id: Id, response: Response) -> BookRead:
     """Read a book."""
     book = await service.read_book(session, book_id)
     response.headers["ETag"] = etag_of(book.version)
@@ -53,15 +56,20 @@ async def read_book(session: Reading, book_id: UUID, response: Response) -> Book
 
 @router.patch("/{book_id}", responses=describe(404, 409, 412))
 async def update_book(
-    session: Writing, book_id: UUID, body: BookUpdate, if_match: IfMatch, response: Response
+    session: Writing, book_id: Id, body: BookUpdate, precondition: IfMatches, response: Response
 ) -> BookRead:
     """Change some fields of a book (JSON merge patch, RFC 7396)."""
-    book = await service.update_book(session, book_id, body, if_match)
+    book = await service.update_book(session, book_id, body, precondition)
     response.headers["ETag"] = etag_of(book.version)
     return to_read(book)
 
 
-@router.delete("/{book_id}", status_code=HTTPStatus.NO_CONTENT, responses=describe(404, 412))
-async def delete_book(session: Writing, book_id: UUID, if_match: IfMatch) -> None:
+@router.delete(
+    "/{book_id}",
+    status_code=HTTPStatus.NO_CONTENT,
+    response_class=Response,
+    responses=describe(404, 412),
+)
+async def delete_book(session: Writing, book_id: Id, precondition: IfMatches) -> None:
     """Delete a book."""
-    await service.delete_book(session, book_id, if_match)
+    await service.delete_book(session, book_id, precondition)

@@ -5,18 +5,11 @@ from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
-from bookstore_api.kit.money import Money, from_minor_units
-from bookstore_api.kit.schemas import Strict
-from bookstore_api.kit.text import one_line
+from bookstore_api.kit.money import Money, MoneyChange, MoneyRead, show_money
+from bookstore_api.kit.schemas import MergePatch, Strict
+from bookstore_api.kit.text import one_line, show_texts
 from bookstore_api.shop.catalog.isbn import normalize_isbn
 from bookstore_api.shop.catalog.models import TITLE_LENGTH, Book
 
@@ -66,38 +59,31 @@ class BookCreate(Strict):
     price: Money
 
 
-def _hide_defaults(schema: dict[str, Any]) -> None:
-    """Leave out defaults that are never used: a field that was not sent is not changed."""
-    for field in schema["properties"].values():
-        field.pop("default", None)
-
-
-class BookUpdate(Strict):
+class BookUpdate(MergePatch):
     """What changes of a book (RFC 7396): fields left out stay as they are."""
-
-    model_config = ConfigDict(json_schema_extra=_hide_defaults)
 
     isbn: Isbn = ""
     title: Title = ""
     authors: Authors = []  # noqa: RUF012 - pydantic copies it
     published_on: Published = None
-    price: Money = Money(amount="0", currency="EUR")
+    price: MoneyChange = MoneyChange()
 
-    def changes(self) -> dict[str, Any]:
-        """Return the fields that were sent, as columns."""
-        sent = {name: getattr(self, name) for name in self.model_fields_set - {"price"}}
-        return sent | (price_columns(self.price) if "price" in self.model_fields_set else {})
+    def changes(self, book: Book) -> dict[str, Any]:
+        """Return the columns of a book that change; raises ValueError, which is of the price."""
+        sent = {name: getattr(self, name) for name in self.sent() - {"price"}}
+        minor, currency = self.price.applied_to(book.price_minor, book.currency)
+        return sent | {"price_minor": minor, "currency": currency}
 
 
 class BookRead(BaseModel):
-    """A book."""
+    """A book as it is stored, whatever the rules for new ones are today."""
 
     id: UUID
     isbn: str = Field(description="13 digits", examples=["9780132350884"])
     title: str
     authors: list[str]
     published_on: date | None
-    price: Money
+    price: MoneyRead
     created_at: datetime
     updated_at: datetime
 
@@ -113,11 +99,9 @@ def to_read(book: Book) -> BookRead:
         id=book.id,
         isbn=book.isbn,
         title=book.title,
-        authors=book.authors,
+        authors=show_texts(book.authors),
         published_on=book.published_on,
-        price=Money(
-            amount=from_minor_units(book.price_minor, book.currency), currency=book.currency
-        ),
+        price=show_money(book.price_minor, book.currency),
         created_at=book.created_at,
         updated_at=book.updated_at,
     )

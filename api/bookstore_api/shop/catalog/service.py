@@ -4,11 +4,16 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from bookstore_api.db.sessions import ReadSession, WriteSession
-from bookstore_api.kit.errors import ConflictError, NotFoundError, PreconditionFailedError
+from bookstore_api.db.sort_text import to_sort_text
+from bookstore_api.kit.errors import (
+    ConflictError,
+    InvalidChangeError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from bookstore_api.kit.etags import Precondition
 from bookstore_api.kit.ids import new_id
 from bookstore_api.kit.pagination import Page, SortKey, page_of
-from bookstore_api.kit.text import to_sort_text
 from bookstore_api.shop.catalog import repository
 from bookstore_api.shop.catalog.models import Book
 from bookstore_api.shop.catalog.schemas import (
@@ -20,8 +25,11 @@ from bookstore_api.shop.catalog.schemas import (
 )
 
 
-async def create_book(session: WriteSession, body: BookCreate) -> Book:
-    """Add a book; raises ConflictError where its ISBN is taken."""
+async def create_book(session: WriteSession, body: BookCreate, precondition: Precondition) -> Book:
+    """Add a book; raises PreconditionFailedError, and ConflictError where its ISBN is taken."""
+    if not precondition.holds_for_a_list:
+        msg = "A new book has no version to compare: send neither If-Match nor If-None-Match."
+        raise PreconditionFailedError(msg)
     now = datetime.now(UTC)
     book = Book(
         id=new_id(),
@@ -54,9 +62,12 @@ async def list_books(
 async def update_book(
     session: WriteSession, id_: UUID, body: BookUpdate, precondition: Precondition
 ) -> Book:
-    """Change a book; raises NotFoundError, PreconditionFailedError, ConflictError."""
+    """Change a book; raises any ShopError."""
     book = await _for_change(session, id_, precondition)
-    changes = body.changes()
+    try:
+        changes = body.changes(book)
+    except ValueError as error:
+        raise InvalidChangeError("price", str(error)) from None
     if "title" in changes:
         changes["sort_title"] = to_sort_text(changes["title"])
     if all(getattr(book, name) == value for name, value in changes.items()):
@@ -76,7 +87,7 @@ async def delete_book(session: WriteSession, id_: UUID, precondition: Preconditi
 async def _for_change(session: WriteSession, id_: UUID, precondition: Precondition) -> Book:
     book = _found(await repository.find_locked(session, id_))
     if not precondition.holds(book.version):
-        msg = "The book was changed since you read it: read it again and repeat your change."
+        msg = "The book's version is not what you demand: read it again and repeat your change."
         raise PreconditionFailedError(msg)
     return book
 

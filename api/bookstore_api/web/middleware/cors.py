@@ -55,9 +55,25 @@ class CorsMiddleware(CORSMiddleware):
 
     def _headers(self, request_headers: Headers) -> dict[str, str]:
         """Say which origin may read the answer, and to caches whether that depends on the asker."""
-        origin = request_headers.get("origin")
-        if self.allow_all_origins:
-            return {} if origin is None else {_ALLOWED: "*"} | _EXPOSED
-        if origin is not None and self.is_allowed_origin(origin):
-            return {_ALLOWED: origin} | _EXPOSED | _VARY
-        return _VARY
+        return _answer_headers(frozenset(self.allow_origins), request_headers.get("origin"))
+
+
+def headers_for(origins: Collection[str], origin: bytes | None) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer that the server gives before the app, if any.
+
+    The origin may not have arrived by then. Where pages of one origin only may call, or of all, it
+    is known anyway; the browser compares it.
+    """
+    if origin is None and len(origins) == 1:
+        [text] = origins
+    else:
+        text = "" if origin is None else origin.decode("latin-1")
+    return Headers(_answer_headers(origins, text or None)).raw
+
+
+def _answer_headers(origins: Collection[str], origin: str | None) -> dict[str, str]:
+    if "*" in origins:
+        return {} if origin is None else {_ALLOWED: "*"} | _EXPOSED
+    if origin is not None and origin in origins:
+        return {_ALLOWED: origin} | _EXPOSED | _VARY
+    return _VARY

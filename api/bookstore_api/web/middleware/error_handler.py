@@ -4,10 +4,10 @@ import asyncio
 from http import HTTPStatus
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.kit.problems import RETRY_AFTER_SECONDS, problem_response
-from bookstore_api.telemetry.request_state import request_state, route_of
+from bookstore_api.telemetry.request_state import route_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -25,11 +25,18 @@ class ErrorHandlerMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        answered = False
+
+        async def send_watched(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, send_watched)
         except asyncio.CancelledError:  # its time is up: the process ends
             log.warning("request given up", route=route_of(scope))
-            if request_state(scope).answered:
+            if answered:
                 raise
             answer = problem_response(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -39,7 +46,7 @@ class ErrorHandlerMiddleware:
             await answer(scope, receive, send)
         except Exception as error:
             log.exception("unhandled exception", route=route_of(scope))
-            if request_state(scope).answered:
+            if answered:
                 raise  # too late for another answer: the server cuts the connection
             kind = f" ({type(error).__name__})" if self._debug else ""
             answer = problem_response(

@@ -8,7 +8,7 @@ unread. Bodies are bounded further in, by a layer around the app.
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,16 +19,25 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import REJECTED_REQUESTS
-from bookstore_api.telemetry.request_state import RequestState, put_state
+from bookstore_api.telemetry.request_state import (
+    Headers,
+    RequestState,
+    group_headers,
+    put_state,
+)
+from bookstore_api.web.middleware.cors import headers_for
 from bookstore_api.web.server.request_head import (
     MALFORMED,
     MAX_PIPELINED,
     TOO_MANY,
     TOO_SLOW,
+    UNKNOWN_METHOD,
     Head,
     Rejection,
     answer_to,
     check_head,
+    is_unknown_method,
+    read_target,
     too_large,
 )
 
@@ -70,11 +79,17 @@ class RejectedError(Exception):
 class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits, rejections that are problems, and a maximum age."""
 
-    def __init__(self, *args: Any, limits: Limits, **kwargs: Any) -> None:
-        """Hold a connection to the limits; all else is uvicorn's."""
+    def __init__(
+        self, *args: Any, limits: Limits, origins: Collection[str] = (), **kwargs: Any
+    ) -> None:
+        """Hold a connection to the limits; pages of the origins may read why a request is rejected.
+
+        All else is uvicorn's.
+        """
         super().__init__(*args, **kwargs)
         self.url, self.headers = b"", []  # uvicorn sets them when a request begins
         self._limits = limits
+        self._origins = origins
         self._expires = expiry(limits.max_age_seconds)
         self._socket: asyncio.Transport = None  # type: ignore[assignment]  # until there is one
         self._in_head = True  # or between two requests
@@ -134,6 +149,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._discarding or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
+        before = (self._in_head and not self._head_started, self.cycle)
         try:
             if len(data) <= self._limits.head_bytes:
                 self._feed(data)
@@ -147,6 +163,10 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reject(error.rejection)
         except httptools.HttpParserCallbackError as error:
             self._reject(_rejection_behind(error))
+        except httptools.HttpParserInvalidMethodError:
+            # Known only where what arrived begins with it: the parser tells no place.
+            at_begin = before == (True, self.cycle) and is_unknown_method(data)
+            self._reject(UNKNOWN_METHOD if at_begin else MALFORMED)
         except httptools.HttpParserError:
             self._reject(MALFORMED)
 
@@ -182,12 +202,26 @@ class LimitedProtocol(HttpToolsProtocol):
             raise RejectedError(rejection)
         if len(self.pipeline) >= MAX_PIPELINED:
             raise RejectedError(TOO_MANY)
-        put_state(cast("Scope", self.scope), RequestState.of(head.headers, self._expires))
+        headers = self._use_target(head)
+        put_state(cast("Scope", self.scope), RequestState.of(headers, self._expires))
+        if head.version == "1.0":
+            self.expect_100_continue = False  # that client knows no answer before the answer
         super().on_headers_complete()
         # What comes after is trailers, which are left out: the app has its headers.
         self.url, self.headers = b"", []
         self._in_head = self._head_started = False
         self._progress = True
+
+    def _use_target(self, head: Head) -> Headers:
+        """Hand a URL's path to the app, and its host in the place of the header (RFC 9112, 3.2)."""
+        target = read_target(head.method, head.target)
+        assert target is not None  # noqa: S101 - the head was checked
+        self.url = target.path
+        if target.host is None:
+            return head.headers
+        rest = [header for header in self.headers if header[0] != b"host"]
+        self.headers[:] = [(b"host", target.host), *rest]
+        return group_headers(self.headers)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -224,7 +258,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _answer(self, rejection: Rejection) -> None:
         self._pending = None
-        request_id, answer = answer_to(rejection, self.server_state.default_headers)
+        request_id, answer = answer_to(
+            rejection, self._early_headers(), with_body=not self._is_head_request()
+        )
         self.transport.write(b"".join([STATUS_LINE[rejection.status], *answer]))
         self.transport.close()
         REJECTED_REQUESTS.labels(rejection.reason).inc()
@@ -234,6 +270,21 @@ class LimitedProtocol(HttpToolsProtocol):
             status=rejection.status,
             request_id=request_id,
         )
+
+    def _early_headers(self) -> list[tuple[bytes, bytes]]:
+        """Return what uvicorn and the layers around the app would add to an answer."""
+        headers = list(self.server_state.default_headers)
+        if self._origins:
+            read = self.headers if self._in_head else self.scope["headers"]
+            origin = next((value for name, value in read if name == b"origin"), None)
+            headers += headers_for(self._origins, origin)
+        return headers
+
+    def _is_head_request(self) -> bool:
+        """Whether what is rejected is a HEAD, as far as it was read: its answer has no body."""
+        if self._in_head:
+            return bool(self.url) and self.parser.get_method() == b"HEAD"
+        return self.scope["method"] == "HEAD"
 
     def on_response_complete(self) -> None:
         """Go on with what waits behind the answer."""

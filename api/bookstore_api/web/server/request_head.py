@@ -4,8 +4,11 @@ What is no proper HTTP/1.1 is rejected rather than guessed at: a proxy before us
 another way than we do, and so be made to let through what it should have stopped.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv6Address
 from typing import NamedTuple, Self
 from uuid import uuid4
 
@@ -19,6 +22,17 @@ MAX_TARGET_BYTES = 65_535  # the parser of request targets counts in 16 bits
 MAX_PIPELINED = 16
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
+
+# What a URI may hold, and a bit more: browsers send `|`, `{` and the like as they are.
+_TARGET = re.compile(rb"[\x21\x24-\x3b\x3d\x3f-\x7e]+")
+_ABSOLUTE = re.compile(rb"https?://(?P<host>[^/?]*)(?P<rest>.*)", re.IGNORECASE)
+_HOST = re.compile(
+    rb"(?:(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{0,5}))?"
+)
+_MAX_PORT = 65_535
+# A request line that is right but for a method that the parser does not know.
+_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r\n")
+_CONTINUE = b"100-continue"
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,16 @@ def _wrong_header(name: str, message: str, code: str) -> Rejection:
 
 
 MALFORMED = Rejection("malformed", 400, "That is no HTTP/1.1 request.")
-WRONG_HOST = _wrong_header("host", "Exactly one is needed", "host")
+WRONG_VERSION = Rejection("version", 505, "Send HTTP/1.1.")
+UNKNOWN_METHOD = Rejection(
+    "unknown-method", 501, "No such method. OPTIONS tells which ones a path takes."
+)
+WRONG_EXPECTATION = Rejection(
+    "expectation", 417, "The only expectation that can be met is 100-continue."
+)
+WRONG_HOST = _wrong_header(
+    "host", "Exactly one is needed: a name or an address, and a port if any", "host"
+)
 WRONG_CODING = _wrong_header(
     "transfer-encoding", "Only chunked is known here, and only in HTTP/1.1", "transfer_encoding"
 )
@@ -73,22 +96,31 @@ class Head(NamedTuple):
         )
 
 
+class Target(NamedTuple):
+    """What a request is for: the path with the query, and whose where the client names it there."""
+
+    path: bytes
+    host: bytes | None = None
+
+
 def check_head(head: Head, max_bytes: int) -> Rejection | None:
     """Return the first thing that is wrong with a head, if anything is."""
     if len(head.target) > min(max_bytes, MAX_TARGET_BYTES):
         return TARGET_TOO_LONG
     if head.size > max_bytes:
         return HEAD_TOO_LARGE
-    if head.version not in ("1.1", "1.0") or not _is_target(head.target):
+    if head.version not in ("1.1", "1.0"):
+        return MALFORMED if head.version < "1" else WRONG_VERSION
+    if read_target(head.method, head.target) is None:
         return MALFORMED
-    return _check_framing(head)
+    return _check_framing(head) or _check_expectation(head)
 
 
 def _check_framing(head: Head) -> Rejection | None:
     """Look at what says whom a request is for, and where it ends."""
     old, headers = head.version == "1.0", head.headers
     hosts, codings = headers.get(b"host", ()), headers.get(b"transfer-encoding", ())
-    if len(hosts) > 1 or not (hosts or old):
+    if len(hosts) > 1 or not (hosts or old) or not all(map(is_host, hosts)):
         return WRONG_HOST
     if codings and (old or [coding.lower() for coding in codings] != [b"chunked"]):
         return WRONG_CODING
@@ -97,12 +129,53 @@ def _check_framing(head: Head) -> Rejection | None:
     return None
 
 
-def _is_target(target: bytes) -> bool:
-    """Whether it is a path, or a URL with one; raises httptools' errors."""
+def _check_expectation(head: Head) -> Rejection | None:
+    """Look at what the client waits for before it sends the body; HTTP/1.0 can't wait."""
+    if head.version == "1.0":
+        return None
+    members = b",".join(head.headers.get(b"expect", ())).lower().split(b",")
+    return None if {member.strip() for member in members} <= {b"", _CONTINUE} else WRONG_EXPECTATION
+
+
+def read_target(method: str, target: bytes) -> Target | None:
+    """Take a target apart: a path, a URL, or `*` of OPTIONS; None where it is none of them."""
+    if target == b"*":
+        return Target(target) if method == "OPTIONS" else None
+    if not _TARGET.fullmatch(target):
+        return None
     if target.startswith(b"/"):
+        return Target(target)
+    url = _ABSOLUTE.fullmatch(target)
+    if url is None or not is_host(url["host"]):
+        return None
+    rest = url["rest"]
+    if not rest and method == "OPTIONS":
+        return Target(b"*", url["host"])
+    return Target(rest if rest.startswith(b"/") else b"/" + rest, url["host"])
+
+
+@lru_cache(1024)
+def is_host(value: bytes) -> bool:
+    """Whether a Host header is one (RFC 9110, 7.2), and not empty: no http URI is without a host.
+
+    Of a name's characters (RFC 3986, 3.2.2), those that no host has are not taken: a list of hosts
+    would be one.
+    """
+    match = _HOST.fullmatch(value)
+    if match is None or int(match["port"] or 0) > _MAX_PORT:
+        return False
+    if match["ipv6"] is None:
         return True
-    url = httptools.parse_url(target)
-    return url.schema is not None and url.path is not None
+    try:
+        IPv6Address(match["ipv6"].decode("ascii"))
+    except ValueError:
+        return False
+    return True
+
+
+def is_unknown_method(data: bytes) -> bool:
+    """Whether what the parser took for no method begins a request that is right otherwise."""
+    return _LINE.match(data) is not None
 
 
 def too_large(target: bytes, headers: RawHeaders) -> Rejection:
@@ -110,18 +183,20 @@ def too_large(target: bytes, headers: RawHeaders) -> Rejection:
     return HEAD_TOO_LARGE if headers or not target else TARGET_TOO_LONG
 
 
-def answer_to(rejection: Rejection, server_headers: RawHeaders) -> tuple[str, list[bytes]]:
+def answer_to(
+    rejection: Rejection, further_headers: RawHeaders, *, with_body: bool
+) -> tuple[str, list[bytes]]:
     """Return an id for the request, and the answer without its status line."""
     request_id = uuid4().hex
     problem = problem_response(
         rejection.status, rejection.detail, errors=[rejection.field] if rejection.field else None
     )
     headers = [
-        *server_headers,
+        *further_headers,
         *problem.raw_headers,
         *security_headers(),
         (b"x-request-id", request_id.encode()),
         (b"connection", b"close"),
     ]
     lines = [name + b": " + value + b"\r\n" for name, value in headers]
-    return request_id, [*lines, b"\r\n", bytes(problem.body)]
+    return request_id, [*lines, b"\r\n", bytes(problem.body) if with_body else b""]

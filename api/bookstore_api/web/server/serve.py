@@ -5,7 +5,7 @@ import contextlib
 import math
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import cast
@@ -75,7 +75,7 @@ async def serve_both(
         _listen(settings.host, settings.port, "PORT") as public_socket,
         _listen(settings.internal_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
     ):
-        public = make_server(public_app, settings)
+        public = make_server(public_app, settings, origins=settings.cors_origins)
         internal = make_server(internal_app, settings, shutdown_seconds=INTERNAL_SHUTDOWN_SECONDS)
         tasks = (
             asyncio.create_task(public.serve(sockets=[public_socket])),
@@ -136,13 +136,18 @@ async def _abort_rest(servers: tuple[uvicorn.Server, ...]) -> None:
 
 
 def make_server(
-    app: ASGIApp, settings: Settings, *, shutdown_seconds: float | None = None
+    app: ASGIApp,
+    settings: Settings,
+    *,
+    shutdown_seconds: float | None = None,
+    origins: Collection[str] = (),
 ) -> QuietServer:
     """Make a server that holds its clients to the limits of the settings.
 
+    Pages of `origins` may read its own answers too: why it rejects a request.
     Told to exit, it gives the requests in flight `shutdown_seconds`, or those of the settings.
     """
-    protocol = partial(LimitedProtocol, limits=Limits.of(settings))
+    protocol = partial(LimitedProtocol, limits=Limits.of(settings), origins=origins)
     if shutdown_seconds is None:
         shutdown_seconds = settings.shutdown_seconds
     return QuietServer(

@@ -231,7 +231,7 @@ def test_every_other_error_is_a_problem_too(api: httpx.Client) -> None:
     problem(api.get(f"{BOOKS}/{uuid4()}"), 404)
     answer = api.put(BOOKS, json={})
     problem(answer, 405)
-    assert set(answer.headers["allow"].split(", ")) == {"GET", "POST"}
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST", "OPTIONS"}
 
 
 def test_a_title_that_grows_when_sorted_still_fits(api: httpx.Client) -> None:
@@ -279,8 +279,15 @@ def test_the_description_is_of_what_is_answered(description: dict[str, Any]) -> 
     assert schemas["BookUpdate"].get("required") is None
     assert "default" not in json.dumps(schemas["BookUpdate"])
     create_answers = description["paths"][BOOKS]["post"]["responses"]
-    errors = {"401", "408", "409", "413", "415", "422", "429", "503"}
+    errors = {"401", "408", "409", "412", "413", "415", "422", "429", "503"}
     assert set(create_answers) == {"201", *errors}
     problem_schema = create_answers["409"]["content"]["application/problem+json"]["schema"]
     assert problem_schema == {"$ref": "#/components/schemas/Problem"}
     assert "InvalidField" in schemas
+    for operations in description["paths"].values():
+        if "get" not in operations:
+            continue
+        get, head = operations["get"], operations["head"]
+        assert set(get["responses"]) == set(head["responses"]) >= {"200", "304", "412"}
+        assert get["parameters"] == head["parameters"]
+        assert "content" not in json.dumps(head["responses"])

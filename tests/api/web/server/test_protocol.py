@@ -92,8 +92,6 @@ def rejections() -> float:
 MALFORMED = {
     "no HTTP at all": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 canary\r\n\r\n",
     "another protocol's preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "an unknown method": b"CANARY / HTTP/1.1\r\nhost: x\r\n\r\n",
-    "a version that is none": b"GET / HTTP/2.0\r\nhost: x\r\n\r\n",
     "an old version": b"GET /\r\n\r\n",
     "a space in a name": HEAD + b"x canary: 1\r\n\r\n",
     "a space after a name": HEAD + b"canary : 1\r\n\r\n",
@@ -104,8 +102,9 @@ MALFORMED = {
     "bytes in the target": b"GET /\xffcanary HTTP/1.1\r\nhost: x\r\n\r\n",
     "NUL in the target": b"GET /\0canary HTTP/1.1\r\nhost: x\r\n\r\n",
     "a tunnel": b"CONNECT canary:443 HTTP/1.1\r\nhost: x\r\n\r\n",
-    "no target of ours": b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
-    "a URL without a path": b"GET http://canary HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a target of OPTIONS only": b"GET * HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a URL of another scheme": b"GET ftp://canary/ HTTP/1.1\r\nhost: x\r\n\r\n",
+    "a fragment": b"GET /#canary HTTP/1.1\r\nhost: x\r\n\r\n",
     "a length that is none": POST + b"content-length: canary\r\n\r\n",
     "a negative length": POST + b"content-length: -1\r\n\r\n",
     "a signed length": POST + b"content-length: +1\r\n\r\n1",
@@ -128,6 +127,7 @@ CODING = "header/transfer-encoding"
 NAMED = {
     "no host": (b"GET / HTTP/1.1\r\nx: canary\r\n\r\n", "header/host"),
     "two hosts": (HEAD + b"host: canary\r\n\r\n", "header/host"),
+    "no host's name": (b"GET / HTTP/1.1\r\nhost: u@canary\r\n\r\n", "header/host"),
     "a coding within chunks": (POST + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", CODING),
     "chunks in HTTP/1.0": (
         b"POST / HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -159,6 +159,19 @@ def test_what_is_malformed_is_rejected(url: str, sent: bytes) -> None:
     assert_rejected(answer, 400)
 
 
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"CANARY / HTTP/1.1\r\nhost: x\r\n\r\n", 501),
+        (b"GET / HTTP/2.0\r\nhost: x\r\n\r\n", 505),
+        (HEAD + b"expect: canary\r\n\r\n", 417),
+    ],
+)
+def test_what_is_not_implemented_is_rejected(url: str, sent: bytes, status: int) -> None:
+    [answer] = exchange(url, sent)
+    assert_rejected(answer, status)
+
+
 @pytest.mark.parametrize(("sent", "field"), NAMED.values(), ids=NAMED)
 def test_a_wrong_header_is_named(url: str, sent: bytes, field: str) -> None:
     [answer] = exchange(url, sent)
@@ -174,14 +187,16 @@ def test_what_cannot_be_parsed_because_of_its_coding_is_rejected(url: str) -> No
 
 def test_what_is_unusual_and_right_is_answered(url: str) -> None:
     absolute = b"GET http://elsewhere/ HTTP/1.1\r\nhost: elsewhere\r\n\r\n"
+    no_path = b"GET http://elsewhere HTTP/1.1\r\nhost: elsewhere\r\n\r\n"
+    everything = b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n"
     many = HEAD + b"x: \xff\r\nx: \xff\r\n\r\n"
     empty_lines = b"\r\n\r\n" + GET
     chunks = POST + b"transfer-encoding: Chunked\r\n\r\n1;a=b\r\n1\r\n0\r\nx: y\r\n\r\n"
     old = b"GET / HTTP/1.0\r\n\r\n"
-    received = exchange(url, absolute, many, empty_lines, chunks, old)
-    assert [answer.status for answer in received] == [200] * 5
+    received = exchange(url, absolute, many, empty_lines, chunks, no_path, everything, old)
+    assert [answer.status for answer in received] == [200] * 7
     assert received[3].body == b"1"
-    assert received[4].header("connection") == "close"
+    assert received[6].header("connection") == "close"
 
 
 def test_trailers_are_no_headers(url: str) -> None:
