@@ -35,8 +35,12 @@ def configure_logging(settings: Settings, *, stream: TextIO) -> None:
     pseudonyms.derive_key(settings.staff_token.get_secret_value() if settings.staff_token else None)
     Logger.output = Output(settings, stream)
     root = logging.getLogger()
-    root.handlers = [_LibraryHandler()]
-    root.setLevel(settings.log_level.upper())
+    # At `info` a line is ours. Libraries log what they do at that level, SQLAlchemy each statement.
+    threshold = _LEVELS[settings.log_level]
+    level = threshold if threshold < logging.INFO else max(logging.WARNING, threshold)
+    # The handler's level holds for a library that sets a level of its own, too.
+    root.handlers = [_LibraryHandler(level)]
+    root.setLevel(level)
     # What breaks a line is reported in a line, not in Python's own words, which show the values.
     logging.raiseExceptions = False
     for name in QUIET:
