@@ -26,17 +26,18 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()[:12]
 
 
-def unpacked(packages: Sequence[str], optional: Sequence[str] = ()) -> Path:
+def unpacked(packages: Sequence[str], optional: Sequence[str] = (), *, what: str) -> Path:
     """Return the root of unpacked packages for this machine's own release, fetched once.
 
-    `optional` ones are left out where the release has none of that name. Raises DevclusterError
+    `optional` ones are left out where the release has none of that name. `what` they are is shown
+    while they are fetched, such as "Debian's Docker engine". Raises DevclusterError
     if the machine has no apt, or apt can't fetch one.
     """
     folder = folder_of(packages, optional)
     if not is_unpacked(packages, optional):
         with locked("debian-packages"):
             if not is_unpacked(packages, optional):
-                _unpack(folder, packages, optional)
+                _unpack(folder, packages, optional, what)
     return folder
 
 
@@ -50,13 +51,13 @@ def folder_of(packages: Sequence[str], optional: Sequence[str] = ()) -> Path:
     return paths.cache() / "debian" / f"host-{fingerprint(packages, optional)}"
 
 
-def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str]) -> None:
+def _unpack(folder: Path, packages: Sequence[str], optional: Sequence[str], what: str) -> None:
     if run.which("apt-get") is None or run.which("dpkg-deb") is None:
         raise DevclusterError(
-            "A private Docker engine is made from Debian's packages, and this machine has no apt.",
-            "Install Docker and start it, then try again.",
+            f"This machine has no apt to fetch {what} with.",
+            "Install what it has instead, such as Docker, then try again.",
         )
-    with progress.step("Fetching Debian's Docker engine", expected_seconds=20) as step:
+    with progress.step(f"Fetching {what}", expected_seconds=20) as step:
         shutil.rmtree(folder, ignore_errors=True)
         with disk.scratch() as archives:
             _download(packages, optional, archives)
@@ -99,7 +100,9 @@ def _download(packages: Sequence[str], optional: Sequence[str], folder: Path) ->
 def _download_with(
     options: Sequence[str], packages: Sequence[str], optional: Sequence[str], folder: Path
 ) -> None:
-    available = [name for name in optional if run.run_ok(["apt-cache", *options, "show", name])]
+    # apt-cache knows names that other packages mention, and that nothing can be fetched for.
+    ask = ("apt-get", *options, "download", "--print-uris")
+    available = [name for name in optional if run.run_ok([*ask, name])]
     run.run(["apt-get", *options, "download", *packages, *available], cwd=folder, timeout=600)
 
 

@@ -66,7 +66,7 @@ def packages_folder() -> Path:
 
 def tools_root() -> Path:
     """Return the folder with the unpacked packages, fetched if they are missing."""
-    root = debian.unpacked(_PACKAGES, _OPTIONAL_PACKAGES)
+    root = debian.unpacked(_PACKAGES, _OPTIONAL_PACKAGES, what="Debian's Docker engine")
     for name, target in _LINKS.items():
         link = root / name
         link.parent.mkdir(exist_ok=True)
