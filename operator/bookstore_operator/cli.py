@@ -57,8 +57,8 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     ),
     (
         # The kubelet probes from outside.
-        *("--health-host", "0.0.0.0", {"metavar": "ADDRESS"}),  # noqa: S104
-        "address to serve /livez and /readyz on",
+        *("--health-host", "::", {"metavar": "ADDRESS"}),
+        "address to serve /livez and /readyz on; :: for all of IPv4 and IPv6",
     ),
     (
         *("--health-port", "8080", {"type": int, "metavar": "P"}),

@@ -188,6 +188,7 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "podMetadata.labels": ({"disk": "not a value"}, "should match"),
     "podMetadata.annotations": ({"disk": "x" * 1025}, "1024"),
     "service.type": ("ExternalName", 'supported values: "ClusterIP"'),
+    "service.ipFamilyPolicy": ("Both", 'supported values: "SingleStack"'),
     "service.port": (0, "should be greater than or equal to 1"),
     "service.nodePort": (65536, "should be less than or equal to 65535"),
     "networkPolicy.enabled": ("yes", 'expected "boolean"'),

@@ -99,9 +99,13 @@ class Settings(BaseSettings):
         "development, writes need none while it is not set",
     )
 
-    host: Host = Field("127.0.0.1", description="the address of the public port")
+    host: Host = Field(
+        "127.0.0.1", description="the address of the public port; `::` for all of IPv4 and IPv6"
+    )
     port: Port = Field(8000, description="the public port (0: any free one, printed in the log)")
-    internal_host: Host = Field("127.0.0.1", description="the address of the internal port")
+    internal_host: Host = Field(
+        "127.0.0.1", description="the address of the internal port; `::` for all of IPv4 and IPv6"
+    )
     internal_port: Port = Field(8001, description="the internal port (0: any free one)")
     drain_seconds: Seconds = Field(
         5,

@@ -81,9 +81,9 @@ def environment(spec: BookStoreSpec, revision: int, color: Color) -> dict[str, s
     """Return the environment variables of a release's processes."""
     return {
         "BOOKSTORE_ENVIRONMENT": spec.environment.value,
-        "BOOKSTORE_HOST": "0.0.0.0",  # noqa: S104 - a Pod is reached from outside it
+        "BOOKSTORE_HOST": "::",  # a Pod is reached from outside it, by either family
         "BOOKSTORE_PORT": str(PUBLIC_PORT),
-        "BOOKSTORE_INTERNAL_HOST": "0.0.0.0",  # noqa: S104 - the kubelet asks from outside
+        "BOOKSTORE_INTERNAL_HOST": "::",  # the kubelet asks from outside
         "BOOKSTORE_INTERNAL_PORT": str(INTERNAL_PORT),
         "BOOKSTORE_SECRETS_DIR": SECRETS_FOLDER,
         "BOOKSTORE_LOG_LEVEL": spec.config.log_level.value,

@@ -48,7 +48,7 @@ class Options:
     settings: OperatorSettings
     namespaces: tuple[str, ...] = ()
     workers: int = 10
-    health_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes from outside the Pod
+    health_host: str = "::"  # the kubelet probes from outside the Pod, by either family
     health_port: int = 8080
     leader_election: bool = True
     lease_namespace: str = "bookstore-system"

@@ -1,6 +1,7 @@
 """Report the health of the process to probes, by HTTP."""
 
 import logging
+import socket
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -51,6 +52,19 @@ async def serve(health: Health, host: str, port: int) -> web.AppRunner:
         app, access_log=None, keepalive_timeout=_IDLE_SECONDS, shutdown_timeout=_STOP_SECONDS
     )
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    await web.SockSite(runner, _listen(host, port)).start()
     logger.info("Serving health probes on port %d.", runner.addresses[0][1])
     return runner
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; `::` means all addresses, of both families where there are both.
+
+    asyncio would restrict a socket of `::` to IPv6 (IPV6_V6ONLY).
+    """
+    if host == "::":
+        if socket.has_dualstack_ipv6():
+            return socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)
+        host = "0.0.0.0"  # noqa: S104 - the kubelet probes from outside the Pod
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address[:2], family=family)

@@ -25,7 +25,7 @@ from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_api.settings.policy import OF_THE_DATABASE
 from tests.support.examples import scaled
 
-ANYWHERE = "0.0.0.0"  # noqa: S104 - a container's own network
+ANYWHERE = "::"
 # In every secret, and in every value that is malformed. It is in nothing that may be shown.
 CANARY = "canary7f3a"
 

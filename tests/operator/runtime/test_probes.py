@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,9 +24,9 @@ async def served(health: Health) -> AsyncIterator[int]:
         await asyncio.wait_for(runner.cleanup(), 1.5)
 
 
-async def exchange(port: int, request: str) -> tuple[str, str]:
+async def exchange(port: int, request: str, host: str = "127.0.0.1") -> tuple[str, str]:
     """Send a request and return the response's head and body."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection(host, port)
     writer.write(request.encode())
     head, _, body = (await reader.read()).decode().partition("\r\n\r\n")
     writer.close()
@@ -113,3 +114,21 @@ def test_only_one_process_gets_a_port() -> None:
                 await serve(Health(), "127.0.0.1", port)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("has_ipv6", [True, False])
+def test_probes_are_answered_on_both_families_where_there_are_both(
+    monkeypatch: pytest.MonkeyPatch, has_ipv6: bool
+) -> None:
+    hosts = ["127.0.0.1"] + (["::1"] if has_ipv6 and socket.has_dualstack_ipv6() else [])
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: "::1" in hosts)
+
+    async def scenario() -> list[str]:
+        runner = await serve(Health(), "::", 0)
+        port = runner.addresses[0][1]
+        request = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        heads = [(await exchange(port, request, host))[0] for host in hosts]
+        await runner.cleanup()
+        return heads
+
+    assert all(head.startswith("HTTP/1.1 200") for head in asyncio.run(scenario()))

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from bookstore_api import __version__
 from bookstore_api.process.drain import Drain
 from bookstore_api.settings import Settings, SettingsError
+from bookstore_api.web.server.listen import listen
 from bookstore_api.web.server.protocol import LimitedProtocol, Limits
 
 BACKLOG = 2048
@@ -173,8 +174,7 @@ def make_server(
 def _listen(host: str, port: int, setting: str) -> Iterator[socket.socket]:
     """Open a listening socket; raises SettingsError naming the setting to change."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        listener = listen(host, port, BACKLOG)
     except OSError as error:
         msg = (
             f"Can't listen on {host} port {port}: {error.strerror}. "

@@ -45,6 +45,7 @@ def cache_service(store: BookStore) -> Manifest:
     """Return the Service of the cache."""
     spec = {
         "type": "ClusterIP",
+        "ipFamilyPolicy": "PreferDualStack",
         "selector": selector(store.name, Component.CACHE),
         "ports": [{"name": "redis", "port": PORT, "targetPort": "redis", "protocol": "TCP"}],
     }

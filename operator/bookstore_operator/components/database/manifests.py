@@ -70,6 +70,7 @@ def database_service(store: BookStore) -> Manifest:
     """Return the headless Service of the database."""
     spec = {
         "clusterIP": "None",
+        "ipFamilyPolicy": "PreferDualStack",
         "selector": selector(store.name, Component.DATABASE),
         "ports": [{"name": "postgres", "port": PORT, "targetPort": "postgres", "protocol": "TCP"}],
     }
@@ -132,7 +133,7 @@ def _server(database: EmbeddedDatabase, image: str) -> Manifest:
         "readinessProbe": {
             "exec": {
                 "command": [
-                    *("pg_isready", "--quiet", "--host=127.0.0.1", f"--port={PORT}"),
+                    *("pg_isready", "--quiet", "--host=localhost", f"--port={PORT}"),
                     *(f"--username={names.DATABASE_USER}", f"--dbname={names.DATABASE_NAME}"),
                 ]
             },

@@ -43,6 +43,7 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
     node_port = {"nodePort": service.node_port} if service.node_port else {}
     spec = {
         "type": service.type.value,
+        "ipFamilyPolicy": service.ip_family_policy.value,
         "selector": release_selector(active),
         "ports": [
             {
