@@ -6,10 +6,12 @@ A reconciliation is a straight line: read this from top to bottom.
 from datetime import datetime
 from typing import NamedTuple
 
-from bookstore_operator.components import ensure_components
+from bookstore_operator.components import ensure_components, ensure_known_components
+from bookstore_operator.core.clock import hold
 from bookstore_operator.core.gate import Answer, Passed
+from bookstore_operator.core.kinds import target_of
 from bookstore_operator.core.plan import Plan
-from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.snapshot import Blocker, Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.releases.lifecycle import advance
 from bookstore_operator.releases.retention import old_releases, stale_jobs
@@ -38,7 +40,10 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
     if snapshot.store.spec.paused:
         blocking = blocking_answer(snapshot, Passed(), visit)
         return Decision(Plan(*report(snapshot, blocking, visit, changes=0)), blocking)
-    progress = advance(snapshot, visit)
+    if snapshot.blocker:
+        return _keep_running(snapshot, snapshot.blocker, visit)
+    held = hold(snapshot, visit.now, concerns_release=_concerns_release(snapshot))
+    progress = advance(held, visit)
     ahead = progress.snapshot
     changes = (
         *ensure_components(ahead, holding_release=True),
@@ -56,3 +61,22 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         requeue_after=look_again_after(ahead, blocking, visit),
     )
     return Decision(plan, blocking)
+
+
+def _keep_running(snapshot: Snapshot, blocker: Blocker, visit: Visit) -> Decision:
+    """Return the Decision about a BookStore whose next step is unknown: repairs and a report."""
+    changes = tuple(ensure_known_components(snapshot, blocker))
+    blocking = blocking_answer(snapshot, Passed(), visit)
+    store_report = report(snapshot, blocking, visit, changes=len(changes))
+    plan = Plan(
+        actions=(*store_report.actions, *changes),
+        events=store_report.events,
+        requeue_after=look_again_after(snapshot, blocking, visit),
+    )
+    return Decision(plan, blocking)
+
+
+def _concerns_release(snapshot: Snapshot) -> bool:
+    """Whether the rejected write is one that a release waits for."""
+    optional = {target_of(a) for a in ensure_components(snapshot, holding_release=False)}
+    return snapshot.rejection is not None and snapshot.rejection.target not in optional

@@ -16,7 +16,7 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.snapshot import Rejection
+from bookstore_operator.core.snapshot import Contest, Rejection
 from bookstore_operator.decide import decide
 from bookstore_operator.runtime.workqueue import Backoff, Schedule
 from tests.support.cases.failures import (
@@ -30,6 +30,8 @@ from tests.support.cases.failures import (
     SECRETS,
     TRACEBACK,
     UNPULLABLE,
+    Blocked,
+    Contested,
     Failure,
     Fault,
     LastBackup,
@@ -85,8 +87,13 @@ def begin(world: World, fault: Fault) -> None:
 def begin_in_objects(world: World, fault: Fault) -> None:
     """Let a fault of anything but Pods and migrations begin."""
     match fault:
-        case WriteRejected(reason, message):
-            world.rejection = Rejection(ObjectRef("v1", "Service", "demo-db"), reason, message)
+        case WriteRejected(reason, message, cause):
+            target = ObjectRef("v1", "Service", "demo-db")
+            world.rejection = Rejection(target, reason, message, cause)
+        case Blocked(blocker):
+            world.blocker = blocker
+        case Contested(message):
+            world.contests = (Contest(ObjectRef("v1", "Service", "demo"), message),)
         case SecretHas(name, keys):
             set_secret(world, name, keys)
         case SecretMalformed(name, reasons):
@@ -106,7 +113,7 @@ def end(world: World, fault: Fault) -> None:
     for faults in (world.ailing, world.refused, world.broken, world.malformed):
         faults.clear()
     world.migration = MIGRATED
-    world.rejection = None
+    world.rejection, world.blocker, world.contests = None, None, ()
     match fault:
         case SecretHas(name, right=right):
             set_secret(world, name, right)

@@ -34,7 +34,14 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, take_snapshot
+from bookstore_operator.core.snapshot import (
+    Blocker,
+    Contest,
+    OperatorSettings,
+    Rejection,
+    Snapshot,
+    take_snapshot,
+)
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
@@ -85,6 +92,10 @@ class World:
     """Why image pull secrets are invalid, by name."""
     rejection: Rejection | None = None
     """The write that the API server rejects."""
+    contests: tuple[Contest, ...] = ()
+    """The objects that others change again and again."""
+    blocker: Blocker | None = None
+    """Why no step of a release can be taken."""
     database_up: bool = True
     endpoints_follow: bool = True
     """EndpointSlices are kept up to date."""
@@ -214,6 +225,8 @@ class World:
             warnings={key: self.warned[key] for key in unexplained if key in self.warned},
             settings=OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
             rejection=self.rejection,
+            contests=self.contests,
+            blocker=self.blocker,
         )
 
     def running_migrations(self) -> list[str]:

@@ -34,7 +34,7 @@ from bookstore_operator.core.gate import Answer, Gate
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import UsedKeys
-from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.snapshot import Blocker, Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.bookstore import BookStore
 
@@ -89,6 +89,15 @@ COMPONENTS: tuple[Component, ...] = (
     # Last, because a StorageClass may reject the growth of a volume.
     Component("storage", ensure_storage, holds_release=False, gate=volumes_match),
 )
+
+
+def ensure_known_components(snapshot: Snapshot, blocker: Blocker) -> Iterator[Action]:
+    """Yield the actions of the components for which all is known that they depend on."""
+    if blocker.hides_active:
+        return
+    for component in COMPONENTS:
+        if not (blocker.hides_secrets and component.secrets):
+            yield from component.ensure(snapshot)
 
 
 def ensure_components(snapshot: Snapshot, *, holding_release: bool) -> Iterator[Action]:

@@ -8,6 +8,7 @@ from bookstore_operator.core.reasons import Reason
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.config import Config
+from bookstore_operator.crd.text import REVISION_LENGTH, fit
 
 API_USER = 10001
 """The uid that the API's image runs as."""
@@ -40,11 +41,17 @@ class Outcome:
 
 
 def read_outcome(data: Mapping[str, Any]) -> Outcome:
-    """Return the outcome in the JSON object of a termination message; missing fields are empty."""
+    """Return the outcome in the JSON object of a termination message.
+
+    Fields that are missing or have another type are empty: any image may have written it.
+    """
+    revisions = data.get("schemaAfter")
     return Outcome(
-        code=str(data.get("code", "")),
-        message=str(data.get("message") or ""),
-        schema_after=tuple(map(str, data.get("schemaAfter") or ())),
+        code=fit(str(data.get("code", ""))),
+        message=fit(str(data.get("message") or "")),
+        schema_after=tuple(fit(str(revision), REVISION_LENGTH) for revision in revisions)
+        if isinstance(revisions, list)
+        else (),
     )
 
 

@@ -1,7 +1,7 @@
 """Compare a desired object with the observed one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.quantities import amount
@@ -12,15 +12,33 @@ WHOLE = frozenset({"selector", "matchLabels"})
 AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
 
 
+Path: TypeAlias = tuple[str, ...]
+
+
+class Difference(NamedTuple):
+    """The first difference of two objects."""
+
+    path: Path
+    """The names on the way to the field; of a list's item, its `name` or its index."""
+    text: str
+    """The path and both values, as the end of a sentence."""
+
+
 def differs(desired: Manifest, observed: Manifest) -> str | None:
     """Return the path and the values of the first difference; None if there is none.
 
     The observed object may have additional fields: defaults, status, other managers' fields.
     """
+    difference = find_difference(desired, observed)
+    return difference.text if difference else None
+
+
+def find_difference(desired: Manifest, observed: Manifest) -> Difference | None:
+    """Return the first difference, as `differs` finds it; None if there is none."""
     return _differs(desired, observed, ())
 
 
-def _differs(desired: Any, observed: Any, path: tuple[str, ...]) -> str | None:
+def _differs(desired: Any, observed: Any, path: Path) -> Difference | None:
     if desired in (None, {}, []) and observed in (None, {}, []):
         return None
     if isinstance(desired, Mapping) and isinstance(observed, Mapping):
@@ -31,30 +49,32 @@ def _differs(desired: Any, observed: Any, path: tuple[str, ...]) -> str | None:
         return None
     if AMOUNTS & set(path) and _same_amount(desired, observed):
         return None
-    return f"{'.'.join(path)} is {_shorten(observed)}, not {_shorten(desired)}"
+    return _difference(path, f"is {_shorten(observed)}, not {_shorten(desired)}")
+
+
+def _difference(path: Path, what: str) -> Difference:
+    return Difference(path, f"{'.'.join(path)} {what}")
 
 
 def _maps_differ(
-    desired: Mapping[str, Any], observed: Mapping[str, Any], path: tuple[str, ...]
-) -> str | None:
+    desired: Mapping[str, Any], observed: Mapping[str, Any], path: Path
+) -> Difference | None:
     for key, value in desired.items():
         if why := _differs(value, observed.get(key), (*path, key)):
             return why
     if path and path[-1] in WHOLE and "matchLabels" not in desired:
         extra = sorted(observed.keys() - desired.keys())
         if extra:
-            return f"{'.'.join(path)} also has {', '.join(extra)}"
+            return _difference(path, f"also has {', '.join(extra)}")
     return None
 
 
-def _lists_differ(
-    desired: Sequence[Any], observed: Sequence[Any], path: tuple[str, ...]
-) -> str | None:
+def _lists_differ(desired: Sequence[Any], observed: Sequence[Any], path: Path) -> Difference | None:
     if desired and all(isinstance(item, Mapping) and "name" in item for item in desired):
         by_name = {item.get("name"): item for item in observed}
         pairs = [(item["name"], item, by_name.get(item["name"])) for item in desired]
     elif len(desired) != len(observed):
-        return f"{'.'.join(path)} has {len(observed)} items, not {len(desired)}"
+        return _difference(path, f"has {len(observed)} items, not {len(desired)}")
     else:
         together = zip(desired, observed, strict=True)
         pairs = [(str(index), *pair) for index, pair in enumerate(together)]

@@ -5,10 +5,21 @@ A test compares the ClusterRole in manifests/base/rbac.yaml with it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 from urllib.parse import quote
 
 from bookstore_operator.core.labels import STORE_LABEL
-from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.plan import (
+    Action,
+    Apply,
+    Create,
+    CreateSecret,
+    Delete,
+    Manifest,
+    ObjectRef,
+    Scale,
+    WriteStatus,
+)
 from bookstore_operator.crd import bookstore, release
 from bookstore_operator.crd.base import API_VERSION
 
@@ -128,6 +139,19 @@ def resource_of(api_version: str, kind: str) -> Resource:
 def key_of(manifest: Manifest) -> ObjectRef:
     """Return the reference to an object within its namespace."""
     return ObjectRef(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"])
+
+
+def target_of(action: Action) -> ObjectRef:
+    """Return the reference to the object that an action writes."""
+    match action:
+        case Apply() | Create() | CreateSecret():
+            return key_of(action.manifest)
+        case Scale():
+            return DEPLOYMENTS.ref(action.deployment)
+        case Delete() | WriteStatus():
+            return action.key
+        case _:
+            assert_never(action)
 
 
 def store_name_of(manifest: Manifest) -> str | None:

@@ -87,7 +87,17 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     QUOTA_EXCEEDED = "QuotaExceeded"
     APPLY_REJECTED = "ApplyRejected"
+    WEBHOOK_FAILED = "WebhookFailed"
+    API_SERVER_ERROR = "APIServerError"
+    SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - no secret
+    CHANGED_BY_OTHERS = "ChangedByOthers"
     NO_METRICS = "NoMetrics"
+
+    # This operator does not fit what it finds
+    SPEC_INVALID = "SpecInvalid"
+    RECORD_INVALID = "RecordInvalid"
+    CRD_OUTDATED = "CRDOutdated"
+    RECONCILE_ERROR = "ReconcileError"
 
     @classmethod
     def of_record(cls, text: str) -> Reason:

@@ -112,18 +112,24 @@ ObjectName = Annotated[
 """The name of an object: a DNS subdomain (RFC 1123), as most kinds require."""
 DataKey = Annotated[str, Field(max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 """A key of a Secret."""
-_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
+_WORD = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_KEY = rf"^([a-z0-9]([-.a-z0-9]{{0,251}}[a-z0-9])?/)?{_WORD}$"
 LabelValue = Annotated[str, Field(max_length=63, pattern=f"^({_WORD})?$")]
-LabelKey = Annotated[
-    str, Field(max_length=317, pattern=rf"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?/)?{_WORD}$")
-]
+LabelKey = Annotated[str, Field(max_length=317, pattern=_LABEL_KEY)]
 LABEL_KEYS = (
-    "self.all(key, key.matches('^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?"
-    "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))",
+    f"self.all(key, key.matches('{_LABEL_KEY}'))",
     "each key must be a name of at most 63 letters, digits and -_. that begins and ends with a "
     "letter or digit, if needed after a DNS name and a slash, as in example.com/team",
 )
-"""The rule, with its message, for the keys of a map of labels or annotations."""
+"""The rule, with its message, for the keys of a map of labels or annotations.
+
+A structural schema can't have a pattern for keys. The model does not check them either: a map that
+was stored before there was a rule is rejected by Kubernetes, and reported.
+"""
+LabelMap = Annotated[
+    dict[str, LabelValue], Field(max_length=20, json_schema_extra=rules(LABEL_KEYS))
+]
+"""Labels of nodes, Pods or namespaces."""
 
 
 class Metadata(Part):

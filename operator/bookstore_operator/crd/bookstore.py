@@ -1,9 +1,9 @@
 """BookStore: the desired state (spec) and the observed state (status)."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from bookstore_operator.crd.base import CustomObject, Part, group, rules
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
@@ -133,9 +133,20 @@ class BookStoreSpec(
     )
 
 
+def _readable_or_empty(value: Any, parse: ValidatorFunctionWrapHandler) -> BookStoreStatus:
+    """Return a status, or an empty one if it does not match the model: it is written anew."""
+    try:
+        status: BookStoreStatus = parse(value)
+    except ValidationError:
+        return BookStoreStatus()
+    return status
+
+
 class BookStore(CustomObject):
     """A bookstore in production: its API, its database, its releases, its backups."""
 
     kind: str = KIND
     spec: BookStoreSpec
-    status: BookStoreStatus = Field(default_factory=BookStoreStatus)
+    status: Annotated[BookStoreStatus, WrapValidator(_readable_or_empty)] = Field(
+        default_factory=BookStoreStatus
+    )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema, field_validator
 
 from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rules
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_schema
+from bookstore_operator.crd.text import Message
 
 KIND = "BookStoreRelease"
 PLURAL = "bookstorereleases"
@@ -36,6 +37,23 @@ class Result(StrEnum):
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     SUPERSEDED = "Superseded"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Result | None:
+        """Return a result that only a newer operator has: it is none of the members here.
+
+        The release's record can then still be read, and is written back as it was.
+        """
+        if not isinstance(value, str):
+            return None
+        unknown = str.__new__(cls, value)
+        unknown._name_, unknown._value_ = "UNKNOWN", value
+        return unknown
+
+    @property
+    def known(self) -> bool:
+        """Whether this operator has the result."""
+        return self.name != "UNKNOWN"
 
 
 IMMUTABLE = rules(
@@ -82,6 +100,19 @@ class ReleaseSpec(Part):
         None, description="Set to true to abort the release. The active release continues to serve."
     )
 
+    @field_validator("pod_template")
+    @classmethod
+    def _check_template(cls, text: str) -> str:
+        """Reject a text that is no Pod template: Deployments and Jobs are made of it."""
+        try:
+            template = json.loads(text)
+            complete = template["metadata"]["labels"] and template["spec"]["containers"]
+        except (KeyError, TypeError, RecursionError):
+            complete = False
+        if not complete:
+            raise ValueError("not a Pod template")
+        return text
+
     def template(self) -> dict[str, Any]:
         """Return the Pod template as data."""
         template: dict[str, Any] = json.loads(self.pod_template)
@@ -93,12 +124,19 @@ class ReleaseStatus(Part):
 
     stage: str | None = Field(None, description="Current stage, or the last one that was entered.")
     stage_started_at: Time | None = Field(None, description="When the stage was entered.")
+    held_since: Time | None = Field(
+        None,
+        description="Since when the API server has kept the stage from progressing, by errors, "
+        "webhooks or quotas. No deadline passes meanwhile.",
+    )
     attempts: int = Field(0, description="Number of migration Jobs started.")
-    result: Result | None = Field(
-        None, description="Result of the release. Unset while it is to be promoted."
+    result: Annotated[Result, WithJsonSchema({"type": "string", "maxLength": 63})] | None = Field(
+        None,
+        description="Result of the release, one of "
+        f"{', '.join(Result)}. Unset while it is to be promoted.",
     )
     reason: str = Field("", description="Machine-readable reason in CamelCase.")
-    message: str = Field("", description="Human-readable message with details.")
+    message: Message = Field("", description="Human-readable message with details.")
     promoted_at: Time | None = Field(None, description="When the release was promoted.")
     served_at: Time | None = Field(
         None,

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part, Time
+from bookstore_operator.crd.text import Message
 
 AVAILABLE = "Available"
 READY = "Ready"
@@ -35,7 +36,7 @@ class Condition(Part):
     type: str = Field(description="Type of the condition.", max_length=63)
     status: ConditionStatus = Field(description="Status of the condition.")
     reason: str = Field(description="Machine-readable reason in CamelCase.", max_length=100)
-    message: str = Field("", description="Human-readable message with details.", max_length=4096)
+    message: Message = Field("", description="Human-readable message with details.")
     observed_generation: int = Field(
         0, description="Generation of the spec that the condition was computed from."
     )

@@ -19,6 +19,7 @@ from bookstore_operator import __version__
 from bookstore_operator.core.kinds import CORE_EVENTS, DEPLOYMENTS, Resource, resource_of
 from bookstore_operator.core.plan import FIELD_MANAGER, Manifest, ObjectRef
 from bookstore_operator.core.warning_events import newest_message, warning_selector
+from bookstore_operator.crd.text import fit
 
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"
@@ -44,6 +45,10 @@ class ApiError(Exception):
 
 class ClusterError(Exception):
     """The cluster is not as it needs to be; the message says what to do."""
+
+
+class ForbiddenError(ClusterError):
+    """The operator may not list a kind, in a namespace or in all."""
 
 
 async def load_configuration(kubeconfig: Path | None) -> Configuration:
@@ -125,6 +130,17 @@ class Api:
             if not token:
                 return
             query["continue"] = token
+
+    async def schemas(self, api_version: str) -> dict[str, dict[str, Any]]:
+        """Return the schemas of an API group's version by kind; any authenticated user may."""
+        document = await self._request("GET", f"/openapi/v3/apis/{api_version}")
+        schemas = (document.get("components") or {}).get("schemas") or {}
+        return {
+            kind["kind"]: schema
+            for schema in schemas.values()
+            for kind in schema.get("x-kubernetes-group-version-kind") or ()
+            if f"{kind['group']}/{kind['version']}" == api_version
+        }
 
     async def newest_warning(self, namespace: str, key: ObjectRef) -> str | None:
         """Return the message of the newest Warning event about an object; None if there is none."""
@@ -210,8 +226,7 @@ class Api:
             raise ApiError(0, "Unreachable", message) from error
         if response.status >= 400:
             raise _error_of(response.status, data, response.headers)
-        parsed: dict[str, Any] = json.loads(data)
-        return parsed
+        return _parse(data)
 
     async def _headers(self, content_type: str) -> dict[str, str]:
         headers = {
@@ -221,6 +236,18 @@ class Api:
         }
         bearer = await bearer_of(self._configuration)
         return headers if bearer is None else {**headers, "Authorization": bearer}
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """Return a response's object."""
+    try:
+        parsed = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        message = f"The API server's answer can't be read: {error}"
+        raise ApiError(0, "Unreadable", message) from error
+    if not isinstance(parsed, dict):
+        raise ApiError(0, "Unreadable", "The API server's answer is no object.")
+    return parsed
 
 
 def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:
@@ -234,7 +261,7 @@ def _error_of(status: int, data: bytes, headers: Mapping[str, str]) -> ApiError:
         retry_after = min(float(headers["Retry-After"]), _LONGEST_RETRY_AFTER)
     except (KeyError, ValueError):
         retry_after = None
-    return ApiError(status, reason, message or f"HTTP {status}", retry_after)
+    return ApiError(status, fit(reason, 100), fit(message or f"HTTP {status}"), retry_after)
 
 
 async def bearer_of(configuration: Configuration) -> str | None:

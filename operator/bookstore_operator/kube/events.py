@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from bookstore_operator.core.kinds import EVENTS
 from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import FIELD_MANAGER, Event, Manifest
+from bookstore_operator.crd.text import fit_bytes
 from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 
 logger = logging.getLogger(__name__)
 
-_NOTE_BYTES = 1024
 _REMEMBERED = 2000
 _REPEAT_AFTER = timedelta(minutes=5)
 
@@ -81,7 +81,7 @@ def event_manifest(
     """Return an Event whose name is a hash of its content: a repetition is the same object."""
     uid = str(regarding["metadata"]["uid"])
     content = "\0".join((uid, event.type, event.reason, event.message))
-    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    digest = hashlib.sha256(content.encode(errors="replace")).hexdigest()[:16]
     target = event.regarding
     return {
         **EVENTS.type_meta,
@@ -96,7 +96,7 @@ def event_manifest(
         "action": event.reason,
         "reason": event.reason,
         "type": str(event.type),
-        "note": _truncate(event.message),
+        "note": fit_bytes(event.message),
         "regarding": {
             "apiVersion": target.api_version,
             "kind": target.kind,
@@ -105,14 +105,6 @@ def event_manifest(
             "uid": uid,
         },
     }
-
-
-def _truncate(note: str) -> str:
-    """Return a note truncated to the API's limit of 1024 bytes."""
-    encoded = note.encode()
-    if len(encoded) <= _NOTE_BYTES:
-        return note
-    return encoded[: _NOTE_BYTES - 3].decode(errors="ignore") + "…"
 
 
 def _micro_time(moment: datetime) -> str:

@@ -126,6 +126,7 @@ class LeaderElection:
             self._held = await self._api.create(LEASES, lease, self._namespace)
             self._holder = self._identity
             return True
+        current = {**current, "spec": current.get("spec") or {}}  # a Lease may be made without
         self._holder = str(current["spec"].get("holderIdentity") or "")
         version = current["metadata"]["resourceVersion"]
         if version != self._seen.version:

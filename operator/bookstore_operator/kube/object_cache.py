@@ -5,6 +5,7 @@ once, and an event with an older resourceVersion than the cached object changes 
 object stays deleted: late events about it are recognized by their uid and version.
 """
 
+import logging
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ from bookstore_operator.core.kinds import (
     store_name_of,
 )
 from bookstore_operator.core.plan import Manifest, ObjectRef
+
+logger = logging.getLogger(__name__)
 
 _TOMBSTONES = 10_000
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -101,15 +104,23 @@ class ObjectCache:
         changed: set[StoreKey] = set()
         present: set[str] = set()
         for manifest in listed:
-            present.add(_uid_of(manifest))
-            if self.put(manifest):
-                changed |= _store_key_of(manifest)
+            try:
+                present.add(_uid_of(manifest))
+                if self.put(manifest):
+                    changed |= _store_key_of(manifest)
+            except Exception:  # one object must not keep the operator from all others
+                logger.exception("Could not cache a listed %s", resource.kind)
         for address in self._of_kind(resource, namespace):
             cached = self._objects[address]
             if _uid_of(cached) not in present and version_of(cached) <= _number(list_version):
                 self.remove(*address, _uid_of(cached), _number(list_version))
                 changed |= _store_key_of(cached)
         return changed
+
+    def drop_namespace(self, namespace: str) -> None:
+        """Remove a namespace's objects, which can be put again when they are seen again."""
+        for address in [address for address in self._objects if address[0] == namespace]:
+            self._forget(address)
 
     def get(self, namespace: str, key: ObjectRef) -> Manifest | None:
         """Return the newest known state of an object; None if it is not cached."""

@@ -9,8 +9,9 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import kopf
 from kubernetes.aio.client import Configuration
@@ -29,38 +30,76 @@ logger = logging.getLogger(__name__)
 _SERVER_TIMEOUT = 270
 _CLIENT_TIMEOUT = 300
 _CONNECT_TIMEOUT = 10
+_STOP_SECONDS = 3
 _REQUEST_TIMEOUT = 60
 _ERROR_BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21)
 
 
-async def start_watching(
-    configuration: Configuration,
-    cache: ObjectCache,
-    enqueue: Callable[[StoreKey], None],
-    on_relist: Callable[[], None],
-    namespaces: Sequence[str] = (),
-) -> Collection[asyncio.Task[Any]]:
-    """Start kopf's tasks. When one of them ends, the watches are dead and the process must end.
+class WatchEndedError(Exception):
+    """The watches of a scope have ended: the operator sees no changes there any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What happens to what the watches deliver."""
+
+    cache: ObjectCache
+    """Stores the objects."""
+    enqueue: Callable[[StoreKey], None]
+    """Called with a BookStore whose objects have changed."""
+    on_relist: Callable[[], None]
+    """Called when a watch has restarted: deletions may have been missed."""
+    on_start: Callable[[], None]
+    """Called when kopf has started, which replaces the process's signal handlers."""
+
+
+async def watch(
+    configuration: Configuration, listener: Listener, namespace: str | None
+) -> NoReturn:
+    """Watch a namespace, or all of them, until one of kopf's tasks ends: then all are dead.
 
     Args:
         configuration: where the API server is and who we are.
-        cache: stores the objects.
-        enqueue: called with a BookStore whose objects have changed.
-        on_relist: called when a watch has restarted: deletions may have been missed.
-        namespaces: the namespaces to watch; all if empty.
+        listener: gets the objects.
+        namespace: the namespace to watch; None for all.
+
+    Raises:
+        WatchEndedError: with the cause.
 
     """
+    tasks = await _start(configuration, listener, namespace)
+    listener.on_start()
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        raise WatchEndedError(_cause(next(iter(done))))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+
+
+def _cause(task: asyncio.Task[Any]) -> str:
+    error = None if task.cancelled() else task.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}" if error else "it ended without an error"
+
+
+async def _start(
+    configuration: Configuration, listener: Listener, namespace: str | None
+) -> Collection[asyncio.Task[Any]]:
+    """Start kopf's tasks."""
     # kopf's identity is this, or else the name of the user, which a uid without an entry has not.
     os.environ.setdefault("POD_ID", socket.gethostname())
     registry = kopf.OperatorRegistry()
     on_login(registry, configuration)
-    on_event(registry, cache, enqueue, on_relist)
+    on_event(registry, listener)
     return await kopf.spawn_tasks(
         registry=registry,
         settings=settings(),
         standalone=True,
-        clusterwide=not namespaces,
-        namespaces=tuple(namespaces),
+        clusterwide=namespace is None,
+        namespaces=() if namespace is None else (namespace,),
     )
 
 
@@ -103,20 +142,20 @@ def on_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> N
         )
 
 
-def on_event(
-    registry: kopf.OperatorRegistry,
-    cache: ObjectCache,
-    enqueue: Callable[[StoreKey], None],
-    on_relist: Callable[[], None],
-) -> None:
+def on_event(registry: kopf.OperatorRegistry, listener: Listener) -> None:
     """Watch every kind in the table with the one handler."""
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        manifest: dict[str, Any] = {**event["object"]}
         if event["type"] is None:
-            on_relist()
-        if ingest(cache, event["type"], manifest) and (name := store_name_of(manifest)):
-            enqueue(StoreKey(manifest["metadata"]["namespace"], name))
+            listener.on_relist()
+        manifest: dict[str, Any] = {**event["object"]}
+        try:
+            if ingest(listener.cache, event["type"], manifest) and (
+                name := store_name_of(manifest)
+            ):
+                listener.enqueue(StoreKey(manifest["metadata"]["namespace"], name))
+        except Exception:  # the other objects are watched on; the next list includes this one
+            logger.exception("Could not process an event about %s", manifest.get("kind"))
 
     for resource in WATCHED:
         kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(observe)

@@ -12,7 +12,7 @@ from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.releases.manifests import release as new_release
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.releases.progress import Progress
-from bookstore_operator.releases.walk import walk
+from bookstore_operator.releases.walk import unknown_record, walk
 from bookstore_operator.workloads.jobs import Ending
 
 
@@ -39,7 +39,7 @@ def _continue(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Pro
         return _begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     if result is Result.FAILED:
         return Progress(snapshot, _failure_of(newest))
-    return Progress(snapshot, Passed())
+    return Progress(snapshot, unknown_record(newest) or Passed())
 
 
 def _failure_of(newest: BookStoreRelease) -> Failed:

@@ -6,13 +6,15 @@ from importlib import import_module
 from typing import TypeAlias
 
 from bookstore_operator.core import history
-from bookstore_operator.core.gate import Failed, Passed
+from bookstore_operator.core.gate import Failed, Passed, Waiting
 from bookstore_operator.core.plan import Action
+from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
-from bookstore_operator.crd.stages import Stage, stages_from
+from bookstore_operator.crd.stages import Stage, find_stage, stages_from
+from bookstore_operator.crd.text import fit
 from bookstore_operator.releases import stages
 from bookstore_operator.releases.progress import Progress
 
@@ -26,6 +28,8 @@ def walk(snapshot: Snapshot, visit: Visit) -> Progress:
     (a Job deleted by hand), and the schema of a release must not be migrated twice.
     """
     release = _newest(snapshot)
+    if unknown := unknown_record(release):
+        return Progress(snapshot, unknown)
     actions: list[Action] = []
     for stage in stages_from(release.status.stage):
         snapshot = _enter(snapshot, stage, visit.now)
@@ -37,6 +41,24 @@ def walk(snapshot: Snapshot, visit: Visit) -> Progress:
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer, tuple(actions))
     return Progress(snapshot, Passed(), tuple(actions))
+
+
+def unknown_record(release: BookStoreRelease) -> Waiting | None:
+    """Return what to wait for if a record has a word that this operator lacks; else None."""
+    stage, result = release.status.stage, release.status.result
+    if result is not None and not result.known:
+        what = f"has the result {fit(result.value, 63)}"
+    elif result in {None, Result.PROMOTED} and stage is not None and find_stage(stage) is None:
+        what = f"is at stage {fit(stage, 63)}"
+    else:
+        return None
+    advice = "" if result is Result.PROMOTED else ", or change spec.image to release something else"
+    message = (
+        f"BookStoreRelease {release.name} {what}, which this operator does not know: a newer one "
+        f"wrote it. Run that version of the operator again{advice}. Until then this release takes "
+        "no further step."
+    )
+    return Waiting(Reason.RECORD_INVALID, message, stalled=True)
 
 
 def run_of(stage: Stage) -> StageRun:

@@ -4,17 +4,17 @@ import base64
 import logging
 import secrets
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     CLAIMS,
-    DEPLOYMENTS,
     SECRETS,
     key_of,
     resource_of,
     store_name_of,
+    target_of,
 )
 from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.lookup import controlled_by_another
@@ -32,9 +32,11 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.core.snapshot import Rejection
+from bookstore_operator.core.snapshot import Cause, Rejection
+from bookstore_operator.crd.skew import declared
 from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
+from bookstore_operator.runtime.contests import Contests
 from bookstore_operator.runtime.observer import Observer
 
 logger = logging.getLogger(__name__)
@@ -48,11 +50,12 @@ class StaleSnapshotError(Exception):
 
 
 class RejectedError(Exception):
-    """The API server rejected a write: quota, admission, validation."""
+    """The API server rejected a write (quota, admission, validation), or failed to do it."""
 
-    def __init__(self, rejection: Rejection) -> None:
+    def __init__(self, rejection: Rejection, retry_after: float | None = None) -> None:
         super().__init__(rejection.message)
         self.rejection = rejection
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Executor:
     observer: Observer
     may_write: Callable[[], bool] = lambda: True
     """Checked before each write: a process that was frozen must not execute an old decision."""
+    contests: Contests = field(default_factory=Contests)
 
     async def execute(self, plan: Plan, key: StoreKey) -> int:
         """Execute all actions from top to bottom.
@@ -73,22 +77,31 @@ class Executor:
 
         Raises:
             StaleSnapshotError: an object is not as it was observed; the cache is updated.
-            RejectedError: the API server rejected a write.
-            ApiError: the API server failed.
+            RejectedError: the API server rejected a write, or failed to carry it out.
+            ApiError: the API server failed to answer a read.
 
         """
         if plan.irreversible and not await self.observer.is_current(key):
             message = f"{key} or a release of it has changed since it was observed"
             raise StaleSnapshotError(message)
         changes = 0
+        unreported: RejectedError | None = None
         for action in plan.actions:
-            changed = await self._execute_one(action, key)
+            try:
+                changed = await self._execute_one(action, key)
+            except RejectedError as error:
+                if not _is_report(action):
+                    raise
+                unreported = error  # nothing is decided by a BookStore's status
+                continue
             changes += changed
             logger.log(
                 logging.INFO if changed else logging.DEBUG,
                 action.message,
                 extra={"store": str(key), "reason": action.reason, "object": _target_text(action)},
             )
+        if unreported:
+            raise unreported
         return changes
 
     async def _execute_one(self, action: Action, key: StoreKey) -> bool:
@@ -97,17 +110,23 @@ class Executor:
         if not self.may_write():
             message = "another replica may be leading by now"
             raise StaleSnapshotError(message)
+        if not self.contests.allow(action, key):
+            await self.contests.explain(action, key, self.api)
+            return False
+        created = self.cache.get(key.namespace, target) is None
         try:
-            return await self._do(action, key)
+            changed = await self._do(action, key)
         except ApiError as error:
             if error.status in {404, 409}:
                 await self.observer.refresh(key.namespace, target)
                 message = f"{target.kind} {target.name}: {error.message}"
                 raise StaleSnapshotError(message) from error
-            if error.status in _REJECTED:
-                rejection = Rejection(target, error.reason, error.message)
-                raise RejectedError(rejection) from error
-            raise
+            cause = Cause.REJECTED if error.status in _REJECTED else Cause.FAILED
+            rejection = Rejection(target, error.reason, error.message, cause)
+            raise RejectedError(rejection, error.retry_after) from error
+        if changed:
+            self.contests.count(action, key, created=created)
+        return changed
 
     async def _do(self, action: Action, key: StoreKey) -> bool:
         match action:
@@ -223,22 +242,11 @@ class Executor:
         manifest: dict[str, Any] = {
             **resource_of(action.key.api_version, action.key.kind).type_meta,
             "metadata": {"name": action.key.name},
-            "status": action.status,
+            "status": declared(action.status, self.observer.installed)
+            if _is_report(action)
+            else action.status,
         }
         return self.cache.put(await self.api.apply(manifest, key.namespace, "status"))
-
-
-def target_of(action: Action) -> ObjectRef:
-    """Return the reference to the object that an action writes."""
-    match action:
-        case Apply() | Create() | CreateSecret():
-            return key_of(action.manifest)
-        case Scale():
-            return DEPLOYMENTS.ref(action.deployment)
-        case Delete() | WriteStatus():
-            return action.key
-        case _:
-            assert_never(action)
 
 
 def _name_conflict(existing: Manifest, key: StoreKey) -> RejectedError:
@@ -266,6 +274,11 @@ def _lost_its_label(existing: Manifest, key: StoreKey) -> bool:
         and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
         and any(entry["manager"] == FIELD_MANAGER for entry in metadata.get("managedFields") or ())
     )
+
+
+def _is_report(action: Action) -> bool:
+    """Whether an action writes the status of a BookStore, which is for people only."""
+    return isinstance(action, WriteStatus) and action.key.kind == BOOKSTORES.kind
 
 
 def _target_text(action: Action) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from aiohttp import web
+from kubernetes.aio.client import Configuration
 
 from bookstore_operator import __version__
 from bookstore_operator.core.snapshot import OperatorSettings
@@ -19,7 +20,7 @@ from bookstore_operator.kube.client import Api, ApiError, ClusterError, load_con
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.leader import LeaderElection
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
-from bookstore_operator.kube.watch import start_watching
+from bookstore_operator.kube.watch import Listener, watch
 from bookstore_operator.runtime.executor import Executor
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.probes import Health, serve
@@ -33,6 +34,7 @@ LEASE_NAME = "bookstore-operator"
 _STOP_SECONDS = 3
 _LINGER_SECONDS = 1.0
 _PERMISSION_CHECK_SECONDS = 60.0
+_UNAVAILABLE_POLL_SECONDS = 5.0
 _RELIST_SPACING = 30.0
 _FIRST_LIST_DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)
 
@@ -72,14 +74,12 @@ async def run(options: Options) -> None:
         probes = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be
         health.listed = True
-        watches = await start_watching(
-            configuration,
-            parts.cache,
-            parts.reconciler.enqueue,
-            parts.on_relist,
-            options.namespaces,
-        )
-        stopped = _on_signals()
+        stopped = asyncio.Event()
+        _handle_signals(stopped)
+        watches = {
+            asyncio.create_task(parts.watch(configuration, scope, stopped), name="watch")
+            for scope in parts.scopes
+        }
         tasks = {
             asyncio.create_task(watchdog.beat(), name="heartbeat"),
             asyncio.create_task(stopped.wait(), name="stop"),
@@ -89,7 +89,7 @@ async def run(options: Options) -> None:
         try:
             done, _ = await asyncio.wait({*tasks, *watches}, return_when=asyncio.FIRST_COMPLETED)
             if not stopped.is_set():
-                health.fatal = _failure_message(done, watches)
+                health.fatal = _failure_message(done)
                 raise OperatorEndedError(health.fatal)
             logger.info("Stopping.")
         finally:
@@ -108,6 +108,8 @@ class Manager:
         self._options = options
         self._health = health
         self._observer = Observer(api, self.cache, options.settings, options.namespaces)
+        self.scopes = self._observer.scopes
+        health.unavailable = self._observer.unavailable
         self._queue: WorkQueue[StoreKey] = WorkQueue()
         self._relist = asyncio.Event()
         self.election = LeaderElection(
@@ -139,11 +141,66 @@ class Manager:
             group.create_task(self._resync_loop())
             group.create_task(self._permission_check_loop())
             await self.list_all()  # a standby's cache may be behind
+            await self._check_crds()
             self._relist.set()  # and once more when all watches run: earlier deletions are missed
             for key in self.cache.stores():
                 self.reconciler.enqueue(key)
             for _ in range(self._options.workers):
                 group.create_task(self.reconciler.work())
+
+    async def watch(
+        self, configuration: Configuration, scope: str | None, stopped: asyncio.Event
+    ) -> None:
+        """Watch a namespace, or all; while the operator may not, wait until it may again.
+
+        Raises:
+            OperatorEndedError: the watches ended, for another reason.
+            ClusterError: no namespace is left that the operator may watch.
+
+        """
+        listener = Listener(
+            self.cache,
+            self.reconciler.enqueue,
+            self.on_relist,
+            on_start=lambda: _handle_signals(stopped),
+        )
+        while True:
+            while scope in self._observer.unavailable:
+                await asyncio.sleep(_UNAVAILABLE_POLL_SECONDS)
+                await self._retry_scope(scope)
+            watching = asyncio.create_task(watch(configuration, listener, scope))
+            try:
+                await self._until_lost(watching, scope)
+            finally:
+                watching.cancel()
+                await asyncio.wait({watching}, timeout=_STOP_SECONDS)
+
+    async def _until_lost(self, watching: asyncio.Task[NoReturn], scope: str | None) -> None:
+        """Wait until a namespace is unavailable; raises as `watch` does."""
+        while scope not in self._observer.unavailable:
+            await asyncio.wait({watching}, timeout=_UNAVAILABLE_POLL_SECONDS)
+            if not watching.done():
+                continue
+            with suppress(ApiError):
+                if not await self._observer.may_list(scope):
+                    return
+            message = (
+                "The watches failed; without them the operator sees no changes "
+                f"({watching.exception()})."
+            )
+            raise OperatorEndedError(message)
+
+    async def _retry_scope(self, scope: str | None) -> None:
+        """List a namespace that was unavailable, and reconcile its BookStores if it is not."""
+        try:
+            if not await self._observer.may_list(scope):
+                return
+            changed = await self._observer.relist_scope(scope)
+        except ApiError as error:
+            logger.debug("Could not list %s: %s", scope, error.message)
+            return
+        for key in changed:
+            self.reconciler.enqueue(key)
 
     async def list_all(self) -> None:
         """List all objects into the cache, with retries for two minutes.
@@ -172,13 +229,23 @@ class Manager:
         raise OperatorEndedError(message)
 
     async def _permission_check_loop(self) -> None:
-        """Check every minute that BookStores may be listed: open watches do not report that."""
+        """Check every minute what the operator may list, and the CRDs: watches do not tell."""
         while True:
             await asyncio.sleep(_PERMISSION_CHECK_SECONDS)
             try:
                 await self._observer.check_permissions()
             except ApiError as error:
                 logger.warning("Could not check the operator's permissions: %s", error.message)
+            await self._check_crds()
+
+    async def _check_crds(self) -> None:
+        """Compare the installed CRDs with this operator's; all BookStores report a difference."""
+        try:
+            if await self._observer.check_crds():
+                for key in self.cache.stores():
+                    self.reconciler.enqueue(key)
+        except ApiError as error:
+            logger.info("Could not read the schemas of the CRDs: %s", error.message)
 
     async def _resync_loop(self) -> None:
         """Relist all objects every ten minutes, and soon after a watch has restarted."""
@@ -207,13 +274,11 @@ async def _serve(health: Health, options: Options) -> web.AppRunner:
         raise OperatorEndedError(message) from error
 
 
-def _on_signals() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set; replaces the handlers that kopf has set."""
-    stopped = asyncio.Event()
+def _handle_signals(stopped: asyncio.Event) -> None:
+    """Set an event on SIGTERM and SIGINT; replaces the handlers that kopf has set."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    return stopped
 
 
 def _scope(options: Options) -> str:
@@ -222,9 +287,7 @@ def _scope(options: Options) -> str:
     return f"watching {', '.join(options.namespaces)}"
 
 
-def _failure_message(
-    done: Iterable[asyncio.Task[Any]], watches: Collection[asyncio.Task[Any]]
-) -> str:
+def _failure_message(done: Iterable[asyncio.Task[Any]]) -> str:
     """Return a message about which part ended first, and why."""
     task = next(iter(done))
     error = None if task.cancelled() else task.exception()
@@ -233,8 +296,6 @@ def _failure_message(
     if isinstance(error, OperatorEndedError | ClusterError | ApiError):
         return str(error)
     cause = f"{type(error).__name__}: {error}" if error else "it ended without an error"
-    if task in watches:
-        return f"The watches failed; without them the operator sees no changes ({cause})."
     return f"The operator's {task.get_name()} task failed ({cause})."
 
 

@@ -21,11 +21,22 @@ from bookstore_operator.core.kinds import (
     resource_of,
 )
 from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.secret_values import invalid_reasons
 from bookstore_operator.core.secrets import UsedKeys
-from bookstore_operator.core.snapshot import OperatorSettings, Rejection, Snapshot, take_snapshot
+from bookstore_operator.core.snapshot import (
+    Blocker,
+    Contest,
+    OperatorSettings,
+    Rejection,
+    Snapshot,
+    take_snapshot,
+)
+from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.kube.client import Api, ApiError, ClusterError
+from bookstore_operator.crd.skew import outdated_message
+from bookstore_operator.crd.structural import Schema
+from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
@@ -48,7 +59,13 @@ class Observer:
         self._api = api
         self._cache = cache
         self._settings = settings
-        self._scopes: Sequence[str | None] = tuple(namespaces) or (None,)
+        self._outdated = ""
+        self.installed: Mapping[str, Schema] = {}
+        """The schemas of the installed CRDs by kind; empty until they were read."""
+        self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
+        """The namespaces to watch; None for all."""
+        self.unavailable: dict[str, str] = {}
+        """The namespaces that the operator may not list any more, and why."""
 
     async def relist(self) -> set[StoreKey]:
         """List every watched kind; returns the BookStores whose objects have changed.
@@ -58,33 +75,95 @@ class Observer:
             ClusterError: the CRDs are missing, or the operator may not list.
 
         """
-        lists = [self._relist(resource, scope) for resource in WATCHED for scope in self._scopes]
-        return set[StoreKey]().union(*await asyncio.gather(*lists))
+        changed = await asyncio.gather(*(self.relist_scope(scope) for scope in self.scopes))
+        return set[StoreKey]().union(*changed)
 
-    async def check_permissions(self) -> None:
-        """Check that the operator may list BookStores.
+    async def relist_scope(self, scope: str | None) -> set[StoreKey]:
+        """List every watched kind in a namespace, as `relist` does; none if it is unavailable."""
+        try:
+            changed = await asyncio.gather(*(self._relist(kind, scope) for kind in WATCHED))
+        except ForbiddenError as error:
+            self._lose(scope, error)
+            return set()
+        self._regain(scope)
+        return set[StoreKey]().union(*changed)
+
+    def _lose(self, scope: str | None, error: ForbiddenError) -> None:
+        """Record that a namespace is unavailable.
+
+        Raises:
+            ClusterError: all namespaces are.
+
+        """
+        if scope is None or {*self.unavailable, scope} >= {*self.scopes}:
+            raise error
+        if scope not in self.unavailable:
+            self._cache.drop_namespace(scope)
+            logger.error("Namespace %s is not served, the others are: %s", scope, error)
+        self.unavailable[scope] = str(error)
+
+    def _regain(self, scope: str | None) -> None:
+        if scope is not None and self.unavailable.pop(scope, ""):
+            logger.info("Namespace %s is served again.", scope)
+
+    async def check_crds(self) -> bool:
+        """Compare the installed CRDs with this operator's; True if the outcome is a new one.
 
         Raises:
             ApiError: the API server did not answer.
-            ClusterError: the operator may no longer list them.
 
         """
-        for scope in self._scopes:
-            try:
-                await self._api.first(BOOKSTORES, scope)
-            except ApiError as error:
-                raise _explained(BOOKSTORES, error) from error
+        self.installed = await self._api.schemas(API_VERSION)
+        before, self._outdated = self._outdated, outdated_message(self.installed)
+        if self._outdated and self._outdated != before:
+            logger.error("%s", self._outdated)
+        if before and not self._outdated:
+            logger.info("The installed CRDs have all fields of this operator's.")
+        return self._outdated != before
 
-    async def snapshot(self, key: StoreKey, rejection: Rejection | None = None) -> Snapshot | None:
+    async def check_permissions(self) -> None:
+        """Check in which namespaces the operator may list BookStores.
+
+        Raises:
+            ApiError: the API server did not answer.
+            ClusterError: the operator may no longer list them in any.
+
+        """
+        for scope in self.scopes:
+            await self.may_list(scope)
+
+    async def may_list(self, scope: str | None) -> bool:
+        """Whether the operator may list BookStores in a namespace. Raises as above."""
+        try:
+            await self._api.first(BOOKSTORES, scope)
+        except ApiError as error:
+            explained = _explained(BOOKSTORES, error)
+            if not isinstance(explained, ForbiddenError):
+                raise explained from error
+            self._lose(scope, explained)
+            return False
+        return True
+
+    def bookstore(self, key: StoreKey) -> Manifest | None:
+        """Return a BookStore as it is; None if there is none of that name."""
+        return self._cache.bookstore(key)
+
+    async def snapshot(
+        self,
+        key: StoreKey,
+        rejection: Rejection | None = None,
+        contests: tuple[Contest, ...] = (),
+    ) -> Snapshot | None:
         """Return the Snapshot of a BookStore; None if there is none of that name.
 
         Args:
             key: names the BookStore.
             rejection: the write that was rejected in its last reconciliation.
+            contests: the objects that others change again and again.
 
         Raises:
-            ApiError: a Secret could not be read.
-            ValueError: the BookStore or a release does not match this operator's model.
+            ApiError: a Secret could not be read, though the operator may.
+            pydantic.ValidationError: the BookStore does not match this operator's model.
 
         """
         manifest = self._cache.bookstore(key)
@@ -92,15 +171,18 @@ class Observer:
             return None
         store, objects = BookStore.model_validate(manifest), self._cache.owned(key)
         can_not_pull = pull_secrets.secrets_of_interest(objects)
+        secrets, blocker = await self._readable_secrets(key, store)
         return take_snapshot(
             store,
             self._cache.releases(key),
             objects,
-            secrets=await self._secrets(key.namespace, secrets_of_interest(store)),
+            secrets=secrets,
             pull_secrets=await self._pull_secrets(key.namespace, can_not_pull),
             warnings=await self._warnings(key.namespace, find_unexplained(objects, self._now())),
             settings=self._settings,
             rejection=rejection,
+            contests=contests,
+            blocker=blocker,
         )
 
     async def is_current(self, key: StoreKey) -> bool:
@@ -145,6 +227,23 @@ class Observer:
             return {}
         return {key: text for key, text in zip(keys, messages, strict=True) if text}
 
+    async def _readable_secrets(
+        self, key: StoreKey, store: BookStore
+    ) -> tuple[Mapping[str, Mapping[str, str | None]], Blocker | None]:
+        """Return the BookStore's Secrets, and why no release may take a step; None if it may."""
+        outdated = Blocker(Reason.CRD_OUTDATED, self._outdated) if self._outdated else None
+        try:
+            return await self._secrets(key.namespace, secrets_of_interest(store)), outdated
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            message = (
+                f"The operator may not read the Secrets of this BookStore: {error.message}. Give "
+                "it that right again (manifests/base/rbac.yaml). Until then no release takes a "
+                "step, and what depends on a Secret is not repaired."
+            )
+            return {}, Blocker(Reason.SECRET_FORBIDDEN, message, hides_secrets=True)
+
     async def _secrets(
         self, namespace: str, used: UsedKeys
     ) -> Mapping[str, Mapping[str, str | None]]:
@@ -158,10 +257,15 @@ class Observer:
 
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
         """Return the Secrets that images can't be pulled with: name → why."""
-        reasons = {
-            name: pull_secrets.invalid_reason(await self._api.find(SECRETS, namespace, name))
-            for name in sorted(names)
-        }
+        try:
+            reasons = {
+                name: pull_secrets.invalid_reason(await self._api.find(SECRETS, namespace, name))
+                for name in sorted(names)
+            }
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            return {}
         return {name: reason for name, reason in reasons.items() if reason}
 
 
@@ -172,7 +276,7 @@ def _explained(resource: Resource, error: ApiError) -> Exception:
             "first (kubectl apply --server-side -f crds/)."
         )
     if error.status == 403:
-        return ClusterError(
+        return ForbiddenError(
             f"The operator may not list {resource.plural}: {error.message}. "
             "Install the ClusterRole and its binding (manifests/base/rbac.yaml)."
         )

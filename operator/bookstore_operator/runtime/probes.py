@@ -2,7 +2,8 @@
 
 import logging
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
@@ -22,10 +23,14 @@ class Health:
     leading: bool = False
     fatal: str = ""
     """Why the process is about to exit; empty while it runs."""
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    """The watched namespaces that are not served, and why."""
 
     def answer(self, path: str) -> tuple[HTTPStatus, dict[str, object]]:
         """Return the status and the JSON body of the response to a probe."""
         body: dict[str, object] = {"listed": self.listed, "leading": self.leading}
+        if self.unavailable:
+            body["unavailableNamespaces"] = dict(self.unavailable)
         if self.fatal:
             body["fatal"] = self.fatal
         healthy = {"/livez": not self.fatal, "/readyz": not self.fatal and self.listed}

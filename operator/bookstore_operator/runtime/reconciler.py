@@ -4,26 +4,45 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bookstore_operator import decide
 from bookstore_operator.core.kinds import BOOKSTORES
-from bookstore_operator.core.plan import Plan, WriteStatus
+from bookstore_operator.core.plan import Event, Plan, WriteStatus
 from bookstore_operator.core.snapshot import Rejection, Snapshot
-from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.events import Recorder
 from bookstore_operator.kube.object_cache import StoreKey
-from bookstore_operator.runtime.executor import Executor, RejectedError, StaleSnapshotError
+from bookstore_operator.runtime.executor import Executor
+from bookstore_operator.runtime.failure import Failure, failure_of
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.workqueue import WorkQueue
+from bookstore_operator.status.unobserved import report_unobserved
 
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 600.0
 _VISIT_SECONDS = 120.0
+_REPORT_SECONDS = 60.0
 _AGAIN_SECONDS = 0.05
 _MAX_ROUNDS = 30
 """The most visits in a row that each change something: no release needs that many."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What the Reconciler remembers of a BookStore from visit to visit."""
+
+    rounds: int = 0
+    """The number of visits in a row that each changed something."""
+    failures: int = 0
+    """The number of failed visits in a row."""
+    since: datetime | None = None
+    """When the first of them was."""
+    rejection: Rejection | None = None
+    """What is reported; in each Snapshot until a visit succeeds."""
+    reported: str = ""
+    """The message that is in the status; empty if none is."""
 
 
 class Reconciler:
@@ -42,8 +61,7 @@ class Reconciler:
         self._recorder = recorder
         self._queue = queue
         self._now = now
-        self._rejections: dict[StoreKey, Rejection] = {}
-        self._rounds: dict[StoreKey, int] = {}
+        self._memories: dict[StoreKey, _Memory] = {}
 
     async def work(self) -> None:
         """Visit BookStores from the queue, one at a time, for ever."""
@@ -56,102 +74,117 @@ class Reconciler:
         self._queue.add(key)
 
     async def visit(self, key: StoreKey) -> None:
-        """Reconcile a BookStore once and schedule the next visit."""
+        """Reconcile a BookStore once and schedule the next visit. Raises nothing."""
         try:
             async with asyncio.timeout(_VISIT_SECONDS):
                 await self._reconcile(key)
-        except StaleSnapshotError as error:
-            logger.debug("Looking again: %s", error, extra={"store": str(key)})
-            self._queue.failed(key, first=_AGAIN_SECONDS)
-        except RejectedError as error:
-            await self._rejected(key, error.rejection)
-        except ApiError as error:
-            self._failed(key, error.message, error.retry_after or 0.0)
-        except TimeoutError:
-            self._failed(key, f"The reconciliation took longer than {_VISIT_SECONDS:.0f} s.")
-        except Exception:
-            logger.exception("Unhandled exception while reconciling", extra={"store": str(key)})
-            self._queue.failed(key)
+        except Exception as error:  # noqa: BLE001 - classified; what one BookStore holds ends nothing
+            await self._failed(key, error)
 
     async def _reconcile(self, key: StoreKey) -> None:
         snapshot = await self._observe(key)
         if snapshot is None:
-            self._forget(key)
+            self._memories.pop(key, None)
+            self._queue.succeeded(key)
             return
         plan = decide.decide(snapshot, self._now())
         changes = await self._executor.execute(plan, key)
-        for event in plan.events:
-            await self._recorder.post(event, key)
-        if self._rejections.pop(key, None) is not None:
-            changes += 1  # the condition about the rejection has to be removed
+        await self._post(key, plan.events)
+        memory = self._memory(key)
+        if memory.reported or self._executor.contests.of(key) != snapshot.contests:
+            changes += 1  # a condition has to be removed or added
+        memory.failures, memory.since, memory.rejection, memory.reported = 0, None, None, ""
         self._come_again(key, plan, changes)
 
     async def _observe(self, key: StoreKey) -> Snapshot | None:
-        return await self._observer.snapshot(key, self._rejections.get(key))
+        contests = self._executor.contests.of(key)
+        return await self._observer.snapshot(key, self._memory(key).rejection, contests)
+
+    def _memory(self, key: StoreKey) -> _Memory:
+        return self._memories.setdefault(key, _Memory())
 
     def _come_again(self, key: StoreKey, plan: Plan, changes: int) -> None:
-        self._rounds[key] = self._rounds.get(key, 0) + 1 if changes else 0
-        if self._rounds[key] > _MAX_ROUNDS:
-            message = (
+        memory = self._memory(key)
+        memory.rounds = memory.rounds + 1 if changes else 0
+        if memory.rounds > _MAX_ROUNDS:
+            delay = self._queue.failed(key)
+            logger.warning(
                 "Every reconciliation changes something: another program may be changing the "
-                "objects that the operator manages."
+                "objects that the operator manages. Retrying in %.0f s.",
+                delay,
+                extra={"store": str(key)},
             )
-            self._failed(key, message)
             return
         self._queue.succeeded(key)
         delays = [RESYNC_SECONDS * random.uniform(0.9, 1.1)]  # noqa: S311 - spreads load, no secret
         if plan.requeue_after is not None:
             delays.append(max(0.0, plan.requeue_after.total_seconds()))
+        if contest_over := self._executor.contests.next_look(key):
+            delays.append(max(0.0, (contest_over - self._now()).total_seconds()))
         if changes:
             delays.append(_AGAIN_SECONDS)
         self._queue.add(key, after=min(delays))
 
-    async def _rejected(self, key: StoreKey, rejection: Rejection) -> None:
-        """Report a rejected write in the BookStore's status, and retry with a growing delay."""
-        first = self._rejections.get(key) != rejection
-        self._rejections[key] = rejection
-        message = (
-            f"The API server rejects {rejection.target.kind} {rejection.target.name}: "
-            f"{rejection.message}"
-        )
-        if first:
-            await self._report_rejection(key)
-        delay = self._queue.failed(key)
+    async def _post(self, key: StoreKey, events: tuple[Event, ...]) -> None:
+        """Post events: best effort."""
+        for event in events:
+            try:
+                await self._recorder.post(event, key)
+            except Exception:
+                logger.exception("Could not post an Event", extra={"store": str(key)})
+
+    # Failures ------------------------------------------------------------------------------
+
+    async def _failed(self, key: StoreKey, error: Exception) -> None:
+        """Report the failure of a visit in the BookStore's status, and retry, ever less often."""
+        delay = 0.0
+        failure = failure_of(error, key)
+        memory = self._memory(key)
+        memory.failures += 1
+        memory.since = memory.since or self._now()
+        is_new = memory.reported != failure.answer.message
+        try:
+            if memory.failures >= failure.report_after:
+                await self._report(key, failure, memory)
+        except Exception as problem:  # noqa: BLE001 - a report is best effort
+            message = f"Could not report a failure in the status: {problem or 'timed out'}"
+            logger.info("%s", message, extra={"store": str(key)})
+        finally:
+            delay = self._queue.failed(key, failure.at_least, failure.first)
         logger.log(
-            logging.WARNING if first else logging.INFO,
-            "%s Retrying in %.0f s.",
-            message,
-            delay,
-            extra={"store": str(key), "reason": rejection.reason},
+            failure.level if is_new or failure.report_after > 1 else logging.INFO,
+            "%s Retrying in %.3g s.",
+            failure.message,
+            max(delay, failure.at_least),
+            extra={"store": str(key), "reason": failure.answer.reason},
+            exc_info=error if failure.unexpected else None,
         )
 
-    async def _report_rejection(self, key: StoreKey) -> None:
-        """Write the BookStore's status and Events about a rejected write, and nothing else."""
-        try:
-            snapshot = await self._observe(key)
-            if snapshot is None:
-                return
-            plan = decide.decide(snapshot, self._now())
+    async def _report(self, key: StoreKey, failure: Failure, memory: _Memory) -> None:
+        """Write the BookStore's status and Events about a failure, and nothing else."""
+        if failure.rejection is not None:
+            memory.rejection = replace(failure.rejection, since=memory.since)
+        if memory.reported == failure.answer.message:
+            return
+        memory.reported = failure.answer.message
+        async with asyncio.timeout(_REPORT_SECONDS):
+            plan = await self._plan_of_report(key, failure)
             statuses = tuple(
                 action
                 for action in plan.actions
                 if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORES.kind
             )
+            events = (event for event in plan.events if event.regarding.kind == BOOKSTORES.kind)
             await self._executor.execute(Plan(actions=statuses), key)
-            for event in plan.events:
-                if event.regarding.kind == BOOKSTORES.kind:
-                    await self._recorder.post(event, key)
-        except (ApiError, RejectedError, StaleSnapshotError) as error:
-            message = f"Could not report the rejection in the status: {error}"
-            logger.info("%s", message, extra={"store": str(key)})
+            await self._post(key, tuple(events))
 
-    def _failed(self, key: StoreKey, message: str, at_least: float = 0.0) -> None:
-        delay = self._queue.failed(key, at_least)
-        logger.warning(
-            "%s Retrying in %.0f s.", message, max(delay, at_least), extra={"store": str(key)}
-        )
-
-    def _forget(self, key: StoreKey) -> None:
-        self._rejections.pop(key, None)
-        self._rounds.pop(key, None)
-        self._queue.succeeded(key)
+    async def _plan_of_report(self, key: StoreKey, failure: Failure) -> Plan:
+        """Return what to report: by a decision, or else by the object itself."""
+        if failure.rejection is not None and not failure.unexpected:
+            try:
+                snapshot = await self._observe(key)
+                return decide.decide(snapshot, self._now()) if snapshot else Plan()
+            except Exception:  # noqa: BLE001 - what failed may have been the observation
+                logger.debug("Reporting without a Snapshot.", extra={"store": str(key)})
+        manifest = self._observer.bookstore(key)
+        return report_unobserved(manifest, failure.answer, self._now()) if manifest else Plan()

@@ -7,7 +7,7 @@ Every message names what is waited for and what to do.
 from collections.abc import Iterable
 from datetime import datetime
 
-from bookstore_operator.components import COMPONENTS
+from bookstore_operator.components import COMPONENTS, Component
 from bookstore_operator.components.serving.availability import (
     all_available,
     deployment_of,
@@ -16,11 +16,10 @@ from bookstore_operator.components.serving.availability import (
 )
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
-from bookstore_operator.core.finding import Finding, fails, holds
+from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
-from bookstore_operator.core.snapshot import Rejection, Snapshot
+from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.status import (
     AVAILABLE,
@@ -33,13 +32,11 @@ from bookstore_operator.crd.status import (
     Condition,
     ConditionStatus,
 )
+from bookstore_operator.status import failures
 from bookstore_operator.workloads import pod_problems
 
 EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
 """The conditions whose problems are posted as events. The others repeat what Ready reports."""
-
-_RETRYING = "Retrying at least every 5 min."
-"""The delay grows with each failure (runtime/workqueue.py), but this message must not change."""
 
 
 def conditions(
@@ -55,7 +52,7 @@ def conditions(
 
     """
     findings = [
-        condition(snapshot, visit, blocking)
+        _known(snapshot, component, condition(snapshot, visit, blocking))
         for component in COMPONENTS
         for condition in component.conditions
     ]
@@ -64,6 +61,13 @@ def conditions(
     findings += [ready, _reconciling(snapshot, blocking, ready, changes), _stalled(blocking)]
     findings.sort(key=lambda finding: CONDITION_TYPES.index(finding.type))
     return tuple(_with_times(snapshot, finding, visit.now) for finding in findings)
+
+
+def _known(snapshot: Snapshot, component: Component, finding: Finding) -> Finding:
+    """Return a component's finding; Unknown if it depends on what the operator can't read."""
+    blocker = snapshot.blocker
+    hidden = blocker and (blocker.hides_secrets if component.secrets else blocker.hides_active)
+    return unknown(finding.type, blocker.reason, blocker.message) if blocker and hidden else finding
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:
@@ -104,30 +108,17 @@ def _with_times(snapshot: Snapshot, finding: Finding, now: datetime) -> Conditio
 
 
 def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
-    """Return the first that blocks: a rejected write, the release's gate, a component's gate."""
+    """Return the first that blocks: a failure, a contest, the release's gate, a component's."""
     if snapshot.rejection:
-        return _rejected(snapshot.rejection)
+        return failures.rejected(snapshot.rejection)
+    if snapshot.blocker:
+        return failures.blocked(snapshot.blocker, visit.now)
+    if snapshot.contests:
+        return failures.contested(snapshot.contests)
     for component in COMPONENTS:
         if component.gate and isinstance(answer, Passed):
             answer = visit.ask(component.gate, snapshot)
     return answer
-
-
-def _rejected(rejection: Rejection) -> Waiting:
-    target, cause = rejection.target, rejection.message.rstrip(".")
-    if rejection.reason == Reason.NAME_CONFLICT:
-        return Waiting(Reason.NAME_CONFLICT, f"{rejection.message} {_RETRYING}", stalled=True)
-    message = f"The API server rejects {target.kind} {target.name}: {cause}."
-    if "exceeded quota" in cause:
-        advice = "Raise the quota, or request less."
-        return Waiting(Reason.QUOTA_EXCEEDED, f"{message} {advice} {_RETRYING}", stalled=True)
-    advice = "Fix the cause."
-    if target.kind == CLAIMS.kind and "resize" in cause:
-        advice = (
-            "Set its size in the spec back, or allow its StorageClass to expand volumes "
-            "(allowVolumeExpansion)."
-        )
-    return Waiting(Reason.APPLY_REJECTED, f"{message} {advice} {_RETRYING}", stalled=True)
 
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:

@@ -53,6 +53,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,
         Reason.VOLUME_MISMATCH,
+        Reason.SPEC_INVALID,
     }
     assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
 

@@ -9,9 +9,10 @@ import pytest
 
 from bookstore_operator import decide
 from bookstore_operator.core.plan import ObjectRef, Plan
-from bookstore_operator.core.snapshot import Rejection, Snapshot
+from bookstore_operator.core.snapshot import Contest, Rejection, Snapshot
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.object_cache import StoreKey
+from bookstore_operator.runtime.contests import Contests
 from bookstore_operator.runtime.executor import RejectedError, StaleSnapshotError
 from bookstore_operator.runtime.reconciler import Reconciler
 
@@ -32,7 +33,13 @@ class Rig:
     calls: list[tuple[str, float]] = field(default_factory=list)
     decided_on: list[Snapshot] = field(default_factory=list)
 
-    async def snapshot(self, _: StoreKey, rejection: Rejection | None) -> Snapshot | None:
+    @property
+    def contests(self) -> Contests:
+        return Contests()
+
+    async def snapshot(
+        self, _: StoreKey, rejection: Rejection | None, __: tuple[Contest, ...]
+    ) -> Snapshot | None:
         return Snapshot(cast("Any", None), rejection=rejection) if self.exists else None
 
     async def execute(self, plan: Plan, _: StoreKey) -> int:

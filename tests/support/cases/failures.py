@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Blocker, Cause
 from tests.support.world import VALKEY, Object
 
 # What goes wrong -------------------------------------------------------------------------------
@@ -65,9 +67,24 @@ class MigrationHangs(Fault):
 
 @dataclass(frozen=True)
 class WriteRejected(Fault):
-    """The API server rejects Service demo-db."""
+    """The API server rejects Service demo-db, or does not carry the write out."""
 
     reason: str
+    message: str
+    cause: Cause = Cause.REJECTED
+
+
+@dataclass(frozen=True)
+class Blocked(Fault):
+    """The operator can't tell what the next step is."""
+
+    blocker: Blocker
+
+
+@dataclass(frozen=True)
+class Contested(Fault):
+    """Others change an object again and again."""
+
     message: str
 
 
@@ -216,6 +233,7 @@ NO_SPACE = 'could not extend file "base/5/1": No space left on device'
 
 # The table -------------------------------------------------------------------------------------
 
+WEBHOOK = "check.policies.example"
 CACHE = f"Deployment/{VALKEY}"
 GREEN, BLUE = "Deployment/api:2", "Deployment/api:1"
 MIGRATION, DATABASE = "Job/api:2", "StatefulSet/db"
@@ -264,10 +282,18 @@ def of_cache(fault: Fault, reason: str, *words: str, **more: Any) -> Failure:
     return of_service(fault, reason, *words, condition="CacheHealthy", **spec)
 
 
-def of_write(reason: str, message: str, reported: str, *words: str) -> Failure:
+def of_write(
+    reason: str, message: str, reported: str, *words: str, cause: Cause = Cause.REJECTED
+) -> Failure:
     """Return the failure of a write that the API server rejects."""
-    fault = WriteRejected(reason, message)
+    fault = WriteRejected(reason, message, cause)
     return of_service(fault, reported, *words, condition="Stalled", status="True")
+
+
+def of_blocker(reason: Reason, message: str, **more: Any) -> Failure:
+    """Return the failure to tell what the next step is."""
+    fault = Blocked(Blocker(reason, message, **more))
+    return of_service(fault, reason, message, condition="Stalled", status="True")
 
 
 FAILURES = {
@@ -560,6 +586,36 @@ FAILURES = {
         ("Deployment {name}-green", "nothing green on Mondays", "Fix the cause"),
         played=Played.CLUSTER,
     ),
+    "admission-webhook-down": of_write(
+        *("InternalError", f'Internal error occurred: failed calling webhook "{WEBHOOK}": 500'),
+        *("WebhookFailed", "Service {name}-db", f"webhook {WEBHOOK}", "delete its configuration"),
+        cause=Cause.FAILED,
+    ),
+    "admission-webhook-times-out": of_write(
+        "Timeout",
+        f'Timeout: failed calling webhook "{WEBHOOK}": context deadline exceeded',
+        *("WebhookFailed", f"webhook {WEBHOOK}", "context deadline exceeded"),
+        cause=Cause.FAILED,
+    ),
+    "api-server-fails": of_service(
+        WriteRejected("InternalError", "etcdserver: request timed out", Cause.FAILED),
+        *("APIServerError", "Service {name}-db", "etcdserver: request timed out", "Retrying"),
+    ),
+    "unhandled-exception": of_write(
+        *("InternalError", "KeyError: 'spec'", "ReconcileError", "KeyError: 'spec'", "See its log"),
+        cause=Cause.INTERNAL,
+    ),
+    "changed-by-others": of_service(
+        Contested("Service demo is changed again and again by field manager argocd: a is b."),
+        *("ChangedByOthers", "field manager argocd", "Let only one of them manage the object"),
+    ),
+    "secrets-forbidden": of_blocker(
+        Reason.SECRET_FORBIDDEN, "The operator may not read the Secrets.", hides_secrets=True
+    ),
+    "record-unreadable": of_blocker(
+        Reason.RECORD_INVALID, "BookStoreRelease demo-r2 can't be read."
+    ),
+    "crd-outdated": of_blocker(Reason.CRD_OUTDATED, "CRD bookstores.bookstore.dev is older."),
     "service-name-taken": of_write(
         *("NameConflict", "A Service named demo-db exists. Rename or delete it."),
         *("NameConflict", "Service named {name}-db", "Rename or delete it"),

@@ -44,6 +44,8 @@ def _ensure_idle_color_scaled_down(snapshot: Snapshot) -> Iterator[Action]:
     newest = history.newest(snapshot)
     starting = newest and newest.in_flight and needs_idle_color(newest.status.stage)
     color = history.idle_color(snapshot)
+    if snapshot.blocker:  # another release may need the color
+        return
     if not starting and not history.draining(snapshot) and size(snapshot, color):
         yield from ensure_scale(snapshot, color, 0, "no longer needed")
 

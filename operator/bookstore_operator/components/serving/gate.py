@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from bookstore_operator.components.serving.availability import all_available, problem_of, runs
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
+from bookstore_operator.core.clock import stage_clock
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.kinds import DEPLOYMENTS, SERVICES
 from bookstore_operator.core.labels import release_selector
@@ -40,7 +41,7 @@ def _overdue_or_waiting(
 ) -> Answer:
     stage = find_stage(release.status.stage)
     seconds = stage.deadline_seconds(snapshot.store.spec) if stage else None
-    since = release.status.stage_started_at or now
+    since = stage_clock(release, now)
     deadline = None if seconds is None else since + timedelta(seconds=seconds)
     problem = problem_of(snapshot, release)
     if stage is None or deadline is None or now < deadline:

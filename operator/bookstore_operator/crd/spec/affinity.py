@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import LABEL_KEYS, LabelKey, LabelValue, Part, rules
+from bookstore_operator.crd.base import LabelKey, LabelMap, LabelValue, Part, rules
 
 Values = Annotated[list[LabelValue], Field(max_length=20)]
 Weight = Annotated[int, Field(ge=1, le=100)]
-Labels = Annotated[dict[str, LabelValue], Field(max_length=20, json_schema_extra=rules(LABEL_KEYS))]
 
 
 class NodeRequirement(
@@ -79,7 +78,7 @@ class LabelRequirement(Part):
 class PodSelector(Part):
     """Pods, by their labels. All requirements must hold."""
 
-    match_labels: Labels | None = Field(None, description="Labels that a Pod must have.")
+    match_labels: LabelMap | None = Field(None, description="Labels that a Pod must have.")
     match_expressions: Annotated[list[LabelRequirement], Field(max_length=10)] | None = Field(
         None, description="Requirements on the labels of a Pod."
     )

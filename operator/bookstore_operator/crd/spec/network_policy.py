@@ -1,12 +1,8 @@
 """`spec.networkPolicy`: which Pods may connect to the API, the database and the cache."""
 
-from typing import Annotated
-
 from pydantic import Field
 
-from bookstore_operator.crd.base import LabelValue, Part, rules
-
-LabelMap = Annotated[dict[str, LabelValue], Field(max_length=20)]
+from bookstore_operator.crd.base import LabelMap, Part, rules
 
 
 class Scrapers(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import LABEL_KEYS, LabelKey, LabelValue, ObjectName, Part, rules
+from bookstore_operator.crd.base import LabelKey, LabelMap, LabelValue, ObjectName, Part
 from bookstore_operator.crd.spec.affinity import Affinity
 
 
@@ -31,9 +31,9 @@ class Toleration(Part):
 class Scheduling(Part):
     """Constraints on the nodes that the Pods run on: API, database, cache, migration, backup."""
 
-    node_selector: Annotated[
-        dict[str, LabelValue], Field(max_length=20, json_schema_extra=rules(LABEL_KEYS))
-    ] = Field(default_factory=dict, description="Labels that a node must have to run the Pods.")
+    node_selector: LabelMap = Field(
+        default_factory=dict, description="Labels that a node must have to run the Pods."
+    )
     tolerations: Annotated[list[Toleration], Field(max_length=20)] = Field(
         default_factory=list, description="Node taints that the Pods tolerate."
     )

@@ -6,8 +6,8 @@ import pytest
 
 from bookstore_operator.components.storage.gate import volumes_match
 from bookstore_operator.core.gate import Passed, Waiting
+from bookstore_operator.core.kinds import target_of
 from bookstore_operator.core.plan import Apply, Delete, WriteStatus
-from bookstore_operator.runtime.executor import target_of
 from tests.support.world import Object, World
 
 pytestmark = pytest.mark.scenario

@@ -1,0 +1,59 @@
+"""What a BookStore reports when the API server, another program or the operator itself fails."""
+
+import re
+from datetime import datetime
+
+from bookstore_operator.core.gate import Waiting
+from bookstore_operator.core.kinds import CLAIMS
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.secrets import SECRET_POLL
+from bookstore_operator.core.snapshot import Blocker, Cause, Contest, Rejection
+
+RETRYING = "Retrying at least every 5 min."
+"""The delay grows with each failure (runtime/workqueue.py), but this message must not change."""
+_WEBHOOK = re.compile(r'failed calling webhook "([^"]+)"')
+
+
+def rejected(rejection: Rejection) -> Waiting:
+    """Return what a BookStore waits for after a write or a read that was not carried out."""
+    target, cause = rejection.target, rejection.message.rstrip(".")
+    if rejection.cause is Cause.INTERNAL:
+        message = f"The operator could not reconcile this BookStore: {cause}. See its log."
+        return Waiting(Reason.RECONCILE_ERROR, f"{message} {RETRYING}", stalled=True)
+    if webhook := _WEBHOOK.search(cause):
+        message = (
+            f"The API server can't write {target.kind} {target.name}, because webhook {webhook[1]} "
+            f"does not answer as it should: {cause}. Repair what serves the webhook, or delete its "
+            "configuration."
+        )
+        return Waiting(Reason.WEBHOOK_FAILED, f"{message} {RETRYING}", stalled=True)
+    if rejection.cause is Cause.FAILED:
+        message = f"The API server fails at {target.kind} {target.name}: {cause}."
+        return Waiting(Reason.API_SERVER_ERROR, f"{message} {RETRYING}")
+    if rejection.reason == Reason.NAME_CONFLICT:
+        return Waiting(Reason.NAME_CONFLICT, f"{rejection.message} {RETRYING}", stalled=True)
+    message = f"The API server rejects {target.kind} {target.name}: {cause}."
+    if "exceeded quota" in cause:
+        advice = "Raise the quota, or request less."
+        return Waiting(Reason.QUOTA_EXCEEDED, f"{message} {advice} {RETRYING}", stalled=True)
+    advice = "Fix the cause."
+    if target.kind == CLAIMS.kind and "resize" in cause:
+        advice = (
+            "Set its size in the spec back, or allow its StorageClass to expand volumes "
+            "(allowVolumeExpansion)."
+        )
+    return Waiting(Reason.APPLY_REJECTED, f"{message} {advice} {RETRYING}", stalled=True)
+
+
+def blocked(blocker: Blocker, now: datetime) -> Waiting:
+    """Return what a BookStore waits for whose next step is unknown."""
+    until = now + SECRET_POLL if blocker.hides_secrets else None
+    return Waiting(blocker.reason, blocker.message, until, stalled=True)
+
+
+def contested(contests: tuple[Contest, ...]) -> Waiting:
+    """Return what a BookStore waits for while others change its objects again and again."""
+    texts = " ".join(contest.message for contest in contests)
+    advice = "Let only one of them manage the object. Until then the operator changes it rarely."
+    until = min((contest.until for contest in contests if contest.until), default=None)
+    return Waiting(Reason.CHANGED_BY_OTHERS, f"{texts} {advice}", until, stalled=True)

@@ -1,0 +1,86 @@
+"""The API server's failures do not use up the deadline of a release."""
+
+import pytest
+
+from bookstore_operator.core.plan import ObjectRef
+from bookstore_operator.core.snapshot import Cause, Rejection
+from tests.support.world import World
+
+pytestmark = pytest.mark.scenario
+
+DOWN = 'Internal error occurred: failed calling webhook "check.example": 500'
+GREEN = ObjectRef("apps/v1", "Deployment", "demo-green")
+CRON_JOB = ObjectRef("batch/v1", "CronJob", "demo-backup")
+DEADLINE = 60
+
+
+def releasing() -> World:
+    """Return a BookStore whose release 2 never becomes available."""
+    world = World(spec={"image": "api:1", "rollout": {"progressDeadlineSeconds": DEADLINE}})
+    world.settle()
+    world.broken.add("api:2")
+    return world.change(image="api:2").reach("Start")
+
+
+def fail(world: World, target: ObjectRef = GREEN, cause: Cause = Cause.FAILED) -> None:
+    world.rejection = Rejection(target, "InternalError", DOWN, cause, since=world.now)
+
+
+@pytest.mark.parametrize("cause", [Cause.FAILED, Cause.REJECTED])
+def test_a_release_is_not_failed_by_a_webhook_that_is_down(cause: Cause) -> None:
+    world = releasing().wait(DEADLINE / 2)
+    fail(world, cause=cause)
+    world.steps(3)
+    assert world.release("demo-r2")["heldSince"]
+    quiet = len(world.done)
+    for _ in range(5):
+        world.wait(10 * DEADLINE).reconcile()
+    assert world.release("demo-r2").get("result") is None
+    assert world.condition("Ready") == ("False", "WebhookFailed")
+    assert "check.example" in world.message("Ready")
+    assert len(world.done) == quiet, "nothing is written while it lasts"
+
+    world.rejection = None
+    world.reconcile()
+    assert "heldSince" not in world.release("demo-r2")
+    assert world.release("demo-r2").get("result") is None, "half of its time is left"
+    world.wait(DEADLINE / 2 - 5).reconcile()
+    assert world.release("demo-r2").get("result") is None
+    world.wait(10).steps(2)
+    assert world.release("demo-r2")["result"] == "Failed"
+    assert world.condition("Ready") == ("False", "ProgressDeadlineExceeded")
+
+
+def test_an_operator_that_restarts_meanwhile_does_not_fail_the_release() -> None:
+    world = releasing().wait(DEADLINE / 2)
+    fail(world)
+    world.steps(2)
+    for _ in range(3):
+        world.wait(10 * DEADLINE)
+        world.rejection = None  # a new process knows of none
+        world.reconcile()
+        assert world.release("demo-r2").get("result") is None
+        fail(world)  # its first write fails
+        world.reconcile()
+    assert world.condition("Ready") == ("False", "WebhookFailed")
+
+
+def test_a_failure_that_no_release_waits_for_stops_no_clock() -> None:
+    world = releasing()
+    world.change(backup={"schedule": "0 3 * * *"})
+    fail(world, CRON_JOB)
+    world.reconcile(stop_after=1)
+    assert "heldSince" not in world.release("demo-r2")
+    world.lose("CronJob").wait(DEADLINE + 5).reconcile()
+    assert world.release("demo-r2")["result"] == "Failed"
+
+
+def test_a_release_completes_after_a_failure() -> None:
+    world = releasing()
+    fail(world)
+    world.steps(3)
+    world.rejection = None
+    world.broken.clear()
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+    assert "heldSince" not in world.release("demo-r2")
