@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 import yaml
-from rich.console import Console, Group
+from rich.console import Console
 from rich.text import Text
+from rich.tree import Tree
 
 from kubectl_bookstore.views.text import clean
 from kubectl_bookstore.views.tree import Mark, Node
@@ -65,9 +66,12 @@ def print_tree(root: Node) -> None:
         _print(line)
 
 
-def renderable(root: Node) -> Group:
-    """Return a tree for a live display."""
-    return Group(*tree_lines(root))
+def renderable(root: Node) -> Tree:
+    """Return a tree for a live display, which wraps long lines within the branches."""
+    tree = Tree(_line(root))
+    for child in root.children:
+        tree.add(renderable(child))
+    return tree
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -91,14 +95,17 @@ def tree_lines(root: Node) -> Iterator[Text]:
 
 
 def _lines(node: Node, first: str, rest: str) -> Iterator[Text]:
-    mark = f"{node.mark} " if node.mark else ""
-    detail = f"  {node.detail}" if node.detail else ""
-    style = _STYLES[node.mark]
-    yield Text.assemble(first, (mark, style), (node.title, "bold" if not first else ""), detail)
+    yield Text.assemble(first, _line(node))
     for child in node.children:
         last = child is node.children[-1]
         branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
         yield from _lines(child, rest + branch, rest + below)
+
+
+def _line(node: Node) -> Text:
+    mark = f"{node.mark} " if node.mark else ""
+    detail = f"  {node.detail}" if node.detail else ""
+    return Text.assemble((mark, _STYLES[node.mark]), (node.title, "bold"), detail)
 
 
 def console(*, wrap: bool = False) -> Console:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from bookstore_operator.core.kinds import RELEASES
+from kubectl_bookstore.__main__ import as_kubectl_reads
+from kubectl_bookstore.app import app
 from kubectl_bookstore.cluster.kubectl import Connection, Kubectl, KubectlError
 from kubectl_bookstore.errors import ExitCode
 from tests.cluster.conftest import Shop, bookstore, image
@@ -35,19 +38,12 @@ class Answer:
         return json.loads(self.out)
 
 
-def run(shop: Shop, *arguments: str, stdin: str | None = None, **environment: str) -> Answer:
-    """Run the plugin in the namespace of a test, off a terminal."""
-    kubectl = shop.kubectl.environment
-    done = subprocess.run(
-        [sys.executable, "-m", "kubectl_bookstore", *arguments, f"--namespace={shop.namespace}"],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        env={**os.environ, **kubectl, **environment},
-    )
-    return Answer(done.returncode, done.stdout, done.stderr)
+def run(shop: Shop, *arguments: str, stdin: str | None = None) -> Answer:
+    """Run the plugin in the namespace of a test, off a terminal: here, since it starts kubectl."""
+    words = as_kubectl_reads([*arguments, f"--namespace={shop.namespace}"])
+    done = CliRunner().invoke(app, words, input=stdin, env=dict(shop.kubectl.environment))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+    return Answer(done.exit_code, done.stdout, done.stderr)
 
 
 def at_stage(shop: Shop, release: str, stage: str) -> None:
