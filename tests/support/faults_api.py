@@ -182,9 +182,10 @@ def add_faults(app: FastAPI) -> FastAPI:
         return StreamingResponse(parts())
 
     @app.post(f"{PATH}/database")
-    async def ask_the_database(request: Request, session: Reading) -> None:
+    async def ask_the_database(request: Request, read: Reading) -> None:
         statement = text("SELECT CAST(CAST(:sent AS text) AS integer)")
-        await session.execute(statement, {"sent": await sent_in(request)})
+        sent = await sent_in(request)
+        await read(lambda session: session.execute(statement, {"sent": sent}))
 
     @app.post(f"{PATH}/two-answers")
     async def answer_twice(request: Request) -> Response:

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -83,7 +84,8 @@ class OwnServer:
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
         for process in [*map(int, children.split()), pid]:
-            os.kill(process, number)
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(process, number)
 
 
 def package_folder(package: str, missing: str) -> Path:

@@ -2,12 +2,24 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
-from redis.exceptions import AuthenticationError, AuthorizationError, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -16,11 +28,25 @@ from bookstore_api.settings import Settings, SettingsError
 from bookstore_api.uris.redis import RedisServer, parse_redis_uri
 
 T = TypeVar("T")
-FailureCode = Literal["unreachable", "authentication-failed", "timeout", "failed"]
+FailureCode = Literal[
+    "unreachable",
+    "authentication-failed",
+    "timeout",
+    "read-only",
+    "out-of-memory",
+    "forbidden",
+    "not-ready",
+    "failed",
+]
 
 MAX_CONNECTIONS = 16
 # After a failure nobody waits for Redis again for this long.
 BREAKER_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
+# It answered, and fast: no reason to stay away.
+ANSWERED: frozenset[FailureCode] = frozenset(
+    {"read-only", "out-of-memory", "forbidden", "not-ready", "failed"}
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -68,6 +94,7 @@ class RedisClient:
         self._timeout = timeout_seconds
         self._breaker = Breaker(BREAKER_SECONDS)
         self._latest = RedisUnavailableError("unreachable", "Redis was not asked yet.")
+        self._failing: FailureCode | None = None
         self._tls: bool | None = None
         server = self._server()
         self._tls = server.tls
@@ -120,17 +147,19 @@ class RedisClient:
         except BaseException:
             self._breaker.gave_up()
             raise
-        if self._breaker.open:
+        if self._failing:
             log.info("Redis answers again")
+        self._failing = None
         self._breaker.succeeded()
         return result
 
     def _note(self, failure: RedisUnavailableError) -> None:
-        if failure.code == "failed":  # it answered, and fast: no reason to stay away
+        if self._failing != failure.code:
+            log.warning("Redis unavailable", reason=failure.code)
+        self._failing = failure.code
+        if failure.code in ANSWERED:
             self._breaker.succeeded()
             return
-        if not self._breaker.open or self._latest.code != failure.code:
-            log.warning("Redis unavailable", reason=failure.code)
         self._latest = failure
         self._breaker.failed()
 
@@ -149,8 +178,10 @@ class RedisClient:
         return server
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.connection_pool.aclose()
+        """Close every connection; those whose server does not answer are left to the system."""
+        with suppress(TimeoutError, OSError, RedisError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.connection_pool.aclose()
 
 
 def open_redis(settings: Settings) -> RedisClient | None:
@@ -165,8 +196,36 @@ def open_redis(settings: Settings) -> RedisClient | None:
     )
 
 
+_NOT_READY = "Redis loads its data, or has lost its primary: wait for it."
+# What it answers to a command that it does not carry out; the first that fits.
+_ANSWERS = MappingProxyType[type[Exception], tuple[FailureCode, str]](
+    {
+        NoPermissionError: (
+            "forbidden",
+            "Redis does not let the user count: allow it +evalsha +script|load +incrby +expire and "
+            "the keys ~bookstore:limits:*.",
+        ),
+        ReadOnlyError: (
+            "read-only",
+            "Redis accepts no writes: it is a replica. Use the address of the primary.",
+        ),
+        OutOfMemoryError: (
+            "out-of-memory",
+            "Redis has no memory left: raise its maxmemory, or set a maxmemory-policy that evicts.",
+        ),
+        MasterDownError: ("not-ready", _NOT_READY),
+        ClusterDownError: ("not-ready", _NOT_READY),
+        BusyLoadingError: ("not-ready", _NOT_READY),
+    }
+)
+
+
 def _explain(error: Exception, timeout_seconds: float) -> RedisUnavailableError:
     """Tell an absent server, rejected credentials, slowness and all other failures apart."""
+    for kind, (code, message) in _ANSWERS.items():
+        in_script = kind is NoPermissionError and "ACL failure in script" in str(error)
+        if isinstance(error, kind) or in_script:
+            return RedisUnavailableError(code, message)
     if isinstance(error, AuthenticationError | AuthorizationError):
         return RedisUnavailableError(
             "authentication-failed",

@@ -1,11 +1,11 @@
 """`bookstore-api check-schema`."""
 
-import asyncio
 from dataclasses import replace
 
 from bookstore_api.cli.command import open_direct_database, run_command
 from bookstore_api.db.capacity import read_capacity
 from bookstore_api.db.schema import check
+from bookstore_api.process.interrupt import run_interruptible
 from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings
 from bookstore_api.settings.policy import OF_THE_DATABASE
@@ -31,5 +31,5 @@ def check_schema() -> None:
             return replace(result, details={"connections": capacity}) if capacity else result
 
     run_command(
-        "check-schema", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE
+        "check-schema", lambda settings: run_interruptible(work(settings)), enforced=OF_THE_DATABASE
     )

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import NoReturn
@@ -12,6 +11,7 @@ import typer
 
 from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.process import signals
+from bookstore_api.process.interrupt import LastResort
 from bookstore_api.process.result import CommandResult, report
 from bookstore_api.settings import Settings, SettingsError, load_settings
 from bookstore_api.settings.unknown import unknown_variables
@@ -29,10 +29,9 @@ def run_command(
     Of what the environment rejects only the settings `enforced` count. After a signal the process
     ends within CLOSE_SECONDS, whatever it waits for.
     """
-    deadline = threading.Timer(CLOSE_SECONDS, _give_up, [command])
-    deadline.daemon = True
+    last_resort = LastResort(CLOSE_SECONDS, lambda: _give_up(command))
     try:
-        with signals.interruptible(on_signal=lambda: _start(deadline)):
+        with signals.interruptible(on_signal=last_resort.start):
             settings = load_settings(enforced=enforced)
             configure_logging(settings, stream=sys.stderr)
             install_excepthooks()
@@ -48,21 +47,16 @@ def run_command(
     except Exception as error:  # noqa: BLE001 - whoever started this is owed an outcome
         structlog.stdlib.get_logger(__name__).exception("command failed")
         outcome = CommandResult(command, "failed", f"Internal error: {type(error).__name__}.")
-    deadline.cancel()
+    last_resort.cancel()
     raise typer.Exit(report(outcome))
 
 
-def _start(deadline: threading.Timer) -> None:
-    if not deadline.is_alive():  # a second signal changes nothing
-        deadline.start()
-
-
-def _give_up(command: str) -> NoReturn:
-    """End the process, from a thread: a connection may wait for a server that never answers."""
+def _give_up(command: str) -> int:
+    """Tell that the process ended before its work did."""
     message = f"Interrupted, and did not end within {CLOSE_SECONDS:.0f} s. Run it again."
     code = report(CommandResult(command, "failed", message))
     sys.stdout.flush()
-    os._exit(code)
+    return code
 
 
 def warn_of_unknown_variables() -> None:

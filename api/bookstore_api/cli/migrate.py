@@ -1,6 +1,5 @@
 """`bookstore-api migrate`."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -10,6 +9,7 @@ from bookstore_api.db.schema import migrate as schema
 from bookstore_api.db.schema.migrate import Migration
 from bookstore_api.db.schema.steps import Direction
 from bookstore_api.db.schema.tree import Branch
+from bookstore_api.process.interrupt import run_interruptible
 from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Environment, Settings, SettingsError
 from bookstore_api.settings.policy import OF_THE_DATABASE
@@ -49,7 +49,9 @@ def migrate(
     if (to is None) == (down_to is None):
         msg = "say either --to expand, --to contract or --down-to REVISION"
         raise typer.BadParameter(msg)
-    run_command("migrate", lambda settings: asyncio.run(work(settings)), enforced=OF_THE_DATABASE)
+    run_command(
+        "migrate", lambda settings: run_interruptible(work(settings)), enforced=OF_THE_DATABASE
+    )
 
 
 def _request(settings: Settings, to: Branch | None, down_to: str | None) -> Migration:

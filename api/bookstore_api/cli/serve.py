@@ -1,6 +1,5 @@
 """`bookstore-api serve`: puts the two apps and the server together."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -8,11 +7,12 @@ from typing import Annotated, NoReturn
 import structlog
 import typer
 
-from bookstore_api.cli.command import open_direct_database, warn_of_unknown_variables
+from bookstore_api.cli.command import CLOSE_SECONDS, open_direct_database, warn_of_unknown_variables
 from bookstore_api.db.engine import read_address
 from bookstore_api.db.schema.migrate import Migration, migrate
 from bookstore_api.db.schema.tree import Branch
 from bookstore_api.process import signals
+from bookstore_api.process.interrupt import LastResort, run_interruptible
 from bookstore_api.process.reload import serve_reloading
 from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings, SettingsError, load_settings
@@ -52,10 +52,12 @@ def serve(
     if reload is not None:
         serve_reloading(reload)
         return
+    seconds = settings.drain_seconds + settings.shutdown_seconds + CLOSE_SECONDS
+    last_resort = LastResort(seconds, _give_up)
     try:
-        with signals.interruptible():
+        with signals.interruptible(on_signal=LastResort(CLOSE_SECONDS, _give_up).start):
             _migrate_development_database(settings)
-        _run_server(settings)
+        _run_server(settings, last_resort)
     except SettingsError as error:
         _stop(error)
     except KeyboardInterrupt:
@@ -74,22 +76,27 @@ def _migrate_development_database(settings: Settings) -> None:
         async with open_direct_database(settings) as database:
             return await migrate(database, migration, self_test)
 
-    outcome = asyncio.run(work())
+    outcome = run_interruptible(work())
     if outcome.exit_code != 0:
         msg = f"The database {address.path} can't be brought up to date. {outcome.message}"
         raise SettingsError(msg)
 
 
-def _run_server(settings: Settings) -> None:
+def _give_up() -> int:
+    log.warning("stopped before everything was closed")
+    return 0
+
+
+def _run_server(settings: Settings, last_resort: LastResort) -> None:
     import uvloop  # noqa: PLC0415 - the other commands do without
 
     from bookstore_api.auth.staff import warn_if_open  # noqa: PLC0415
 
     warn_if_open(settings)
-    uvloop.run(_serve(settings))
+    uvloop.run(_serve(settings, last_resort))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, last_resort: LastResort) -> None:
     """Open what the apps share, and serve both until a signal comes; raises SettingsError."""
     from bookstore_api.app import create_app  # noqa: PLC0415 - the other commands do without
     from bookstore_api.shop.domains import self_test  # noqa: PLC0415
@@ -97,7 +104,7 @@ async def _serve(settings: Settings) -> None:
     from bookstore_api.web.resources import open_resources  # noqa: PLC0415
     from bookstore_api.web.server.serve import StopRequests, serve_both  # noqa: PLC0415
 
-    requests = StopRequests()
+    requests = StopRequests(on_stop=last_resort.start)
     requests.listen(patient=settings.production)
     if signals.kept():
         log.info("stopped before it served")

@@ -1,23 +1,22 @@
 """Engines: PostgreSQL by asyncpg, SQLite by aiosqlite, the same to the rest."""
 
+import asyncio
+import sqlite3
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from bookstore_api.db import driver
+from bookstore_api.db.limits import POOL_WAIT_SECONDS, RECYCLE_SECONDS, Limits
 from bookstore_api.db.pool import CountingPool
 from bookstore_api.settings import SettingsError
 from bookstore_api.uris.database import PostgresServer, SqliteFile, parse_database_uri
-
-POOL_WAIT_SECONDS = 5.0
-SQLITE_BUSY_SECONDS = 5.0
-# Who asks for health has less time: a lock that is not to be had in this time is an answer too.
-HEALTH_BUSY_SECONDS = 1.0
-# A connection is not kept longer than this, so that servers, poolers and passwords may change.
-RECYCLE_SECONDS = 1800
 
 
 def read_address(uri: Callable[[], str]) -> SqliteFile | PostgresServer:
@@ -28,52 +27,102 @@ def read_address(uri: Callable[[], str]) -> SqliteFile | PostgresServer:
         raise SettingsError(str(error)) from None
 
 
-def create_engine(
-    uri: Callable[[], str],
-    *,
-    pool_size: int,
-    busy_seconds: float = SQLITE_BUSY_SECONDS,
-    command_seconds: float | None,
-) -> AsyncEngine:
-    """Make an engine, nothing connected yet; raises SettingsError.
+class Engine:
+    """An engine with its connections, each of which is held for a limited time. Close it."""
 
-    A statement may take `command_seconds` on PostgreSQL, and wait `busy_seconds` for SQLite's lock.
-    """
-    address = read_address(uri)
-    common: dict[str, Any] = {
-        "hide_parameters": True,
-        "poolclass": CountingPool,
-        "pool_size": pool_size,
-        "max_overflow": 0,
-        "pool_timeout": POOL_WAIT_SECONDS,
-        "pool_recycle": RECYCLE_SECONDS,
-    }
-    if isinstance(address, SqliteFile):
-        engine = create_async_engine(f"sqlite+aiosqlite:///{address.path}", **common)
-        event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, busy_seconds))
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
-        return engine
-    engine = create_async_engine("postgresql+asyncpg://", **common)
+    def __init__(self, uri: Callable[[], str], *, pool_size: int, limits: Limits) -> None:
+        """Make an engine, nothing connected yet; raises SettingsError.
 
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def _connect(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
-        """Fill in the address and the password as they are now."""
-        now = read_address(uri)
-        if isinstance(now, PostgresServer):
-            parameters.clear()
-            parameters.update(now.arguments, command_timeout=command_seconds)
+        `uri` is called again for each new connection.
+        """
+        address = read_address(uri)
+        self._limits = limits
+        self._opened: WeakSet[driver.Connection] = WeakSet()
+        self._epoch = 0
+        common: dict[str, Any] = {
+            "hide_parameters": True,
+            "poolclass": CountingPool,
+            "pool_size": pool_size,
+            "max_overflow": 0,
+            "pool_timeout": POOL_WAIT_SECONDS,
+            "pool_recycle": RECYCLE_SECONDS,
+        }
+        if isinstance(address, SqliteFile):
+            self.asyncio = create_async_engine(f"sqlite+aiosqlite:///{address.path}", **common)
+            sqlite = self.asyncio.sync_engine
+            event.listen(sqlite, "do_connect", partial(_check_openable, address.path))
+            event.listen(sqlite, "connect", partial(_prepare_sqlite, limits.busy_seconds))
+            event.listen(sqlite, "begin", _begin_sqlite)
+            return
+        # Whatever the server's default is: with any other level, a row that another request has
+        # changed meanwhile is an error where this one waits for it and reads it again.
+        self.asyncio = create_async_engine(
+            f"{driver.NAME}://", isolation_level="READ COMMITTED", **common
+        )
+        postgres = self.asyncio.sync_engine
 
-    event.listen(engine.sync_engine, "checkout", _drop_dead_connection)
-    return engine
+        @event.listens_for(postgres, "do_connect")
+        def _connect(dialect: Any, _record: Any, _args: Any, _parameters: Any) -> Any:
+            """Connect to the address and with the password as they are now."""
+            now = read_address(uri)
+            if not isinstance(now, PostgresServer):
+                msg = "The database URI changed from PostgreSQL to SQLite: restart to use it."
+                raise SettingsError(msg)
+            return driver.connect(dialect, now, limits, self._opened)
+
+        event.listen(postgres, "connect", self._note_epoch)
+        event.listen(postgres, "checkout", self._check_out)
+        event.listen(postgres, "checkin", self._check_in)
+
+    @property
+    def pool(self) -> CountingPool:
+        """The pool of its connections."""
+        pool = self.asyncio.pool
+        assert isinstance(pool, CountingPool)  # noqa: S101 - made above
+        return pool
+
+    def replace_connections(self) -> None:
+        """Have every connection there is replaced before its next use."""
+        self._epoch += 1
+
+    def abort(self) -> None:
+        """End every connection at once, so that who waits for one waits no more.
+
+        Cancelling would not do: the driver then waits for the server to hear of it. SQLite's can't
+        be cut: they wait for a lock, and not for longer than `busy_seconds`.
+        """
+        for connection in tuple(self._opened):
+            connection.terminate()
+
+    async def close(self) -> None:
+        """Close every connection, also those in use, all at once."""
+        await asyncio.gather(*(connection.part() for connection in tuple(self._opened)))
+        await self.asyncio.dispose()
+
+    def _note_epoch(self, _connection: Any, record: Any) -> None:
+        record.info["epoch"] = self._epoch
+
+    def _check_out(self, connection: Any, record: Any, _proxy: Any) -> None:
+        """Refuse a connection that is closed or suspect, without a round trip; limit its use.
+
+        SQLAlchemy's pre-ping would cost three on each request.
+        """
+        used = connection.driver_connection
+        if used.is_closed() or record.info["epoch"] != self._epoch:
+            raise DisconnectionError
+        if self._limits.hold_seconds is not None:
+            loop = asyncio.get_running_loop()
+            record.info["deadline"] = loop.call_later(self._limits.hold_seconds, used.terminate)
+
+    @staticmethod
+    def _check_in(_connection: Any, record: Any) -> None:
+        if deadline := record.info.pop("deadline", None):
+            deadline.cancel()
 
 
-def _drop_dead_connection(connection: Any, _record: Any, _proxy: Any) -> None:
-    """Notice a connection that the server has closed, without a round trip.
-
-    SQLAlchemy's pre-ping would cost three on each request.
-    """
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+def _check_openable(path: Path, *_connecting: Any) -> None:
+    """Raise what SQLite raises: aiosqlite leaves a thread that fails once the event loop ends."""
+    sqlite3.connect(path).close()
 
 
 def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:

@@ -1,52 +1,110 @@
 """Explain why the database could not be used, without the text of any statement."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Literal
+import ssl
+from collections.abc import Iterator, Sequence
+from types import MappingProxyType
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-REJECTED_SQLSTATES = frozenset({"28000", "28P01"})
-UNREACHABLE_SQLSTATES = frozenset({"57P01", "57P02", "57P03", "53300"})
+from bookstore_api.db import sqlstates
+from bookstore_api.db.sqlstates import Failure
+
+_SQLITE = MappingProxyType(
+    {
+        "SQLITE_BUSY": Failure("busy", "Another process holds the lock of the SQLite file."),
+        "SQLITE_LOCKED": Failure("busy", "Another session holds a lock in the SQLite file."),
+        "SQLITE_CANTOPEN": Failure(
+            "unreachable",
+            "The SQLite file can't be opened: check that its folder exists, and that this user may "
+            "read and write both.",
+        ),
+        "SQLITE_PERM": Failure("unreachable", "This user may not use the SQLite file."),
+        "SQLITE_READONLY": Failure(
+            "read-only",
+            "The SQLite file can't be written: check that this user may write it and its folder.",
+        ),
+        "SQLITE_FULL": Failure("no-resources", "The disk of the SQLite file is full: make room."),
+        "SQLITE_IOERR": Failure("no-resources", "The SQLite file's disk fails: check its volume."),
+        "SQLITE_CORRUPT": Failure("failed", "The SQLite file is damaged: restore a copy of it."),
+        "SQLITE_NOTADB": Failure("failed", "The file is no SQLite database: name another one."),
+    }
+)
+_TLS_MISSING = Failure(
+    "unreachable",
+    "The server has no TLS, and the URI's sslmode demands it: enable it there, or use "
+    "sslmode=prefer where the network is trusted.",
+)
+_TLS_REQUIRED = Failure(
+    "authentication-failed",
+    "The server lets nobody in without TLS from here: add sslmode=require to the URI, or change "
+    "pg_hba.conf.",
+)
+_HOST_REJECTED = Failure(
+    "authentication-failed",
+    "The server's pg_hba.conf has no entry for this user, database and address: add one.",
+)
+_CERTIFICATE = Failure(
+    "unreachable",
+    "The server's certificate is not trusted, or is for another host: give the CA's file by "
+    "sslrootcert, and with sslmode=verify-full use a host name that the certificate has.",
+)
+_TLS_FAILED = Failure(
+    "unreachable", "The TLS handshake failed: check both sides' TLS versions and certificates."
+)
+_TLS_FILES = Failure(
+    "unreachable",
+    "A certificate or key for TLS can't be read: mount the files that sslrootcert, sslcert and "
+    "sslkey of the URI name. sslmode=verify-ca and verify-full need sslrootcert.",
+)
+_STARTUP_PARAMETER = Failure(
+    "unreachable",
+    "The connection pooler rejects a parameter of the URI: remove `options` from it, or list the "
+    "parameter in the pooler's ignore_startup_parameters.",
+)
+_SCHEMA_CHANGED = Failure(
+    "busy", "A migration changed a table that a prepared statement uses.", repeatable=True
+)
+_NO_PRIMARY = Failure(
+    "unreachable",
+    "No host of the URI is what its target_session_attrs asks for: check which is the primary.",
+)
+
+
+_BY_TYPE = MappingProxyType[type[Exception], Failure](
+    {
+        PoolTimeoutError: sqlstates.POOL_EXHAUSTED,
+        asyncpg.InvalidCachedStatementError: _SCHEMA_CHANGED,
+        asyncpg.TargetServerAttributeNotMatched: _NO_PRIMARY,
+        asyncpg.exceptions.ClientConfigurationError: _TLS_FILES,
+    }
+)
 
 
 class DatabaseUnavailableError(Exception):
-    """The database could not be reached or has no connection to spare: worth another try."""
+    """The database can't do it at the moment: worth another try. The message is a code."""
 
-
-@dataclass(frozen=True)
-class Failure:
-    """Why the database could not be used, without a word of what was sent to it."""
-
-    code: Literal["unreachable", "authentication-failed", "failed"]
-    message: str
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.code)
+        self.failure = failure
 
 
 def explain(error: BaseException) -> Failure:
-    """Tell an absent server, rejected credentials and all other failures apart."""
+    """Tell apart what is wrong; anything unknown is `failed`, with what the server says."""
     causes = list(_causes(error))
-    states = {
+    for cause in causes:
+        if special := _explain_one(cause):
+            return special
+    states = [
         state for cause in causes if isinstance(state := getattr(cause, "sqlstate", None), str)
-    }
-    if states & REJECTED_SQLSTATES:
-        return Failure(
-            "authentication-failed",
-            "The database rejected the user or the password: check the secret with its URI.",
-        )
-    if states & UNREACHABLE_SQLSTATES or any(map(_is_connection_loss, causes)):
-        return Failure(
-            "unreachable",
-            "The database does not answer: check that it runs, and the host and port of its URI.",
-        )
-    if "3D000" in states:
-        return Failure(
-            "failed", "The server has no database of the name in the URI: create it first."
-        )
+    ]
+    if meaning := sqlstates.meaning_of(states):
+        return meaning
+    if any(map(_is_connection_loss, causes)):
+        return sqlstates.UNREACHABLE
     return Failure("failed", f"The database answered with an error: {_summary(causes)}.")
 
 
@@ -64,18 +122,6 @@ def violates(error: IntegrityError, constraint: UniqueConstraint) -> bool:
     return False
 
 
-@contextmanager
-def raising_unavailable() -> Iterator[None]:
-    """Tell the database's absence from internal errors."""
-    try:
-        yield
-    except (SQLAlchemyError, OSError) as error:
-        failure = explain(error)
-        if failure.code == "failed":
-            raise
-        raise DatabaseUnavailableError(failure.code) from error
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     queue: list[BaseException | None] = [error]
@@ -89,17 +135,49 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         queue += [cause.__cause__, cause.__context__, original]
 
 
+def _explain_one(error: BaseException) -> Failure | None:
+    """Explain what has no code of its own, or one that says too little."""
+    for kind, failure in _BY_TYPE.items():
+        if isinstance(error, kind):
+            return failure
+    if isinstance(error, asyncpg.PostgresError):
+        return _explain_text(str(error))
+    if isinstance(error, sqlite3.Error):
+        # An extended code has more words than the code itself: SQLITE_READONLY_DIRECTORY.
+        words = str(getattr(error, "sqlite_errorname", "")).split("_")
+        return _SQLITE.get("_".join(words[:2]))
+    return _explain_os_error(error) if isinstance(error, OSError) else None
+
+
+def _explain_text(text: str) -> Failure | None:
+    """Explain an answer whose code stands for several causes."""
+    if text.startswith("unsupported startup parameter"):
+        return _STARTUP_PARAMETER
+    if "pg_hba.conf" in text:
+        without_tls = "no encryption" in text or "SSL off" in text
+        return _TLS_REQUIRED if without_tls else _HOST_REJECTED
+    return None
+
+
+def _explain_os_error(error: OSError) -> Failure | None:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATE
+    if isinstance(error, ssl.SSLError):
+        return _TLS_FAILED
+    if "rejected SSL upgrade" in str(error):
+        return _TLS_MISSING
+    return None
+
+
 def _is_connection_loss(error: BaseException) -> bool:
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    if isinstance(error, asyncpg.ConnectionDoesNotExistError | PoolTimeoutError):
+    if isinstance(error, asyncpg.ConnectionDoesNotExistError):
         return True
-    if isinstance(error, sqlite3.OperationalError):
-        return "unable to open" in str(error) or "locked" in str(error)
-    return isinstance(error, OSError)  # refused, reset, unknown host, TLS; TimeoutError is one
+    return isinstance(error, OSError)  # refused, reset, unknown host; TimeoutError is one
 
 
-def _summary(causes: list[BaseException]) -> str:
+def _summary(causes: Sequence[BaseException]) -> str:
     """Return the first line of the innermost error: servers put values into the lines after it."""
     for cause in causes:
         if isinstance(cause, asyncpg.PostgresError | sqlite3.Error):

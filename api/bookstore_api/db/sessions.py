@@ -1,17 +1,35 @@
 """Sessions on the pools of one process: to read with, to write with, to ask for health."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TypeVar
 
-from sqlalchemy import event
+import structlog
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from bookstore_api.db.engine import HEALTH_BUSY_SECONDS, create_engine, read_address
-from bookstore_api.db.errors import raising_unavailable
-from bookstore_api.db.pool import CountingPool, PoolState
-from bookstore_api.settings import Settings
-from bookstore_api.uris.database import COMMAND_SECONDS, SqliteFile
+from bookstore_api.db.engine import Engine, read_address
+from bookstore_api.db.errors import DatabaseUnavailableError, explain
+from bookstore_api.db.limits import HEALTH, HOLD_SECONDS, MIGRATIONS, REQUESTS
+from bookstore_api.db.pool import PoolState
+from bookstore_api.db.sqlstates import Failure
+from bookstore_api.settings import Settings, SettingsError
+from bookstore_api.uris.database import SqliteFile
+
+T = TypeVar("T")
+# A unit of work that the database rolled back is run again so often, and then the client's turn.
+MAX_ATTEMPTS = 4
+# And none begins later than this: one connection that was lost without a word costs HOLD_SECONDS.
+REPEAT_SECONDS = HOLD_SECONDS + 3
+# A server that stays read-only must not have its connections replaced for each write.
+REPLACE_SECONDS = 5.0
+# Those who were in each other's way should not meet again at the same moment.
+LONGEST_PAUSE_SECONDS = 0.05
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class ReadSession(AsyncSession):
@@ -29,49 +47,101 @@ class Database:
         """Open nothing yet; `uri` is called again for each new connection."""
         address = read_address(uri)
         self.file = address.path if isinstance(address, SqliteFile) else None
-        self.engine = create_engine(uri, pool_size=pool_size, command_seconds=COMMAND_SECONDS)
+        self._requests = Engine(uri, pool_size=pool_size, limits=REQUESTS)
         # Health checks have a connection of their own: a busy pool is not a failed database.
-        self._health_engine = create_engine(
-            uri, pool_size=1, busy_seconds=HEALTH_BUSY_SECONDS, command_seconds=COMMAND_SECONDS
-        )
-        self._health_driver: Any = None
-        event.listen(self._health_engine.sync_engine, "connect", self._keep_health_driver)
-        # A statement of a migration may take hours, by limits that the server keeps.
-        self.migration_engine = create_engine(uri, pool_size=1, command_seconds=None)
+        self._health = Engine(uri, pool_size=1, limits=HEALTH)
+        self._migrations = Engine(uri, pool_size=2, limits=MIGRATIONS)
         self._reads = async_sessionmaker(
-            self.engine.execution_options(postgresql_readonly=True),
+            self._requests.asyncio.execution_options(postgresql_readonly=True),
             class_=ReadSession,
             expire_on_commit=False,
         )
-        self._writes = _write_sessions(self.engine)
-        self._health = _write_sessions(self._health_engine)
+        self._writes = _write_sessions(self._requests.asyncio)
+        self._health_writes = _write_sessions(self._health.asyncio)
+        self._replaceable_at = 0.0
+        self.rejected_writes = 0
+        """How many writes the database could not carry out, though it answered."""
 
     @property
     def dialect(self) -> str:
         """`postgresql` or `sqlite`."""
-        return self.engine.dialect.name
+        return self._requests.asyncio.dialect.name
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[ReadSession]:
-        """Open a session to read with; raises DatabaseUnavailableError."""
-        with raising_unavailable():
-            async with self._reads() as session:
-                yield session
+    @property
+    def migration_engine(self) -> AsyncEngine:
+        """The engine of migrations: without limits."""
+        return self._migrations.asyncio
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[WriteSession]:
-        """Open a transaction: committed when the block ends, rolled back when it raises.
+    async def read(self, work: Callable[[ReadSession], Awaitable[T]]) -> T:
+        """Do work that only reads, again where the database asks for that.
 
         Raises DatabaseUnavailableError.
         """
-        with raising_unavailable():
-            async with self._writes.begin() as session:
-                yield session
+
+        async def attempt() -> T:
+            async with self._reads() as session:
+                return await work(session)
+
+        return await self._run(attempt)
+
+    async def write(self, work: Callable[[WriteSession], Awaitable[T]]) -> T:
+        """Do work in a transaction: committed when it returns, rolled back when it raises.
+
+        It is done again, whole, where the database rolled it back to let others pass. So it must
+        change nothing but the database. Raises DatabaseUnavailableError.
+        """
+
+        async def attempt() -> T:
+            async with self._writes() as session:
+                result = await work(session)
+                await session.flush()
+                try:
+                    await session.commit()
+                except (SQLAlchemyError, OSError) as error:
+                    raise _CommitError from error
+                return result
+
+        return await self._run(attempt)
+
+    async def _run(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        clock = asyncio.get_running_loop().time
+        number, deadline = 1, clock() + REPEAT_SECONDS
+        while True:
+            try:
+                return await attempt()
+            except SettingsError as error:
+                log.warning("the database's secret can't be used")
+                raise DatabaseUnavailableError(Failure("unreachable", str(error))) from error
+            except (SQLAlchemyError, OSError) as error:
+                failure = explain(error)
+                if not failure.temporary:
+                    raise
+                self._learn(failure)
+                last = number == MAX_ATTEMPTS or clock() > deadline
+                if last or not _may_repeat(failure, error):
+                    raise DatabaseUnavailableError(failure) from error
+                log.info("transaction is run again", reason=failure.code)
+            number += 1
+            await asyncio.sleep(random.uniform(0, LONGEST_PAUSE_SECONDS))  # noqa: S311
+
+    def _learn(self, failure: Failure) -> None:
+        """Draw conclusions from a failure for the connections that others use."""
+        if failure.code in {"read-only", "no-resources"}:
+            self.rejected_writes += 1
+        if failure.code == "read-only":  # there may be another primary by now
+            self.replace_connections()
+
+    def replace_connections(self) -> None:
+        """Have every connection of requests replaced before its next use, if it is time."""
+        now = time.monotonic()
+        if now >= self._replaceable_at:
+            self._replaceable_at = now + REPLACE_SECONDS
+            self._requests.replace_connections()
 
     @asynccontextmanager
     async def rolled_back(self) -> AsyncIterator[WriteSession]:
         """Open a transaction on the health connection that is always rolled back."""
-        async with self._health() as session:
+        async with self._health_writes() as session:
             try:
                 yield session
             finally:
@@ -80,32 +150,35 @@ class Database:
     @asynccontextmanager
     async def health_connection(self) -> AsyncIterator[AsyncConnection]:
         """Borrow the connection kept for questions about the database itself."""
-        async with self._health_engine.connect() as connection:
+        async with self._health.asyncio.connect() as connection:
             yield connection
 
     def abort_health_connection(self) -> None:
-        """End the connection kept for health at once, so that who waits for it waits no more.
-
-        Cancelling a question would not do: the driver then waits for the server to hear of it.
-        SQLite's can't be cut: it waits for a lock, and not for longer than `HEALTH_BUSY_SECONDS`.
-        """
-        if self.file is None and self._health_driver is not None:
-            self._health_driver.terminate()
-
-    def _keep_health_driver(self, connection: Any, _record: Any) -> None:
-        self._health_driver = connection.driver_connection
+        """End the connection kept for health at once, so that who waits for it waits no more."""
+        self._health.abort()
 
     def pool_state(self) -> PoolState:
         """Return how busy the pool of requests is at this moment."""
-        pool = self.engine.pool
-        assert isinstance(pool, CountingPool)  # noqa: S101 - made below
-        return pool.state()
+        return self._requests.pool.state()
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self.engine.dispose()
-        await self._health_engine.dispose()
-        await self.migration_engine.dispose()
+        """Close every connection, all at once."""
+        engines = (self._requests, self._health, self._migrations)
+        await asyncio.gather(*(engine.close() for engine in engines))
+
+
+class _CommitError(SQLAlchemyError):
+    """A COMMIT failed, for the reason that is its cause."""
+
+
+def _may_repeat(failure: Failure, error: Exception) -> bool:
+    """Whether a transaction certainly had no effect, and may succeed when it is run again.
+
+    Where the connection is lost at a COMMIT, nobody knows whether it was carried out. Where there
+    was none to be had, the wait for one is all that a client has time for.
+    """
+    lost = isinstance(error, DBAPIError)
+    return failure.repeatable and (failure.code != "unreachable" or lost)
 
 
 def open_database(

@@ -13,10 +13,12 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from bookstore_api.cache.client import RedisClient, RedisUnavailableError
+from bookstore_api.cache.client import RedisUnavailableError
+from bookstore_api.cache.counters import Counters
 from bookstore_api.db.errors import explain
 from bookstore_api.db.schema.check import Compatibility, SelfTest, check_compatibility
 from bookstore_api.db.sessions import Database
+from bookstore_api.db.sqlstates import READ_ONLY, Failure
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import CHECK_SECONDS
 from bookstore_api.settings import SettingsError
@@ -39,6 +41,14 @@ _UNKNOWN_SCHEMA = Finding(
 )
 
 
+_UNTESTED_SCHEMA = Finding(
+    SCHEMA,
+    State.DEGRADED,
+    "Not tested while the database can't carry out writes.",
+    "schema-untested",
+)
+
+
 class DatabaseCheck:
     """Whether the database answers, and whether this code works on its schema."""
 
@@ -46,35 +56,64 @@ class DatabaseCheck:
         self._database = database
         self._self_test = self_test
         self._tested: set[tuple[str, ...]] = set()
+        self._seen_rejected_writes = 0
+        self._lost_connection = False
 
     async def __call__(self) -> Findings:
         """Ask over the connection kept for it, which is cut where it hangs."""
         loop = asyncio.get_running_loop()
         cut = loop.call_later(CONNECTION_SECONDS, self._database.abort_health_connection)
+        rejected_writes = self._database.rejected_writes
         try:
-            latency = await self._ask()
+            latency, read_only = await self._ask()
+            if self._lost_connection:  # the server answers, so others may be lost as well
+                self._database.replace_connections()
+                self._lost_connection = False
+            if rejected_writes != self._seen_rejected_writes:
+                self._tested.clear()  # look whether writes work again, until they do
             compatibility = await check_compatibility(
-                self._database, self._self_test, tested=self._tested
+                self._database, None if read_only else self._self_test, tested=self._tested
             )
         except (SQLAlchemyError, OSError) as error:
             if loop.time() >= cut.when():
+                self._lost_connection = True
                 return database_unanswered("timeout", f"No answer within {CONNECTION_SECONDS:g} s.")
             failure = explain(error)
+            if failure.code == "no-resources":
+                return _writes_fail(failure)
             return database_unanswered(failure.code, failure.message)
         except SettingsError as error:
             return _database_failed("settings", str(error))
         finally:
             cut.cancel()
+        if read_only:
+            return Findings(
+                (_degraded(READ_ONLY, latency), _schema_finding(compatibility)),
+                compatibility.applied,
+            )
+        self._seen_rejected_writes = rejected_writes
         return Findings(
             (_latency_finding(latency), _schema_finding(compatibility)), compatibility.applied
         )
 
-    async def _ask(self) -> float:
-        """Ask the database for nothing; how long that took in seconds."""
+    async def _ask(self) -> tuple[float, bool]:
+        """Ask whether a transaction may write; how long that took in seconds, and the answer."""
         async with self._database.health_connection() as connection:
             began = time.perf_counter()
-            await connection.execute(text("SELECT 1"))
-            return time.perf_counter() - began
+            if self._database.file is None:
+                answer = await connection.scalar(text("SHOW transaction_read_only"))
+            else:
+                answer = await connection.scalar(text("SELECT 'off'"))
+            return time.perf_counter() - began, answer == "on"
+
+
+def _writes_fail(failure: Failure) -> Findings:
+    """Tell of a database that answers, and can't carry out what users send."""
+    return Findings((_degraded(failure, None), _UNTESTED_SCHEMA))
+
+
+def _degraded(failure: Failure, latency: float | None) -> Finding:
+    return Finding(DATABASE, State.DEGRADED, failure.message, f"{DATABASE}-{failure.code}", latency)
 
 
 def database_unanswered(code: str, message: str) -> Findings:
@@ -103,16 +142,16 @@ def _schema_finding(compatibility: Compatibility) -> Finding:
 
 
 class RedisCheck:
-    """Whether Redis answers. It may be absent: then each process limits writes by itself."""
+    """Whether Redis counts for us. It may be absent: then each process limits writes by itself."""
 
-    def __init__(self, redis: RedisClient) -> None:
-        self._redis = redis
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
 
     async def __call__(self) -> Findings:
-        """Ask it for nothing."""
+        """Count, as the limits do: a server that answers may yet accept no writes."""
         began = time.perf_counter()
         try:
-            await self._redis.ping()
+            await self._counters.check()
         except RedisUnavailableError as error:
             return redis_unanswered(error.code, str(error))
         latency = time.perf_counter() - began
@@ -123,7 +162,7 @@ class RedisCheck:
             )
             slow = Finding(REDIS, State.DEGRADED, message, f"{REDIS}-slow", latency)
             return Findings((slow,))
-        return Findings((Finding(REDIS, State.OK, "Redis answers.", latency=latency),))
+        return Findings((Finding(REDIS, State.OK, "Redis answers and counts.", latency=latency),))
 
 
 def redis_unanswered(code: str, message: str) -> Findings:

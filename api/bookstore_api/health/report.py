@@ -11,6 +11,7 @@ import structlog
 
 from bookstore_api import __version__
 from bookstore_api.cache.client import RedisClient
+from bookstore_api.cache.counters import Counters
 from bookstore_api.db.schema.check import SelfTest, known_revisions
 from bookstore_api.db.schema.tree import load_tree
 from bookstore_api.db.sessions import Database
@@ -73,7 +74,7 @@ class Health:
         disk = DiskCheck(database.file, minimum_bytes=settings.disk_min_free_bytes)
         self._others = [Probe(disk, disk_unanswered)]
         if redis is not None:
-            self._others.insert(0, Probe(RedisCheck(redis), redis_unanswered))
+            self._others.insert(0, Probe(RedisCheck(Counters(redis)), redis_unanswered))
         self._told: tuple[str, ...] = ()
 
     async def readiness(self) -> tuple[HTTPStatus, dict[str, Any]]:

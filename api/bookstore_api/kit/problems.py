@@ -42,6 +42,16 @@ DETAILS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "This path takes the methods in the Allow header only.",
 }
 
+# What clients are told of a database that can't do it at the moment.
+UNREACHABLE = "The database does not answer at the moment. Try again."
+UNAVAILABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "busy": "The database is busy with other requests for the same data. Try again.",
+        "read-only": "The database accepts no changes at the moment. Try again.",
+        "no-resources": "The database has no room for this at the moment. Try again.",
+    }
+)
+
 # How HTTP answers what the shop raises.
 STATUSES: Mapping[type[ShopError], HTTPStatus] = MappingProxyType(
     {
@@ -232,11 +242,12 @@ def _is_json(content_type: str) -> bool:
 
 
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DatabaseUnavailableError)  # noqa: S101 - registered for it
     request_state(request.scope).error = "database_unavailable"
-    log.warning("database unavailable", reason=str(error))
+    log.warning("database unavailable", reason=error.failure.code)
     return problem_response(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database does not answer at the moment. Try again.",
+        UNAVAILABLE.get(error.failure.code, UNREACHABLE),
         headers={"Retry-After": RETRY_AFTER_SECONDS},
     )
 

@@ -63,12 +63,15 @@ def report(outcome: CommandResult) -> int:
     """Write the outcome to the termination log and as the last line of output; the exit code."""
     text = outcome.to_json()
     path = Path(os.environ.get("BOOKSTORE_TERMINATION_LOG", "/dev/termination-log"))
-    # Truncating what is there, never making the default: outside of a Pod it does not exist.
-    if path.exists() or "BOOKSTORE_TERMINATION_LOG" in os.environ:
-        try:
+    try:
+        # Truncating what is there, never making the default: outside of a Pod it does not exist.
+        if "BOOKSTORE_TERMINATION_LOG" in os.environ or path.exists():
             path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            sys.stderr.write(f"{path} can't be written: {error.strerror}.\n")
+    except OSError as error:
+        sys.stderr.write(
+            f"bookstore-api: BOOKSTORE_TERMINATION_LOG, {path}, can't be written: "
+            f"{error.strerror}. The outcome is on standard output only.\n"
+        )
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
     return outcome.exit_code

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-_STOP = (signal.SIGTERM, signal.SIGINT)
+STOP = (signal.SIGTERM, signal.SIGINT)
 _kept: list[int] = []
+_listeners: list[Callable[[], None]] = []
 
 
 def keep() -> None:
     """Note the signals from now on. Whoever takes them over looks at `kept` afterwards."""
-    for number in _STOP:
+    for number in STOP:
         signal.signal(number, _keep)
 
 
@@ -33,17 +34,25 @@ def interruptible(on_signal: Callable[[], None] = lambda: None) -> Iterator[None
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        on_signal()
+        notify()
         raise KeyboardInterrupt
 
+    _listeners.append(on_signal)
     try:
-        for number in _STOP:
+        for number in STOP:
             signal.signal(number, interrupt)
         if _kept:
             raise KeyboardInterrupt
         yield
     finally:
         keep()
+        _listeners.remove(on_signal)
+
+
+def notify() -> None:
+    """Tell whoever waits for a signal that one came: for those that take over the handlers."""
+    for listener in tuple(_listeners):
+        listener()
 
 
 def _keep(number: int, _frame: FrameType | None) -> None:

@@ -1,8 +1,11 @@
 """What the apps of one process share."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+import structlog
 
 from bookstore_api.cache.client import RedisClient, open_redis
 from bookstore_api.db.schema.check import SelfTest
@@ -10,6 +13,10 @@ from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.health import Health
 from bookstore_api.process.drain import Drain
 from bookstore_api.settings import Settings
+
+CLOSE_SECONDS = 4.0
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,11 +30,18 @@ class Resources:
     health: Health
 
     async def close(self) -> None:
-        """Give up the checks that still run, and close every connection."""
-        await self.health.close()
+        """Give up the checks that still run, and close every connection: all at once.
+
+        Each close has a limit of its own, and all together `CLOSE_SECONDS`: then the rest is left
+        to the end of the process.
+        """
+        closing = [self.health.close(), self.database.close()]
         if self.redis is not None:
-            await self.redis.close()
-        await self.database.close()
+            closing.append(self.redis.close())
+        tasks = {asyncio.ensure_future(close) for close in closing}
+        _, unfinished = await asyncio.wait(tasks, timeout=CLOSE_SECONDS)
+        if unfinished:
+            log.warning("connections left open", seconds=CLOSE_SECONDS)
 
 
 def make_resources(settings: Settings, self_test: SelfTest) -> Resources:

@@ -38,8 +38,7 @@ def rejected(settings: Settings, *books: Book) -> IntegrityError:
         database = open_database(settings)
         try:
             with pytest.raises(IntegrityError) as caught:
-                async with database.write() as session:
-                    await save(session)
+                await database.write(save)
         finally:
             await database.close()
         return caught.value

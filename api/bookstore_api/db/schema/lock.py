@@ -16,6 +16,7 @@ from bookstore_api.db.sessions import Database
 # The number of our advisory lock: any that is the same in all versions of this code.
 LOCK_ID = 0x626F6F6B73746F72  # "bookstor"
 POLL_SECONDS = 0.2
+POOLER_ATTEMPTS = 3
 
 # So that no migration that was killed, frozen or cut off keeps the lock, or a table, for long.
 SESSION_LIMITS: Mapping[str, str] = MappingProxyType(
@@ -36,6 +37,10 @@ class LockedError(Exception):
     """Another migration held the lock for longer than this one would wait."""
 
 
+class SessionSharedError(Exception):
+    """A pooler shares the session with others, so it can't hold a lock; says what to do."""
+
+
 @asynccontextmanager
 async def exclusive(database: Database, wait_seconds: float) -> AsyncIterator[AsyncConnection]:
     """Open a connection to migrate with, while no other migration runs; raises LockedError."""
@@ -53,7 +58,7 @@ async def migration_lock(
 ) -> AsyncIterator[AsyncConnection]:
     """Open the connection to migrate with, which holds PostgreSQL's advisory lock.
 
-    Raises LockedError after `wait_seconds`.
+    Raises LockedError after `wait_seconds`, and SessionSharedError.
 
     The session that migrates is the one that holds the lock, so neither can outlive the other: a
     server that is still at work for a client who was killed keeps everybody else out. Waiters
@@ -63,6 +68,7 @@ async def migration_lock(
     async with engine.connect() as connection:
         try:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await _reject_shared_session(engine, connection)
             await _limit(connection)
             await _poll(connection, wait_seconds)
             await connection.commit()  # nothing in the database: SQLAlchemy counts one as begun
@@ -72,6 +78,31 @@ async def migration_lock(
             await connection.execute(text("SELECT pg_advisory_unlock(:id)").bindparams(id=LOCK_ID))
         finally:
             await connection.invalidate()  # its settings are not for anybody else
+
+
+async def _reject_shared_session(engine: AsyncEngine, connection: AsyncConnection) -> None:
+    """Raise SessionSharedError where the server's session is not this connection's alone.
+
+    In transaction mode a pooler hands the session that just answered to whoever asks next: a second
+    connection takes it, or has the first one continue on another while it is in a transaction.
+    """
+    driver = (await connection.get_raw_connection()).driver_connection
+    if driver is None or not driver.pooled:
+        return
+    ask = text("SELECT pg_backend_pid()")
+    async with engine.connect() as other:
+        for _ in range(POOLER_ATTEMPTS):
+            before = await connection.scalar(ask)
+            taken = await other.scalar(ask)  # in a transaction, so the pooler keeps it there
+            after = await connection.scalar(ask)
+            await other.rollback()
+            if before == taken or before != after:
+                msg = (
+                    "The database URI leads to a connection pooler in transaction mode, where a "
+                    "migration can't hold its lock. Set BOOKSTORE_DATABASE_DIRECT_URL, or mount "
+                    "the secret database/direct-uri, with a URI of the server itself."
+                )
+                raise SessionSharedError(msg)
 
 
 async def _limit(connection: AsyncConnection) -> None:
@@ -105,7 +136,8 @@ async def _sqlite_transaction(database: Database, seconds: float) -> AsyncIterat
             await connection.begin()
             break
         except OperationalError as error:
-            await connection.close()
+            if connection.sync_connection is not None:  # else it was locked while it was opened
+                await connection.close()
             if "locked" not in str(error.orig):
                 raise
             if asyncio.get_running_loop().time() >= deadline:

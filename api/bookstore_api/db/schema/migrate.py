@@ -1,5 +1,6 @@
 """Bring a database's schema to the head of a branch, or, while developing, back."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bookstore_api.db.errors import explain
 from bookstore_api.db.schema.check import SelfTest, check_compatibility
-from bookstore_api.db.schema.lock import LockedError, exclusive
+from bookstore_api.db.schema.lock import LockedError, SessionSharedError, exclusive
 from bookstore_api.db.schema.state import applied, read_heads
 from bookstore_api.db.schema.steps import Direction, TableLockedError, advice, run
 from bookstore_api.db.schema.tree import BASE, SCRIPTS, Branch, Revision, Tree, load_tree
@@ -76,7 +77,7 @@ async def plan(
         return CommandResult("migrate", "failed", str(error)), ()
     except (SQLAlchemyError, OSError) as error:
         failure = explain(error)
-        return CommandResult("migrate", failure.code, failure.message), ()
+        return CommandResult("migrate", failure.outcome, failure.message), ()
     before = applied(request.tree, heads)
     verb = "apply" if request.upwards else "revert"
     message = f"Would {verb} {_named(steps) if steps else 'nothing'}."
@@ -94,6 +95,8 @@ async def migrate(database: Database, request: Migration, self_test: SelfTest) -
         seconds = f"{request.lock_seconds:g}"
         message = f"Another migration still held the lock after {seconds} s. Try again."
         return CommandResult("migrate", "locked", message)
+    except SessionSharedError as error:
+        return CommandResult("migrate", "failed", str(error))
     except TableLockedError as error:
         return CommandResult(
             "migrate", "locked", str(error), *await _state_after(database, request)
@@ -103,11 +106,17 @@ async def migrate(database: Database, request: Migration, self_test: SelfTest) -
             "migrate", "failed", str(error), *await _state_after(database, request)
         )
     except (SQLAlchemyError, OSError) as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # what it waited for failed as it was canceled
+            raise asyncio.CancelledError from error
         failure = explain(error)
         log.warning("migration failed", reason=failure.code, exc_info=failure.code == "failed")
-        message = failure.message + advice(error)
+        too_slow = advice(error)  # and so it would be again
         return CommandResult(
-            "migrate", failure.code, message, *await _state_after(database, request)
+            "migrate",
+            "failed" if too_slow else failure.outcome,
+            failure.message + too_slow,
+            *await _state_after(database, request),
         )
 
 

@@ -26,40 +26,43 @@ router = Router(
 
 @router.get("", responses=describe(412))
 async def list_books(
-    session: Reading,
+    read: Reading,
     limit: Limit = 20,
     after: After = None,
     isbn: Annotated[Isbn | None, Query(description="Only the book with this ISBN")] = None,
 ) -> Page[BookRead]:
     """List books by title, page by page."""
-    return await service.list_books(session, after=read_after(after), limit=limit, isbn=isbn)
+    place = read_after(after)
+    return await read(
+        lambda session: service.list_books(session, after=place, limit=limit, isbn=isbn)
+    )
 
 
 @router.post("", status_code=HTTPStatus.CREATED, responses=describe(409, 412))
 async def create_book(
-    session: Writing, body: BookCreate, precondition: IfMatches, response: Response
+    write: Writing, body: BookCreate, precondition: IfMatches, response: Response
 ) -> BookRead:
     """Add a book."""
-    book = await service.create_book(session, body, precondition)
+    book = await write(lambda session: service.create_book(session, body, precondition))
     response.headers["Location"] = f"{router.prefix}/{book.id}"
     response.headers["ETag"] = etag_of(book.version)
     return to_read(book)
 
 
 @router.get("/{book_id}", responses=describe(404, 412))
-async def read_book(session: Reading, book_id: Id, response: Response) -> BookRead:
+async def read_book(read: Reading, book_id: Id, response: Response) -> BookRead:
     """Read a book."""
-    book = await service.read_book(session, book_id)
+    book = await read(lambda session: service.read_book(session, book_id))
     response.headers["ETag"] = etag_of(book.version)
     return to_read(book)
 
 
 @router.patch("/{book_id}", responses=describe(404, 409, 412))
 async def update_book(
-    session: Writing, book_id: Id, body: BookUpdate, precondition: IfMatches, response: Response
+    write: Writing, book_id: Id, body: BookUpdate, precondition: IfMatches, response: Response
 ) -> BookRead:
     """Change some fields of a book (JSON merge patch, RFC 7396)."""
-    book = await service.update_book(session, book_id, body, precondition)
+    book = await write(lambda session: service.update_book(session, book_id, body, precondition))
     response.headers["ETag"] = etag_of(book.version)
     return to_read(book)
 
@@ -70,6 +73,6 @@ async def update_book(
     response_class=Response,
     responses=describe(404, 412),
 )
-async def delete_book(session: Writing, book_id: Id, precondition: IfMatches) -> None:
+async def delete_book(write: Writing, book_id: Id, precondition: IfMatches) -> None:
     """Delete a book."""
-    await service.delete_book(session, book_id, precondition)
+    await write(lambda session: service.delete_book(session, book_id, precondition))

@@ -8,10 +8,10 @@ from http import HTTPStatus
 from typing import Literal, NamedTuple
 from zlib import crc32
 
-from limits.aio.storage import RedisStorage
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bookstore_api.cache.client import RedisClient, RedisUnavailableError
+from bookstore_api.cache.counters import Counters
 from bookstore_api.kit.problems import problem_response
 from bookstore_api.settings import Settings
 from bookstore_api.telemetry.metrics import RATE_LIMIT_FALLBACKS, RATE_LIMIT_REJECTIONS
@@ -25,7 +25,6 @@ MAX_CLIENTS = 100_000
 SHARED_COUNTERS = 1024
 # Counters in Redis outlive their window by this much: clocks differ.
 MARGIN_SECONDS = 10
-KEY_PREFIX = "bookstore:limits"
 
 Kind = Literal["reads", "writes"]
 Headers = list[tuple[bytes, bytes]]
@@ -96,15 +95,9 @@ class SharedCounter:
         self, limit: Limit, redis: RedisClient, clock: Callable[[], float] = time.time
     ) -> None:
         self._limit = limit
-        self._redis = redis
         self._clock = clock
         self._local = LocalCounter(limit)
-        self._storage = RedisStorage(
-            "async+redis://",
-            implementation="redispy",
-            key_prefix=KEY_PREFIX,
-            connection_pool=redis.connection_pool,  # type: ignore[arg-type]  # as it documents
-        )
+        self._counters = Counters(redis)
 
     async def hit(self, client: str) -> Decision:
         """Count a request; counted here as well, so that Redis leaves no new quota behind."""
@@ -113,9 +106,7 @@ class SharedCounter:
         window, elapsed = divmod(self._clock() + crc32(client.encode()) % seconds, seconds)
         key = f"{self._limit.kind}/{seconds}/{client}/{window:.0f}"
         try:
-            count = await self._redis.guarded(
-                lambda _: self._storage.incr(key, seconds + MARGIN_SECONDS)
-            )
+            count = await self._counters.increment(key, seconds + MARGIN_SECONDS)
         except RedisUnavailableError:
             RATE_LIMIT_FALLBACKS.inc()
             return local

@@ -5,7 +5,7 @@ import contextlib
 import math
 import signal
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import cast
@@ -42,7 +42,9 @@ class QuietServer(uvicorn.Server):
 class StopRequests:
     """Signals that ask for the end: the first drains, the second hurries."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_stop: Callable[[], None]) -> None:
+        """`on_stop` is called with each signal."""
+        self._on_stop = on_stop
         self.stop = asyncio.Event()
         self.force = asyncio.Event()
 
@@ -55,11 +57,13 @@ class StopRequests:
         )
 
     def _request_stop(self) -> None:
+        self._on_stop()
         if self.stop.is_set():
             self.force.set()
         self.stop.set()
 
     def _request_force(self) -> None:
+        self._on_stop()
         self.force.set()
         self.stop.set()
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 
 from bookstore_api.cli.walk import walk
+from bookstore_api.db.limits import Limits
 from bookstore_api.db.schema import steps
 from bookstore_api.db.schema.check import check_schema
 from bookstore_api.db.schema.lock import migration_lock
@@ -136,7 +137,7 @@ def test_who_waits_too_long_for_the_lock_is_told_to_try_again(
     empty_postgres: str, tmp_path: Path
 ) -> None:
     async def while_locked(database: Database) -> tuple[int, str]:
-        async with migration_lock(database.engine, wait_seconds=5):
+        async with migration_lock(database.migration_engine, wait_seconds=5):
             env = environment(empty_postgres, tmp_path, migration_lock_seconds=0.3)
             ended = await asyncio.to_thread(
                 run_command, "migrate", "--to", "expand", env=env, cwd=tmp_path
@@ -151,8 +152,9 @@ def test_who_waits_too_long_for_a_sqlite_file_is_told_so(tmp_path: Path) -> None
     url = f"sqlite:///{tmp_path / 'books.db'}"
 
     async def while_locked(database: Database) -> CommandResult:
-        async with database.write() as session:
-            await session.connection()
+        async with database.migration_engine.execution_options(
+            sqlite_begin="BEGIN IMMEDIATE"
+        ).begin():
             other = open_database(Settings.model_validate({"database_url": url}), pool_size=2)
             try:
                 return await migrate(other, Migration(Branch.EXPAND, 0), self_test)
@@ -262,7 +264,7 @@ def test_a_statement_that_stops_the_shop_for_too_long_is_ended(
 def test_a_migration_may_take_longer_than_a_request(
     migrated_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bookstore_api.db.sessions.COMMAND_SECONDS", 0.5)
+    monkeypatch.setattr("bookstore_api.db.sessions.REQUESTS", Limits(0.5, 0.5, 0.5))
     slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(1)")')
     outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
     assert outcome.code == "migrated", outcome
@@ -418,7 +420,7 @@ def test_a_migration_that_is_told_to_stop_says_so(empty_postgres: str, tmp_path:
     env = {**environment(empty_postgres, tmp_path), "BOOKSTORE_TERMINATION_LOG": str(log)}
 
     async def while_locked(database: Database) -> int:
-        async with migration_lock(database.engine, wait_seconds=5):
+        async with migration_lock(database.migration_engine, wait_seconds=5):
             command = command_line("migrate", "--to", "expand")
             process = await asyncio.create_subprocess_exec(
                 *command, env=env, cwd=tmp_path, stdout=subprocess.DEVNULL
@@ -461,7 +463,7 @@ def test_failures_to_connect_are_told_apart(
     assert code(f"postgresql://bookstore:canary@{rest}") == (1, "authentication-failed")
     assert code("postgresql://bookstore:canary@127.0.0.1:9/books") == (1, "unreachable")
     assert code("postgresql://bookstore:canary@nowhere.invalid/books") == (1, "unreachable")
-    assert code(f"{user}@{server}/nowhere") == (1, "failed")
+    assert code(f"{user}@{server}/nowhere") == (1, "unreachable")
 
 
 def test_an_outcome_fits_into_a_termination_message() -> None:

@@ -1,0 +1,155 @@
+"""asyncpg for SQLAlchemy, so that no connection keeps anybody waiting and poolers work.
+
+A pooler in transaction mode (PgBouncer) gives each transaction any of its server connections. So
+what a connection asks for is asked within a transaction, limits are those of a transaction, and
+prepared statements have no names there: another server connection would not know them.
+"""
+
+import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, cast
+from weakref import WeakSet
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.util import await_only
+
+from bookstore_api.db.limits import CLOSE_SECONDS, Limits
+from bookstore_api.settings import SettingsError
+from bookstore_api.uris.database import Keepalive, PostgresServer
+
+NAME = "postgresql+bounded"
+STATEMENTS_CACHED = 100
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no types
+    """A connection whose transactions have limits; made by subclasses of `_connection_class`."""
+
+    begin = ""
+    keepalive = Keepalive()
+    pooled = False
+    """Whether a pooler is between the server and us."""
+
+    def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:
+        super().__init__(protocol, transport, *arguments)
+        _keep_alive(transport.get_extra_info("socket"), self.keepalive)
+
+    async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
+        """Run a query; a BEGIN with the limits, in the same round trip."""
+        if query.startswith("BEGIN") and not arguments:
+            query += self.begin
+        return cast("str", await super().execute(query, *arguments, **options))
+
+    async def part(self) -> None:
+        """Close it, politely where the server answers at once."""
+        with suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self.close()
+
+
+class Dialect(PGDialect_asyncpg):
+    """SQLAlchemy's dialect, with a limit on every close."""
+
+    supports_statement_cache = True
+
+    def on_connect(self) -> Callable[[Any], None]:
+        """Return what prepares a connection: it asks for types, so in a transaction."""
+        prepare: Callable[[Any], None] = super().on_connect()  # type: ignore[no-untyped-call]
+
+        def connect(adapter: Any) -> None:
+            transaction = adapter.driver_connection.transaction()
+            await_only(transaction.start())
+            prepare(adapter)
+            await_only(transaction.commit())
+
+        return connect
+
+    def do_close(self, dbapi_connection: Any) -> None:
+        """Close a connection that was in order when it was used last."""
+        await_only(dbapi_connection.driver_connection.part())
+
+    def do_terminate(self, dbapi_connection: Any) -> None:
+        """Cut a connection that nobody can wait for. The server notices, or ends the statement."""
+        dbapi_connection.driver_connection.terminate()
+
+
+registry.register(NAME.replace("+", "."), __name__, "Dialect")
+
+
+def connect(dialect: Any, server: PostgresServer, limits: Limits, opened: WeakSet[Any]) -> Any:
+    """Connect, as SQLAlchemy's event `do_connect` does it; raises what the driver raises.
+
+    The connection is added to `opened`. Raises SettingsError for a certificate that can't be read.
+    """
+    arguments = server.arguments | {
+        "connection_class": _connection_class(limits, server.keepalive),
+        "statement_cache_size": 0,  # SQLAlchemy has its own
+    }
+    for parameter, path in server.tls_files.items():
+        if not os.access(path, os.R_OK):
+            msg = f"The file that {parameter} of the database URI names can't be read: mount it."
+            raise SettingsError(msg)
+    if server.system_ca:
+        arguments["ssl"] = ssl.create_default_context()
+
+    async def create() -> Connection:
+        async with asyncio.timeout(server.arguments["timeout"]):
+            connection: Connection = await asyncpg.connect(**arguments)
+            opened.add(connection)
+            try:
+                await _detect_pooler(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        return connection
+
+    async def reuse() -> Connection:
+        return driver
+
+    dbapi = dialect.loaded_dbapi
+    adapter = dbapi.connect(
+        async_creator_fn=create, prepared_statement_cache_size=STATEMENTS_CACHED
+    )
+    driver: Connection = adapter.driver_connection
+    if not driver.pooled:
+        return adapter
+    return dbapi.connect(
+        async_creator_fn=reuse, prepared_statement_cache_size=0, prepared_statement_name_func=str
+    )
+
+
+async def _detect_pooler(connection: Connection) -> None:
+    """Compare the process that the session began with to the one that answers it."""
+    async with connection.transaction():
+        pid = await connection.fetchval("SELECT pg_backend_pid()")
+    connection.pooled = pid != connection.get_server_pid()
+
+
+def _connection_class(limits: Limits, keepalive: Keepalive) -> type[Connection]:
+    """Return a class of connections: asyncpg makes them, and has no place for arguments of ours."""
+    return type("Connection", (Connection,), {"begin": limits.sql, "keepalive": keepalive})
+
+
+def _keep_alive(transport_socket: Any, keepalive: Keepalive) -> None:
+    """Have the kernel notice a peer that vanished: asyncpg leaves that to two hours of silence."""
+    if transport_socket is None or transport_socket.family == socket.AF_UNIX:
+        return
+    options = [(socket.SOL_SOCKET, "SO_KEEPALIVE", int(keepalive.enabled))]
+    if keepalive.enabled:
+        options += [
+            (socket.IPPROTO_TCP, "TCP_KEEPIDLE", keepalive.idle),
+            (socket.IPPROTO_TCP, "TCP_KEEPINTVL", keepalive.interval),
+            (socket.IPPROTO_TCP, "TCP_KEEPCNT", keepalive.count),
+        ]
+    options.append((socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", int(keepalive.user_timeout * 1000)))
+    # A copy: an event loop's own socket does not allow this.
+    with socket.socket(fileno=os.dup(transport_socket.fileno())) as copied:
+        for level, name, value in options:
+            number = getattr(socket, name, None)  # macOS has other names for some
+            if number is not None and (value or name == "SO_KEEPALIVE"):
+                copied.setsockopt(level, number, value)
