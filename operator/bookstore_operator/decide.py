@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bookstore_operator.components import ensure_components, ensure_known_components
+from bookstore_operator.components.serving.availability import problem_of
+from bookstore_operator.core import history
 from bookstore_operator.core.clock import hold
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.kinds import target_of
 from bookstore_operator.core.plan import Plan
+from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Blocker, Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.releases.lifecycle import advance
@@ -42,7 +45,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         return Decision(Plan(*report(snapshot, blocking, visit, changes=0)), blocking)
     if snapshot.blocker:
         return _keep_running(snapshot, snapshot.blocker, visit)
-    held = hold(snapshot, visit.now, concerns_release=_concerns_release(snapshot))
+    held = hold(snapshot, visit.now, _held_since(snapshot, visit))
     progress = advance(held, visit)
     ahead = progress.snapshot
     changes = (
@@ -76,7 +79,11 @@ def _keep_running(snapshot: Snapshot, blocker: Blocker, visit: Visit) -> Decisio
     return Decision(plan, blocking)
 
 
-def _concerns_release(snapshot: Snapshot) -> bool:
-    """Whether the rejected write is one that a release waits for."""
-    optional = {target_of(a) for a in ensure_components(snapshot, holding_release=False)}
-    return snapshot.rejection is not None and snapshot.rejection.target not in optional
+def _held_since(snapshot: Snapshot, visit: Visit) -> datetime | None:
+    """Return since when the API server keeps the release from progressing; None: it does not."""
+    if rejection := snapshot.rejection:
+        optional = {target_of(a) for a in ensure_components(snapshot, holding_release=False)}
+        return None if rejection.target in optional else rejection.since or visit.now
+    newest = history.newest(snapshot)
+    problem = problem_of(snapshot, newest) if newest and newest.in_flight else None
+    return visit.now if problem and problem.reason is Reason.WEBHOOK_FAILED else None

@@ -13,26 +13,25 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 
 
-def hold(snapshot: Snapshot, now: datetime, *, concerns_release: bool) -> Snapshot:
+def hold(snapshot: Snapshot, now: datetime, held_since: datetime | None) -> Snapshot:
     """Return the Snapshot with the newest release's clock stopped, or running again.
 
     Args:
         snapshot: what is observed.
         now: the current time.
-        concerns_release: the rejected write, if there is one, is one that the release waits for.
+        held_since: since when the API server keeps the release from progressing; None: it does not.
 
     """
     release = history.newest(snapshot)
     if release is None or not release.in_flight:
         return snapshot
-    held_since, rejection = release.status.held_since, snapshot.rejection
-    if rejection is not None and concerns_release:
-        since = max(filter(None, (rejection.since, release.status.stage_started_at)), default=now)
-        return snapshot if held_since else update_status(snapshot, release, held_since=since)
-    if held_since is None:
+    begun, recorded = release.status.stage_started_at, release.status.held_since
+    if held_since is not None:
+        since = max(held_since, begun or held_since)
+        return snapshot if recorded else update_status(snapshot, release, held_since=since)
+    if recorded is None:
         return snapshot
-    begun = release.status.stage_started_at
-    resumed = begun and min(now, begun + (now - held_since))
+    resumed = begun and min(now, begun + (now - recorded))
     return update_status(snapshot, release, held_since=None, stage_started_at=resumed)
 
 

@@ -1,6 +1,5 @@
 """What a BookStore reports when the API server, another program or the operator itself fails."""
 
-import re
 from datetime import datetime
 
 from bookstore_operator.core.gate import Waiting
@@ -8,10 +7,10 @@ from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.secrets import SECRET_POLL
 from bookstore_operator.core.snapshot import Blocker, Cause, Contest, Rejection
+from bookstore_operator.core.webhooks import ADVICE, failed_webhook
 
 RETRYING = "Retrying at least every 5 min."
 """The delay grows with each failure (runtime/workqueue.py), but this message must not change."""
-_WEBHOOK = re.compile(r'failed calling webhook "([^"]+)"')
 
 
 def rejected(rejection: Rejection) -> Waiting:
@@ -20,11 +19,10 @@ def rejected(rejection: Rejection) -> Waiting:
     if rejection.cause is Cause.INTERNAL:
         message = f"The operator could not reconcile this BookStore: {cause}. See its log."
         return Waiting(Reason.RECONCILE_ERROR, f"{message} {RETRYING}", stalled=True)
-    if webhook := _WEBHOOK.search(cause):
+    if webhook := failed_webhook(cause):
         message = (
-            f"The API server can't write {target.kind} {target.name}, because webhook {webhook[1]} "
-            f"does not answer as it should: {cause}. Repair what serves the webhook, or delete its "
-            "configuration."
+            f"The API server can't write {target.kind} {target.name}, because webhook {webhook} "
+            f"does not answer as it should: {cause}. {ADVICE}"
         )
         return Waiting(Reason.WEBHOOK_FAILED, f"{message} {RETRYING}", stalled=True)
     if rejection.cause is Cause.FAILED:

@@ -18,6 +18,7 @@ from bookstore_operator.core.lookup import condition, label
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.webhooks import ADVICE, failed_webhook
 from bookstore_operator.workloads.advice import (
     RESOURCES,
     creation_advice,
@@ -80,10 +81,10 @@ def creation_rejected(snapshot: Snapshot, key: ObjectRef) -> PodProblem | None:
     cause = _FORBIDDEN_POD.sub("", " ".join(text.split()))[:500].rstrip(".")
     advice = creation_advice(label(manifest, COMPONENT_LABEL) if manifest else None, cause)
     made = "Jobs" if key.kind == CRON_JOBS.kind else "Pods"
-    return PodProblem(
-        Reason.POD_CREATION_FORBIDDEN,
-        f"{key.kind} {key.name} can't create {made}: {cause}. {advice}",
-    )
+    reason = Reason.POD_CREATION_FORBIDDEN
+    if failed_webhook(cause):
+        reason, advice = Reason.WEBHOOK_FAILED, ADVICE
+    return PodProblem(reason, f"{key.kind} {key.name} can't create {made}: {cause}. {advice}")
 
 
 def append_problem(message: str, problem: PodProblem | None) -> str:

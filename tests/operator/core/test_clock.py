@@ -84,3 +84,19 @@ def test_a_release_completes_after_a_failure() -> None:
     world.settle()
     assert world.condition("Ready") == ("True", "Serving")
     assert "heldSince" not in world.release("demo-r2")
+
+
+def test_a_webhook_that_keeps_pods_from_being_created_fails_no_release() -> None:
+    """The Deployment was written; it is its Pods that the API server can't create."""
+    world = releasing()
+    world.broken.clear()
+    world.refused["Deployment/api:2"] = f"pods is forbidden: {DOWN}"
+    world.steps(4)
+    assert world.release("demo-r2")["heldSince"]
+    world.wait(10 * DEADLINE).steps(2)
+    assert world.release("demo-r2").get("result") is None
+    assert world.condition("Ready") == ("False", "WebhookFailed")
+    assert "check.example" in world.message("Ready")
+    world.refused.clear()
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
