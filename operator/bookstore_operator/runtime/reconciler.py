@@ -67,7 +67,11 @@ class Reconciler:
         """Visit BookStores from the queue, one at a time, for ever."""
         while True:
             key = await self._queue.get()
-            await self.visit(key)
+            try:
+                await self.visit(key)
+            except Exception:  # a mistake in the handling of failures itself
+                logger.exception("Unhandled exception after a failure", extra={"store": str(key)})
+                self._queue.failed(key)
 
     def enqueue(self, key: StoreKey) -> None:
         """Add a BookStore to the queue, because it or an object of it has changed."""
