@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bookstore_operator.core.plan import ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS
+from bookstore_operator.core.snapshot import Rejection
 from bookstore_operator.crd import stages
 from bookstore_operator.crd.intent import EFFECTS, Effect
 from bookstore_operator.crd.stages import STAGES, Stage
@@ -211,6 +213,19 @@ def test_changed_fields_are_listed_with_what_they_do() -> None:
         ("rollout.scaleDownDelaySeconds", None, 0, Effect.NEITHER.value),
         ("replicas", 2, None, Effect.IN_PLACE.value),
     ]
+
+
+def test_a_plan_names_what_only_the_operator_knows() -> None:
+    world = World().settle()
+    target = ObjectRef("v1", "Service", "demo-db")
+    world.rejection = Rejection(target, "Forbidden", "no more Services here")
+    world.run_until(lambda w: w.condition("Ready")[1] == "ApplyRejected")
+    world.rejection = None  # the plugin does not see it
+    assert any("no more Services here" in note for note in planned(world).notes)
+
+
+def test_a_plan_of_a_healthy_bookstore_has_no_note() -> None:
+    assert planned(World().settle()).notes == []
 
 
 # The operator's settings ------------------------------------------------------------------------

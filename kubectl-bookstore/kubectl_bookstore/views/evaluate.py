@@ -62,7 +62,7 @@ def evaluate_snapshot(snapshot: Snapshot, now: datetime) -> Evaluation:
     now = now.replace(microsecond=0)
     walking, whole = RecordingVisit(now), RecordingVisit(now)
     try:
-        if not snapshot.store.spec.paused and not snapshot.store.metadata.deletion_timestamp:
+        if _walks(snapshot):
             advance(snapshot, walking)  # alone, so that what is asked is asked by stages
         decision = evaluate(snapshot, whole)
     except (ValueError, LookupError) as error:  # written by another version
@@ -74,3 +74,10 @@ def evaluate_snapshot(snapshot: Snapshot, now: datetime) -> Evaluation:
         GateAnswer(name, None, said) for (name, _), said in whole.asked.items() if name not in names
     ]
     return Evaluation(now, *decision, (*by_stages, *others))
+
+
+def _walks(snapshot: Snapshot) -> bool:
+    """Whether the operator takes a release through its stages."""
+    store = snapshot.store
+    halted = store.spec.paused or store.metadata.deletion_timestamp or snapshot.blocker
+    return not halted

@@ -19,13 +19,16 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
+from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.crd.base import Part
 from bookstore_operator.crd.intent import EFFECTS, Effect
 from bookstore_operator.crd.release import Result
 from bookstore_operator.crd.stages import STAGES, Stage, find_stage
+from bookstore_operator.crd.status import READY, ConditionStatus
 from kubectl_bookstore.views.diff import HIDDEN, before_apply, diff, masked, status_diff
 from kubectl_bookstore.views.evaluate import Evaluation
 from kubectl_bookstore.views.observation import Observation
+from kubectl_bookstore.views.outcome import condition_of
 
 
 class FieldChange(Part):
@@ -114,8 +117,20 @@ def plan_view(
             StageAhead(name=stage.name, sentence=stage.sentence)
             for stage in _stages_ahead(observation, evaluation)
         ],
-        notes=[*observation.notes, *notes, *problem],
+        notes=[*observation.notes, *notes, *problem, *_only_reported(observation, evaluation)],
     )
+
+
+def _only_reported(observation: Observation, evaluation: Evaluation) -> Iterator[str]:
+    """Yield what the operator reports and this plan can't know, such as a rejected write."""
+    ready = condition_of(observation.snapshot, READY)
+    if ready is None or ready.status is ConditionStatus.TRUE:
+        return
+    if ready.reason in WARNING_REASONS - {getattr(evaluation.blocking, "reason", None)}:
+        yield (
+            f"The operator reports {ready.reason}, of which this plan does not know more: "
+            f"{ready.message}"
+        )
 
 
 # Fields of the spec -----------------------------------------------------------------------------
