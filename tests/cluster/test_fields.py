@@ -209,7 +209,7 @@ REQUIRED: Mapping[str, dict[str, Any]] = {
 
 INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
     "replicas-and-autoscaling": (
-        {"replicas": 2, "autoscaling": {"maxReplicas": 3}},
+        {"replicas": 3, "autoscaling": {"maxReplicas": 3}},
         "spec.*only one of replicas and autoscaling may be set",
     ),
     "fewer-than-least": (
@@ -335,6 +335,7 @@ INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
 
 VALID: Mapping[str, dict[str, Any]] = {
     "plain": {},
+    "the-default-and-autoscaling": {"replicas": 2, "autoscaling": {"maxReplicas": 3}},
     "as-much-as-allowed": {"resources": {"requests": {"cpu": 1}, "limits": {"cpu": "1000m"}}},
     "only-a-limit": {"resources": {"limits": {"memory": "64Mi"}}},
     "cached": {"cache": {"embedded": {}}},

@@ -79,6 +79,8 @@ def test_a_volume_grows_without_a_release_where_its_class_allows_it(operated: Sh
     store = operated.ready()
     assert store["status"]["volumes"]["database"]["size"] == "2Gi"
     assert store["status"]["release"] == "demo-r1"
+    labels = operated.require("v1/persistentvolumeclaims", "data-demo-db-0")["metadata"]["labels"]
+    assert "app.kubernetes.io/instance" not in labels, "Argo CD would prune a retained volume"
     with pytest.raises(KubectlError, match="a volume can't shrink"):
         operated.apply(database={"embedded": {"storage": storage}})
 

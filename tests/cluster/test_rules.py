@@ -143,6 +143,14 @@ def test_only_approved_and_aborted_of_a_release_can_be_changed(shop: Shop) -> No
     assert stored["spec"]["intent"] == manifest["spec"]["intent"], "nothing is pruned or added"
 
 
+def test_an_autoscaler_can_read_the_size_of_a_bookstore_that_sets_none(shop: Shop) -> None:
+    """A HorizontalPodAutoscaler does nothing for a target whose scale has 0 replicas."""
+    shop.apply()
+    path = f"/apis/bookstore.dev/v1alpha1/namespaces/{shop.namespace}/bookstores/demo/scale"
+    scale = json.loads(shop.kubectl("get", "--raw", path))
+    assert scale["spec"]["replicas"] == 2
+
+
 def test_kubectl_scale_sets_replicas_and_unset_fields_get_defaults(shop: Shop) -> None:
     shop.apply(replicas=2)
     shop.kubectl("scale", "bs/demo", "--replicas=5")

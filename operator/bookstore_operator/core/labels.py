@@ -50,6 +50,25 @@ def labels(store: str, component: Component | None = None, **more: str) -> dict[
     }
 
 
+def data_labels(store: str, component: Component) -> dict[str, str]:
+    """Return the labels of what outlives its BookStore: volume claims and their password.
+
+    Without the instance: Argo CD deletes objects that have no owner and whose instance is the name
+    of an application, unless they are in its repository.
+    """
+    own = labels(store, component)
+    return {key: value for key, value in own.items() if key != INSTANCE_LABEL}
+
+
+def database_selector(store: str) -> dict[str, str]:
+    """Return the selector of the database's StatefulSet, whose labels its volume claim gets."""
+    return {
+        NAME_LABEL: "bookstore",
+        STORE_LABEL: store,
+        COMPONENT_LABEL: Component.DATABASE.value,
+    }
+
+
 def instance_selector(store: str) -> dict[str, str]:
     """Return the selector of all Pods of a BookStore."""
     return {NAME_LABEL: "bookstore", INSTANCE_LABEL: store}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, Resource
-from bookstore_operator.core.labels import Component, labels
+from bookstore_operator.core.labels import Component, data_labels, labels
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
 from bookstore_operator.crd.release import BookStoreRelease
@@ -20,6 +20,12 @@ def metadata(
         "labels": labels(store.name, component),
         **owners,
     }
+
+
+def data_metadata(store: BookStore, name: str, component: Component, owned: bool) -> dict[str, Any]:
+    """Return the metadata of a volume claim or its password, which may outlive the BookStore."""
+    meta = metadata(store, name, component, owned)
+    return {**meta, "labels": data_labels(store.name, component)}
 
 
 def owned_object(

@@ -27,6 +27,8 @@ from bookstore_operator.crd.status import BookStoreStatus
 KIND = "BookStore"
 PLURAL = "bookstores"
 MAX_NAME_LENGTH = 40
+DEFAULT_REPLICAS = 2
+"""In the CRD, because a scale subresource without replicas reads as 0: no autoscaler starts."""
 
 
 class Environment(StrEnum):
@@ -48,8 +50,9 @@ class BookStoreSpec(
     Part,
     json_schema_extra=rules(
         (
-            "!(has(self.replicas) && has(self.autoscaling))",
-            "only one of replicas and autoscaling may be set",
+            f"!has(self.autoscaling) || self.replicas == {DEFAULT_REPLICAS}",
+            "only one of replicas and autoscaling may be set: remove replicas, or set it to its "
+            f"default of {DEFAULT_REPLICAS}",
         ),
         (
             "self.environment == 'development' || !has(self.config.corsOrigins) "
@@ -77,11 +80,12 @@ class BookStoreSpec(
         default_factory=list,
         description="Secrets with credentials to pull the images of all its Pods.",
     )
-    replicas: int | None = Field(
-        None,
+    replicas: int = Field(
+        DEFAULT_REPLICAS,
         ge=0,
         le=1000,
-        description="Number of API Pods. Defaults to 2 if `autoscaling` is not set either.",
+        description="Number of API Pods if `autoscaling` is not set. `kubectl scale` and a "
+        "HorizontalPodAutoscaler of the BookStore itself set it.",
     )
     autoscaling: Autoscaling | None = Field(
         None, description="Scale the API's replicas by CPU utilization."

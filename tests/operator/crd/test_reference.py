@@ -50,4 +50,4 @@ def test_a_type_names_its_bounds_and_values() -> None:
 
 
 def test_rules_are_listed_with_the_group_that_they_belong_to() -> None:
-    assert "- Only one of replicas and autoscaling may be set." in TEXT
+    assert "- Only one of replicas and autoscaling may be set: remove replicas" in TEXT

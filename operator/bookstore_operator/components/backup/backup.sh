@@ -1,5 +1,5 @@
 # Dumps the database at the URI in $URI_FILE to $BACKUP_FOLDER, verifies the dump, and keeps the last
-# $BACKUP_KEEP dumps. POSIX shell, so that it runs in any PostgreSQL image.
+# $BACKUP_KEEP dumps. A backup takes at most $BACKUP_TIMEOUT seconds. POSIX shell, so that it runs in any PostgreSQL image.
 set -eu
 umask 077
 
@@ -27,14 +27,18 @@ case $authority in
 esac
 
 dump="$BACKUP_FOLDER/$BACKUP_NAME-$(date -u +%Y%m%dT%H%M%SZ).dump"
-rm -f "$BACKUP_FOLDER/$BACKUP_NAME"-*.partial
-trap 'rm -f "$dump.partial"' EXIT
+# Another backup may be running, such as one that was started by hand, so each has a file of its own,
+# and only what is older than a backup may take is left over from one that was killed.
+find "$BACKUP_FOLDER" -name "$BACKUP_NAME-*.partial*" -mmin "+$((BACKUP_TIMEOUT / 60 + 1))" \
+  -exec rm -f {} +
+partial=$(mktemp "$dump.partial.XXXXXX")
+trap 'rm -f "$partial"' EXIT
 
 # The dump gets its final name only when it is complete and readable.
-pg_dump --dbname="$uri" --format=custom --no-password --file="$dump.partial"
-pg_restore --list "$dump.partial" >/dev/null
-sync "$dump.partial" 2>/dev/null || sync
-mv "$dump.partial" "$dump"
+pg_dump --dbname="$uri" --format=custom --no-password --file="$partial"
+pg_restore --list "$partial" >/dev/null
+sync "$partial" 2>/dev/null || sync
+mv "$partial" "$dump"
 
 # The names sort by time.
 kept=0

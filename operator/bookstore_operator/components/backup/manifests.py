@@ -7,7 +7,7 @@ from bookstore_operator.core import names
 from bookstore_operator.core.ensure import digest
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
 from bookstore_operator.core.labels import TEMPLATE_ANNOTATION, Component, labels
-from bookstore_operator.core.metadata import keeps_data, metadata, owned_object
+from bookstore_operator.core.metadata import data_metadata, keeps_data, owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.backup import Backup
@@ -34,7 +34,7 @@ def backup_claim(store: BookStore, backup: Backup) -> Manifest:
     """Return the claim of the volume that holds the dumps."""
     spec = claim_spec(backup.storage)
     owned = not keeps_data(store)
-    meta = metadata(store, names.backup(store.name), Component.BACKUP, owned=owned)
+    meta = data_metadata(store, names.backup(store.name), Component.BACKUP, owned)
     annotations = {TEMPLATE_ANNOTATION: digest(spec)}
     return {**CLAIMS.type_meta, "metadata": {**meta, "annotations": annotations}, "spec": spec}
 
@@ -129,6 +129,7 @@ def _container(store: BookStore, backup: Backup, image: str) -> Manifest:
             {"name": "BACKUP_FOLDER", "value": DUMPS_FOLDER},
             {"name": "BACKUP_NAME", "value": store.name},
             {"name": "BACKUP_KEEP", "value": str(backup.keep)},
+            {"name": "BACKUP_TIMEOUT", "value": str(backup.timeout_seconds)},
         ],
     }
     mounts = (

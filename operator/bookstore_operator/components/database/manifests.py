@@ -2,8 +2,14 @@
 
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import SECRETS, SERVICES, STATEFUL_SETS
-from bookstore_operator.core.labels import Component, labels, selector
-from bookstore_operator.core.metadata import keeps_data, metadata, owned_object
+from bookstore_operator.core.labels import (
+    Component,
+    data_labels,
+    database_selector,
+    labels,
+    selector,
+)
+from bookstore_operator.core.metadata import data_metadata, keeps_data, owned_object
 from bookstore_operator.core.plan import GENERATED, Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.database import EmbeddedDatabase
@@ -32,7 +38,7 @@ def database_secret(store: BookStore) -> Manifest:
     """
     return {
         **SECRETS.type_meta,
-        "metadata": metadata(store, names.database(store.name), Component.DATABASE, owned=False),
+        "metadata": data_metadata(store, names.database(store.name), Component.DATABASE, False),
         "type": "Opaque",
         "stringData": {
             "username": names.DATABASE_USER,
@@ -47,8 +53,8 @@ def database_secret_owner(store: BookStore) -> Manifest:
     """Return the part of the Secret that decides whether it is deleted with the BookStore."""
     return {
         **SECRETS.type_meta,
-        "metadata": metadata(
-            store, names.database(store.name), Component.DATABASE, owned=not keeps_data(store)
+        "metadata": data_metadata(
+            store, names.database(store.name), Component.DATABASE, not keeps_data(store)
         ),
     }
 
@@ -84,7 +90,7 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
     spec = {
         "serviceName": names.database(store.name),
         "replicas": 1,
-        "selector": {"matchLabels": selector(store.name, Component.DATABASE)},
+        "selector": {"matchLabels": database_selector(store.name)},
         "persistentVolumeClaimRetentionPolicy": {
             "whenDeleted": when_deleted,
             "whenScaled": "Retain",
@@ -92,7 +98,7 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
         "template": _pod(store, database, image),
         "volumeClaimTemplates": [
             {
-                "metadata": {"name": "data", "labels": labels(store.name, Component.DATABASE)},
+                "metadata": {"name": "data", "labels": data_labels(store.name, Component.DATABASE)},
                 "spec": claim_spec(database.storage),
             }
         ],

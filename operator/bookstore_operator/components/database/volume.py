@@ -12,14 +12,17 @@ from bookstore_operator.workloads.stuck import delete_unchanged, is_unbound
 
 
 def with_existing_volume(server: Manifest, observed: Manifest | None) -> Manifest:
-    """Return a StatefulSet with the claim template of the existing one, which is immutable.
+    """Return a StatefulSet with the claim template and selector of the existing one.
+
+    They are immutable.
 
     The template matters only while there is no claim: components/storage/ lets the claim grow.
     """
     templates = _templates(observed)
-    if not templates:
+    if observed is None or not templates:
         return server
-    return {**server, "spec": {**server["spec"], "volumeClaimTemplates": templates}}
+    kept = {"volumeClaimTemplates": templates, "selector": observed["spec"]["selector"]}
+    return {**server, "spec": {**server["spec"], **kept}}
 
 
 def replace_unbound_claim(

@@ -6,8 +6,6 @@ from bookstore_operator.core.lookup import find
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import Color
 
-DEFAULT_REPLICAS = 2
-
 
 def live_size(snapshot: Snapshot) -> int:
     """Return the number of Pods that serve, or should: the size that a new color must have.
@@ -17,8 +15,7 @@ def live_size(snapshot: Snapshot) -> int:
     """
     autoscaling = snapshot.store.spec.autoscaling
     if autoscaling is None:
-        replicas = snapshot.store.spec.replicas
-        return DEFAULT_REPLICAS if replicas is None else replicas
+        return snapshot.store.spec.replicas
     serving = history.serving_color(snapshot)
     live = size(snapshot, serving) if serving else None
     return live or autoscaling.min_replicas

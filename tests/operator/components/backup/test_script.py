@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -59,6 +60,7 @@ def environment(uri: str, folder: Path, **more: str) -> dict[str, str]:
         "BACKUP_FOLDER": str(folder),
         "BACKUP_NAME": "demo",
         "BACKUP_KEEP": "2",
+        "BACKUP_TIMEOUT": "3600",
         "BOOKSTORE_TERMINATION_LOG": str(folder / "termination-log"),
         **more,
     }
@@ -91,7 +93,9 @@ def test_a_dump_is_whole_and_restores(books: str, server: Postgres, tmp_path: Pa
 def test_only_the_last_ones_are_kept(books: str, tmp_path: Path) -> None:
     for day in range(1, 6):
         (tmp_path / f"demo-2026010{day}T000000Z.dump").write_text("old")
-    (tmp_path / "demo-20260106T000000Z.dump.partial").write_text("killed")
+    killed = tmp_path / "demo-20260106T000000Z.dump.partial.x7f3a1"
+    killed.write_text("killed")
+    os.utime(killed, (0, 0))
     (tmp_path / "other-20260101T000000Z.dump").write_text("not ours")
     run = back_up(environment(books, tmp_path))
     assert run.returncode == 0, run.stderr
@@ -100,6 +104,30 @@ def test_only_the_last_ones_are_kept(books: str, tmp_path: Path) -> None:
     assert left[0] == "demo-20260105T000000Z.dump"
     assert left[-1] == "other-20260101T000000Z.dump"
     assert "2 kept" in run.stdout
+
+
+def test_two_backups_at_once_are_both_whole(books: str, tmp_path: Path) -> None:
+    """Each pg_dump waits until the other one has begun."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    meet = f"""#!/bin/sh
+: >"{tmp_path}/began-$$"
+while [ "$(ls "{tmp_path}" | grep -c began-)" -lt 2 ]; do sleep 0.02; done
+PATH=${{PATH#*:}} exec pg_dump "$@"
+"""
+    program = programs / "pg_dump"
+    program.write_text(meet)
+    program.chmod(0o755)
+    env = environment(books, tmp_path)
+    env["PATH"] = f"{programs}{os.pathsep}{env['PATH']}"
+    with ThreadPoolExecutor(2) as pool:
+        runs = [pool.submit(back_up, {**env, "BACKUP_NAME": "demo"}) for _ in range(2)]
+    assert [run.result().returncode for run in runs] == [0, 0], [r.result().stderr for r in runs]
+    dumps = list(tmp_path.glob("*dump*"))
+    assert dumps, "in the same second they have one name, and either is whole"
+    for dump in dumps:
+        assert dump.suffix == ".dump"
+        subprocess.run(["pg_restore", "--list", str(dump)], env=env, check=True, timeout=60)
 
 
 def test_a_failed_dump_fails_the_run_and_leaves_the_others(books: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from bookstore_operator.components.storage.gate import volumes_match
 from bookstore_operator.core.gate import Passed, Waiting
 from bookstore_operator.core.kinds import target_of
-from bookstore_operator.core.plan import Apply, Delete, WriteStatus
+from bookstore_operator.core.plan import Apply, Create, CreateSecret, Delete, WriteStatus
 from tests.support.world import Object, World
 
 pytestmark = pytest.mark.scenario
@@ -101,3 +101,19 @@ def test_a_claim_without_a_volume_is_replaced_and_one_with_a_volume_never() -> N
         world.change(database={"embedded": {"storage": {"storageClassName": "fast"}}})
         deleted = [a.key.kind for a in world.reconcile().actions if isinstance(a, Delete)]
         assert deleted == replaced
+
+
+def test_what_outlives_its_bookstore_is_no_part_of_an_argo_application_of_its_name() -> None:
+    """Argo CD prunes objects with its tracking label that have no owner and are not in Git."""
+    world = World(spec={"image": "api:1", "backup": {"schedule": "@daily"}}).settle()
+    created = [a.manifest for a in world.done if isinstance(a, Create | CreateSecret)]
+    objects = [*world.objects.values(), *created]
+    without_owner = [
+        obj
+        for obj in objects
+        if obj["kind"] not in {"BookStore", "EndpointSlice"}
+        and not obj["metadata"].get("ownerReferences")
+    ]
+    assert {obj["kind"] for obj in without_owner} >= {"PersistentVolumeClaim", "Secret"}
+    for obj in without_owner:
+        assert "app.kubernetes.io/instance" not in obj["metadata"]["labels"], obj["metadata"]
