@@ -1,7 +1,8 @@
 """One pool of connections to Redis for the process, which never keeps anybody waiting for long."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
@@ -141,7 +142,7 @@ class RedisClient:
             async with asyncio.timeout(self._timeout):
                 result = await work(self._redis)
         except (RedisError, OSError, SettingsError) as error:  # TimeoutError is an OSError
-            failure = _explain(error, self._timeout)
+            failure = _explain(error, self._timeout, tls=bool(self._tls))
             self._note(failure)
             raise failure from error
         except BaseException:
@@ -220,24 +221,56 @@ _ANSWERS = MappingProxyType[type[Exception], tuple[FailureCode, str]](
 )
 
 
-def _explain(error: Exception, timeout_seconds: float) -> RedisUnavailableError:
+def _explain(error: Exception, timeout_seconds: float, *, tls: bool) -> RedisUnavailableError:
     """Tell an absent server, rejected credentials, slowness and all other failures apart."""
-    for kind, (code, message) in _ANSWERS.items():
+    return RedisUnavailableError(
+        *(_explain_answer(error) or _explain_silence(error, timeout_seconds, tls=tls))
+    )
+
+
+def _explain_answer(error: Exception) -> tuple[FailureCode, str] | None:
+    """Explain what Redis said; None where it said nothing that is known here."""
+    for kind, explained in _ANSWERS.items():
         in_script = kind is NoPermissionError and "ACL failure in script" in str(error)
         if isinstance(error, kind) or in_script:
-            return RedisUnavailableError(code, message)
+            return explained
     if isinstance(error, AuthenticationError | AuthorizationError):
-        return RedisUnavailableError(
-            "authentication-failed",
-            "Redis rejected the user or the password: check the secret with its URI.",
-        )
+        message = "Redis rejected the user or the password: check the secret with its URI."
+        return "authentication-failed", message
+    if "DB index is out of range" in str(error):
+        message = "Redis has no database of the number in the URI: use a smaller one, such as 0."
+        return "failed", message
+    return None
+
+
+def _explain_silence(
+    error: Exception, timeout_seconds: float, *, tls: bool
+) -> tuple[FailureCode, str]:
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLError):
+            return "unreachable", _explain_tls(cause)
     if isinstance(error, RedisTimeoutError | TimeoutError):
-        return RedisUnavailableError("timeout", f"Redis gave no answer in {timeout_seconds:g} s.")
+        hint = " If its port has no TLS, use redis://." if tls else ""
+        return "timeout", f"Redis gave no answer in {timeout_seconds:g} s.{hint}"
     if isinstance(error, RedisConnectionError | OSError):
-        return RedisUnavailableError(
-            "unreachable",
-            "Redis does not answer: check that it runs, and the host and port of its URI.",
-        )
+        message = "Redis does not answer: check that it runs, and the host and port of its URI."
+        return "unreachable", message
     if isinstance(error, SettingsError):
-        return RedisUnavailableError("failed", str(error))
-    return RedisUnavailableError("failed", f"Redis answered with {type(error).__name__}.")
+        return "failed", str(error)
+    return "failed", f"Redis answered with {type(error).__name__}."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _explain_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            "Redis' certificate is not trusted, or is for another host: give the CA's file by "
+            "ssl_ca_certs of the URI, and use a host name that the certificate has."
+        )
+    return "The TLS handshake with Redis failed: use redis:// if its port has no TLS."

@@ -47,6 +47,13 @@ _HOST_REJECTED = Failure(
     "authentication-failed",
     "The server's pg_hba.conf has no entry for this user, database and address: add one.",
 )
+_CLIENT_CERTIFICATE = Failure(
+    "authentication-failed",
+    "The server wants a certificate from us: mount one, and name its files by sslcert and sslkey.",
+)
+_CLOSED = Failure(
+    "unreachable", "The database is closed to connections: ALTER DATABASE … ALLOW_CONNECTIONS true."
+)
 _CERTIFICATE = Failure(
     "unreachable",
     "The server's certificate is not trusted, or is for another host: give the CA's file by "
@@ -153,6 +160,10 @@ def _explain_text(text: str) -> Failure | None:
     """Explain an answer whose code stands for several causes."""
     if text.startswith("unsupported startup parameter"):
         return _STARTUP_PARAMETER
+    if "client certificate" in text or text.startswith("certificate authentication failed"):
+        return _CLIENT_CERTIFICATE
+    if "not currently accepting connections" in text:
+        return _CLOSED
     if "pg_hba.conf" in text:
         without_tls = "no encryption" in text or "SSL off" in text
         return _TLS_REQUIRED if without_tls else _HOST_REJECTED

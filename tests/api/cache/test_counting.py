@@ -80,3 +80,18 @@ def test_closing_a_frozen_redis_is_bounded(private_valkey: Valkey) -> None:
         return asyncio.get_running_loop().time() - began
 
     assert asyncio.run(run()) < 5
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [("redis://", "rediss://", "use redis://"), ("/0", "/99999", "number in the URI")],
+)
+def test_the_cause_is_named(valkey: Valkey, before: str, after: str, words: str) -> None:
+    async def message() -> str:
+        client = RedisClient(lambda: valkey.url.replace(before, after), timeout_seconds=1)
+        with pytest.raises(RedisUnavailableError) as caught:
+            await client.ping()
+        await client.close()
+        return str(caught.value)
+
+    assert words in asyncio.run(message())

@@ -374,6 +374,18 @@ def test_the_cause_is_named_with_the_setting_that_helps(
     assert "127.0.0.1" not in shown
 
 
+def test_a_database_that_lets_nobody_in_is_told(postgres: Postgres) -> None:
+    async def message(database: Database) -> str:
+        with pytest.raises(DatabaseUnavailableError) as caught:
+            await database.read(lambda session: session.execute(text("SELECT 1")))
+        return caught.value.failure.message
+
+    with postgres.database() as url:
+        name = urlsplit(url).path.lstrip("/")
+        postgres.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        assert "ALLOW_CONNECTIONS" in on(url, message)
+
+
 def test_a_sqlite_file_in_no_folder_is_told_by_what_it_is(tmp_path: Path) -> None:
     async def message(database: Database) -> str:
         with pytest.raises(DatabaseUnavailableError) as caught:
