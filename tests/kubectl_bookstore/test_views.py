@@ -15,6 +15,9 @@ from bookstore_operator.crd import stages
 from bookstore_operator.crd.intent import EFFECTS, Effect
 from bookstore_operator.crd.stages import STAGES, Stage
 from bookstore_operator.decide import decide
+from kubectl_bookstore.cluster.kubectl import Kubectl
+from kubectl_bookstore.cluster.observe import observe
+from kubectl_bookstore.errors import PluginError
 from kubectl_bookstore.views import planning, status
 from kubectl_bookstore.views.advice import all_advice, parse
 from kubectl_bookstore.views.evaluate import evaluate_snapshot
@@ -27,7 +30,7 @@ from tests.kubectl_bookstore.support import evaluated, observed, planned, seen
 from tests.kubectl_bookstore.test_golden import BACKUP, CASES, failed, starting
 from tests.operator.test_failures import IN_MEMORY, begin, is_reported, ready
 from tests.support.cases.failures import Failure
-from tests.support.world import VALKEY, Object, World
+from tests.support.world import BEGIN, VALKEY, Object, World
 
 pytestmark = pytest.mark.scenario
 
@@ -253,6 +256,18 @@ def test_settings_are_those_of_the_operators_deployment() -> None:
 def test_settings_are_else_those_in_use() -> None:
     world = World(spec={"image": "api:1", "cache": {"embedded": {}}}).settle()
     assert settings_in_use(world.snapshot()).valkey_image == VALKEY
+
+
+def test_a_spec_of_another_version_is_told_with_the_operators_report() -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "SpecInvalid", "message": "Too new."}
+    store = {
+        "metadata": {"name": "demo"},
+        "spec": {"image": "api:1", "replicas": "many"},
+        "status": {"conditions": [ready]},
+    }
+    with pytest.raises(PluginError, match="replicas") as caught:
+        observe(Kubectl(), store, BEGIN)
+    assert "The operator reports SpecInvalid: Too new." in str(caught.value)
 
 
 # What others may do to it -----------------------------------------------------------------------

@@ -19,11 +19,13 @@ from bookstore_operator.core.kinds import (
     store_name_of,
 )
 from bookstore_operator.core.labels import NAME_LABEL, STORE_LABEL
+from bookstore_operator.core.lookup import find_condition
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.secret_values import invalid_reasons
 from bookstore_operator.core.snapshot import OperatorSettings, take_snapshot
 from bookstore_operator.core.warning_events import newest_message, warning_selector
 from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.status import READY
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
 from kubectl_bookstore.cluster.kubectl import Kubectl, KubectlError, items_in
@@ -97,18 +99,19 @@ def _store_of(manifest: Manifest) -> BookStore:
     try:
         return BookStore.model_validate(manifest)
     except ValidationError as error:
-        name = manifest.get("metadata", {}).get("name", "")
-        raise _not_ours(f"BookStore {name}", error) from error
+        ready = find_condition(manifest, READY)
+        reported = f"\nThe operator reports {ready['reason']}: {ready['message']}" if ready else ""
+        raise _not_ours(f"BookStore {manifest['metadata']['name']}", error, reported) from error
 
 
-def _not_ours(what: str, error: ValidationError) -> PluginError:
+def _not_ours(what: str, error: ValidationError, more: str = "") -> PluginError:
     wrong = "; ".join(
         f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
         for item in error.errors(include_url=False, include_input=False)
     )
     message = (
         f"{what} can't be read: {wrong}. If it was written by another version of the operator, "
-        "use the plugin of that version."
+        f"use the plugin of that version.{more}"
     )
     return PluginError(message)
 
