@@ -132,11 +132,17 @@ def test_a_stage_of_a_newer_operator_is_told_and_the_service_is_repaired(operate
     operated.ready()
     operated.apply(replicas=1, image=image("2-pod-unready"))
     wait_for(lambda: stage(operated) == "Start", 30, "the release to start")
-    status = json.dumps({"status": {"stage": "Verify"}})
-    operated.kubectl(
-        *("patch", "bookstorerelease", "demo-r2", "--subresource=status"),
-        *("--type=merge", "-p", status),
-    )
+
+    def is_newer() -> bool:
+        """Write the stage, until the operator has no write of its own left to make."""
+        if stage(operated) != "Verify":
+            operated.kubectl(
+                *("patch", "bookstorerelease", "demo-r2", "--subresource=status"),
+                *("--type=merge", "-p", json.dumps({"status": {"stage": "Verify"}})),
+            )
+        return condition(operated.store(), "Ready").get("reason") == "RecordInvalid"
+
+    wait_for(is_newer, 30, "the stage to be read")
     operated.reports("Ready", "RecordInvalid", "demo-r2 is at stage Verify", status="False")
     operated.kubectl("delete", "service", "demo")
     wait_for(lambda: operated.get("v1/services", "demo"), 20, "the Service to be repaired")
