@@ -50,7 +50,7 @@ def test_the_api_serves_as_any_user(images: Images, user: str) -> None:
         url = container.url(8000)
         assert httpx.get(internal + "/livez").text == "ok\n"
         version = httpx.get(internal + "/version").json()
-        assert version["schema"]["database"] == ["0001_books"]
+        assert version["schema"]["database"] == ["0001_books", "0002_sort_titles"]
         assert httpx.post(f"{url}/api/v1/books", json=BOOK).status_code == 201
         assert [b["isbn"] for b in httpx.get(f"{url}/api/v1/books").json()["items"]] == [
             BOOK["isbn"]

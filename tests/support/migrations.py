@@ -13,6 +13,9 @@ from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 
+# The heads of this code's own branches: newer revisions follow them.
+EXPAND_HEAD = "0002_sort_titles"
+CONTRACT_HEAD = "0002_sort_titles_again"
 TEMPLATE = '''"""{id}."""
 
 import sqlalchemy as sa
@@ -111,14 +114,14 @@ def _contract(id_: str, follows: str, depends_on: str, body: str, undo: str) -> 
 
 YEARS_OF_RELEASES = (
     _expand(
-        "0002_pages",
-        "0001_books",
+        "0003_pages",
+        EXPAND_HEAD,
         'op.add_column("books", sa.Column("pages", sa.BigInteger(), nullable=True))',
         'op.drop_column("books", "pages")',
     ),
     _expand(
-        "0003_shelves",
-        "0002_pages",
+        "0004_shelves",
+        "0003_pages",
         """
 op.create_table(
     "shelves",
@@ -136,14 +139,14 @@ op.create_index("ix_shelves_book_id", "shelves", ["book_id"])
         'op.drop_table("shelves")',
     ),
     _expand(
-        "0004_pages_filled",
-        "0003_shelves",
+        "0005_pages_filled",
+        "0004_shelves",
         'operations.backfill("books", "pages = length(title)", where="pages IS NULL")',
         "pass  # what was filled in may stay",
     ),
     _expand(
-        "0005_pages_index",
-        "0004_pages_filled",
+        "0006_pages_index",
+        "0005_pages_filled",
         """
 operations.create_index("ix_books_pages", "books", ["pages"], where="pages > 10")
 operations.create_index("uq_books_currency_isbn", "books", ["currency", "isbn"], unique=True)
@@ -154,17 +157,17 @@ operations.drop_index("ix_books_pages", "books")
 """,
     ),
     _expand(
-        "0006_language",
-        "0005_pages_index",
+        "0007_language",
+        "0006_pages_index",
         """
 op.add_column("books", sa.Column("language", sa.Text(), server_default="en", nullable=False))
 """,
         'op.drop_column("books", "language")',
     ),
     _contract(
-        "0002_pages_needed",
-        "0001_contract",
-        "0004_pages_filled",
+        "0003_pages_needed",
+        CONTRACT_HEAD,
+        "0005_pages_filled",
         """
 with op.batch_alter_table("books") as books:
     books.alter_column("pages", existing_type=sa.BigInteger(), nullable=False)
@@ -175,16 +178,16 @@ with op.batch_alter_table("books") as books:
 """,
     ),
     _contract(
-        "0003_no_published_on",
-        "0002_pages_needed",
-        "0004_pages_filled",
+        "0004_no_published_on",
+        "0003_pages_needed",
+        "0005_pages_filled",
         'op.drop_column("books", "published_on")',
         'op.add_column("books", sa.Column("published_on", sa.Date(), nullable=True))',
     ),
     _contract(
-        "0004_no_currency_index",
-        "0003_no_published_on",
-        "0006_language",
+        "0005_no_currency_index",
+        "0004_no_published_on",
+        "0007_language",
         'operations.drop_index("uq_books_currency_isbn", "books")',
         """
 operations.create_index("uq_books_currency_isbn", "books", ["currency", "isbn"], unique=True)

@@ -8,7 +8,7 @@ import pytest
 
 from bookstore_api.db.schema.tree import SCRIPTS, load_tree
 from migration_lint.lint import SquawkError, broken_rules
-from tests.support.migrations import YEARS_OF_RELEASES, Script, newer_code
+from tests.support.migrations import EXPAND_HEAD, YEARS_OF_RELEASES, Script, newer_code
 
 EXPAND = Script("0001_e", labels=("expand",))
 CONTRACT = Script("0001_c", labels=("contract",), depends_on=("0001_e",), branch="contract")
@@ -37,7 +37,7 @@ def test_good_migrations_break_no_rule(tmp_path: Path) -> None:
         + YEARS_OF_RELEASES[5].body
     )
     good = [
-        Script(**{**vars(script), "body": needed}) if script.id == "0002_pages_needed" else script
+        Script(**{**vars(script), "body": needed}) if script.id == "0003_pages_needed" else script
         for script in YEARS_OF_RELEASES
     ]
     assert broken_rules(newer_code(tmp_path, *good)) == []
@@ -222,7 +222,7 @@ def test_the_command_prints_each_broken_rule_and_fails(tmp_path: Path) -> None:
         return done.returncode, done.stdout + done.stderr
 
     assert lint(SCRIPTS) == (0, "")
-    unsafe = Script("0002_e", "0001_books", body='op.drop_table("books")', undo="op.f('x')")
+    unsafe = Script("0003_e", EXPAND_HEAD, body='op.drop_table("books")', undo="op.f('x')")
     code, output = lint(newer_code(tmp_path, unsafe))
     assert code == 1
-    assert "0002_e: ban-drop-table: " in output
+    assert "0003_e: ban-drop-table: " in output

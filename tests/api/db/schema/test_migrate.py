@@ -32,21 +32,29 @@ from tests.support.bookstore import (
     served_on,
     wait_until,
 )
-from tests.support.migrations import Script, carry_out, newer_code
+from tests.support.migrations import (
+    CONTRACT_HEAD,
+    EXPAND_HEAD,
+    Script,
+    carry_out,
+    newer_code,
+    only,
+)
 from tests.support.postgres import OwnPostgres, session
 from tests.support.schema_dump import schema_of
 
 T = TypeVar("T")
-ALL = ("0001_books", "0001_contract")
+EXPANDED = ("0001_books", EXPAND_HEAD)
+ALL = ("0001_books", "0001_contract", EXPAND_HEAD, CONTRACT_HEAD)
 EXPAND_2 = Script(
-    "0002_pages",
-    follows="0001_books",
+    "0003_pages",
+    follows=EXPAND_HEAD,
     body='op.add_column("books", sa.Column("pages", sa.Integer(), nullable=True))',
 )
 CONTRACT_2 = Script(
-    "0002_no_authors",
-    follows="0001_contract",
-    depends_on=("0002_pages",),
+    "0003_no_authors",
+    follows=CONTRACT_HEAD,
+    depends_on=("0003_pages",),
     body='op.drop_column("books", "authors")',
 )
 
@@ -87,7 +95,7 @@ def test_the_commands_bring_a_database_up_to_date(empty_url: str, tmp_path: Path
 
     assert run("check-schema") == (3, "behind", [])
     assert run("migrate", "--to", "expand", "--plan") == (0, "planned", [])
-    assert run("migrate", "--to", "expand") == (0, "migrated", ["0001_books"])
+    assert run("migrate", "--to", "expand") == (0, "migrated", list(EXPANDED))
     assert run("migrate", "--to", "contract") == (0, "migrated", list(ALL))
     assert run("check-schema") == (0, "current", list(ALL))
 
@@ -99,8 +107,8 @@ def test_a_second_run_finds_nothing_to_do(empty_url: str) -> None:
     again = migrating(empty_url, Branch.EXPAND)
     assert (again.code, again.schema_before, again.schema_after) == (
         "nothing-to-do",
-        ("0001_books",),
-        ("0001_books",),
+        EXPANDED,
+        EXPANDED,
     )
     assert checking(empty_url).code == "current"
     assert migrating(empty_url, Branch.CONTRACT).schema_after == ALL
@@ -168,9 +176,7 @@ def test_who_waits_too_long_for_a_sqlite_file_is_told_so(tmp_path: Path) -> None
 def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_path: Path) -> None:
     """Its session goes with it, and so does the lock; half a revision is rolled back."""
     work = 'op.create_table("shelves", sa.Column("id", sa.Integer()))'
-    sleepy = Script(
-        "0002_shelves", "0001_books", body=f'{work}; op.execute("SELECT pg_sleep(600)")'
-    )
+    sleepy = Script("0003_shelves", EXPAND_HEAD, body=f'{work}; op.execute("SELECT pg_sleep(600)")')
     scripts = newer_code(tmp_path, sleepy)
     program = (
         "import sys; from pathlib import Path; from tests.support.bookstore import apply_schema; "
@@ -190,11 +196,11 @@ def test_a_migration_that_is_killed_can_be_run_again(empty_postgres: str, tmp_pa
     finally:
         victim.kill()
         victim.wait()
-    Script("0002_shelves", "0001_books", body=work).write(scripts / "versions")
+    Script("0003_shelves", EXPAND_HEAD, body=work).write(scripts / "versions")
     load_tree.cache_clear()
     outcome = migrating(empty_postgres, Branch.EXPAND, scripts)
     assert outcome.code == "migrated"
-    assert outcome.schema_before == ("0001_books",)
+    assert outcome.schema_before == EXPANDED
     assert execute(empty_postgres, "SELECT count(*) FROM shelves") == [(0,)]
 
 
@@ -235,7 +241,7 @@ def test_a_migration_does_not_stop_the_shop_for_a_table_lock(
         assert not migration.done()
         holder.ask("ROLLBACK")
         outcome = migration.result(60)
-    assert (outcome.code, outcome.schema_after) == ("migrated", (*ALL, "0002_pages"))
+    assert (outcome.code, outcome.schema_after) == ("migrated", (*ALL, "0003_pages"))
 
 
 def test_who_can_not_have_a_table_for_too_long_is_told_to_try_again(
@@ -247,7 +253,7 @@ def test_who_can_not_have_a_table_for_too_long_is_told_to_try_again(
         holder.ask("SELECT count(*) FROM books")
         outcome = migrating(migrated_postgres, Branch.EXPAND, scripts, lock_seconds=0.5)
     assert (outcome.code, outcome.exit_code, outcome.schema_after) == ("locked", 75, ALL)
-    assert "0002_pages" in outcome.message
+    assert "0003_pages" in outcome.message
     assert migrating(migrated_postgres, Branch.EXPAND, scripts).code == "migrated"
 
 
@@ -255,7 +261,7 @@ def test_a_statement_that_stops_the_shop_for_too_long_is_ended(
     migrated_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(steps, "LIMITS", ("SET statement_timeout = '100ms'",))
-    slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(600)")')
+    slow = Script("0003_slow", EXPAND_HEAD, body='op.execute("SELECT pg_sleep(600)")')
     outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
     assert (outcome.code, outcome.schema_after) == ("failed", ALL)
     assert "bookstore_api.db.schema.operations" in outcome.message
@@ -265,7 +271,7 @@ def test_a_migration_may_take_longer_than_a_request(
     migrated_postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bookstore_api.db.sessions.REQUESTS", Limits(0.5, 0.5, 0.5))
-    slow = Script("0002_slow", "0001_books", body='op.execute("SELECT pg_sleep(1)")')
+    slow = Script("0003_slow", EXPAND_HEAD, body='op.execute("SELECT pg_sleep(1)")')
     outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
     assert outcome.code == "migrated", outcome
 
@@ -279,15 +285,39 @@ def test_rows_are_filled_in_a_thousand_at_a_time(migrated_postgres: str, tmp_pat
         "FROM generate_series(1, 2500) n",
     )
     fill = 'operations.backfill("books", "pages = 1", where="pages IS NULL")'
-    scripts = newer_code(tmp_path, EXPAND_2, Script("0003_filled", "0002_pages", body=fill))
+    scripts = newer_code(tmp_path, EXPAND_2, Script("0004_filled", "0003_pages", body=fill))
     assert migrating(migrated_postgres, Branch.EXPAND, scripts).code == "migrated"
     by_transaction = "SELECT count(*) FROM books WHERE pages = 1 GROUP BY xmin ORDER BY 1"
     assert execute(migrated_postgres, by_transaction) == [(500,), (1000,), (1000,)]
 
 
+def test_sort_keys_of_older_code_are_written_again(empty_url: str, tmp_path: Path) -> None:
+    """Before the switch, and after it those that the older code has written in between."""
+    apply_schema(empty_url, scripts=only(SCRIPTS, ["0001_books"], tmp_path))
+    titles = {"№ 44": "No 44", "Aardvark": "aardvark", "O''Neil": "wrong", "\uff21\uff22": "AB"}
+    keys = "SELECT sort_title FROM books ORDER BY isbn"
+
+    def add(number: int, title: str, key: str) -> None:
+        execute(
+            empty_url,
+            "INSERT INTO books (id, isbn, title, sort_title, authors, price_minor, currency, "  # noqa: S608
+            f"version, created_at, updated_at) VALUES ('{number:032x}', '{number}', '{title}', "
+            f"'{key}', '[]', 1, 'EUR', 1, '2026-01-01', '2026-01-01')",
+        )
+
+    for number, (title, key) in enumerate(titles.items()):
+        add(number, title, key)
+    assert migrating(empty_url, Branch.EXPAND).code == "migrated"
+    expected = [("no 44",), ("aardvark",), ("o'neil",), ("ab",)]
+    assert execute(empty_url, keys) == expected
+    add(9, "№ 9", "No 9")
+    assert migrating(empty_url, Branch.CONTRACT).code == "migrated"
+    assert execute(empty_url, keys) == [*expected, ("no 9",)]
+
+
 def test_a_unique_index_that_the_rows_do_not_allow_leaves_nothing(url: str, tmp_path: Path) -> None:
     body = 'operations.create_index("uq_books_title", "books", ["title"], unique=True)'
-    scripts = newer_code(tmp_path, Script("0002_unique", "0001_books", body=body))
+    scripts = newer_code(tmp_path, Script("0003_unique", EXPAND_HEAD, body=body))
     add = (
         "INSERT INTO books (id, isbn, title, sort_title, authors, price_minor, currency, version, "
         "created_at, updated_at) VALUES ('{0:032x}', '{0}', 't', 't', '[]', 1, 'EUR', 1, "
@@ -309,10 +339,10 @@ def test_a_migration_of_a_file_leaves_no_row_that_refers_to_nothing(tmp_path: Pa
     apply_schema(url)
     execute(url, "CREATE TABLE shelves (id integer, isbn text REFERENCES books (isbn))")
     orphan = Script(
-        "0002_orphan", "0001_books", body="op.execute(\"INSERT INTO shelves VALUES (1, 'none')\")"
+        "0003_orphan", EXPAND_HEAD, body="op.execute(\"INSERT INTO shelves VALUES (1, 'none')\")"
     )
     outcome = migrating(url, Branch.EXPAND, newer_code(tmp_path, orphan))
-    assert (outcome.code, outcome.schema_after) == ("failed", ("0001_books",))
+    assert (outcome.code, outcome.schema_after) == ("failed", EXPANDED)
     assert "a row of shelves refers to none of books" in outcome.message
     assert execute(url, "SELECT * FROM shelves") == []
 
@@ -339,7 +369,11 @@ def test_a_developer_goes_back_by_the_command(tmp_path: Path) -> None:
         *before, _ = ended.output.splitlines()
         return ended.code, ended.outcome["code"], ended.outcome.get("schemaAfter"), before
 
-    steps = ["0001_contract: Begin the contract branch; there is nothing to remove yet"]
+    steps = [
+        f"{CONTRACT_HEAD}: Sort the titles by NFKC_Casefold that older code has written since",
+        f"{EXPAND_HEAD}: Sort titles by Unicode's NFKC_Casefold",
+        "0001_contract: Begin the contract branch; there is nothing to remove yet",
+    ]
     assert run("--down-to", "0001_books", "--plan") == (0, "planned", list(ALL), steps)
     assert run("--down-to", "0001_books") == (0, "migrated", ["0001_books"], [])
 
@@ -358,18 +392,18 @@ def test_nobody_goes_back_where_there_is_something_to_lose(
 def test_what_newer_code_has_applied_is_not_reverted_by_older(url: str, tmp_path: Path) -> None:
     apply_schema(url, scripts=newer_code(tmp_path, EXPAND_2))
     outcome = carry_out(url, Migration("base", 60, direction=Direction.DOWN))
-    assert (outcome.code, outcome.schema_after) == ("failed", (*ALL, "0002_pages"))
-    assert "Newer code has applied 0002_pages" in outcome.message
+    assert (outcome.code, outcome.schema_after) == ("failed", (*ALL, "0003_pages"))
+    assert "Newer code has applied 0003_pages" in outcome.message
 
 
 def test_a_migration_that_fails_says_so_and_leaves_the_one_before(
     empty_url: str, tmp_path: Path
 ) -> None:
-    broken = Script("0002_broken", "0001_books", body='op.execute("SELECT * FROM nowhere")')
+    broken = Script("0003_broken", EXPAND_HEAD, body='op.execute("SELECT * FROM nowhere")')
     outcome = migrating(empty_url, Branch.EXPAND, newer_code(tmp_path, broken))
     assert (outcome.code, outcome.exit_code) == ("failed", 1)
     assert "nowhere" in outcome.message
-    assert outcome.schema_after in {("0001_books",), ()}  # SQLite's all are one transaction
+    assert outcome.schema_after in {EXPANDED, ()}  # SQLite's all are one transaction
     assert migrating(empty_url, Branch.EXPAND).exit_code == 0
 
 
@@ -377,7 +411,7 @@ def test_a_schema_that_newer_code_expanded_is_ahead(url: str, tmp_path: Path) ->
     apply_schema(url, scripts=newer_code(tmp_path, EXPAND_2))
     outcome = checking(url)
     assert (outcome.code, outcome.exit_code) == ("ahead", 0)
-    assert outcome.schema_before == (*ALL, "0002_pages")
+    assert outcome.schema_before == (*ALL, "0003_pages")
     assert execute(url, "SELECT count(*) FROM books") == [(0,)]
     assert migrating(url, Branch.EXPAND).code == "nothing-to-do"
     assert migrating(url, Branch.CONTRACT).code == "nothing-to-do"
@@ -387,7 +421,7 @@ def test_a_schema_that_only_newer_code_has_made_is_ahead(empty_url: str, tmp_pat
     """Alembic's record names the newest revision only: that ours are below it can't be seen."""
     apply_schema(empty_url, scripts=newer_code(tmp_path, EXPAND_2))
     outcome = checking(empty_url)
-    assert (outcome.code, outcome.schema_before) == ("ahead", ("0002_pages",))
+    assert (outcome.code, outcome.schema_before) == ("ahead", ("0003_pages",))
     assert migrating(empty_url, Branch.EXPAND).code == "nothing-to-do"
     assert migrating(empty_url, Branch.CONTRACT).code == "nothing-to-do"
 
@@ -396,7 +430,7 @@ def test_a_schema_that_newer_code_contracted_is_incompatible(url: str, tmp_path:
     apply_schema(url, Branch.CONTRACT, scripts=newer_code(tmp_path, EXPAND_2, CONTRACT_2))
     outcome = checking(url)
     assert (outcome.code, outcome.exit_code) == ("incompatible", 4)
-    assert "0002_no_authors" in outcome.message
+    assert "0003_no_authors" in outcome.message
     assert "authors" in outcome.message
     assert migrating(url, Branch.EXPAND).code == "failed"
     assert migrating(url, Branch.CONTRACT).code == "failed"
