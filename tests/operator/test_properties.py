@@ -26,7 +26,10 @@ CACHES: list[dict[str, Any] | None] = [
     {"external": {"secretName": "redis"}},
 ]
 LOST_SECRETS = ["demo-staff", "demo-cache", "redis"]
-LOST = ["Job", "Deployment", "Service", "PodDisruptionBudget", "BookStoreRelease"]
+LOST = [
+    *("Job", "Deployment", "Service", "PodDisruptionBudget", "BookStoreRelease"),
+    *("PersistentVolumeClaim", "StatefulSet"),
+]
 CACHED: dict[str, Any] = {"image": "api:1", "cache": {"embedded": {}}}
 RESULTS: list[dict[str, Any] | None] = [MIGRATED, FAILURE, UNREACHABLE, None]
 

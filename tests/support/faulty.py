@@ -161,14 +161,14 @@ class Proxy:
         seen.status = response.status
         return response
 
-    async def forward(self, request: web.Request) -> web.StreamResponse:
-        """Pass a request on, and its answer back piece by piece."""
+    async def forward(self, request: web.Request, body: bytes | None = None) -> web.StreamResponse:
+        """Pass a request on, with its own body or this one, and its answer piece by piece."""
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
         async with self._session.request(
             request.method,
             self._server + request.path_qs,
             headers=headers,
-            data=await request.read() or None,
+            data=body or await request.read() or None,
             allow_redirects=False,
         ) as answer:
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP_BY_HOP}
@@ -293,6 +293,15 @@ async def held(proxy: Proxy, request: web.Request) -> web.StreamResponse:
     response = await proxy.forward(request)
     await proxy.let_go_of()
     return response
+
+
+def rewrite(old: bytes, new: bytes) -> Fault:
+    """Forward a request with other words in it, as if a mutating webhook had changed the object."""
+
+    async def fault(proxy: Proxy, request: web.Request) -> web.StreamResponse:
+        return await proxy.forward(request, (await request.read()).replace(old, new))
+
+    return fault
 
 
 def say(line: bytes) -> Fault:

@@ -14,6 +14,7 @@ from bookstore_operator.components import secrets_of_interest
 from bookstore_operator.components.serving.availability import all_available
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
+from bookstore_operator.core.drift import differences
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.labels import (
     COLOR_LABEL,
@@ -76,6 +77,8 @@ class World:
     now: datetime = BEGIN
     objects: dict[ObjectRef, Object] = field(default_factory=dict)
     secrets: dict[str, frozenset[str]] = field(default_factory=dict)
+    secret_owners: dict[str, set[str]] = field(default_factory=dict)
+    """The uids of the owners of the operator's Secrets."""
     events: list[Event] = field(default_factory=list)
     done: list[Action] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
@@ -90,12 +93,18 @@ class World:
     """Why values in Secrets are invalid: Secret → key → reason."""
     pull_secrets: dict[str, str] = field(default_factory=dict)
     """Why image pull secrets are invalid, by name."""
+    webhook: Callable[[Object], None] = lambda _: None
+    """Changes objects while they are applied."""
+    overridden: dict[ObjectRef, frozenset[str]] = field(default_factory=dict)
+    """What remained different when an object was applied."""
     rejection: Rejection | None = None
     """The write that the API server rejects."""
     contests: tuple[Contest, ...] = ()
     """The objects that others change again and again."""
     blocker: Blocker | None = None
     """Why no step of a release can be taken."""
+    servers: dict[str, str] = field(default_factory=dict)
+    """Which database the URIs of a Secret name; by default the Secret's own name."""
     database_up: bool = True
     endpoints_follow: bool = True
     """EndpointSlices are kept up to date."""
@@ -138,6 +147,18 @@ class World:
         for name in [name for name, owners in self.secret_owners.items() if owners & gone]:
             self.secrets.pop(name, None)
 
+    def orphan_store(self) -> None:
+        """Delete the BookStore alone, as `kubectl delete --cascade=orphan` does."""
+        gone = self.objects.pop(self.key)["metadata"]["uid"]
+        for obj in self.objects.values():
+            owners = obj["metadata"].get("ownerReferences", [])
+            if kept := [owner for owner in owners if owner["uid"] != gone]:
+                obj["metadata"]["ownerReferences"] = kept
+            else:
+                obj["metadata"].pop("ownerReferences", None)
+        for uids in self.secret_owners.values():
+            uids.discard(gone)
+
     def delete_release(self, name: str) -> None:
         """Delete a release by hand; the garbage collector deletes its Jobs."""
         del self.objects[ObjectRef(STORE_KEY.api_version, "BookStoreRelease", name)]
@@ -165,15 +186,6 @@ class World:
     @property
     def store(self) -> Object:
         return self.objects[self.key]
-
-    @property
-    def secret_owners(self) -> dict[str, set[str]]:
-        """The uids of each Secret's owners, by the last write."""
-        return {
-            action.manifest["metadata"]["name"]: _owners(dict(action.manifest))
-            for action in self.done
-            if isinstance(action, Apply | CreateSecret) and action.manifest["kind"] == "Secret"
-        }
 
     def get(self, kind: str, name: str) -> Object:
         return next(o for k, o in self.objects.items() if (k.kind, k.name) == (kind, name))
@@ -219,10 +231,17 @@ class World:
                 for name, keys in self.secrets.items()
                 if name in used
             },
+            databases={name: self.servers.get(name, name) for name in self.secrets if name in used},
+            secret_owners={
+                name: frozenset(owners)
+                for name, owners in self.secret_owners.items()
+                if name in used and name in self.secrets
+            },
             pull_secrets={
                 name: reason for name, reason in self.pull_secrets.items() if name in can_not_pull
             },
             warnings={key: self.warned[key] for key in unexplained if key in self.warned},
+            overridden={key: left for key, left in self.overridden.items() if left},
             settings=OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
             rejection=self.rejection,
             contests=self.contests,
@@ -333,6 +352,7 @@ class World:
                 assert name not in self.secrets, "an existing Secret is never recreated"
                 keys = {*action.manifest.get("stringData", {}), *action.keys}
                 self.secrets[name] = frozenset(keys)
+                self.secret_owners[name] = _owners(dict(action.manifest))
             case Scale():
                 deployment = self.get("Deployment", action.deployment)
                 spec = {**deployment["spec"], "replicas": action.replicas}
@@ -348,8 +368,14 @@ class World:
         manifest = copy.deepcopy(dict(action.manifest))
         if manifest["kind"] == "Secret":
             assert manifest["metadata"]["name"] in self.secrets
+            self.secret_owners[manifest["metadata"]["name"]] = _owners(manifest)
             return
         current = self.objects.get(key_of(manifest))
+        if manifest["kind"] == "BookStoreRelease":
+            assert current, "only the operator creates releases, and whole"
+            metadata = {**current["metadata"], **manifest["metadata"]}
+            self._put({**current, "metadata": metadata})
+            return
         version = action.expected_resource_version
         if current and version and current["metadata"]["resourceVersion"] != version:
             raise ConflictError(key_of(manifest))
@@ -360,7 +386,11 @@ class World:
             self._check_switch(current, manifest)
         if current and "status" in current:
             manifest["status"] = current["status"]
+        self.webhook(manifest)
         self._put(manifest)
+        self.overridden[key_of(manifest)] = frozenset(
+            d.text for d in differences(action.manifest, manifest)
+        )
 
     def _check_switch(self, current: Object | None, service: Object) -> None:
         """Assert that users are never sent to a color that is not available."""
@@ -404,7 +434,13 @@ class World:
             del self.objects[key]
 
     def _serve(self, server: Object) -> None:
-        if not self.has("PersistentVolumeClaim", self.claim):
+        claim = ObjectRef("v1", "PersistentVolumeClaim", self.claim)
+        if not server["spec"]["replicas"]:
+            if self.objects.get(claim, {"metadata": {}})["metadata"].get("deletionTimestamp"):
+                del self.objects[claim]  # no Pod uses it any more
+            server["status"] = {"readyReplicas": 0}
+            return
+        if claim not in self.objects:
             template = server["spec"]["volumeClaimTemplates"][0]
             metadata = {"name": self.claim, "labels": template["metadata"]["labels"]}
             kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
@@ -439,7 +475,9 @@ class World:
                 },
                 "ownerReferences": [{"uid": job["metadata"]["uid"]}],
             },
-            "status": {"containerStatuses": [{"name": "m", "state": {"terminated": message}}]},
+            "status": {
+                "containerStatuses": [{"name": "migrate", "state": {"terminated": message}}]
+            },
         }
         self._put(pod)
 
@@ -538,7 +576,12 @@ class World:
             current = self.objects.get(key)
             if current and "ails" in current["metadata"]["labels"]:
                 del self.objects[key]
-        elif self.objects.get(key, {}).get("status") != ailment:
+            return False
+        main = owner["spec"]["template"]["spec"]["containers"][0]["name"]
+        ailment = copy.deepcopy(ailment)
+        for container in ailment.get("containerStatuses", []):
+            container["name"] = main if container["name"] == "api" else container["name"]
+        if self.objects.get(key, {}).get("status") != ailment:
             metadata = {
                 "name": name,
                 "labels": {**owner["spec"]["template"]["metadata"]["labels"], "ails": ""},
@@ -547,7 +590,7 @@ class World:
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": ailment}
             secrets = owner["spec"]["template"]["spec"].get("imagePullSecrets", [])
             self._put({**pod, "spec": {"nodeName": "node", "imagePullSecrets": secrets}})
-        return ailment is not None
+        return True
 
 
 def migrates(obj: Object) -> bool:

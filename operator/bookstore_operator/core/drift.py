@@ -1,6 +1,6 @@
 """Compare a desired object with the observed one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from bookstore_operator.core.plan import Manifest
@@ -11,12 +11,14 @@ WHOLE = frozenset({"selector", "matchLabels"})
 
 AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
 
+OMITTED_IF_FALSE = frozenset({"paused"})
+"""Fields that the API server does not return when they are false."""
 
 Path: TypeAlias = tuple[str, ...]
 
 
 class Difference(NamedTuple):
-    """The first difference of two objects."""
+    """A difference of two objects."""
 
     path: Path
     """The names on the way to the field; of a list's item, its `name` or its index."""
@@ -35,53 +37,62 @@ def differs(desired: Manifest, observed: Manifest) -> str | None:
 
 def find_difference(desired: Manifest, observed: Manifest) -> Difference | None:
     """Return the first difference, as `differs` finds it; None if there is none."""
-    return _differs(desired, observed, ())
+    return next(differences(desired, observed), None)
 
 
-def _differs(desired: Any, observed: Any, path: Path) -> Difference | None:
+def differences(desired: Manifest, observed: Manifest) -> Iterator[Difference]:
+    """Yield each difference, as `differs` finds them."""
+    return _differ(desired, observed, ())
+
+
+def _differ(desired: Any, observed: Any, path: Path) -> Iterator[Difference]:
     if desired in (None, {}, []) and observed in (None, {}, []):
-        return None
+        return
     if isinstance(desired, Mapping) and isinstance(observed, Mapping):
-        return _maps_differ(desired, observed, path)
-    if isinstance(desired, list) and isinstance(observed, list):
-        return _lists_differ(desired, observed, path)
-    if desired == observed and isinstance(desired, bool) == isinstance(observed, bool):
-        return None
-    if AMOUNTS & set(path) and _same_amount(desired, observed):
-        return None
-    return _difference(path, f"is {_shorten(observed)}, not {_shorten(desired)}")
+        yield from _maps_differ(desired, observed, path)
+    elif isinstance(desired, list) and isinstance(observed, list):
+        yield from _lists_differ(desired, observed, path)
+    elif not _is_same(desired, observed, path):
+        yield _difference(path, f"is {_shorten(observed)}, not {_shorten(desired)}")
 
 
 def _difference(path: Path, what: str) -> Difference:
     return Difference(path, f"{'.'.join(path)} {what}")
 
 
+def _is_same(desired: Any, observed: Any, path: Path) -> bool:
+    if desired == observed and isinstance(desired, bool) == isinstance(observed, bool):
+        return True
+    if desired is False and observed is None and path[-1] in OMITTED_IF_FALSE:
+        return True
+    return bool(AMOUNTS & set(path)) and _same_amount(desired, observed)
+
+
 def _maps_differ(
     desired: Mapping[str, Any], observed: Mapping[str, Any], path: Path
-) -> Difference | None:
+) -> Iterator[Difference]:
     for key, value in desired.items():
-        if why := _differs(value, observed.get(key), (*path, key)):
-            return why
+        yield from _differ(value, observed.get(key), (*path, key))
     if path and path[-1] in WHOLE and "matchLabels" not in desired:
         extra = sorted(observed.keys() - desired.keys())
         if extra:
-            return _difference(path, f"also has {', '.join(extra)}")
-    return None
+            yield _difference(path, f"also has {', '.join(extra)}")
 
 
-def _lists_differ(desired: Sequence[Any], observed: Sequence[Any], path: Path) -> Difference | None:
+def _lists_differ(
+    desired: Sequence[Any], observed: Sequence[Any], path: Path
+) -> Iterator[Difference]:
     if desired and all(isinstance(item, Mapping) and "name" in item for item in desired):
         by_name = {item.get("name"): item for item in observed}
         pairs = [(item["name"], item, by_name.get(item["name"])) for item in desired]
     elif len(desired) != len(observed):
-        return _difference(path, f"has {len(observed)} items, not {len(desired)}")
+        yield _difference(path, f"has {len(observed)} items, not {len(desired)}")
+        return
     else:
         together = zip(desired, observed, strict=True)
         pairs = [(str(index), *pair) for index, pair in enumerate(together)]
     for name, desired_item, observed_item in pairs:
-        if why := _differs(desired_item, observed_item, (*path, name)):
-            return why
-    return None
+        yield from _differ(desired_item, observed_item, (*path, name))
 
 
 def _same_amount(one: Any, other: Any) -> bool:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 
-from bookstore_operator.core.drift import differs
+from bookstore_operator.core.drift import differences
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.core.labels import APPLIED_ANNOTATION
 from bookstore_operator.core.plan import Action, Apply, CreateSecret, Delete, Manifest, ObjectRef
@@ -20,6 +20,8 @@ def ensure(
 ) -> Iterator[Apply]:
     """Yield an Apply unless the observed object matches the manifest.
 
+    It need not match where others change what the operator applies (see Snapshot.overridden).
+
     Args:
         snapshot: what is observed.
         manifest: the desired object.
@@ -34,7 +36,10 @@ def ensure(
     if observed is None:
         message = f"{key.kind} {key.name} does not exist."
         yield Apply(annotated, "Create", message, guards=guards)
-    elif why := differs(annotated, observed):
+        return
+    tolerated = snapshot.overridden.get(key, frozenset())
+    left = (d.text for d in differences(annotated, observed) if d.text not in tolerated)
+    if why := next(left, None):
         version = observed["metadata"].get("resourceVersion") if irreversible else None
         message = f"{key.kind} {key.name}: {why}."
         yield Apply(annotated, "Update", message, version, irreversible)
@@ -46,8 +51,10 @@ def ensure_secret(
     keys: Mapping[str, str],
     why: str,
     guards: tuple[ObjectRef, ...] = (),
-) -> Iterator[CreateSecret]:
+) -> Iterator[CreateSecret | Apply]:
     """Yield the creation of a Secret with a generated value unless there is one of its name.
+
+    One that a former BookStore has left gets this one as its owner.
 
     Args:
         snapshot: what is observed.
@@ -57,8 +64,12 @@ def ensure_secret(
         guards: must belong to this BookStore, or not exist, before it is created.
 
     """
-    if manifest["metadata"]["name"] not in snapshot.secrets:
+    name = manifest["metadata"]["name"]
+    if name not in snapshot.secrets:
         yield CreateSecret(manifest, keys, "Create", why, guards)
+    elif not _owners(manifest) <= snapshot.secret_owners.get(name, _owners(manifest)):
+        owned = {key: manifest[key] for key in ("apiVersion", "kind", "metadata")}
+        yield Apply(owned, "Adopt", f"Secret {name} was left by a former BookStore: taken over.")
 
 
 def ensure_absent(manifest: Manifest | None, why: str) -> Iterator[Action]:
@@ -72,6 +83,11 @@ def digest(manifest: Manifest) -> str:
     """Return the hash of an object, or of a part of one."""
     text = json.dumps(manifest, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _owners(manifest: Manifest) -> frozenset[str]:
+    owners = manifest["metadata"].get("ownerReferences") or ()
+    return frozenset(owner["uid"] for owner in owners)
 
 
 def _annotate_with_hash(manifest: Manifest) -> Manifest:

@@ -1,5 +1,6 @@
 """The labels of a BookStore's objects, and the selectors that use them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from bookstore_operator.crd import release
@@ -36,6 +37,16 @@ class Component(StrEnum):
     CACHE = "cache"
     MIGRATION = "migration"
     BACKUP = "backup"
+
+
+MAIN_CONTAINERS: Mapping[str, str] = {
+    Component.API: "api",
+    Component.DATABASE: "postgres",
+    Component.CACHE: "valkey",
+    Component.MIGRATION: "migrate",
+    Component.BACKUP: "backup",
+}
+"""The name of the container that does a component's work; webhooks may add others to its Pods."""
 
 
 def labels(store: str, component: Component | None = None, **more: str) -> dict[str, str]:

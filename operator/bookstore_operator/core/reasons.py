@@ -49,12 +49,14 @@ class Reason(StrEnum):
     POD_UNSCHEDULABLE = "PodUnschedulable"
     POD_CREATION_FORBIDDEN = "PodCreationForbidden"
     POD_NOT_STARTING = "PodNotStarting"
+    POD_TERMINATING = "PodTerminating"
     POD_CRASHING = "PodCrashing"
     NO_POD_AVAILABLE = "NoPodAvailable"
 
     # Releases
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
     MIGRATION_RETRY = "MigrationRetry"
+    MIGRATION_SUSPENDED = "MigrationSuspended"
     MIGRATION_FAILED = "MigrationFailed"
     ABORTED = "Aborted"
     RELEASE_FAILED = "ReleaseFailed"
@@ -63,6 +65,7 @@ class Reason(StrEnum):
     DATABASE_UNREACHABLE = "DatabaseUnreachable"
     DATABASE_AUTHENTICATION_FAILED = "DatabaseAuthenticationFailed"
     DATABASE_LOCKED = "DatabaseLocked"
+    DATABASE_REPLACED = "DatabaseReplaced"
     DATABASE_SECRET_MISSING = "DatabaseSecretMissing"  # noqa: S105 - no secret
     DATABASE_SECRET_INCOMPLETE = "DatabaseSecretIncomplete"  # noqa: S105 - no secret
     DATABASE_SECRET_MALFORMED = "DatabaseSecretMalformed"  # noqa: S105 - no secret

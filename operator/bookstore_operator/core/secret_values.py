@@ -2,15 +2,19 @@
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from enum import Enum
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from bookstore_operator.core.contract import DATABASE_SCHEMES, REDIS_SCHEMES, SHORTEST_TOKEN
 
 _NOT_A_URI = "can't be read as a URI: percent-encode special characters in its password"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what fits behind "Bearer": RFC 6750
+
+
+_HAS_PORT = re.compile(r"[^:]:\d+$")
 
 
 class Content(Enum):
@@ -76,6 +80,42 @@ _CHECKS: Mapping[Content, Callable[[str], str | None]] = {
     Content.REDIS_URI: _check_redis_uri,
     Content.STAFF_TOKEN: _check_token,
 }
+
+
+def database_digest(data: Mapping[str, str], contents: Mapping[str, Content]) -> str:
+    """Return a digest of which database a Secret's URIs name; empty if it has no valid one.
+
+    It does not depend on user, password and options: a rotated password is no other database.
+
+    Args:
+        data: the base64 values by key.
+        contents: what the keys are for.
+
+    """
+    uris = [
+        base64.b64decode(data[key]).decode().strip()
+        for key, content in sorted(contents.items())
+        if content is Content.DATABASE_URI
+        and key in data
+        and invalid_reason(data[key], content) is None
+    ]
+    named = "\n".join(map(_named_database, uris))
+    return hashlib.sha256(named.encode()).hexdigest()[:16] if uris else ""
+
+
+def _named_database(uri: str) -> str:
+    """Return hosts, ports and database of a PostgreSQL URI, which may have them as parameters."""
+    parts = urlsplit(uri)
+    query = dict(parse_qsl(parts.query))
+    user, _, hosts = parts.netloc.rpartition("@")
+    hosts = query.get("host", "") or query.get("hostaddr", "") or hosts
+    default = query.get("port", "5432")
+    listed = sorted(
+        host if _HAS_PORT.search(host) else f"{host}:{default}"
+        for host in unquote(hosts).lower().split(",")
+    )
+    name = query.get("dbname") or unquote(parts.path.strip("/")) or user.partition(":")[0]
+    return f"{','.join(listed)}/{name}"
 
 
 def _split(uri: str) -> SplitResult | None:

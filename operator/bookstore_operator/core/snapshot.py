@@ -1,16 +1,17 @@
 """A Snapshot is the immutable input of a decision: one BookStore and its objects."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.bookstore import KIND, BookStore
 from bookstore_operator.crd.intent import compared, normalized
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.text import fit
@@ -76,6 +77,10 @@ class Snapshot:
     store: BookStore
     releases: tuple[BookStoreRelease, ...] = ()
     """By revision and attempt, oldest first."""
+    orphaned_releases: frozenset[str] = frozenset()
+    """The names of those that no BookStore owns: their owner was deleted without them."""
+    former_releases: tuple[str, ...] = ()
+    """The names of releases of a former BookStore, which Kubernetes is about to delete."""
     matches_spec: Mapping[str, bool] = field(default_factory=dict)
     """Whether a release has the intent of the current spec, by name, for the newest and the active
     release."""
@@ -84,10 +89,16 @@ class Snapshot:
     secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
     """The Secrets that the BookStore names or owns: name → key → why its value is invalid; None if
     it is valid or not used. Never a value."""
+    databases: Mapping[str, str] = field(default_factory=dict)
+    """A digest of host, port and name of the database in each Secret that has URIs of one."""
+    secret_owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The UIDs of the owners of those of these Secrets that have this BookStore's label."""
     pull_secrets: Mapping[str, str] = field(default_factory=dict)
     """Invalid image pull secrets of Pods that can't pull their image: name → why."""
     warnings: Mapping[ObjectRef, str] = field(default_factory=dict)
     """The newest Warning event about objects whose status does not explain their state."""
+    overridden: Mapping[ObjectRef, frozenset[str]] = field(default_factory=dict)
+    """The differences that webhooks and policies made in what the operator last applied."""
     settings: OperatorSettings = OperatorSettings()
     rejection: Rejection | None = None
     """The write that was rejected in the BookStore's last reconciliation; None if none was."""
@@ -99,19 +110,28 @@ class Snapshot:
 
 def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     store: BookStore,
-    releases: Iterable[Manifest],
+    releases: Sequence[Manifest],
     objects: Mapping[ObjectRef, Manifest],
     *,
     secrets: Mapping[str, Mapping[str, str | None]],
     pull_secrets: Mapping[str, str],
     warnings: Mapping[ObjectRef, str],
     settings: OperatorSettings,
+    databases: Mapping[str, str] = MappingProxyType({}),
+    secret_owners: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    overridden: Mapping[ObjectRef, frozenset[str]] = MappingProxyType({}),
     rejection: Rejection | None = None,
     contests: tuple[Contest, ...] = (),
     blocker: Blocker | None = None,
 ) -> Snapshot:
-    """Return the Snapshot of a BookStore. All Snapshots are constructed here."""
-    parsed, unreadable = _parse(releases)
+    """Return the Snapshot of a BookStore. All Snapshots are constructed here.
+
+    Without `databases`, `secret_owners` and `overridden`, which only the operator knows, a decision
+    takes the database, the Secrets and what webhooks change as they are.
+    """
+    owners = {release["metadata"]["name"]: _owners(release) for release in releases}
+    former = {name for name, uids in owners.items() if uids and store.metadata.uid not in uids}
+    parsed, unreadable = _parse(r for r in releases if r["metadata"]["name"] not in former)
     ordered = tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt)))
     current = compared(store.spec)
     candidates = (*ordered[-1:], find_active(ordered))
@@ -119,11 +139,16 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     return Snapshot(
         store=store,
         releases=ordered,
+        orphaned_releases=frozenset(name for name, uids in owners.items() if not uids),
+        former_releases=tuple(sorted(former)),
         matches_spec={name: _is_intent(intent, current) for name, intent in intents.items()},
         objects=objects,
         secrets=secrets,
+        databases=databases,
+        secret_owners=secret_owners,
         pull_secrets=pull_secrets,
         warnings=warnings,
+        overridden=overridden,
         settings=settings,
         rejection=rejection,
         contests=contests,
@@ -164,6 +189,17 @@ def invalid_fields(error: ValidationError) -> str:
     texts = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in details[:3]]
     more = f" and {len(details) - 3} more" if len(details) > 3 else ""
     return fit("; ".join(texts) + more)
+
+
+def _owners(release: Manifest) -> frozenset[str]:
+    """Return the UIDs of the BookStores that own a release."""
+    owners = release["metadata"].get("ownerReferences") or ()
+    return frozenset(owner["uid"] for owner in owners if owner.get("kind") == KIND)
+
+
+def find_release(snapshot: Snapshot, name: str) -> BookStoreRelease:
+    """Return the release of a name, which must exist."""
+    return next(release for release in snapshot.releases if release.name == name)
 
 
 def find_active(releases: Iterable[BookStoreRelease]) -> BookStoreRelease | None:

@@ -119,6 +119,19 @@ class ReleaseSpec(Part):
         return template
 
 
+class MigrationAttempt(Part):
+    """The last attempt to migrate the schema. Recorded before its Job is created."""
+
+    number: int = Field(ge=1, description="Number of the attempt, from 1. Its Job is named by it.")
+    database: str = Field("", max_length=63, description="Database that it migrates.")
+    started_at: Time = Field(description="When its Job was to be created.")
+    created: bool = Field(False, description="Whether its Job was created.")
+    ended_at: Time | None = Field(None, description="When it ended.")
+    succeeded: bool = Field(False, description="Whether it succeeded.")
+    code: str = Field("", max_length=63, description="Code of its outcome.")
+    message: str = Field("", max_length=1024, description="Message of its outcome.")
+
+
 class ReleaseStatus(Part):
     """Progress and result of the release: the durable record of what can't be observed."""
 
@@ -130,6 +143,25 @@ class ReleaseStatus(Part):
         "webhooks or quotas. No deadline passes meanwhile.",
     )
     attempts: int = Field(0, description="Number of migration Jobs started.")
+    failed_attempts: int = Field(
+        0,
+        description="Number of failed attempts to migrate the current database that count towards "
+        "`migration.attempts`.",
+    )
+    last_attempt: MigrationAttempt | None = Field(
+        None, description="Last attempt to migrate the schema. Its Job may be gone."
+    )
+    database: str = Field(
+        "",
+        max_length=63,
+        description="Database whose schema is migrated for the release: the UID of the volume "
+        "claim of an embedded one; a digest of host, port and name of an external one.",
+    )
+    database_replaced_at: Time | None = Field(
+        None,
+        description="When the schema was migrated again because the database had become another "
+        "one.",
+    )
     result: Annotated[Result, WithJsonSchema({"type": "string", "maxLength": 63})] | None = Field(
         None,
         description="Result of the release, one of "

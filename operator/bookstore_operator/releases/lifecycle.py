@@ -1,5 +1,7 @@
 """Decide about the newest release: begin, continue, replace or abort it."""
 
+from dataclasses import replace
+
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.plan import Create
@@ -11,18 +13,30 @@ from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.releases.manifests import release as new_release
 from bookstore_operator.releases.migrations import migrations_of
+from bookstore_operator.releases.ownership import take_ownership
 from bookstore_operator.releases.progress import Progress
+from bookstore_operator.releases.remigrate import record_databases, remigrate
 from bookstore_operator.releases.walk import unknown_record, walk
 from bookstore_operator.workloads.jobs import Ending
 
 
 def advance(snapshot: Snapshot, visit: Visit) -> Progress:
     """Take the next step from the BookStore's releases towards its spec."""
+    owned = take_ownership(snapshot, visit)
+    if not isinstance(owned.answer, Passed):
+        return Progress(owned.snapshot, owned.answer)
+    progress = _advance(record_databases(owned.snapshot), visit)
+    return replace(progress, actions=(*owned.actions, *progress.actions))
+
+
+def _advance(snapshot: Snapshot, visit: Visit) -> Progress:
     newest = history.newest(snapshot)
     if newest is None:
         return _begin(snapshot, revision=1)
     if newest.in_flight and newest.spec.aborted:
         return _abort(snapshot, newest)
+    if again := remigrate(snapshot, visit):
+        return again
     if history.matches_spec(snapshot, newest):
         return _continue(snapshot, newest, visit)
     if newest.status.result is Result.PROMOTED:
@@ -51,7 +65,7 @@ def _finish_drain(snapshot: Snapshot, visit: Visit) -> Progress:
     progress = walk(snapshot, visit)
     if not isinstance(progress.answer, Passed):
         return progress
-    following = advance(progress.snapshot, visit)
+    following = _advance(progress.snapshot, visit)
     return Progress(following.snapshot, following.answer, (*progress.actions, *following.actions))
 
 

@@ -1,22 +1,36 @@
-"""The attempts to migrate the schema, read from their Jobs."""
+"""The Jobs that migrate the schema for a release."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from bookstore_operator.core import contract
+from bookstore_operator.core import contract, names
+from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.kinds import JOBS
-from bookstore_operator.core.labels import ATTEMPT_LABEL, COMPONENT_LABEL, Component
-from bookstore_operator.core.lookup import all_of, condition, label, owned_by
+from bookstore_operator.core.labels import (
+    ATTEMPT_LABEL,
+    COMPONENT_LABEL,
+    RELEASE_LABEL,
+    Component,
+)
+from bookstore_operator.core.lookup import all_of, label, owned_by
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.workloads import termination
-from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
+from bookstore_operator.workloads import pod_problems, termination
+from bookstore_operator.workloads.jobs import (
+    Ending,
+    end_condition,
+    ended_at,
+    ending_of,
+    pods_of,
+    result_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One attempt to migrate the schema."""
+    """One attempt to migrate the schema, as its Job shows it."""
 
     job: Manifest
     attempt: int
@@ -34,13 +48,17 @@ class Migration:
 
     @property
     def counts(self) -> bool:
-        """Whether it counts as a failed attempt: the database's state was not the cause."""
-        transient = self.code in contract.RETRY_REASONS or termination.volume_full(self.message)
-        return self.ending is Ending.FAILED and not transient
+        """Whether it counts as a failed attempt."""
+        return self.ending is Ending.FAILED and not is_transient(self.code, self.message)
+
+
+def is_transient(code: str, message: str) -> bool:
+    """Whether the state of the database was the cause of a failure: it is retried without limit."""
+    return code in contract.RETRY_REASONS or termination.volume_full(message)
 
 
 def migrations_of(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Migration, ...]:
-    """Return the migrations of a release, oldest first."""
+    """Return the migrations of a release whose Jobs exist, oldest first."""
     jobs = (job for job in _migration_jobs(snapshot) if owned_by(job, release.metadata.uid))
     migrations = (_read(snapshot, job) for job in jobs)
     return tuple(sorted(migrations, key=lambda migration: migration.attempt))
@@ -50,9 +68,39 @@ def running_migration(snapshot: Snapshot, but: BookStoreRelease | None = None) -
     """Return a running migration Job of another release than `but`; None if there is none."""
     for job in _migration_jobs(snapshot):
         mine = but is not None and owned_by(job, but.metadata.uid)
-        if not mine and ending_of(job) is Ending.RUNNING:
+        if not mine and ending_of(snapshot, job) is Ending.RUNNING:
             return job
     return None
+
+
+def running_answer(
+    snapshot: Snapshot, release: BookStoreRelease, attempt: int, now: datetime
+) -> Waiting:
+    """Return the answer of a gate that waits for a running migration Job."""
+    key = JOBS.ref(names.migration_job(release.name, attempt))
+    job = snapshot.objects.get(key) or {"spec": {}}
+    if job["spec"].get("suspend"):
+        return Waiting(
+            Reason.MIGRATION_SUSPENDED,
+            f"Migration Job {key.name} is suspended (spec.suspend), and its time limit with it. "
+            "Another program, such as a queue for Jobs, or a person has done that. To let it run: "
+            f'kubectl patch job {key.name} --type=merge -p \'{{"spec":{{"suspend":false}}}}\'.',
+            stalled=True,
+        )
+    pods = {RELEASE_LABEL: release.name}
+    problem = pod_problems.problem_of_pods(snapshot, pods, key, now)
+    seconds = job["spec"].get("activeDeadlineSeconds")
+    message = (
+        f"Waiting for migration Job {key.name}. Its time limit is {seconds} s "
+        "(spec.migration.timeoutSeconds)."
+    )
+    until = pod_problems.end_deadline(snapshot, pods, now)
+    return pod_problems.wait_for_pods(Reason.MIGRATING, message, problem, until)
+
+
+def terminating_pods(snapshot: Snapshot, job: Manifest) -> list[Manifest]:
+    """Return the Pods of a Job that were told to end and still exist."""
+    return [pod for pod in pods_of(snapshot, job) if pod["metadata"].get("deletionTimestamp")]
 
 
 def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
@@ -61,14 +109,12 @@ def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
 
 
 def _read(snapshot: Snapshot, job: Manifest) -> Migration:
-    ending = ending_of(job)
+    ending = ending_of(snapshot, job)
     attempt = int(label(job, ATTEMPT_LABEL) or 1)
     if ending is Ending.RUNNING:
         return Migration(job, attempt, ending)
     outcome = contract.read_outcome(result_of(snapshot, job))
-    ended = condition(job, "Complete") or condition(job, "Failed") or {}
-    why = _why_failed(job, ended) if ending is Ending.FAILED else ""
-    at = ended.get("lastTransitionTime")
+    why = _why_failed(job) if ending is Ending.FAILED else ""
     return Migration(
         job,
         attempt,
@@ -76,11 +122,12 @@ def _read(snapshot: Snapshot, job: Manifest) -> Migration:
         code=outcome.code,
         message=outcome.message or why,
         schema_after=outcome.schema_after,
-        ended_at=datetime.fromisoformat(at) if at else None,
+        ended_at=ended_at(snapshot, job),
     )
 
 
-def _why_failed(job: Manifest, ended: Manifest) -> str:
+def _why_failed(job: Manifest) -> str:
+    ended = end_condition(job) or {}
     if ended.get("reason") == "DeadlineExceeded":
         seconds = job["spec"].get("activeDeadlineSeconds")
         return (

@@ -9,7 +9,7 @@ from bookstore_operator.core.plan import Action, Delete
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.migrations import migrations_of
-from bookstore_operator.workloads.jobs import Ending
+from bookstore_operator.workloads.jobs import Ending, is_kept_running
 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:
@@ -31,12 +31,18 @@ def _is_draining(snapshot: Snapshot, release: BookStoreRelease) -> bool:
 
 
 def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the deletion of failed migration Jobs that are no longer needed.
+    """Yield the deletion of migration Jobs that are no longer needed.
 
     A migration is retried without limit while the database can't be reached: only the last such Job
-    is kept. Jobs that count as attempts stay, because the attempts are counted by them.
+    is kept. A Job that has ended but for a container that somebody else added would run until its
+    time limit. The record has the results of both.
     """
-    newest = history.newest(snapshot)
-    for migration in migrations_of(snapshot, newest)[:-1] if newest else ():
-        if migration.ending is Ending.FAILED and not migration.counts:
-            yield from ensure_absent(migration.job, "it was retried.")
+    newest, active = history.newest(snapshot), history.active(snapshot)
+    for release in {r.name: r for r in (newest, active) if r}.values():
+        migrations = migrations_of(snapshot, release)
+        for migration in migrations:
+            retried = migration is not migrations[-1]
+            if is_kept_running(snapshot, migration.job):
+                yield from ensure_absent(migration.job, "only containers of others still run.")
+            elif retried and migration.ending is Ending.FAILED and not migration.counts:
+                yield from ensure_absent(migration.job, "it was retried.")

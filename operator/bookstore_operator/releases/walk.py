@@ -17,6 +17,7 @@ from bookstore_operator.crd.stages import Stage, find_stage, stages_from
 from bookstore_operator.crd.text import fit
 from bookstore_operator.releases import stages
 from bookstore_operator.releases.progress import Progress
+from bookstore_operator.releases.remigrate import restart_if_replaced
 
 StageRun: TypeAlias = Callable[[Snapshot, BookStoreRelease, Visit], Progress]
 
@@ -27,6 +28,7 @@ def walk(snapshot: Snapshot, visit: Visit) -> Progress:
     It starts at the recorded stage, not at the first: what an earlier stage waited for may be gone
     (a Job deleted by hand), and the schema of a release must not be migrated twice.
     """
+    snapshot = restart_if_replaced(snapshot, _newest(snapshot), visit.now)
     release = _newest(snapshot)
     if unknown := unknown_record(release):
         return Progress(snapshot, unknown)

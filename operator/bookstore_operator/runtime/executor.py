@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
+from bookstore_operator.core.drift import differences
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     CLAIMS,
@@ -155,7 +156,9 @@ class Executor:
         applied = await self.api.apply(manifest, key.namespace)
         if applied["kind"] == SECRETS.kind:  # never in the cache
             return unobserved is None or not _same_version(unobserved, applied)
-        return self.cache.put(applied)
+        left = frozenset(d.text for d in differences(action.manifest, applied))
+        overridden = self.observer.overrides.remember(key.namespace, target, left)
+        return self.cache.put(applied) or overridden
 
     async def _ours_or_none(self, target: ObjectRef, key: StoreKey) -> Manifest | None:
         """Return the target if it exists unobserved and is ours; None if absent or observed.

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from bookstore_operator.components import secrets_of_interest
 from bookstore_operator.core.kinds import (
@@ -19,10 +20,11 @@ from bookstore_operator.core.kinds import (
     Resource,
     key_of,
     resource_of,
+    store_name_of,
 )
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secret_values import invalid_reasons
+from bookstore_operator.core.secret_values import database_digest, invalid_reasons
 from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import (
     Blocker,
@@ -38,10 +40,19 @@ from bookstore_operator.crd.skew import outdated_message
 from bookstore_operator.crd.structural import Schema
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
+from bookstore_operator.runtime.overrides import Overrides
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
 
 logger = logging.getLogger(__name__)
+
+
+class _Secrets(NamedTuple):
+    """What a Snapshot has of Secrets, by their names: see there."""
+
+    reasons: dict[str, Mapping[str, str | None]]
+    databases: dict[str, str]
+    owners: dict[str, frozenset[str]]
 
 
 class Observer:
@@ -56,6 +67,7 @@ class Observer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._now = now
+        self.overrides = Overrides()
         self._api = api
         self._cache = cache
         self._settings = settings
@@ -176,9 +188,12 @@ class Observer:
             store,
             self._cache.releases(key),
             objects,
-            secrets=secrets,
+            secrets=secrets.reasons,
+            databases=secrets.databases,
+            secret_owners=secrets.owners,
             pull_secrets=await self._pull_secrets(key.namespace, can_not_pull),
             warnings=await self._warnings(key.namespace, find_unexplained(objects, self._now())),
+            overridden=self.overrides.of(key.namespace, objects),
             settings=self._settings,
             rejection=rejection,
             contests=contests,
@@ -229,11 +244,12 @@ class Observer:
 
     async def _readable_secrets(
         self, key: StoreKey, store: BookStore
-    ) -> tuple[Mapping[str, Mapping[str, str | None]], Blocker | None]:
+    ) -> tuple[_Secrets, Blocker | None]:
         """Return the BookStore's Secrets, and why no release may take a step; None if it may."""
         outdated = Blocker(Reason.CRD_OUTDATED, self._outdated) if self._outdated else None
         try:
-            return await self._secrets(key.namespace, secrets_of_interest(store)), outdated
+            used = secrets_of_interest(store)
+            return await self._secrets(key.namespace, used, key.name), outdated
         except ApiError as error:
             if error.status != 403:
                 raise
@@ -242,18 +258,23 @@ class Observer:
                 "it that right again (manifests/base/rbac.yaml). Until then no release takes a "
                 "step, and what depends on a Secret is not repaired."
             )
-            return {}, Blocker(Reason.SECRET_FORBIDDEN, message, hides_secrets=True)
+            return _Secrets({}, {}, {}), Blocker(
+                Reason.SECRET_FORBIDDEN, message, hides_secrets=True
+            )
 
-    async def _secrets(
-        self, namespace: str, used: UsedKeys
-    ) -> Mapping[str, Mapping[str, str | None]]:
-        """Return the existing Secrets: name → key → why its value is invalid (see Snapshot)."""
-        reasons: dict[str, Mapping[str, str | None]] = {}
+    async def _secrets(self, namespace: str, used: UsedKeys, store: str) -> _Secrets:
+        """Return what a Snapshot has of the existing Secrets."""
+        observed = _Secrets({}, {}, {})
         for name, contents in sorted(used.items()):
             secret = await self._api.find(SECRETS, namespace, name)
             if secret is not None:
-                reasons[name] = invalid_reasons(secret.get("data"), contents)
-        return reasons
+                data = secret.get("data")
+                observed.reasons[name] = invalid_reasons(data, contents)
+                observed.databases[name] = database_digest(data or {}, contents)
+                if store_name_of(secret) == store:
+                    owners = secret["metadata"].get("ownerReferences") or ()
+                    observed.owners[name] = frozenset(owner["uid"] for owner in owners)
+        return observed
 
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
         """Return the Secrets that images can't be pulled with: name → why."""

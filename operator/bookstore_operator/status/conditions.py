@@ -38,6 +38,8 @@ from bookstore_operator.workloads import pod_problems
 EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
 """The conditions whose problems are posted as events. The others repeat what Ready reports."""
 
+_LONGEST_OVERRIDES = 1000
+
 
 def conditions(
     snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int = 0
@@ -124,7 +126,7 @@ def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     active = history.active(snapshot)
     if not isinstance(answer, Passed) and not _only_drains(answer):
-        return fails(READY, answer.reason, answer.message)
+        return fails(READY, answer.reason, f"{answer.message}{_overrides(snapshot)}")
     if active is None or not history.matches_spec(snapshot, active):
         word = Reason.PAUSED if snapshot.store.spec.paused else Reason.RELEASING
         return fails(READY, word, "The current spec is not released yet.")
@@ -138,9 +140,20 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
         counted = f"{count} of {wanted} Pods are available."
         message = pod_problems.append_problem(counted, problem)
         return fails(READY, pod_problems.reason_or(Reason.SCALING, problem), message)
-    return holds(
-        READY, Reason.SERVING, f"Revision {active.spec.revision} serves; all matches the spec."
-    )
+    matches = f"Revision {active.spec.revision} serves; all matches the spec."
+    return holds(READY, Reason.SERVING, f"{matches}{_overrides(snapshot)}")
+
+
+def _overrides(snapshot: Snapshot) -> str:
+    """Return a sentence about what others change in what the operator applies."""
+    changes = [
+        f"{key.kind} {key.name}: {'; '.join(sorted(differences))}"
+        for key, differences in sorted(snapshot.overridden.items(), key=lambda item: str(item[0]))
+    ]
+    if not changes:
+        return ""
+    listed = " ".join(f"{change}." for change in changes)[:_LONGEST_OVERRIDES]
+    return f" A webhook or policy changes what the operator applies, which it tolerates: {listed}"
 
 
 def _only_drains(answer: Answer) -> bool:

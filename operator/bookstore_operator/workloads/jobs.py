@@ -1,10 +1,17 @@
-"""The state of Jobs, and the termination messages of their last Pods."""
+"""The state of Jobs, and the termination messages of their last Pods.
 
+A Job ends with its Pod, and a Pod ends with all of its containers. A container that somebody else
+adds, such as the proxy of a service mesh, may never end. So what counts is the container that does
+the work, which the operator names.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from bookstore_operator.core.kinds import PODS
-from bookstore_operator.core.labels import JOB_NAME_LABELS
+from bookstore_operator.core.labels import COMPONENT_LABEL, JOB_NAME_LABELS, MAIN_CONTAINERS
 from bookstore_operator.core.lookup import all_of, condition, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
@@ -19,11 +26,45 @@ class Ending(Enum):
     FAILED = "failed"
 
 
-def ending_of(job: Manifest) -> Ending:
-    """Return the state of a Job, by its conditions."""
-    if condition(job, "Complete"):
+_ENDINGS = {
+    "Complete": Ending.SUCCEEDED,
+    "SuccessCriteriaMet": Ending.SUCCEEDED,
+    "Failed": Ending.FAILED,
+    "FailureTarget": Ending.FAILED,
+}
+"""The ending by condition. The Job controller sets `FailureTarget` when a Job has failed, and
+`Failed` only when its Pods have ended, which a Pod on a lost node never does (KEP-3939)."""
+
+
+def ending_of(snapshot: Snapshot, job: Manifest) -> Ending:
+    """Return the state of a Job, by its conditions, else by its main container."""
+    if ended := end_condition(job):
+        return _ENDINGS[ended["type"]]
+    terminated = [state for pod in pods_of(snapshot, job) if (state := main_terminated(pod))]
+    if any(state.get("exitCode") == 0 for state in terminated):
         return Ending.SUCCEEDED
-    return Ending.FAILED if condition(job, "Failed") else Ending.RUNNING
+    retries = job.get("spec", {}).get("backoffLimit", 6)
+    return Ending.FAILED if len(terminated) > retries else Ending.RUNNING
+
+
+def end_condition(job: Manifest) -> Manifest | None:
+    """Return the condition that says how a Job has ended; None if it has not."""
+    return next((ended for kind in _ENDINGS if (ended := condition(job, kind))), None)
+
+
+def ended_at(snapshot: Snapshot, job: Manifest) -> datetime | None:
+    """Return when a Job ended, by its condition or by its main container; None if unknown."""
+    times = [job.get("status", {}).get("completionTime")]
+    times += [(end_condition(job) or {}).get("lastTransitionTime")]
+    times += [(main_terminated(pod) or {}).get("finishedAt") for pod in pods_of(snapshot, job)]
+    return next((datetime.fromisoformat(time) for time in times if time), None)
+
+
+def is_kept_running(snapshot: Snapshot, job: Manifest) -> bool:
+    """Whether only containers that the operator does not know keep a Job from ending."""
+    return end_condition(job) is None and any(
+        main_terminated(pod) and _others_running(pod) for pod in pods_of(snapshot, job)
+    )
 
 
 def job_name(pod: Manifest) -> str | None:
@@ -31,14 +72,42 @@ def job_name(pod: Manifest) -> str | None:
     return next((name for key in JOB_NAME_LABELS if (name := label(pod, key))), None)
 
 
+def pods_of(snapshot: Snapshot, job: Manifest) -> Iterator[Manifest]:
+    """Yield the Pods of a Job, by name."""
+    for pod in all_of(snapshot, PODS):
+        if job_name(pod) == job["metadata"]["name"]:
+            yield pod
+
+
 def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
     """Return the termination message of a Job's last Pod as JSON data; empty if there is none."""
-    name = job["metadata"]["name"]
-    for pod in reversed(list(all_of(snapshot, PODS))):
-        if job_name(pod) != name:
-            continue
-        for container in pod.get("status", {}).get("containerStatuses") or ():
-            terminated = container.get("state", {}).get("terminated") or {}
-            if terminated.get("message"):
-                return termination.result(terminated["message"])
+    for pod in reversed(list(pods_of(snapshot, job))):
+        message = (main_terminated(pod) or {}).get("message")
+        if message:
+            return termination.result(message)
     return {}
+
+
+def main_terminated(pod: Manifest) -> Manifest | None:
+    """Return how the main container of a Pod has ended; None if it has not."""
+    for container in _statuses(pod):
+        if is_main(pod, container):
+            terminated: Manifest | None = (container.get("state") or {}).get("terminated")
+            return terminated
+    return None
+
+
+def is_main(pod: Manifest, container: Manifest) -> bool:
+    """Whether a container is the one that the operator put into a Pod."""
+    main = MAIN_CONTAINERS.get(label(pod, COMPONENT_LABEL) or "")
+    return main is None or container.get("name") == main
+
+
+def _others_running(pod: Manifest) -> bool:
+    others = (container for container in _statuses(pod) if not is_main(pod, container))
+    return any((container.get("state") or {}).get("running") for container in others)
+
+
+def _statuses(pod: Manifest) -> list[Manifest]:
+    statuses: list[Manifest] = pod.get("status", {}).get("containerStatuses") or []
+    return statuses

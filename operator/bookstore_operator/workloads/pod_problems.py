@@ -7,7 +7,7 @@ next one, a crash and the restart after it) have the same message, because each 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
@@ -25,11 +25,13 @@ from bookstore_operator.workloads.advice import (
     reference_advice,
     scheduling_advice,
 )
-from bookstore_operator.workloads.jobs import job_name
-from bookstore_operator.workloads.pods import selected
+from bookstore_operator.workloads.jobs import is_main, job_name
+from bookstore_operator.workloads.pods import selected, terminating
 from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
 from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
 
+LONGEST_END = timedelta(seconds=30)
+"""How long after its grace period a Pod may still exist before that is a problem."""
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _PULL_WORDS = re.compile(r"^(ErrImagePull|ImagePullBackOff): ")
@@ -50,7 +52,10 @@ class PodProblem:
 
 
 def problem_of_pods(
-    snapshot: Snapshot, selector: Mapping[str, str], creator: ObjectRef
+    snapshot: Snapshot,
+    selector: Mapping[str, str],
+    creator: ObjectRef,
+    now: datetime | None = None,
 ) -> PodProblem | None:
     """Return what keeps Pods from serving or from being created; None if nothing does.
 
@@ -58,11 +63,42 @@ def problem_of_pods(
         snapshot: what is observed.
         selector: selects the Pods. A serious problem of one of them comes first.
         creator: the Deployment, StatefulSet or Job that creates them.
+        now: the current time, if the creator replaces no Pod before it is gone: then one that does
+            not end is a problem.
 
     """
     problems = [p for pod in selected(snapshot, selector) for p in _problems(snapshot, pod)]
+    if now:
+        problems += _not_ending(snapshot, selector, now)
     serious = next((problem for problem in problems if problem.serious), None)
     return serious or (problems[0] if problems else creation_rejected(snapshot, creator))
+
+
+def _not_ending(
+    snapshot: Snapshot, selector: Mapping[str, str], now: datetime
+) -> Iterator[PodProblem]:
+    """Yield the Pods that still exist some time after their grace period has ended.
+
+    Only the kubelet of its node can say that a Pod has ended, so a lost node keeps it for ever.
+    """
+    for pod in terminating(snapshot, selector):
+        ended = datetime.fromisoformat(pod["metadata"]["deletionTimestamp"])
+        if now >= ended + LONGEST_END:
+            name, node = _name(pod), (pod.get("spec") or {}).get("nodeName", "unknown")
+            yield PodProblem(
+                Reason.POD_TERMINATING,
+                f"Pod {name} is terminating and was to end by {ended:%H:%M:%S}Z, but its node "
+                f"{node} does not confirm that it has: see kubectl describe node {node}. Only "
+                "if the node is shut down or gone for good: kubectl delete pod "
+                f"{name} --force --grace-period=0.",
+            )
+
+
+def end_deadline(snapshot: Snapshot, selector: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return when a terminating Pod becomes a problem; None if none may."""
+    ends = (pod["metadata"]["deletionTimestamp"] for pod in terminating(snapshot, selector))
+    deadlines = (datetime.fromisoformat(end) + LONGEST_END for end in ends)
+    return min((deadline for deadline in deadlines if deadline > now), default=None)
 
 
 def problem_of_pod(snapshot: Snapshot, pod: Manifest) -> PodProblem | None:
@@ -111,11 +147,28 @@ def _problems(snapshot: Snapshot, pod: Manifest) -> Iterator[PodProblem]:
     for scheduled in status.get("conditions") or ():
         if scheduled["type"] == "PodScheduled" and scheduled["status"] == "False":
             yield _unscheduled(snapshot, pod, scheduled)
-    for container in status.get("containerStatuses") or ():
+    for container in _containers(pod):
         if problem := _of_container(snapshot, pod, container):
             yield problem
     if warning := snapshot.warnings.get(_key(pod)):
         yield _not_starting(snapshot, pod, " ".join(warning.split())[:500])
+
+
+def _containers(pod: Manifest) -> list[Manifest]:
+    """Return the statuses of a Pod's containers, the operator's own one first.
+
+    Init containers are somebody else's: those of a mesh, for example, that fail.
+    """
+    status = pod.get("status", {})
+    initial = status.get("initContainerStatuses") or ()
+    failing = (container for container in initial if not _has_succeeded(container))
+    found = [*(status.get("containerStatuses") or ()), *failing]
+    return sorted(found, key=lambda container: not is_main(pod, container))
+
+
+def _has_succeeded(container: Manifest) -> bool:
+    terminated = (container.get("state") or {}).get("terminated") or {}
+    return terminated.get("exitCode") == 0
 
 
 def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> PodProblem | None:
@@ -125,7 +178,7 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
     if reason in UNPULLABLE:
         return _unpullable(snapshot, pod, container, waiting)
     terminated = state.get("terminated") or container.get("lastState", {}).get("terminated")
-    if terminated and not container.get("ready"):
+    if terminated and not container.get("ready") and not _is_done(pod, container):
         return _crashing(pod, container, terminated)
     if reason == "CrashLoopBackOff":
         return _crashing(pod, container, {})
@@ -135,6 +188,11 @@ def _of_container(snapshot: Snapshot, pod: Manifest, container: Manifest) -> Pod
     if state.get("running") and not container.get("ready") and not job_name(pod):
         return _unready(pod)
     return None
+
+
+def _is_done(pod: Manifest, container: Manifest) -> bool:
+    """Whether a container of a Job's Pod has ended as it should."""
+    return job_name(pod) is not None and _has_succeeded(container)
 
 
 def _unscheduled(snapshot: Snapshot, pod: Manifest, scheduled: Manifest) -> PodProblem:
@@ -152,7 +210,12 @@ def _unpullable(
     text = " ".join(str(waiting.get("message") or "").split())
     cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", text))[:500].rstrip(".")
     component = label(pod, COMPONENT_LABEL)
-    if component in {Component.API.value, Component.MIGRATION.value}:
+    if not is_main(pod, container):
+        todo = (
+            f"The operator did not add container {container.get('name')} to the Pod: correct the "
+            "webhook or policy that did."
+        )
+    elif component in {Component.API.value, Component.MIGRATION.value}:
         todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
         server = "valkey" if component == Component.CACHE.value else "postgres"

@@ -28,6 +28,15 @@ def of_release(
     )
 
 
+def terminating(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
+    """Yield the Pods that match a selector and were told to end."""
+    for pod in all_of(snapshot, PODS):
+        metadata = pod["metadata"]
+        matches = selector.items() <= (metadata.get("labels") or {}).items()
+        if matches and metadata.get("deletionTimestamp"):
+            yield pod
+
+
 def selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
     """Yield the Pods that match a selector and are neither terminating nor complete."""
     for pod in all_of(snapshot, PODS):

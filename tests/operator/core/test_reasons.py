@@ -44,7 +44,7 @@ def test_every_problem_has_all_its_columns_filled() -> None:
 
 
 def test_every_problem_has_a_scenario() -> None:
-    """The others end a release for good, or are about backups and volumes: other tests."""
+    """Others end a release for good, or are about backups, volumes and hands: other tests."""
     elsewhere = {
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.MIGRATION_FAILED,
@@ -54,6 +54,9 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.BACKUP_FAILED,
         Reason.VOLUME_MISMATCH,
         Reason.SPEC_INVALID,
+        Reason.DATABASE_REPLACED,
+        Reason.MIGRATION_SUSPENDED,
+        Reason.POD_TERMINATING,
     }
     assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
 

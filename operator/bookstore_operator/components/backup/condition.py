@@ -43,7 +43,7 @@ def _failure(snapshot: Snapshot, last: Manifest | None) -> Finding | None:
     if problem := _starting_problem(snapshot):
         message = f"The backup does not start: {problem.message}"
         return fails(BACKUP_HEALTHY, problem.reason, message)
-    if last is None or ending_of(last) is not Ending.FAILED:
+    if last is None or ending_of(snapshot, last) is not Ending.FAILED:
         return None
     name = last["metadata"]["name"]
     message = f"The last backup (Job {name}) failed: {_why_failed(snapshot, last)}"

@@ -16,7 +16,7 @@ from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.workloads.cron import due_after
-from bookstore_operator.workloads.jobs import Ending, ending_of
+from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of
 
 SLACK = timedelta(minutes=1)
 """How long Kubernetes' controllers may take to report a backup."""
@@ -25,13 +25,13 @@ _MINUTE = "%Y-%m-%d %H:%M UTC"
 
 def ended(snapshot: Snapshot) -> list[Manifest]:
     """Return the backup Jobs that have ended, oldest first."""
-    jobs = (job for job in _jobs(snapshot) if ending_of(job) is not Ending.RUNNING)
+    jobs = (job for job in _jobs(snapshot) if ending_of(snapshot, job) is not Ending.RUNNING)
     return sorted(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp")))
 
 
 def running(snapshot: Snapshot) -> Manifest | None:
     """Return the newest backup Job that has not ended; None if there is none."""
-    jobs = (job for job in _jobs(snapshot) if ending_of(job) is Ending.RUNNING)
+    jobs = (job for job in _jobs(snapshot) if ending_of(snapshot, job) is Ending.RUNNING)
     return max(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp")), default=None)
 
 
@@ -42,9 +42,10 @@ def backup_now(name: str) -> str:
 
 def last_success(snapshot: Snapshot) -> datetime | None:
     """Return when a backup last succeeded, by the CronJob or a newer Job; None if none did."""
-    times = [_cron_job(snapshot).get("status", {}).get("lastSuccessfulTime")]
-    times += [job["status"].get("completionTime") for job in _jobs(snapshot) if _succeeded(job)]
-    return max((datetime.fromisoformat(time) for time in times if time), default=None)
+    by_cron_job = _cron_job(snapshot).get("status", {}).get("lastSuccessfulTime")
+    times = [ended_at(snapshot, job) for job in _jobs(snapshot) if _succeeded(snapshot, job)]
+    times += [datetime.fromisoformat(by_cron_job)] if by_cron_job else []
+    return max((time for time in times if time), default=None)
 
 
 def overdue(snapshot: Snapshot, now: datetime) -> str | None:
@@ -84,5 +85,5 @@ def _jobs(snapshot: Snapshot) -> Iterator[Manifest]:
             yield job
 
 
-def _succeeded(job: Manifest) -> bool:
-    return ending_of(job) is Ending.SUCCEEDED
+def _succeeded(snapshot: Snapshot, job: Manifest) -> bool:
+    return ending_of(snapshot, job) is Ending.SUCCEEDED

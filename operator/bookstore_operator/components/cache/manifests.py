@@ -61,6 +61,7 @@ def cache_deployment(store: BookStore, cache: EmbeddedCache, image: str) -> Mani
     """
     spec = {
         "replicas": 1,
+        "paused": False,
         "selector": {"matchLabels": selector(store.name, Component.CACHE)},
         "strategy": {"type": "Recreate"},
         "progressDeadlineSeconds": 120,

@@ -1,12 +1,13 @@
 """Whether the schema is migrated for the release that serves, or is to serve."""
 
+from bookstore_operator.components.database.identity import replaced
 from bookstore_operator.core import history
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.release import Result
+from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.crd.stages import is_expanded
 from bookstore_operator.crd.status import DATABASE_MIGRATED
 
@@ -18,11 +19,25 @@ def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Find
         release = active
     if release is None:
         return unknown(DATABASE_MIGRATED, Reason.NO_RELEASE, "No release has started yet.")
+    if replaced(snapshot, release) and not isinstance(answer, Passed):
+        return fails(DATABASE_MIGRATED, Reason.DATABASE_REPLACED, answer.message)
     if is_expanded(release.status.stage):
         newest = ", ".join(release.status.schema_revisions[-1:]) or "the image's revision"
-        return holds(DATABASE_MIGRATED, Reason.MIGRATED, f"The schema is at {newest}.")
+        message = f"The schema is at {newest}.{_replacement(release)}"
+        return holds(DATABASE_MIGRATED, Reason.MIGRATED, message)
     if release.status.result is Result.FAILED:
         reason = Reason.of_record(release.status.reason)
         return fails(DATABASE_MIGRATED, reason, release.status.message)
     message = "" if isinstance(answer, Passed) else answer.message
     return fails(DATABASE_MIGRATED, Reason.MIGRATING, message or "The schema is not migrated yet.")
+
+
+def _replacement(release: BookStoreRelease) -> str:
+    """Return a sentence about a database that was replaced while the release served."""
+    at = release.status.database_replaced_at
+    if at is None:
+        return ""
+    return (
+        f" The database was replaced by another one, and migrated at {at:%Y-%m-%d %H:%M} UTC: if "
+        "data is missing, restore a backup."
+    )

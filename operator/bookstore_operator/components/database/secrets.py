@@ -1,12 +1,12 @@
 """The Secret and keys of the database's URIs, and whether the embedded one's password is lost."""
 
+from bookstore_operator.components.database.identity import database_volume
 from bookstore_operator.core import names
-from bookstore_operator.core.kinds import CLAIMS
-from bookstore_operator.core.lookup import controlled_by_another, find
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 
 
 def database_keys(store: BookStore) -> UsedKeys:
@@ -19,9 +19,28 @@ def database_keys(store: BookStore) -> UsedKeys:
 
 
 def password_lost(snapshot: Snapshot) -> bool:
-    """Whether the embedded database has a volume but no Secret with its password."""
-    store = snapshot.store.name
-    volume = find(snapshot, CLAIMS, names.database_claim(store))
-    if volume is None or controlled_by_another(volume, store):
+    """Whether the embedded database has a volume with data but no Secret with its password.
+
+    The StatefulSet replaces a deleted claim at once. The new volume is empty, so it needs no old
+    password: it is none of those that releases have migrated.
+    """
+    volume = database_volume(snapshot)
+    if volume is None or names.database(snapshot.store.name) in snapshot.secrets:
         return False
-    return names.database(store) not in snapshot.secrets
+    migrated = {
+        database
+        for release in snapshot.releases
+        for database in (release.status.database, _attempted(release))
+        if database
+    }
+    return not migrated or volume["metadata"].get("uid") in migrated
+
+
+def volume_being_deleted(snapshot: Snapshot) -> bool:
+    """Whether the volume claim is only kept by the Pod that uses it, and then deleted."""
+    volume = database_volume(snapshot)
+    return volume is not None and bool(volume["metadata"].get("deletionTimestamp"))
+
+
+def _attempted(release: BookStoreRelease) -> str:
+    return release.status.last_attempt.database if release.status.last_attempt else ""

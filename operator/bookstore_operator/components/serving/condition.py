@@ -54,6 +54,12 @@ def autoscaling_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Fi
         message = "spec.autoscaling is not set."
         return unknown(AUTOSCALING_HEALTHY, Reason.NOT_CONFIGURED, message)
     name = names.service(snapshot.store.name)
+    if _scaling_up_disabled(snapshot):
+        message = (
+            f"HorizontalPodAutoscaler {name} does not scale up: somebody set "
+            f"spec.behavior.scaleUp.selectPolicy to Disabled. To resume: kubectl edit hpa {name}."
+        )
+        return unknown(AUTOSCALING_HEALTHY, Reason.SUSPENDED, message)
     if _without_metrics_since(snapshot) is None:
         if _scaling_active(snapshot).get("status") == "True":
             message = f"HorizontalPodAutoscaler {name} has metrics."
@@ -69,6 +75,12 @@ def autoscaling_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Fi
     if metrics_deadline(snapshot, visit):
         return unknown(AUTOSCALING_HEALTHY, Reason.WAITING_FOR_METRICS, message)
     return fails(AUTOSCALING_HEALTHY, Reason.NO_METRICS, message)
+
+
+def _scaling_up_disabled(snapshot: Snapshot) -> bool:
+    autoscaler = find(snapshot, AUTOSCALERS, names.service(snapshot.store.name)) or {"spec": {}}
+    up = (autoscaler["spec"].get("behavior") or {}).get("scaleUp") or {}
+    return up.get("selectPolicy") == "Disabled"
 
 
 def _without_metrics_since(snapshot: Snapshot) -> datetime | None:

@@ -11,8 +11,8 @@ from bookstore_operator.components.serving.manifests import (
 from bookstore_operator.components.serving.replicas import live_size, size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.ensure import ensure, ensure_absent
-from bookstore_operator.core.kinds import AUTOSCALERS
-from bookstore_operator.core.lookup import find
+from bookstore_operator.core.kinds import AUTOSCALERS, DEPLOYMENTS, SERVICES
+from bookstore_operator.core.lookup import find, owned_by
 from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import Color
@@ -24,6 +24,7 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
     store = snapshot.store
     active = history.active(snapshot)
     if active is None:
+        yield from _ensure_former_absent(snapshot)
         return
     color = active.spec.color
     yield from ensure(snapshot, active_service(store, active), irreversible=True)
@@ -39,14 +40,40 @@ def ensure_serving(snapshot: Snapshot) -> Iterator[Action]:
     yield from _ensure_idle_color_scaled_down(snapshot)
 
 
+def _ensure_former_absent(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the deletion of what a former BookStore has left that serves another release."""
+    store = snapshot.store
+    if snapshot.orphaned_releases:
+        return
+    newest = history.newest(snapshot)
+    needed = {names.deployment(store.name, newest.spec.color)} if newest else set()
+    left = [find(snapshot, SERVICES, names.service(store.name))]
+    left += [
+        find(snapshot, DEPLOYMENTS, name)
+        for color in Color
+        if (name := names.deployment(store.name, color)) not in needed
+    ]
+    for manifest in left:
+        if manifest and not owned_by(manifest, store.metadata.uid):
+            yield from ensure_absent(manifest, "it was left by a former BookStore.")
+
+
 def _ensure_idle_color_scaled_down(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the scaling of the idle color to 0, unless a release starts it or it drains."""
+    """Yield the scaling of the idle color to 0, unless a release starts it or it drains.
+
+    One that a former BookStore has left is deleted: the next release that needs it creates it.
+    """
     newest = history.newest(snapshot)
     starting = newest and newest.in_flight and needs_idle_color(newest.status.stage)
     color = history.idle_color(snapshot)
     if snapshot.blocker:  # another release may need the color
         return
-    if not starting and not history.draining(snapshot) and size(snapshot, color):
+    if starting or history.draining(snapshot):
+        return
+    idle = find(snapshot, DEPLOYMENTS, names.deployment(snapshot.store.name, color))
+    if idle and not owned_by(idle, snapshot.store.metadata.uid):
+        yield from ensure_absent(idle, "it was left by a former BookStore.")
+    elif size(snapshot, color):
         yield from ensure_scale(snapshot, color, 0, "no longer needed")
 
 

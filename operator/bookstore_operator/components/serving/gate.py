@@ -33,12 +33,13 @@ def color_available(snapshot: Snapshot, now: datetime) -> Answer:
         return Passed()
     available = (deployment or {}).get("status", {}).get("availableReplicas", 0)
     message = f"{available} of {replicas} Pods of Deployment {name} are available."
-    return _overdue_or_waiting(snapshot, release, now, message)
+    return overdue_or_waiting(snapshot, release, now, message)
 
 
-def _overdue_or_waiting(
+def overdue_or_waiting(
     snapshot: Snapshot, release: BookStoreRelease, now: datetime, message: str
-) -> Answer:
+) -> Waiting | Failed:
+    """Return the answer of a gate that waits until the deadline of a release's stage."""
     stage = find_stage(release.status.stage)
     seconds = stage.deadline_seconds(snapshot.store.spec) if stage else None
     since = stage_clock(release, now)
@@ -56,9 +57,20 @@ def _overdue_or_waiting(
 
 def switched(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass if the observed Service selects the promoted release's Pods."""
-    del now
     active = history.active(snapshot)
     service = find(snapshot, SERVICES, names.service(snapshot.store.name))
     if active and service and service["spec"].get("selector") == release_selector(active):
         return Passed()
-    return Waiting(Reason.SWITCHING, "Waiting for the Service to select the new color.")
+    message = "Waiting for the Service to select the new color."
+    deadline = switch_deadline(snapshot)
+    late = deadline is not None and now >= deadline
+    return Waiting(Reason.SWITCHING, message, None if late else deadline, stalled=late)
+
+
+def switch_deadline(snapshot: Snapshot) -> datetime | None:
+    """Return by when users should be sent to a promoted release; None once they were."""
+    active = history.active(snapshot)
+    if active is None or active.status.promoted_at is None or active.status.served_at:
+        return None
+    seconds = snapshot.store.spec.rollout.progress_deadline_seconds
+    return active.status.promoted_at + timedelta(seconds=seconds)

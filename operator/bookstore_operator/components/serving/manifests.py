@@ -25,6 +25,7 @@ def deployment(store: BookStore, release: BookStoreRelease) -> Manifest:
         **DEPLOYMENTS.type_meta,
         "metadata": meta,
         "spec": {
+            "paused": False,
             "selector": {"matchLabels": color_selector(store.name, color)},
             "template": release.spec.template(),
             "strategy": {

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import problem_of
-from bookstore_operator.components.serving.gate import switched
+from bookstore_operator.components.serving.gate import switch_deadline, switched
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.gate import Answer, Passed, Waiting
@@ -57,7 +57,9 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
             f"Waiting for the endpoints of Service {service} to drop the old color's Pods: "
             f"{len(old)} are left."
         )
-        return Waiting(Reason.SWITCHING, message)
+        deadline = switch_deadline(snapshot)
+        late = deadline is not None and now >= deadline
+        return Waiting(Reason.SWITCHING, message, None if late else deadline, stalled=late)
     if ready <= behind.ready and (ready or not live_size(snapshot)):
         return Passed()
     until = None if history.matches_spec(snapshot, active) else _before_next(active)

@@ -1,36 +1,51 @@
 """Stage Expand: bring the schema to where both the old and the new code can work with it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bookstore_operator.components.cache.gate import cache_secret_valid
 from bookstore_operator.components.database.gate import database_ready
+from bookstore_operator.components.database.identity import (
+    database_identity,
+    describe_replacement,
+)
 from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.core import contract, history, names
 from bookstore_operator.core.gate import Answer, Failed, Gate, Passed, Waiting
-from bookstore_operator.core.kinds import JOBS
-from bookstore_operator.core.labels import RELEASE_LABEL
-from bookstore_operator.core.plan import Action, Create
+from bookstore_operator.core.kinds import RELEASES
+from bookstore_operator.core.plan import Create, Manifest, WriteStatus
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
-from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.release import BookStoreRelease, MigrationAttempt
+from bookstore_operator.releases.attempts import (
+    FIRST_BACKOFF,
+    begin_attempt,
+    is_running,
+    mark_created,
+    pods_left,
+    record_attempts,
+    retry_at,
+    retry_delay,
+)
 from bookstore_operator.releases.manifests import expand_job
-from bookstore_operator.releases.migrations import Migration, migrations_of, running_migration
+from bookstore_operator.releases.migrations import running_answer, running_migration
 from bookstore_operator.releases.progress import Progress
-from bookstore_operator.workloads import pod_problems, termination
-from bookstore_operator.workloads.jobs import Ending
+from bookstore_operator.workloads import termination
 from bookstore_operator.workloads.pod_problems import full_volume_advice
-
-FIRST_BACKOFF = timedelta(seconds=10)
-LONGEST_BACKOFF = timedelta(minutes=5)
 
 
 def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
     """Run migration Jobs one by one until one succeeds or `spec.migration.attempts` have failed."""
-    snapshot = _record_attempts(snapshot, release)
-    done = visit.ask(migration_done, snapshot)
-    if isinstance(done, Failed) or _is_running(snapshot, release):
+    snapshot = record_attempts(snapshot, release, visit.now)
+    release = find_release(snapshot, release.name)
+    newest = release == history.newest(snapshot)
+    done = (
+        visit.ask(migration_done, snapshot)
+        if newest
+        else migration_answer(snapshot, release, visit.now)
+    )
+    if isinstance(done, Failed) or is_running(release):
         return Progress(snapshot, done)
     # The Secrets that the Pods mount are checked before the migration, and again before Start.
     mounted: tuple[Gate, ...] = (staff_secret_valid, cache_secret_valid)
@@ -40,32 +55,32 @@ def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
     if isinstance(done, Passed):
-        return Progress(snapshot, done)
+        return Progress(_record_database(snapshot, release), done)
     if done.until and visit.now < done.until:
         return Progress(snapshot, done)
-    return Progress(snapshot, done, (_create_job(snapshot, release),))
+    return _begin(snapshot, release, visit, done)
 
 
-def _is_running(snapshot: Snapshot, release: BookStoreRelease) -> bool:
-    return any(m.ending is Ending.RUNNING for m in migrations_of(snapshot, release))
+def _begin(snapshot: Snapshot, release: BookStoreRelease, visit: Visit, done: Waiting) -> Progress:
+    """Begin the next attempt: it is recorded before its Job is created, and when it was."""
+    snapshot = begin_attempt(snapshot, release, visit.now)
+    release = find_release(snapshot, release.name)
+    if release.in_flight:  # as the report does; both writes must have the same message
+        snapshot = update_status(snapshot, release, reason=done.reason, message=done.message)
+        release = find_release(snapshot, release.name)
+    number = release.status.attempts
+    job = expand_job(snapshot.store, release, number)
+    message = f"Expand the schema for {release.name}, attempt {number}."
+    created = find_release(mark_created(snapshot, release), release.name).status.manifest()
+    record = WriteStatus(RELEASES.ref(release.name), created, "Migrate", f"{message} Created.")
+    return Progress(snapshot, done, (Create(job, "Migrate", message), record))
 
 
-def _record_attempts(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
-    """Record the number of attempts and the schema after the last one."""
-    migrations = migrations_of(snapshot, release)
-    if not migrations:
-        return snapshot
-    last = migrations[-1]
-    attempts = max(release.status.attempts, last.attempt)
-    schema = list(last.schema_after) or release.status.schema_revisions
-    return update_status(snapshot, release, attempts=attempts, schema_revisions=schema)
-
-
-def _create_job(snapshot: Snapshot, release: BookStoreRelease) -> Action:
-    migrations = migrations_of(snapshot, release)
-    attempt = max(release.status.attempts, migrations[-1].attempt if migrations else 0) + 1
-    job = expand_job(snapshot.store, release, attempt)
-    return Create(job, "Migrate", f"Expand the schema for {release.name}, attempt {attempt}.")
+def _record_database(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
+    """Record which database the last attempt has migrated."""
+    last = release.status.last_attempt
+    migrated = (last.database if last else "") or database_identity(snapshot)
+    return update_status(snapshot, release, database=migrated)
 
 
 def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
@@ -80,54 +95,54 @@ def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
 
 
 def migration_done(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass when a migration Job of the newest release has succeeded."""
+    """Pass when the last migration of the newest release has succeeded in the current database."""
     release = history.newest(snapshot)
-    migrations = migrations_of(snapshot, release) if release else ()
-    if release is None or not migrations:
+    if release is None:
         return Waiting(Reason.MIGRATING, "The migration of the schema has not started yet.")
-    last = migrations[-1]
-    if last.ending is Ending.SUCCEEDED:
-        return Passed()
-    if last.ending is Ending.RUNNING:
-        return _running_answer(snapshot, release, last)
-    allowed = snapshot.store.spec.migration.attempts
-    if sum(migration.counts for migration in migrations) >= allowed:
+    return migration_answer(snapshot, release, now)
+
+
+def migration_answer(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Answer:
+    """Pass when the last migration of a release has succeeded in the current database."""
+    last = release.status.last_attempt
+    if last is None:
+        return Waiting(Reason.MIGRATING, "The migration of the schema has not started yet.")
+    if is_running(release):
+        return running_answer(snapshot, release, last.number, now)
+    if last.ended_at is None:
+        name = names.migration_job(release.name, last.number)
+        message = f"Migration Job {name} does not exist yet."
+        return Waiting(Reason.MIGRATING, message, until=last.started_at + FIRST_BACKOFF)
+    if last.database and database_identity(snapshot) not in {"", last.database}:
+        message = f"{describe_replacement(snapshot)} It is migrated next."
+        return Waiting(Reason.DATABASE_REPLACED, message)
+    return Passed() if last.succeeded else _failed_answer(snapshot, release, last)
+
+
+def _failed_answer(
+    snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttempt
+) -> Waiting | Failed:
+    exhausted = release.status.failed_attempts >= snapshot.store.spec.migration.attempts
+    if exhausted and release.in_flight:
+        name = names.migration_job(release.name, last.number)
         return Failed(
             Reason.MIGRATION_FAILED,
-            f"The migration failed. Last attempt (Job {last.name}): {last.message}",
+            f"The migration failed. Last attempt (Job {name}): {last.message}",
         )
     reason = (
         Reason.VOLUME_FULL
         if termination.volume_full(last.message)
         else contract.RETRY_REASONS.get(last.code)
     )
-    again = retry_at(last, now)
-    return Waiting(reason or Reason.MIGRATION_RETRY, _retry_message(snapshot, last), until=again)
-
-
-def _running_answer(snapshot: Snapshot, release: BookStoreRelease, last: Migration) -> Waiting:
-    pods = {RELEASE_LABEL: release.name}
-    problem = pod_problems.problem_of_pods(snapshot, pods, JOBS.ref(last.name))
-    seconds = last.job["spec"].get("activeDeadlineSeconds")
-    message = (
-        f"Waiting for migration Job {last.name}. Its time limit is {seconds} s "
-        "(spec.migration.timeoutSeconds)."
+    return Waiting(
+        reason or Reason.MIGRATION_RETRY,
+        _retry_message(snapshot, release, last),
+        until=retry_at(snapshot, release, last),
+        stalled=exhausted,
     )
-    return pod_problems.wait_for_pods(Reason.MIGRATING, message, problem)
 
 
-def retry_at(last: Migration, now: datetime) -> datetime:
-    """Return when to retry a failed attempt."""
-    return (last.ended_at or now) + _retry_delay(last)
-
-
-def _retry_delay(last: Migration) -> timedelta:
-    """Return the delay after a failed attempt: 10 s, doubled with each attempt, up to 5 min."""
-    doubled: timedelta = FIRST_BACKOFF * 2 ** min(last.attempt - 1, 10)
-    return min(doubled, LONGEST_BACKOFF)
-
-
-def _retry_message(snapshot: Snapshot, last: Migration) -> str:
+def _retry_message(snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttempt) -> str:
     external = snapshot.store.spec.database.external
     secret = external.secret_name if external else names.database(snapshot.store.name)
     advice = {
@@ -138,5 +153,15 @@ def _retry_message(snapshot: Snapshot, last: Migration) -> str:
         expand_claim = full_volume_advice(names.database_claim(snapshot.store.name))
         advice = "Free disk space on the database server. " if external else f"{expand_claim} "
     cause = last.message.rstrip(".")
-    seconds = f"{_retry_delay(last).total_seconds():.0f}"
-    return f"Migration Job {last.name} failed: {cause}. {advice}Retrying in {seconds} s."
+    name = names.migration_job(release.name, last.number)
+    seconds = f"{retry_delay(last).total_seconds():.0f}"
+    lost = "".join(map(_may_still_run, pods_left(snapshot, release)))
+    return f"Migration Job {name} failed: {cause}. {advice}{lost}Retrying in {seconds} s."
+
+
+def _may_still_run(pod: Manifest) -> str:
+    name, node = pod["metadata"]["name"], (pod.get("spec") or {}).get("nodeName", "unknown")
+    return (
+        f"Pod {name} may still run on node {node}, which does not confirm its end: the migration's "
+        "lock in the database keeps the next attempt from running beside it. "
+    )

@@ -1,13 +1,12 @@
 """Stage Start: run the release on the idle color, with as many Pods as the active one."""
 
 from bookstore_operator.components.serving.ensure import ensure_scale
-from bookstore_operator.components.serving.gate import color_available
+from bookstore_operator.components.serving.gate import color_available, overdue_or_waiting
 from bookstore_operator.components.serving.manifests import deployment
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import ensure
-from bookstore_operator.core.gate import Passed, Waiting
-from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease
@@ -22,5 +21,6 @@ def start(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
     scales = tuple(ensure_scale(snapshot, color, size, "to match the active color"))
     answer = visit.ask(color_available, snapshot)
     if isinstance(answer, Passed) and applies:
-        answer = Waiting(Reason.STARTING, f"Waiting for Deployment {name} to run the release.")
+        message = f"Deployment {name} does not run the release yet. {applies[0].message}"
+        answer = overdue_or_waiting(snapshot, release, visit.now, message)
     return Progress(snapshot, answer, (*applies, *scales))

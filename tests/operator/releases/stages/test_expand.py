@@ -4,9 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bookstore_operator.releases.migrations import Migration
-from bookstore_operator.releases.stages.expand import retry_at
-from bookstore_operator.workloads.jobs import Ending
+from bookstore_operator.crd.release import MigrationAttempt
+from bookstore_operator.releases.attempts import retry_delay
 
 pytestmark = pytest.mark.scenario
 
@@ -17,5 +16,5 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
     ("attempt", "seconds"), [(1, 10), (2, 20), (3, 40), (5, 160), (6, 300), (60, 300)]
 )
 def test_the_delay_before_a_retry_doubles_up_to_five_minutes(attempt: int, seconds: int) -> None:
-    tried = Migration({}, attempt, Ending.FAILED, ended_at=NOW)
-    assert retry_at(tried, NOW + timedelta(hours=1)) == NOW + timedelta(seconds=seconds)
+    last = MigrationAttempt(number=attempt, started_at=NOW)
+    assert retry_delay(last) == timedelta(seconds=seconds)

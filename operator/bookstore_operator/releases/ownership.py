@@ -1,0 +1,77 @@
+"""The releases that a former BookStore of the same name has left.
+
+`kubectl delete --cascade=orphan` leaves all objects without an owner. A new BookStore of the name
+takes them over as a whole, so that users are served without a break. It does not if the database is
+another one: the records say what was done to a database that is gone, and must not serve from it.
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+from bookstore_operator.components.database.gate import database_ready
+from bookstore_operator.components.database.identity import database_identity, replaced
+from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.kinds import RELEASES
+from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.plan import Action, Apply
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.releases.remigrate import record_databases
+
+
+class Ownership(NamedTuple):
+    """The Snapshot with the BookStore's own releases only, and what to do about the others."""
+
+    snapshot: Snapshot
+    answer: Answer
+    actions: tuple[Action, ...] = ()
+
+
+def take_ownership(snapshot: Snapshot, visit: Visit) -> Ownership:
+    """Take over the releases that a former BookStore has left, or refuse them by name."""
+    if snapshot.former_releases:
+        left = ", ".join(snapshot.former_releases)
+        message = (
+            f"Waiting for Kubernetes to delete what belongs to a former BookStore of this name: "
+            f"BookStoreRelease {left}."
+        )
+        return Ownership(snapshot, Waiting(Reason.RELEASING, message))
+    orphans = [r for r in snapshot.releases if r.name in snapshot.orphaned_releases]
+    if not orphans:
+        return Ownership(snapshot, Passed())
+    without = replace(snapshot, releases=tuple(r for r in snapshot.releases if r not in orphans))
+    if not database_identity(snapshot) and snapshot.store.spec.database.external:
+        return Ownership(without, visit.ask(database_ready, without))
+    if not _is_whole(snapshot, orphans):
+        return Ownership(without, _refuse(snapshot, orphans))
+    return Ownership(snapshot, Passed(), tuple(_adopt(snapshot, orphan) for orphan in orphans))
+
+
+def _is_whole(snapshot: Snapshot, orphans: list[BookStoreRelease]) -> bool:
+    """Whether the database of the orphaned releases is there."""
+    known = record_databases(snapshot)
+    mine = [release for release in known.releases if release.name in {o.name for o in orphans}]
+    migrated = [release for release in mine if release.status.database]
+    return not migrated or (
+        bool(database_identity(snapshot)) and not any(replaced(known, r) for r in migrated[-1:])
+    )
+
+
+def _refuse(snapshot: Snapshot, orphans: list[BookStoreRelease]) -> Waiting:
+    left = " ".join(orphan.name for orphan in orphans)
+    return Waiting(
+        Reason.NAME_CONFLICT,
+        f"A former BookStore {snapshot.store.name} has left BookStoreReleases without an owner "
+        f"({left}), but its database is not there any more: they can't be taken over. To begin "
+        "with an empty database: kubectl delete bookstorerelease --namespace "
+        f"{snapshot.store.metadata.namespace} {left}.",
+        stalled=True,
+    )
+
+
+def _adopt(snapshot: Snapshot, orphan: BookStoreRelease) -> Action:
+    meta = metadata(snapshot.store, orphan.name)
+    message = f"BookStoreRelease {orphan.name} was left by a former BookStore: taken over."
+    return Apply({**RELEASES.type_meta, "metadata": meta}, "Adopt", message)

@@ -1,0 +1,88 @@
+"""What a BookStore of the same name finds is taken over as a whole, or refused by name."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from bookstore_operator.core.plan import Apply, Delete
+from tests.support.world import World
+
+pytestmark = pytest.mark.scenario
+
+TRUE, FALSE = "True", "False"
+SPEC: dict[str, Any] = {
+    "image": "api:1",
+    "deletionPolicy": "Delete",
+    "cache": {"embedded": {}},
+    "backup": {"schedule": "@daily"},
+}
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a BookStore that serves its second release and was deleted without its objects."""
+    world = World(spec=copy.deepcopy(SPEC)).settle()
+    world.change(image="api:2").settle()
+    world.orphan_store()
+    return world
+
+
+def recreate(world: World, **fields: Any) -> World:
+    world.create_store({**SPEC, "image": "api:2", **fields})
+    world.done.clear()
+    world.tick()
+    return world
+
+
+def test_orphans_are_taken_over_as_a_whole_and_deleted_with_the_next(world: World) -> None:
+    """So nothing is left of which a third BookStore could serve the old image."""
+    recreate(world).settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1", "demo-r2"], "users were served all the time"
+    assert len(world.all("Job")) == 2, "nothing is migrated again"
+    adopted = {a.manifest["kind"] for a in world.done if isinstance(a, Apply)}
+    assert {"BookStoreRelease", "Service", "Secret"} <= adopted
+    world.delete_store()
+    left = [key for key in world.objects if key.kind != "Pod"]
+    assert left == []
+    assert world.secrets == {}
+
+
+def test_orphans_and_another_image_are_a_release_of_the_same_books(world: World) -> None:
+    recreate(world, image="api:3").settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.switches == ["demo-r1", "demo-r2", "demo-r3"]
+
+
+def test_orphaned_releases_of_a_lost_database_are_refused_by_name(world: World) -> None:
+    world.lose("PersistentVolumeClaim")
+    recreate(world, image="api:3")
+    for _ in range(5):
+        world.reconcile()
+        world.tick()
+    assert world.condition("Stalled") == (TRUE, "NameConflict")
+    assert "demo-r1 demo-r2" in world.message("Stalled")
+    assert len(world.all("Job")) == 2, "the old image migrates no empty database"
+    for name in ("demo-r1", "demo-r2"):
+        world.delete_release(name)
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.store["status"]["active"]["image"] == "api:3"
+    deleted = {a.key.name for a in world.done if isinstance(a, Delete)}
+    assert {"demo", "demo-blue", "demo-green"} & deleted, "what served the old image is gone"
+
+
+def test_releases_of_a_former_bookstore_count_for_nothing_until_they_are_deleted() -> None:
+    """The garbage collector is about to delete them: their owner was another object."""
+    world = World(spec=copy.deepcopy(SPEC)).settle()
+    old = {key: obj for key, obj in world.objects.items() if key.kind == "BookStoreRelease"}
+    world.delete_store()
+    world.create_store({**SPEC, "image": "api:2"})
+    world.objects |= old
+    world.reconcile()
+    assert world.condition("Ready") == (FALSE, "Releasing")
+    assert "BookStoreRelease demo-r1" in world.message("Ready")
+    world.settle()  # it collects them
+    assert world.switches == ["demo-r1", "demo-r1"]
+    assert world.store["status"]["active"]["image"] == "api:2"
