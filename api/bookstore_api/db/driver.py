@@ -58,10 +58,13 @@ class Dialect(PGDialect_asyncpg):
     supports_statement_cache = True
 
     def on_connect(self) -> Callable[[Any], None]:
-        """Return what prepares a connection: it asks for types, so in a transaction."""
+        """Return what prepares a connection: it asks for types, so in a pooler's transaction."""
         prepare: Callable[[Any], None] = super().on_connect()  # type: ignore[no-untyped-call]
 
         def connect(adapter: Any) -> None:
+            if not adapter.driver_connection.pooled:
+                prepare(adapter)
+                return
             transaction = adapter.driver_connection.transaction()
             await_only(transaction.start())
             prepare(adapter)
@@ -125,9 +128,14 @@ def connect(dialect: Any, server: PostgresServer, limits: Limits, opened: WeakSe
 
 async def _detect_pooler(connection: Connection) -> None:
     """Compare the process that the session began with to the one that answers it."""
-    async with connection.transaction():
-        pid = await connection.fetchval("SELECT pg_backend_pid()")
-    connection.pooled = pid != connection.get_server_pid()
+    answer = bytearray()
+
+    async def read(data: bytes) -> None:
+        answer.extend(data)
+
+    # COPY takes one round trip, and no prepared statement that a pooler could separate from it.
+    await connection.copy_from_query("SELECT pg_backend_pid()", output=read)
+    connection.pooled = int(answer) != connection.get_server_pid()
 
 
 def _connection_class(limits: Limits, keepalive: Keepalive) -> type[Connection]:
