@@ -106,6 +106,14 @@ def volumes(shop: Shop) -> dict[str, Any]:
     return found
 
 
+def test_a_generated_secret_that_is_deleted_is_created_again_soon(operated: Shop) -> None:
+    """Secrets are not watched: the operator has no right to list them."""
+    operated.apply()
+    operated.ready()
+    operated.kubectl("delete", "secret", "demo-staff")
+    wait_for(lambda: operated.get("v1/secrets", "demo-staff"), REPORT_SECONDS, "a new token")
+
+
 def storage_class(shop: Shop, name: str) -> dict[str, Any]:
     """Return a StorageClass as the default one, but with allowVolumeExpansion."""
     items = json.loads(shop.kubectl("get", "storageclass", "-o", "json"))["items"]

@@ -36,6 +36,8 @@ _LINGER_SECONDS = 1.0
 _PERMISSION_CHECK_SECONDS = 60.0
 _UNAVAILABLE_POLL_SECONDS = 5.0
 _RELIST_SPACING = 30.0
+_SECRET_ROUND_SECONDS = 10.0
+_SECRET_SPACING = 0.1
 _FIRST_LIST_DELAYS = (1, 2, 4, 8, 15, 30, 30, 30)
 
 
@@ -140,6 +142,7 @@ class Manager:
                 group.create_task(self._hold())
             group.create_task(self._resync_loop())
             group.create_task(self._permission_check_loop())
+            group.create_task(self._secret_loop())
             await self.list_all()  # a standby's cache may be behind
             await self._check_crds()
             self._relist.set()  # and once more when all watches run: earlier deletions are missed
@@ -246,6 +249,21 @@ class Manager:
                     self.reconciler.enqueue(key)
         except ApiError as error:
             logger.info("Could not read the schemas of the CRDs: %s", error.message)
+
+    async def _secret_loop(self) -> None:
+        """Look for changed Secrets, which are not watched: that needs the right to list them.
+
+        The Secrets of each BookStore are read every 10 s, or less often if there are many.
+        """
+        while True:
+            stores = self.cache.stores()
+            pause = max(_SECRET_ROUND_SECONDS / max(len(stores), 1), _SECRET_SPACING)
+            for key in stores:
+                await asyncio.sleep(pause)
+                if await self._observer.secrets_changed(key):
+                    self.reconciler.enqueue(key)
+            if not stores:
+                await asyncio.sleep(_SECRET_ROUND_SECONDS)
 
     async def _resync_loop(self) -> None:
         """Relist all objects every ten minutes, and soon after a watch has restarted."""

@@ -70,6 +70,7 @@ class Observer:
         self.overrides = Overrides()
         self._api = api
         self._cache = cache
+        self._seen_secrets: dict[StoreKey, _Secrets] = {}
         self._settings = settings
         self._outdated = ""
         self.installed: Mapping[str, Schema] = {}
@@ -180,10 +181,12 @@ class Observer:
         """
         manifest = self._cache.bookstore(key)
         if manifest is None:
+            self._seen_secrets.pop(key, None)
             return None
         store, objects = BookStore.model_validate(manifest), self._cache.owned(key)
         can_not_pull = pull_secrets.secrets_of_interest(objects)
         secrets, blocker = await self._readable_secrets(key, store)
+        self._seen_secrets[key] = secrets
         return take_snapshot(
             store,
             self._cache.releases(key),
@@ -199,6 +202,21 @@ class Observer:
             contests=contests,
             blocker=blocker,
         )
+
+    async def secrets_changed(self, key: StoreKey) -> bool:
+        """Whether the Secrets of a BookStore differ from those in its last Snapshot.
+
+        A Secret that can't be read now counts as unchanged.
+        """
+        manifest, seen = self._cache.bookstore(key), self._seen_secrets.get(key)
+        if manifest is None or seen is None:
+            return False
+        try:
+            used = secrets_of_interest(BookStore.model_validate(manifest))
+            return await self._secrets(key.namespace, used, key.name) != seen
+        except (ApiError, ValueError) as error:
+            logger.debug("Could not compare the Secrets of %s: %s", key, error)
+            return False
 
     async def is_current(self, key: StoreKey) -> bool:
         """Whether the BookStore and its releases in the cache are current, by live reads.
