@@ -68,7 +68,7 @@ DRIFTS = [
     Drift(*BACKUP, {"spec": {"schedule": "* * * * *"}}),
     Drift(*BACKUP, {"spec": {"suspend": True}}),
     Drift(*BACKUP, None),
-    Drift(*CLAIM, {"metadata": {"labels": {"app.kubernetes.io/instance": "other"}}}),
+    Drift(*CLAIM, {"metadata": {"labels": {"app.kubernetes.io/component": "other"}}}),
     *(
         Drift(*owned, UNLABELLED)
         for owned in (DEPLOYMENT, SERVICE, DATABASE, BACKUP, CLAIM, POLICY)
