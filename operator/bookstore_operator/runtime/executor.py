@@ -175,15 +175,26 @@ class Executor:
             return None
         resource = resource_of(target.api_version, target.kind)
         existing = await self.api.find(resource, key.namespace, target.name)
-        if existing is None or _lost_its_label(existing, key):
-            return existing  # the apply puts the label back
-        if resource is SECRETS and store_name_of(existing) == key.name:
+        if existing is None:
+            return None
+        if resource is not SECRETS:
+            raise await self._exists_error(existing, key)
+        if _lost_its_label(existing, key) or store_name_of(existing) == key.name:
             return existing  # Secrets are not watched: ours are never in the cache
-        raise self._exists_error(existing, key)
+        raise _name_conflict(existing, key)
 
-    def _exists_error(self, existing: Manifest, key: StoreKey) -> Exception:
-        """Return the error for an existing object: a stale Snapshot if ours, else a conflict."""
+    async def _exists_error(self, existing: Manifest, key: StoreKey) -> Exception:
+        """Return the error for an existing object: a stale Snapshot if ours, else a conflict.
+
+        One that has lost its label gets it back, and nothing else before it is observed: what is
+        decided about an object that seems absent may be wrong for one that exists.
+        """
         target = key_of(existing)
+        if _lost_its_label(existing, key):
+            resource = resource_of(target.api_version, target.kind)
+            label = {"metadata": {"labels": {STORE_LABEL: key.name}}}
+            merged = await self.api.merge(resource, key.namespace, target.name, label)
+            existing = {**merged, **resource.type_meta}
         if store_name_of(existing) == key.name:
             if target.kind != SECRETS.kind:
                 self.cache.put(existing)
@@ -204,10 +215,7 @@ class Executor:
                 raise
             name = manifest["metadata"]["name"]
             existing = await self.api.get(resource, key.namespace, name)
-            if _lost_its_label(existing, key):
-                label = {"metadata": {"labels": {STORE_LABEL: key.name}}}
-                existing = await self.api.merge(resource, key.namespace, name, label)
-            raise self._exists_error({**existing, **resource.type_meta}, key) from error
+            raise await self._exists_error({**existing, **resource.type_meta}, key) from error
         if resource is not SECRETS:
             self.cache.put(created)
         return True

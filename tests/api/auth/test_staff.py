@@ -242,9 +242,9 @@ def test_every_route_that_writes_asks(sqlite_settings: Settings) -> None:
         for path in description["paths"].values()
         for method, operation in path.items()
     ]
-    assert {method for method, _ in operations} == {"get", "post", "patch", "delete"}
+    assert {method for method, _ in operations} == {"get", "head", "post", "patch", "delete"}
     for method, operation in operations:
-        writes = method != "get"
+        writes = method not in {"get", "head"}
         assert ("security" in operation) == ("401" in operation["responses"]) == writes
         assert "429" in operation["responses"]
 
