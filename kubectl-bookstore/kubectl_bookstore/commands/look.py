@@ -63,6 +63,9 @@ def wait_until(
 ) -> tuple[Look, ExitCode]:
     """Follow a BookStore until it has an ending; print what changes meanwhile.
 
+    That it waits for a person must be seen twice in a row: its objects are not read in one moment,
+    so the report of a failure can be newer than the release that failed.
+
     Args:
         kubectl: reaches the cluster.
         name: names the BookStore.
@@ -75,15 +78,16 @@ def wait_until(
 
     """
     deadline = time.monotonic() + seconds
-    shown = ""
+    shown, before = "", None
     for current in looks(kubectl, name):
         line = progress_line(current.view)
         if line != shown and form is Format.TEXT:
             say(f"{current.at:%H:%M:%S}Z {line}")
             shown = line
         code = ending(current)
-        if code is not None:
+        if code is not None and (code is not ExitCode.PERSON or before is code):
             return current, code
+        before = code
         if time.monotonic() >= deadline:
             break
     message = (

@@ -7,10 +7,9 @@ from typing import Any
 
 import yaml
 
-from bookstore_operator.core.drift import AMOUNTS
+from bookstore_operator.core.drift import is_same
 from bookstore_operator.core.labels import APPLIED_ANNOTATION
 from bookstore_operator.core.plan import FIELD_MANAGER, Manifest
-from bookstore_operator.crd.quantities import amount
 
 HIDDEN = "<hidden>"
 _VALUES = ("data", "stringData")
@@ -93,8 +92,7 @@ def _before(desired: Any, observed: Any, fields: Mapping[str, Any], path: tuple[
         return _map_before(desired, observed, fields, path)
     if isinstance(desired, list) and isinstance(observed, list):
         return _list_before(desired, observed, fields, path)
-    same = AMOUNTS & set(path) and amount(desired) == amount(observed) is not None
-    return desired if same else observed
+    return desired if is_same(desired, observed, path) else observed
 
 
 def _map_before(
@@ -104,9 +102,9 @@ def _map_before(
     path: tuple[str, ...],
 ) -> dict[str, Any]:
     before = {
-        key: _before(value, observed[key], fields.get(f"f:{key}", _NO_FIELDS), (*path, key))
+        key: _before(value, observed.get(key), fields.get(f"f:{key}", _NO_FIELDS), (*path, key))
         for key, value in desired.items()
-        if key in observed
+        if key in observed or is_same(value, None, (*path, key))
     }
     for name, inner in fields.items():
         key = name.removeprefix("f:")

@@ -52,7 +52,7 @@ def _differ(desired: Any, observed: Any, path: Path) -> Iterator[Difference]:
         yield from _maps_differ(desired, observed, path)
     elif isinstance(desired, list) and isinstance(observed, list):
         yield from _lists_differ(desired, observed, path)
-    elif not _is_same(desired, observed, path):
+    elif not is_same(desired, observed, path):
         yield _difference(path, f"is {_shorten(observed)}, not {_shorten(desired)}")
 
 
@@ -60,7 +60,8 @@ def _difference(path: Path, what: str) -> Difference:
     return Difference(path, f"{'.'.join(path)} {what}")
 
 
-def _is_same(desired: Any, observed: Any, path: Path) -> bool:
+def is_same(desired: Any, observed: Any, path: Path) -> bool:
+    """Whether two values of a field mean the same: quantities, and what the API server omits."""
     if desired == observed and isinstance(desired, bool) == isinstance(observed, bool):
         return True
     if desired is False and observed is None and path[-1] in OMITTED_IF_FALSE:
