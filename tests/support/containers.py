@@ -22,8 +22,8 @@ CONFINED = (
 )
 # An address of the container's own network, so that its ports can be published.
 REACHABLE = {
-    "BOOKSTORE_HOST": "0.0.0.0",  # noqa: S104
-    "BOOKSTORE_INTERNAL_HOST": "0.0.0.0",  # noqa: S104
+    "BOOKSTORE_HOST": "::",
+    "BOOKSTORE_INTERNAL_HOST": "::",
 }
 # What an engine puts into a container by itself.
 ENGINES_OWN = {
