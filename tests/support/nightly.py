@@ -208,7 +208,7 @@ def machine() -> dict[str, Any]:
         "processors": os.cpu_count(),
         "model": next(iter(models), platform.machine()),
         "memoryGiB": round(int(memory[0]) / 2**20) if memory else None,
-        "system": f"{platform.system()} {platform.release()}",
+        "system": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
     }
 
