@@ -83,6 +83,21 @@ def scrape(kubectl: Kubectl, pod: dict[str, Any]) -> dict[tuple[str, tuple[str, 
     }
 
 
+def scrape_with_cache(
+    kubectl: Kubectl, pod: dict[str, Any]
+) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Return a Pod's metrics once they say that the cache answers.
+
+    A slow answer on a busy machine is reported, too, and passes.
+    """
+
+    def page() -> dict[tuple[str, tuple[str, ...]], float] | None:
+        metrics = scrape(kubectl, pod)
+        return metrics if total(metrics, "bookstore_redis_up") == 1 else None
+
+    return wait_for(page, 30, "the cache to be up", poll=EXEC_POLL_SECONDS)
+
+
 def total(metrics: dict[tuple[str, tuple[str, ...]], float], name: str, *labels: str) -> float:
     """Return the sum of a metric's series that have these label values."""
     return sum(
@@ -191,9 +206,8 @@ def test_the_platform_holds_through_a_release(
     assert {answer.status for answer in tried[1:]} == {409, 429}
     assert writes[-2].remaining == 0
 
-    scraped = [scrape(kubectl, pod) for pod in blue]
+    scraped = [scrape_with_cache(kubectl, pod) for pod in blue]
     for metrics in scraped:
-        assert total(metrics, "bookstore_redis_up") == 1
         assert total(metrics, "bookstore_http_requests_total", "POST") > 0, "both Pods took part"
     posted = sum(total(page, "bookstore_http_requests_total", "POST") for page in scraped)
     limited = sum(
@@ -221,7 +235,7 @@ def test_the_platform_holds_through_a_release(
             "all dependencies to be ok",
             poll=EXEC_POLL_SECONDS,
         )
-        assert total(scrape(kubectl, pod), "bookstore_redis_up") == 1
+        scrape_with_cache(kubectl, pod)
     green_lines = log_lines(kubectl, "green")
     assert_lines_are_of_the_schema([*blue_lines, *green_lines])
     for color, lines in (("blue", blue_lines), ("green", green_lines)):
