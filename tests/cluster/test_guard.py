@@ -1,4 +1,4 @@
-"""What others do to one BookStore: told by its status, slowed down, and harmless to all others."""
+"""What others do to one BookStore: reported, slowed down, and harmless to all others."""
 
 import json
 from collections.abc import Iterator

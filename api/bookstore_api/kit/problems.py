@@ -42,7 +42,7 @@ DETAILS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "This path takes the methods in the Allow header only.",
 }
 
-# What clients are told of a database that can't do it at the moment.
+# What an answer says of a database that can't do it at the moment.
 UNREACHABLE = "The database does not answer at the moment. Try again."
 UNAVAILABLE: Mapping[str, str] = MappingProxyType(
     {

@@ -144,7 +144,7 @@ def _owned(value: Any, fields: Mapping[str, Any]) -> Any:
 
 
 def _item_keys(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the keys by which items of a list are told apart: `k:{"name":"api"}`."""
+    """Yield the keys by which items of a list are identified: `k:{"name":"api"}`."""
     for name in fields:
         if name.startswith("k:"):
             yield json.loads(name.removeprefix("k:"))

@@ -138,7 +138,7 @@ class BookStoreSpec(
 
 
 def _readable_or_empty(value: Any, parse: ValidatorFunctionWrapHandler) -> BookStoreStatus:
-    """Return a status, or an empty one if it does not match the model: it is written anew."""
+    """Return a status, or an empty one if it does not match the model: it is written again."""
     try:
         status: BookStoreStatus = parse(value)
     except ValidationError:

@@ -80,7 +80,7 @@ def retry_at(snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttem
 
 
 def pods_left(snapshot: Snapshot, release: BookStoreRelease) -> list[Manifest]:
-    """Return the Pods of the last attempt that were told to end and still exist."""
+    """Return the Pods of the last attempt that are marked for deletion and still exist."""
     newest = migrations_of(snapshot, release)[-1:]
     return [pod for one in newest for pod in terminating_pods(snapshot, one.job)]
 

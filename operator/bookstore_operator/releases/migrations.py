@@ -99,7 +99,7 @@ def running_answer(
 
 
 def terminating_pods(snapshot: Snapshot, job: Manifest) -> list[Manifest]:
-    """Return the Pods of a Job that were told to end and still exist."""
+    """Return the Pods of a Job that are marked for deletion and still exist."""
     return [pod for pod in pods_of(snapshot, job) if pod["metadata"].get("deletionTimestamp")]
 
 

@@ -29,7 +29,7 @@ def of_release(
 
 
 def terminating(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manifest]:
-    """Yield the Pods that match a selector and were told to end."""
+    """Yield the Pods that match a selector and are marked for deletion."""
     for pod in all_of(snapshot, PODS):
         metadata = pod["metadata"]
         matches = selector.items() <= (metadata.get("labels") or {}).items()

@@ -140,8 +140,8 @@ async def tell_host(scope: Scope, receive: Receive, send: Send) -> None:
 
 def test_the_host_of_a_url_replaces_the_header() -> None:
     with served(tell_host) as client:
-        told = ask_raw(client, "GET http://Books.example:81/a?b HTTP/1.1\nhost: elsewhere")
-        assert told.body == b"Books.example:81 /a?b"
+        answer = ask_raw(client, "GET http://Books.example:81/a?b HTTP/1.1\nhost: elsewhere")
+        assert answer.body == b"Books.example:81 /a?b"
         assert ask_raw(client, "GET http://a?b HTTP/1.1\nhost: c").body == b"a /?b"
 
 

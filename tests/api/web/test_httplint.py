@@ -38,7 +38,7 @@ REJECTED = (
 )  # fmt: skip
 
 
-# What httplint says of right answers: of what the request did wrong (which is not told here whole),
+# What httplint says of right answers: of what the request did wrong (which it does not see whole),
 # and of a header that RFC 9110, 15.5.16 asks for.
 RIGHT = {
     400: "The server didn't understand the request.",

@@ -1,4 +1,4 @@
-"""Records of a newer operator, or damaged ones: told, and the active release is kept running."""
+"""Records of a newer operator, or damaged: reported, while the active release keeps running."""
 
 import json
 from typing import Any
