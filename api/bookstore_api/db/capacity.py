@@ -6,11 +6,13 @@ of the database's (`CONNECTION LIMIT`), and of what else is connected.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bookstore_api.db.driver import Connection
 
 _SETTINGS = text(
     "SELECT name, setting::int FROM pg_settings WHERE name IN "
@@ -29,7 +31,7 @@ _SESSIONS = text(
 _LIMITS = text(
     "SELECT (SELECT rolconnlimit FROM pg_roles WHERE rolname = current_user AND NOT rolsuper) "
     "AS of_role, (SELECT datconnlimit FROM pg_database WHERE datname = current_database()) "
-    "AS of_database, pg_backend_pid() AS pid"
+    "AS of_database"
 )
 
 Capacity = Mapping[str, Any]
@@ -62,8 +64,7 @@ async def read_capacity(connection: AsyncConnection) -> Capacity | None:
         "server": _share(settings["max_connections"] - reserved, sessions["all_sessions"] - own),
         "role": _share(limits["of_role"], sessions["of_role"] - own),
         "database": _share(limits["of_database"], sessions["of_database"] - own),
-        # A pooler makes up the process id that it tells its clients.
-        "pooled": driver is None or driver.get_server_pid() != limits["pid"],
+        "pooled": cast("Connection", driver).pooled,
     }
 
 

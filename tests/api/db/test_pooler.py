@@ -58,6 +58,12 @@ def test_requests_and_health_work_through_a_pooler(pooler: PgBouncer) -> None:
     asyncio.run(check())
 
 
+def test_check_schema_tells_that_a_pooler_is_between(pooler: PgBouncer, tmp_path: Path) -> None:
+    ended = run_command("check-schema", env=environment(pooler.url, tmp_path), cwd=tmp_path)
+    assert ended.code == 0, ended.outcome
+    assert ended.outcome["connections"]["pooled"] is True
+
+
 @pytest.mark.parametrize(("mode", "code"), [("session", 0), ("transaction", 1)])
 def test_a_migration_needs_a_session(
     empty_postgres: str, tmp_path: Path, mode: Any, code: int
