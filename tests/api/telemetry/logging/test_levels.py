@@ -6,7 +6,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from tests.support.bookstore import StartProcess
+from tests.support.bookstore import StartProcess, wait_until
 from tests.support.log_lines import logging_to
 from tests.support.valkey import Valkey
 
@@ -59,5 +59,10 @@ def test_a_request_is_one_line_and_a_probe_none(
         headers={"authorization": "Bearer " + "x" * 40},
     )
     assert answer.status_code == 404
-    events = Counter(line["event"] for line in process.lines()[begun:])
-    assert events == {"request": 4, "staff token": 1}
+
+    def events() -> Counter[str]:
+        return Counter(line["event"] for line in process.lines()[begun:])
+
+    # The line of a request may be written after its answer.
+    wait_until(lambda: events()["request"] == 4, "a line for each request")
+    assert events() == {"request": 4, "staff token": 1}
