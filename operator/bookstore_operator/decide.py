@@ -85,5 +85,5 @@ def _held_since(snapshot: Snapshot, visit: Visit) -> datetime | None:
         optional = {target_of(a) for a in ensure_components(snapshot, holding_release=False)}
         return None if rejection.target in optional else rejection.since or visit.now
     newest = history.newest(snapshot)
-    problem = problem_of(snapshot, newest) if newest and newest.in_flight else None
+    problem = problem_of(snapshot, newest, visit.now) if newest and newest.in_flight else None
     return visit.now if problem and problem.reason is Reason.WEBHOOK_FAILED else None

@@ -26,4 +26,4 @@ def test_a_note_has_its_five_parts_on_one_page(note: Path) -> None:
 
 def test_the_index_lists_every_note_in_order_and_no_other() -> None:
     rows = re.findall(r"^\| \[(\d{4})\]\((\S+)\) \| \S.* \|$", INDEX, re.MULTILINE)
-    assert rows == [(f"{n:04}", note.name) for n, note in enumerate(NOTES, 1)]
+    assert rows == [(note.name[:4], note.name) for note in NOTES]

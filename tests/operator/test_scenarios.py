@@ -422,8 +422,7 @@ def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -
         ],
     }
     world.endpoints_follow = True
-    world.steps(3)
-    assert world.condition("Ready") == (FALSE, "PodCrashing")
+    world.run_until(lambda w: w.condition("Ready") == (FALSE, "PodCrashing"))
     assert world.replicas("blue") == 2
     world.ailing.clear()
     world.settle()

@@ -59,7 +59,7 @@ def conditions(
         for condition in component.conditions
     ]
     available = next(finding for finding in findings if finding.type == AVAILABLE)
-    ready = _ready(snapshot, blocking, available)
+    ready = _ready(snapshot, blocking, available, visit.now)
     findings += [ready, _reconciling(snapshot, blocking, ready, changes), _stalled(blocking)]
     findings.sort(key=lambda finding: CONDITION_TYPES.index(finding.type))
     return tuple(_with_times(snapshot, finding, visit.now) for finding in findings)
@@ -123,7 +123,7 @@ def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
     return answer
 
 
-def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
+def _ready(snapshot: Snapshot, answer: Answer, available: Finding, now: datetime) -> Finding:
     active = history.active(snapshot)
     if not isinstance(answer, Passed) and not _only_drains(answer):
         return fails(READY, answer.reason, f"{answer.message}{_overrides(snapshot)}")
@@ -136,7 +136,7 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding) -> Finding:
     wanted = live_size(snapshot)
     if deployment is None or not all_available(deployment, wanted):
         count = status_of(snapshot, active).get("availableReplicas", 0)
-        problem = problem_of(snapshot, active)
+        problem = problem_of(snapshot, active, now)
         counted = f"{count} of {wanted} Pods are available."
         message = pod_problems.append_problem(counted, problem)
         return fails(READY, pod_problems.reason_or(Reason.SCALING, problem), message)

@@ -18,6 +18,7 @@ from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
+from bookstore_operator.crd.stages import find_stage, stages_from
 from bookstore_operator.crd.status import (
     AVAILABLE,
     READY,
@@ -30,6 +31,7 @@ from bookstore_operator.crd.status import (
 )
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.status import conditions
+from bookstore_operator.workloads.pod_problems import next_threshold
 from bookstore_operator.workloads.unexplained import look_again
 
 
@@ -80,6 +82,7 @@ def look_again_after(snapshot: Snapshot, blocking: Answer, visit: Visit) -> time
     candidates = [
         blocking.until if isinstance(blocking, Waiting) else None,
         look_again(snapshot.objects, visit.now),
+        next_threshold(snapshot, visit.now),
         *(part.look_again(snapshot, visit) for part in COMPONENTS if part.look_again),
     ]
     times = [time for time in candidates if time]
@@ -104,15 +107,28 @@ def _write(release: BookStoreRelease) -> Action:
 def _events(
     before: Snapshot, previous: BookStoreRelease, release: BookStoreRelease
 ) -> Iterator[Event]:
-    """Yield events of the BookStore for a release's new stage and its new result."""
+    """Yield events of the BookStore for a release's new stages and its new result."""
     key, name = BOOKSTORES.ref(before.store.name), release.name
     stage, result = release.status.stage, release.status.result
+    for passed in _stages_passed(previous.status.stage, stage):
+        message = f"{name} has passed stage {passed}."
+        yield Event(key, EventType.NORMAL, f"Stage{passed}", message)
     if stage and stage != previous.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{name} is at stage {stage}.")
     if result and result is not previous.status.result:
         failed = result is Result.FAILED
         kind = EventType.WARNING if failed else EventType.NORMAL
         yield Event(key, kind, f"Release{result}", f"{name}: {release.status.message}")
+
+
+def _stages_passed(before: str | None, now: str | None) -> Iterator[str]:
+    """Yield the stages that were entered and passed in one visit, which no record was at."""
+    if find_stage(now) is None or (before is not None and find_stage(before) is None):
+        return  # a newer operator has the stage
+    entered = stages_from(before) if before is None else stages_from(before)[1:]
+    names = [stage.name for stage in entered]
+    if now in names:  # else it begins again, because its database was replaced
+        yield from names[: names.index(now)]
 
 
 def _type_of(condition: Condition) -> EventType:

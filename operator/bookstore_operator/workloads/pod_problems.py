@@ -5,16 +5,16 @@ next one, a crash and the restart after it) have the same message, because each 
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
 from bookstore_operator.core.gate import Waiting
-from bookstore_operator.core.kinds import CRON_JOBS, PODS
+from bookstore_operator.core.kinds import CRON_JOBS, DEPLOYMENTS, PODS
 from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
-from bookstore_operator.core.lookup import condition, label
+from bookstore_operator.core.lookup import condition, find_condition, label
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
@@ -29,9 +29,14 @@ from bookstore_operator.workloads.jobs import is_main, job_name
 from bookstore_operator.workloads.pods import selected, terminating
 from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
 from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
+from bookstore_operator.workloads.thresholds import (
+    RESTARTS,
+    THRESHOLDS,
+    condition_since,
+    due_at,
+    not_ready_since,
+)
 
-LONGEST_END = timedelta(seconds=30)
-"""How long after its grace period a Pod may still exist before that is a problem."""
 ORDINARY = frozenset({"ContainerCreating", "PodInitializing"})
 _BACK_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: )?')
 _PULL_WORDS = re.compile(r"^(ErrImagePull|ImagePullBackOff): ")
@@ -44,34 +49,44 @@ class PodProblem:
 
     reason: Reason
     message: str
+    due: datetime | None = None
+    """When it begins to need attention if it lasts; None: it needs it now, if it ever does."""
 
     @property
     def serious(self) -> bool:
         """Whether the problem needs attention; others occur in every start and pass."""
-        return self.reason in WARNING_REASONS
+        return self.due is None and self.reason in WARNING_REASONS
 
 
 def problem_of_pods(
-    snapshot: Snapshot,
-    selector: Mapping[str, str],
-    creator: ObjectRef,
-    now: datetime | None = None,
+    snapshot: Snapshot, selector: Mapping[str, str], creator: ObjectRef, now: datetime
 ) -> PodProblem | None:
     """Return what keeps Pods from serving or from being created; None if nothing does.
 
     Args:
         snapshot: what is observed.
         selector: selects the Pods. A serious problem of one of them comes first.
-        creator: the Deployment, StatefulSet or Job that creates them.
-        now: the current time, if the creator replaces no Pod before it is gone: then one that does
-            not end is a problem.
+        creator: the Deployment, StatefulSet or Job that creates them. Only a Deployment replaces a
+            Pod before it is gone: of the others, one that does not end is a problem.
+        now: the current time.
 
     """
-    problems = [p for pod in selected(snapshot, selector) for p in _problems(snapshot, pod)]
-    if now:
+    problems = [p for pod in selected(snapshot, selector) for p in _problems(snapshot, pod, now)]
+    if creator.kind != DEPLOYMENTS.kind:
         problems += _not_ending(snapshot, selector, now)
-    serious = next((problem for problem in problems if problem.serious), None)
-    return serious or (problems[0] if problems else creation_rejected(snapshot, creator))
+    return _worst(problems) or creation_rejected(snapshot, creator, now)
+
+
+def _worst(problems: Iterable[PodProblem]) -> PodProblem | None:
+    """Return the first serious problem, else the first; None if there is none."""
+    return min(problems, key=lambda problem: not problem.serious, default=None)
+
+
+def next_threshold(snapshot: Snapshot, now: datetime) -> datetime | None:
+    """Return when what keeps Pods from serving becomes a serious problem; None if nothing may."""
+    problems = [p for pod in selected(snapshot, {}) for p in _problems(snapshot, pod, now)]
+    problems += [p for key in snapshot.objects if (p := creation_rejected(snapshot, key, now))]
+    return min((problem.due for problem in problems if problem.due), default=None)
 
 
 def _not_ending(
@@ -83,7 +98,7 @@ def _not_ending(
     """
     for pod in terminating(snapshot, selector):
         ended = datetime.fromisoformat(pod["metadata"]["deletionTimestamp"])
-        if now >= ended + LONGEST_END:
+        if now >= ended + THRESHOLDS[Reason.POD_TERMINATING]:
             name, node = _name(pod), (pod.get("spec") or {}).get("nodeName", "unknown")
             yield PodProblem(
                 Reason.POD_TERMINATING,
@@ -97,30 +112,38 @@ def _not_ending(
 def end_deadline(snapshot: Snapshot, selector: Mapping[str, str], now: datetime) -> datetime | None:
     """Return when a terminating Pod becomes a problem; None if none may."""
     ends = (pod["metadata"]["deletionTimestamp"] for pod in terminating(snapshot, selector))
-    deadlines = (datetime.fromisoformat(end) + LONGEST_END for end in ends)
+    longest = THRESHOLDS[Reason.POD_TERMINATING]
+    deadlines = (datetime.fromisoformat(end) + longest for end in ends)
     return min((deadline for deadline in deadlines if deadline > now), default=None)
 
 
 def problem_of_pod(snapshot: Snapshot, pod: Manifest) -> PodProblem | None:
-    """Return what keeps one Pod from serving, a serious problem first; None if nothing does."""
-    problems = list(_problems(snapshot, pod))
-    return next((p for p in problems if p.serious), problems[0] if problems else None)
+    """Return what keeps one Pod from serving, however new it is; None if nothing does."""
+    return _worst(_problems(snapshot, pod, None))
 
 
-def creation_rejected(snapshot: Snapshot, key: ObjectRef) -> PodProblem | None:
+def creation_rejected(snapshot: Snapshot, key: ObjectRef, now: datetime) -> PodProblem | None:
     """Return why an object can't create its Pods, or a CronJob its Jobs; None if it can."""
-    manifest = snapshot.objects.get(key)
-    failure = condition(manifest, "ReplicaFailure") if manifest else None
-    text = (failure or {}).get("message") or snapshot.warnings.get(key)
-    if not text:
+    manifest, text = snapshot.objects.get(key), creation_error(snapshot, key)
+    if manifest is None or text is None:
         return None
     cause = _FORBIDDEN_POD.sub("", " ".join(text.split()))[:500].rstrip(".")
-    advice = creation_advice(label(manifest, COMPONENT_LABEL) if manifest else None, cause)
+    advice = creation_advice(label(manifest, COMPONENT_LABEL), cause)
     made = "Jobs" if key.kind == CRON_JOBS.kind else "Pods"
     reason = Reason.POD_CREATION_FORBIDDEN
     if failed_webhook(cause):
         reason, advice = Reason.WEBHOOK_FAILED, ADVICE
-    return PodProblem(reason, f"{key.kind} {key.name} can't create {made}: {cause}. {advice}")
+    problem = PodProblem(reason, f"{key.kind} {key.name} can't create {made}: {cause}. {advice}")
+    return _counted(problem, condition_since(manifest, "ReplicaFailure"), now)
+
+
+def creation_error(snapshot: Snapshot, key: ObjectRef) -> str | None:
+    """Return what the API server answers an object that creates Pods or Jobs; None if it can."""
+    manifest = snapshot.objects.get(key)
+    if manifest is None or key.kind == PODS.kind:
+        return None
+    failure = condition(manifest, "ReplicaFailure") or {}
+    return failure.get("message") or snapshot.warnings.get(key) or None
 
 
 def append_problem(message: str, problem: PodProblem | None) -> str:
@@ -140,18 +163,27 @@ def reason_or(reason: Reason, problem: PodProblem | None) -> Reason:
     return problem.reason if problem and problem.serious else reason
 
 
-def _problems(snapshot: Snapshot, pod: Manifest) -> Iterator[PodProblem]:
-    status = pod.get("status", {})
+def _counted(problem: PodProblem, since: datetime | None, now: datetime | None) -> PodProblem:
+    """Return a problem that began at a time, with when it begins to need attention."""
+    due = due_at(problem.reason, since)
+    return replace(problem, due=due) if now and due and now < due else problem
+
+
+def _problems(snapshot: Snapshot, pod: Manifest, now: datetime | None) -> Iterator[PodProblem]:
     if condition(pod, "Ready"):
         return
-    for scheduled in status.get("conditions") or ():
-        if scheduled["type"] == "PodScheduled" and scheduled["status"] == "False":
-            yield _unscheduled(snapshot, pod, scheduled)
+    scheduled = find_condition(pod, "PodScheduled")
+    if scheduled.get("status") == "False":
+        since = condition_since(pod, "PodScheduled")
+        yield _counted(_unscheduled(snapshot, pod, scheduled), since, now)
+    since = not_ready_since(pod)
     for container in _containers(pod):
         if problem := _of_container(snapshot, pod, container):
-            yield problem
+            often = container.get("restartCount", 0) >= RESTARTS
+            yield problem if often else _counted(problem, since, now)
     if warning := snapshot.warnings.get(_key(pod)):
-        yield _not_starting(snapshot, pod, " ".join(warning.split())[:500])
+        problem = _not_starting(snapshot, pod, " ".join(warning.split())[:500])
+        yield _counted(problem, since, now)
 
 
 def _containers(pod: Manifest) -> list[Manifest]:

@@ -13,7 +13,7 @@ from bookstore_operator.core.lookup import all_of, condition, label, owned_by
 from bookstore_operator.core.plan import Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.workloads.jobs import job_name
-from bookstore_operator.workloads.pod_problems import creation_rejected
+from bookstore_operator.workloads.pod_problems import creation_error
 
 
 def replace_stuck_pods(snapshot: Snapshot, server: Manifest | None) -> Iterator[Delete]:
@@ -45,7 +45,7 @@ def never_started(snapshot: Snapshot, job: Manifest) -> bool:
     name = job["metadata"]["name"]
     pods = [pod for pod in all_of(snapshot, PODS) if job_name(pod) == name]
     if not pods:
-        return creation_rejected(snapshot, JOBS.ref(name)) is not None
+        return creation_error(snapshot, JOBS.ref(name)) is not None
     return all(_is_unstarted(pod) for pod in pods)
 
 

@@ -1,6 +1,7 @@
 """Every reason is explained in the reference, is used by the code, and nothing else is there."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,16 @@ import bookstore_operator
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.crd.release import Result
 from bookstore_operator.crd.stages import STAGES
+from bookstore_operator.workloads.thresholds import RESTARTS, THRESHOLDS
 from tests.support.cases.failures import FAILURES
 
 pytestmark = pytest.mark.scenario
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "reference" / "failures.md").read_text()
-ROWS = re.findall(r"^\| `(\w+)` \|(.*)$", PAGE, re.MULTILINE)
+THRESHOLD_ROWS = re.compile(r"^\| `(\w+)` \| (\d+) s\b.*$", re.MULTILINE)
+ROWS = re.findall(r"^\| `(\w+)` \|(.*)$", THRESHOLD_ROWS.sub("", PAGE), re.MULTILINE)
+ORDINALS = {2: "second", 3: "third", 4: "fourth"}
 
 
 def source() -> str:
@@ -59,6 +63,14 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.POD_TERMINATING,
     }
     assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
+
+
+def test_the_thresholds_are_those_of_the_reference() -> None:
+    rows = THRESHOLD_ROWS.findall(PAGE)
+    documented = {Reason(name): timedelta(seconds=int(seconds)) for name, seconds in rows}
+    assert documented == THRESHOLDS
+    assert f"with the {ORDINALS[RESTARTS]} restart" in PAGE
+    assert THRESHOLDS.keys() <= WARNING_REASONS
 
 
 def test_events_of_releases_are_explained() -> None:

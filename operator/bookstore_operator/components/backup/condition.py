@@ -1,5 +1,7 @@
 """Whether the database is backed up."""
 
+from datetime import datetime
+
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
@@ -25,7 +27,7 @@ def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding
         message = "Nothing is backed up: set spec.backup.schedule."
         return unknown(BACKUP_HEALTHY, Reason.NOT_CONFIGURED, message)
     last = next(reversed(schedule.ended(snapshot)), None)
-    if failure := _failure(snapshot, last):
+    if failure := _failure(snapshot, last, visit.now):
         return failure
     if backup.suspend:
         message = "Backups are suspended: spec.backup.suspend is true."
@@ -38,9 +40,9 @@ def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding
     return holds(BACKUP_HEALTHY, Reason.BACKED_UP, "The last backup succeeded.")
 
 
-def _failure(snapshot: Snapshot, last: Manifest | None) -> Finding | None:
+def _failure(snapshot: Snapshot, last: Manifest | None, now: datetime) -> Finding | None:
     """Return why the running backup does not start, or why the last one failed; None if neither."""
-    if problem := _starting_problem(snapshot):
+    if problem := _starting_problem(snapshot, now):
         message = f"The backup does not start: {problem.message}"
         return fails(BACKUP_HEALTHY, problem.reason, message)
     if last is None or ending_of(snapshot, last) is not Ending.FAILED:
@@ -66,13 +68,14 @@ def _why_failed(snapshot: Snapshot, job: Manifest) -> str:
     return f"{cause}. See the log of its Pod, if there is one." if cause else "see its Pod's log."
 
 
-def _starting_problem(snapshot: Snapshot) -> PodProblem | None:
+def _starting_problem(snapshot: Snapshot, now: datetime) -> PodProblem | None:
     """Return what keeps a running Job's Pod from working, or the CronJob from creating Jobs."""
     cron_job = CRON_JOBS.ref(names.backup(snapshot.store.name))
     job = schedule.running(snapshot)
     if job is None:
-        return pod_problems.creation_rejected(snapshot, cron_job)
-    name = job["metadata"]["name"]
-    pods = {JOB_NAME_LABELS[0]: name}
-    problem = pod_problems.problem_of_pods(snapshot, pods, JOBS.ref(name))
+        problem = pod_problems.creation_rejected(snapshot, cron_job, now)
+    else:
+        name = job["metadata"]["name"]
+        pods = {JOB_NAME_LABELS[0]: name}
+        problem = pod_problems.problem_of_pods(snapshot, pods, JOBS.ref(name), now)
     return problem if problem and problem.serious else None

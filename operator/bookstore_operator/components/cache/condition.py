@@ -39,16 +39,16 @@ def cache_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
             f"monitor it: see {HEALTH_PATH} of an API Pod."
         )
         return unknown(CACHE_HEALTHY, Reason.CACHE_EXTERNAL, message)
-    return _own_cache_healthy(snapshot)
+    return _own_cache_healthy(snapshot, visit.now)
 
 
-def _own_cache_healthy(snapshot: Snapshot) -> Finding:
+def _own_cache_healthy(snapshot: Snapshot, now: datetime) -> Finding:
     name = names.cache(snapshot.store.name)
     deployment = find(snapshot, DEPLOYMENTS, name) or {}
     if deployment.get("status", {}).get("availableReplicas"):
         return holds(CACHE_HEALTHY, Reason.CACHE_READY, f"Valkey (Deployment {name}) is available.")
     pods = selector(snapshot.store.name, Component.CACHE)
-    problem = pod_problems.problem_of_pods(snapshot, pods, DEPLOYMENTS.ref(name))
+    problem = pod_problems.problem_of_pods(snapshot, pods, DEPLOYMENTS.ref(name), now)
     message = pod_problems.append_problem(
         f"Valkey (Deployment {name}) is not ready. Until it is, each API process counts requests "
         "separately.",

@@ -1,5 +1,7 @@
 """Whether a color's Pods are all updated and available, and what keeps them from it."""
 
+from datetime import datetime
+
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import DEPLOYMENTS
 from bookstore_operator.core.labels import REVISION_LABEL, release_selector
@@ -10,11 +12,13 @@ from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.workloads import pod_problems
 
 
-def problem_of(snapshot: Snapshot, release: BookStoreRelease) -> pod_problems.PodProblem | None:
+def problem_of(
+    snapshot: Snapshot, release: BookStoreRelease, now: datetime
+) -> pod_problems.PodProblem | None:
     """Return what keeps a release's Pods from serving or from being created; None if nothing."""
     name = names.deployment(snapshot.store.name, release.spec.color)
     creator = DEPLOYMENTS.ref(name)
-    return pod_problems.problem_of_pods(snapshot, release_selector(release), creator)
+    return pod_problems.problem_of_pods(snapshot, release_selector(release), creator, now)
 
 
 def all_available(deployment: Manifest, replicas: int) -> bool:

@@ -44,7 +44,7 @@ def overdue_or_waiting(
     seconds = stage.deadline_seconds(snapshot.store.spec) if stage else None
     since = stage_clock(release, now)
     deadline = None if seconds is None else since + timedelta(seconds=seconds)
-    problem = problem_of(snapshot, release)
+    problem = problem_of(snapshot, release, now)
     if stage is None or deadline is None or now < deadline:
         message = f"Waiting for revision {release.spec.revision}: {message}"
         return pod_problems.wait_for_pods(Reason.STARTING, message, problem, deadline)

@@ -65,7 +65,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
     until = None if history.matches_spec(snapshot, active) else _before_next(active)
     if until and now >= until:
         return Passed()
-    problem = problem_of(snapshot, active)
+    problem = problem_of(snapshot, active, now)
     message = (
         f"Waiting for the endpoints of Service {service} to list the new color's Pods: "
         f"{len(behind.ready)} are listed."
