@@ -68,7 +68,11 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
         *("--log-level", "info", {"choices": ("debug", "info", "warning", "error")}),
         "minimum level of log lines",
     ),
-    (*("--lease-namespace", "bookstore-system", {"metavar": "NS"}), "namespace of the Lease"),
+    (
+        *("--lease-namespace", "bookstore-system", {"metavar": "NS"}),
+        "namespace of the operator: of its Lease, and of its Pod, to which NetworkPolicies open "
+        "the API's internal port",
+    ),
 )
 """The options of `run` with a constant default: flag, default, argparse's arguments, help."""
 
@@ -94,6 +98,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=_default("LEADER_ELECTION", "true").lower() not in {"false", "no", "0"},
         help="elect a leader with a Lease, so that only one of several replicas reconciles",
+    )
+    run.add_argument(
+        "--pod-proxy",
+        default=_default("POD_PROXY", "") or None,
+        metavar="URL",
+        help="HTTP proxy that reaches the Pods' metrics and a Prometheus, for an operator outside "
+        "of the cluster's network (default: none)",
     )
     run.add_argument(
         "--kubeconfig",
@@ -132,7 +143,9 @@ def _run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_format, arguments.log_level)
     options = manager.Options(
         settings=OperatorSettings(
-            postgres_image=arguments.postgres_image, valkey_image=arguments.valkey_image
+            postgres_image=arguments.postgres_image,
+            valkey_image=arguments.valkey_image,
+            namespace=arguments.lease_namespace,
         ),
         namespaces=_namespaces(arguments.namespace),
         workers=arguments.workers,
@@ -141,6 +154,7 @@ def _run(arguments: argparse.Namespace) -> int:
         leader_election=arguments.leader_election,
         lease_namespace=arguments.lease_namespace,
         kubeconfig=arguments.kubeconfig,
+        pod_proxy=arguments.pod_proxy,
     )
     manager.run_process(manager.run(options))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, TypeAlias
 
+from bookstore_operator.core.measurements import Measurement
+
 Manifest: TypeAlias = Mapping[str, Any]
 """A Kubernetes object (or the part of it that a field manager applies) as JSON data."""
 
@@ -142,6 +144,8 @@ class Plan:
     """Posted after the actions succeeded."""
     requeue_after: timedelta | None = None
     """When to reconcile again without an event, for a deadline or a delay."""
+    measurements: tuple[Measurement, ...] = ()
+    """What to measure from now on; its results are in the next Snapshots."""
 
     @property
     def irreversible(self) -> bool:

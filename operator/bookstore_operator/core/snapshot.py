@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bookstore_operator.core.measurements import NONE, Measurements
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.crd.bookstore import KIND, BookStore
@@ -23,6 +24,8 @@ class OperatorSettings:
 
     postgres_image: str = "postgres:18"
     valkey_image: str = "valkey/valkey:8.1"
+    namespace: str = "bookstore-system"
+    """The operator's own, from which it reads the metrics of Pods."""
 
 
 class Cause(Enum):
@@ -106,6 +109,8 @@ class Snapshot:
     """The objects that others change again and again."""
     blocker: Blocker | None = None
     """Why no step of a release is taken; None if nothing blocks."""
+    measurements: Measurements = field(default_factory=lambda: NONE)
+    """The results of what the last Plan wanted to have measured. Only the operator has any."""
 
 
 def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
@@ -123,6 +128,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     rejection: Rejection | None = None,
     contests: tuple[Contest, ...] = (),
     blocker: Blocker | None = None,
+    measurements: Measurements = NONE,
 ) -> Snapshot:
     """Return the Snapshot of a BookStore. All Snapshots are constructed here.
 
@@ -153,6 +159,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
         rejection=rejection,
         contests=contests,
         blocker=unreadable or blocker,
+        measurements=measurements,
     )
 
 

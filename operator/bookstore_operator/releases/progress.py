@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bookstore_operator.core.gate import Answer
+from bookstore_operator.core.measurements import Measurement
 from bookstore_operator.core.plan import Action
 from bookstore_operator.core.snapshot import Snapshot
 
@@ -17,3 +18,5 @@ class Progress:
     """The answer of the gate that the release waits for; Passed when there is nothing to do."""
     actions: tuple[Action, ...] = ()
     """What the stage does while it waits."""
+    measurements: tuple[Measurement, ...] = ()
+    """What the stage wants to have measured while it waits."""

@@ -25,6 +25,7 @@ from bookstore_operator.runtime.executor import Executor
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.probes import Health, serve
 from bookstore_operator.runtime.reconciler import RESYNC_SECONDS, Reconciler
+from bookstore_operator.runtime.scrape import Client, Measurer
 from bookstore_operator.runtime.watchdog import Watchdog
 from bookstore_operator.runtime.workqueue import WorkQueue
 
@@ -57,6 +58,8 @@ class Options:
     leader_election: bool = True
     lease_namespace: str = "bookstore-system"
     kubeconfig: Path | None = None
+    pod_proxy: str | None = None
+    """The URL of an HTTP proxy that reaches Pods; None: they are reached directly."""
 
 
 async def run(options: Options) -> None:
@@ -71,8 +74,8 @@ async def run(options: Options) -> None:
     watchdog = Watchdog()
     watchdog.start()
     configuration = await load_configuration(options.kubeconfig)
-    async with Api(configuration) as api:
-        parts = Manager(api, options, health)
+    async with Api(configuration) as api, Client(options.pod_proxy) as client:
+        parts = Manager(api, client, options, health)
         probes = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be
         health.listed = True
@@ -105,7 +108,7 @@ async def run(options: Options) -> None:
 class Manager:
     """The parts of a running operator, wired together."""
 
-    def __init__(self, api: Api, options: Options, health: Health) -> None:
+    def __init__(self, api: Api, client: Client, options: Options, health: Health) -> None:
         self.cache = ObjectCache()
         self._options = options
         self._health = health
@@ -123,6 +126,7 @@ class Manager:
             Recorder(api, self.cache, may_write=self._may_write),
             self._queue,
         )
+        self._observer.measurer = Measurer(client, self._queue.add)
 
     def _may_write(self) -> bool:
         return self.election.leads or not self._options.leader_election

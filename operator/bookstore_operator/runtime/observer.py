@@ -7,7 +7,7 @@ everything itself, before the first decision and then from time to time.
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from bookstore_operator.core.kinds import (
     resource_of,
     store_name_of,
 )
+from bookstore_operator.core.measurements import NONE, Measurement
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.secret_values import database_digest, invalid_reasons
@@ -41,6 +42,7 @@ from bookstore_operator.crd.structural import Schema
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.overrides import Overrides
+from bookstore_operator.runtime.scrape import Measurer
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
 
@@ -79,6 +81,8 @@ class Observer:
         """The namespaces to watch; None for all."""
         self.unavailable: dict[str, str] = {}
         """The namespaces that the operator may not list any more, and why."""
+        self.measurer: Measurer | None = None
+        """Measures what Plans ask for; None: nothing is measured."""
 
     async def relist(self) -> set[StoreKey]:
         """List every watched kind; returns the BookStores whose objects have changed.
@@ -201,7 +205,13 @@ class Observer:
             rejection=rejection,
             contests=contests,
             blocker=blocker,
+            measurements=self.measurer.results(key) if self.measurer else NONE,
         )
+
+    def measure(self, key: StoreKey, wanted: Iterable[Measurement]) -> None:
+        """Measure this for a BookStore's next Snapshots, and nothing else."""
+        if self.measurer:
+            self.measurer.request(key, wanted)
 
     async def secrets_changed(self, key: StoreKey) -> bool:
         """Whether the Secrets of a BookStore differ from those in its last Snapshot.

@@ -89,9 +89,11 @@ class Reconciler:
         snapshot = await self._observe(key)
         if snapshot is None:
             self._memories.pop(key, None)
+            self._observer.measure(key, ())
             self._queue.succeeded(key)
             return
         plan = decide.decide(snapshot, self._now())
+        self._observer.measure(key, plan.measurements)
         changes = await self._executor.execute(plan, key)
         await self._post(key, plan.events)
         memory = self._memory(key)

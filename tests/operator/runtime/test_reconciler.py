@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bookstore_operator import decide
+from bookstore_operator.core.measurements import Measurement, PodScrape
 from bookstore_operator.core.plan import ObjectRef, Plan
 from bookstore_operator.core.snapshot import Contest, Rejection, Snapshot
 from bookstore_operator.kube.client import ApiError
@@ -19,8 +20,9 @@ from bookstore_operator.runtime.reconciler import Reconciler
 pytestmark = pytest.mark.scenario
 
 KEY = StoreKey("shop", "demo")
-PLAN = Plan(requeue_after=timedelta(seconds=30))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SCRAPE = PodScrape("uid-1", "demo-green-1", "10.0.0.1", slow_seconds=1.0)
+PLAN = Plan(requeue_after=timedelta(seconds=30), measurements=(SCRAPE,))
 REJECTION = Rejection(ObjectRef("v1", "Service", "demo"), "Forbidden", "exceeded quota")
 
 
@@ -32,6 +34,7 @@ class Rig:
     exists: bool = True
     calls: list[tuple[str, float]] = field(default_factory=list)
     decided_on: list[Snapshot] = field(default_factory=list)
+    measured: tuple[Measurement, ...] = ()
 
     @property
     def contests(self) -> Contests:
@@ -41,6 +44,9 @@ class Rig:
         self, _: StoreKey, rejection: Rejection | None, __: tuple[Contest, ...]
     ) -> Snapshot | None:
         return Snapshot(cast("Any", None), rejection=rejection) if self.exists else None
+
+    def measure(self, _: StoreKey, wanted: tuple[Measurement, ...]) -> None:
+        self.measured = wanted
 
     async def execute(self, plan: Plan, _: StoreKey) -> int:
         if not isinstance(self.outcome, Exception):
@@ -132,3 +138,12 @@ def test_a_rejection_is_in_the_snapshot_until_the_write_succeeds(rig: Rig) -> No
 def test_a_deleted_bookstore_is_forgotten(rig: Rig) -> None:
     rig.exists = False
     assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0)]
+
+
+def test_what_a_plan_asks_for_is_measured_until_its_bookstore_is_gone(rig: Rig) -> None:
+    reconciler = reconciler_of(rig)
+    rig.visit(reconciler)
+    assert list(rig.measured) == [SCRAPE]
+    rig.exists = False
+    rig.visit(reconciler)
+    assert list(rig.measured) == []
