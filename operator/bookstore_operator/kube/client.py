@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from kubernetes.aio import config as kube_config
@@ -78,10 +79,25 @@ async def load_configuration(kubeconfig: Path | None) -> Configuration:
     return configuration
 
 
+_SESSION = {"trust_env": False}
+"""With `trust_env`, aiohttp reads ~/.netrc in a thread for every request, and fails if it has an
+entry for the host, because the request has an Authorization header already."""
+
+
+def _proxy_from_env(host: str) -> str | None:
+    """Return the proxy for a URL by https_proxy, http_proxy and no_proxy; None if there is none."""
+    url = urlsplit(host)
+    if proxy_bypass(url.hostname or ""):
+        return None
+    return getproxies().get(url.scheme)
+
+
 class Api:
     """One API server. All methods raise ApiError."""
 
     def __init__(self, configuration: Configuration) -> None:
+        configuration.client_session_kwargs = _SESSION
+        configuration.proxy = configuration.proxy or _proxy_from_env(configuration.host)
         self._client = ApiClient(configuration)
         self._configuration = configuration
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from kubernetes.aio.client import Configuration
@@ -34,9 +35,11 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def error_of(host: str) -> ApiError:
@@ -98,3 +101,38 @@ def test_paths_are_those_of_the_api(kind: tuple[str, str], path: str) -> None:
 def test_an_unknown_kind_is_a_lookup_error() -> None:
     with pytest.raises(LookupError, match="Role"):
         resource_of("rbac.authorization.k8s.io/v1", "Role")
+
+
+def read_through(host: str) -> dict[str, object]:
+    async def ask() -> dict[str, object]:
+        configuration = Configuration(host=host)
+        configuration.api_key["BearerToken"] = "Bearer secret"
+        async with Api(configuration) as api:
+            return await api.get(BOOKSTORES, "shop", "demo")
+
+    return asyncio.run(ask())
+
+
+def test_a_netrc_entry_for_the_host_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with answering(200, b'{"kind": "BookStore"}') as host:
+        assert read_through(host) == {"kind": "BookStore"}
+
+
+def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    with answering(200, b'{"kind": "BookStore"}') as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        assert read_through("http://api.example:6443") == {"kind": "BookStore"}
+
+
+def test_no_proxy_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with answering(200, b'{"kind": "BookStore"}') as host:
+        assert read_through(host) == {"kind": "BookStore"}
