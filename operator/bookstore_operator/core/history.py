@@ -47,6 +47,19 @@ def idle_color(snapshot: Snapshot) -> Color:
     return serving.other if serving else Color.BLUE
 
 
+def rolled_back(snapshot: Snapshot) -> BookStoreRelease | None:
+    """Return the last release that was rolled back to the active one; None if none was."""
+    serving = active(snapshot)
+    failed = [
+        release
+        for release in snapshot.releases
+        if release.status.result is Result.ROLLED_BACK
+        and serving is not None
+        and release.status.rolled_back_to == serving.name
+    ]
+    return failed[-1] if failed else None
+
+
 def draining(snapshot: Snapshot) -> bool:
     """Whether the old color keeps running after a switch."""
     serving = active(snapshot)
@@ -54,5 +67,5 @@ def draining(snapshot: Snapshot) -> bool:
 
 
 def matches_spec(snapshot: Snapshot, release: BookStoreRelease) -> bool:
-    """Whether the newest or the active release has the intent of the current spec."""
+    """Whether a release that is newest, active or not yet retired has the current intent."""
     return snapshot.matches_spec[release.name]

@@ -59,6 +59,7 @@ class Reason(StrEnum):
     MIGRATION_SUSPENDED = "MigrationSuspended"
     MIGRATION_FAILED = "MigrationFailed"
     ABORTED = "Aborted"
+    ROLLED_BACK = "RolledBack"
     RELEASE_FAILED = "ReleaseFailed"
 
     # Databases

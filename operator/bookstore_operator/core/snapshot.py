@@ -85,8 +85,8 @@ class Snapshot:
     former_releases: tuple[str, ...] = ()
     """The names of releases of a former BookStore, which Kubernetes is about to delete."""
     matches_spec: Mapping[str, bool] = field(default_factory=dict)
-    """Whether a release has the intent of the current spec, by name, for the newest and the active
-    release."""
+    """Whether a release has the intent of the current spec, by name: for the newest one, the active
+    one, and the one before it as long as its color is not free."""
     objects: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
     """Every observed object with this BookStore's label, with apiVersion and kind."""
     secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -140,8 +140,9 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     parsed, unreadable = _parse(r for r in releases if r["metadata"]["name"] not in former)
     ordered = tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt)))
     current = compared(store.spec)
-    candidates = (*ordered[-1:], find_active(ordered))
-    intents = {release.name: release.spec.intent for release in candidates if release}
+    # The newest, the active one, and the one before that, as long as it can serve again.
+    serving = [r for r in ordered if r.status.promoted_at and not r.status.demoted_at]
+    intents = {release.name: release.spec.intent for release in (*ordered[-1:], *serving)}
     return Snapshot(
         store=store,
         releases=ordered,

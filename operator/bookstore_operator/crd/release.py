@@ -33,10 +33,14 @@ class Result(StrEnum):
     """The result of a release. A release without one is still to be promoted."""
 
     PROMOTED = "Promoted"
-    """The release serves; its Drain stage is not complete yet."""
+    """The release serves; its last stages are not complete yet."""
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
+    ABORTED = "Aborted"
+    """A person ended it before it was promoted."""
     SUPERSEDED = "Superseded"
+    ROLLED_BACK = "RolledBack"
+    """It served, and the release before it serves again."""
 
     @classmethod
     def _missing_(cls, value: object) -> Result | None:
@@ -56,13 +60,20 @@ class Result(StrEnum):
         return self.name != "UNKNOWN"
 
 
+ENDED_BY_DECISION = frozenset({Result.ABORTED, Result.ROLLED_BACK})
+"""The results that overrule the BookStore's spec: while it still asks for the release, nothing is
+started. Only a person's wish starts it again."""
+
 IMMUTABLE = rules(
-    ("self == oldSelf", "a BookStoreRelease is a record: only approved and aborted can be changed")
+    (
+        "self == oldSelf",
+        "a BookStoreRelease is a record: only approved, aborted, retry and rollback can be changed",
+    )
 )
 
 
 class ReleaseSpec(Part):
-    """What the release deploys. Immutable, except for `approved` and `aborted`."""
+    """What the release deploys. Immutable, except for what people decide, from `approved` on."""
 
     store_name: SmallText = Field(
         description="Name of the BookStore that the release belongs to.",
@@ -97,7 +108,14 @@ class ReleaseSpec(Part):
         None, description="Set to true to approve the promotion. Not evaluated yet."
     )
     aborted: bool | None = Field(
-        None, description="Set to true to abort the release. The active release continues to serve."
+        None,
+        description="Set to true to abort the release. The active release continues to serve; "
+        "while this one is watched, the release before it serves again.",
+    )
+    retry: bool | None = Field(
+        None,
+        description="Set to true on the newest release, once it has ended without serving, to "
+        "release what the BookStore asks for again.",
     )
 
     @field_validator("pod_template")
@@ -176,7 +194,23 @@ class ReleaseStatus(Part):
         "`rollout.scaleDownDelaySeconds` counts from this time.",
     )
     demoted_at: Time | None = Field(
-        None, description="When the release was retired and its color became free."
+        None,
+        description="When the release was retired and its color became free, or when it was "
+        "rolled back.",
+    )
+    rolled_back_to: str = Field(
+        "",
+        max_length=63,
+        description="Release that serves again since this one was rolled back. It overrules the "
+        "BookStore's spec while that asks for this release.",
+    )
+    rolled_back_from: str = Field(
+        "", max_length=63, description="Release whose rollback has made this one serve again."
+    )
+    superseded_at: Time | None = Field(
+        None,
+        description="When the BookStore's spec first asked for something else than this release, "
+        "which was aborted or rolled back. If it asks for it again, another attempt begins.",
     )
     schema_revisions: list[str] = Field(
         default_factory=list,

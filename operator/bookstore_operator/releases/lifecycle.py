@@ -4,14 +4,14 @@ from dataclasses import replace
 
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.core.plan import Create
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.intent import intent_of
-from bookstore_operator.crd.release import BookStoreRelease, Result
-from bookstore_operator.releases.manifests import release as new_release
+from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, Result
+from bookstore_operator.releases import rollback
+from bookstore_operator.releases.begin import begin
+from bookstore_operator.releases.ended import failure_of, follow_decision
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.releases.ownership import take_ownership
 from bookstore_operator.releases.progress import Progress
@@ -30,17 +30,23 @@ def advance(snapshot: Snapshot, visit: Visit) -> Progress:
 
 
 def _advance(snapshot: Snapshot, visit: Visit) -> Progress:
+    snapshot = rollback.complete(snapshot)
     newest = history.newest(snapshot)
     if newest is None:
-        return _begin(snapshot, revision=1)
+        return begin(snapshot, revision=1)
     if newest.in_flight and newest.spec.aborted:
         return _abort(snapshot, newest)
-    if again := remigrate(snapshot, visit):
-        return again
+    return remigrate(snapshot, visit) or _follow_spec(snapshot, newest, visit)
+
+
+def _follow_spec(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
+    """Take the next step from the newest release towards what the spec asks for."""
+    if newest.status.result in ENDED_BY_DECISION:
+        return follow_decision(snapshot, newest, visit)
     if history.matches_spec(snapshot, newest):
         return _continue(snapshot, newest, visit)
     if newest.status.result is Result.PROMOTED:
-        return _finish_drain(snapshot, visit)
+        return _leave(snapshot, newest, visit)
     return _replace(snapshot, newest)
 
 
@@ -50,18 +56,21 @@ def _continue(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Pro
     if result in (None, Result.PROMOTED):
         return walk(snapshot, visit)
     if result is Result.SUPERSEDED:
-        return _begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
+        return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     if result is Result.FAILED:
-        return Progress(snapshot, _failure_of(newest))
+        if newest.spec.retry:
+            return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
+        return Progress(snapshot, failure_of(newest))
     return Progress(snapshot, unknown_record(newest) or Passed())
 
 
-def _failure_of(newest: BookStoreRelease) -> Failed:
-    return Failed(Reason.of_record(newest.status.reason), newest.status.message)
-
-
-def _finish_drain(snapshot: Snapshot, visit: Visit) -> Progress:
-    """Finish the drain of the newest release, then advance to the current spec."""
+def _leave(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
+    """Leave the newest release: back by one switch, or on once the old color is free."""
+    older = rollback.warm(snapshot)
+    if older and history.matches_spec(snapshot, older):
+        why = f"The BookStore's spec was put back to that of {older.name}."
+        snapshot = rollback.switch_back(snapshot, newest, why, visit.now)
+        return _advance(snapshot, visit)
     progress = walk(snapshot, visit)
     if not isinstance(progress.answer, Passed):
         return progress
@@ -79,7 +88,7 @@ def _replace(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
         snapshot = _supersede(snapshot, newest)
     if reverted:
         return Progress(snapshot, Passed())
-    return _begin(snapshot, newest.spec.revision + 1)
+    return begin(snapshot, newest.spec.revision + 1)
 
 
 def _wait_for_migration(snapshot: Snapshot, release: BookStoreRelease) -> Answer | None:
@@ -99,11 +108,12 @@ def _abort(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
         return Progress(snapshot, waiting)
     aborted = Failed(
         Reason.ABORTED,
-        f"{newest.name} was aborted (spec.aborted is true). Change the BookStore to start another "
-        "release.",
+        f"{newest.name} was aborted (spec.aborted is true). Change the BookStore to release "
+        "something else, or put its spec back; to release it again as it is: kubectl bookstore "
+        f"retry {snapshot.store.name}.",
     )
     snapshot = update_status(
-        snapshot, newest, result=Result.FAILED, reason=aborted.reason, message=aborted.message
+        snapshot, newest, result=Result.ABORTED, reason=aborted.reason, message=aborted.message
     )
     return Progress(snapshot, aborted)
 
@@ -117,17 +127,4 @@ def _supersede(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:
         result=Result.SUPERSEDED,
         reason="Superseded",
         message=f"The BookStore's spec was changed.{previously}",
-    )
-
-
-def _begin(snapshot: Snapshot, revision: int, attempt: int = 1) -> Progress:
-    """Begin a release on the idle color. Its stages begin once its record is observed."""
-    store = snapshot.store
-    manifest = new_release(
-        store, revision, attempt, history.idle_color(snapshot), intent_of(store.spec)
-    )
-    name = manifest["metadata"]["name"]
-    message = f"Starting release {name} of {store.spec.image} on {manifest['spec']['color']}."
-    return Progress(
-        snapshot, Waiting(Reason.RELEASING, message), (Create(manifest, "Release", message),)
     )

@@ -47,6 +47,8 @@ def records(before: Snapshot, progress: Progress) -> Report:
     after = _with_waiting_message(progress)
     previous = {release.name: release for release in before.releases}
     changed = [r for r in after.releases if r.status != previous[r.name].status]
+    # A rollback is decided by the record of the release that is rolled back, so that comes first.
+    changed.sort(key=lambda release: release.status.result is not Result.ROLLED_BACK)
     return Report(
         tuple(_write(release) for release in changed),
         tuple(
@@ -116,7 +118,7 @@ def _events(
     if stage and stage != previous.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{name} is at stage {stage}.")
     if result and result is not previous.status.result:
-        failed = result is Result.FAILED
+        failed = result in {Result.FAILED, Result.ROLLED_BACK}
         kind = EventType.WARNING if failed else EventType.NORMAL
         yield Event(key, kind, f"Release{result}", f"{name}: {release.status.message}")
 

@@ -53,6 +53,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.MIGRATION_FAILED,
         Reason.ABORTED,
+        Reason.ROLLED_BACK,
         Reason.RELEASE_FAILED,
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,

@@ -24,7 +24,7 @@ def set_release(world: World, name: str = "demo-r2", **status: Any) -> None:
     release["status"] = {**release["status"], **status}
 
 
-@pytest.mark.parametrize("status", [{"stage": "Verify"}, {"result": "RolledBack"}])
+@pytest.mark.parametrize("status", [{"stage": "Verify"}, {"result": "Frozen"}])
 def test_an_unknown_word_is_told_and_what_serves_is_repaired(status: dict[str, str]) -> None:
     world = releasing()
     set_release(world, **status)

@@ -76,7 +76,9 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
 def drained(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass when the old color has kept running for the delay since the Service has switched."""
     active = history.active(snapshot)
-    if active is None or active.status.served_at is None or not superseded_active(snapshot):
+    if active is None or active.status.served_at is None:
+        return Passed()
+    if not superseded_active(snapshot) and not history.rolled_back(snapshot):
         return Passed()
     delay = timedelta(seconds=snapshot.store.spec.rollout.scale_down_delay_seconds)
     if not history.matches_spec(snapshot, active):
