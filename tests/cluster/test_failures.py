@@ -41,7 +41,7 @@ WRITTEN = (
     *("bookstorereleases", "apps/v1/deployments", "apps/v1/statefulsets", "batch/v1/jobs"),
     *("v1/services", "autoscaling/v2/horizontalpodautoscalers", "events.k8s.io/v1/events"),
 )
-REPORT_SECONDS = 30
+REPORT_SECONDS = 60  # trouble that can pass by itself counts after 20 s at most
 QUIET_SECONDS = 2
 AT_ONCE = 12
 PATIENT = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 600}

@@ -68,6 +68,11 @@ def autoscaler(store: BookStore, autoscaling: Autoscaling, active: Color) -> Man
         },
         "minReplicas": autoscaling.min_replicas,
         "maxReplicas": autoscaling.max_replicas,
+        "behavior": {
+            "scaleDown": {
+                "stabilizationWindowSeconds": autoscaling.scale_down_stabilization_seconds
+            }
+        },
         "metrics": [
             {
                 "type": "Resource",

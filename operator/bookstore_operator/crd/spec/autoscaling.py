@@ -25,3 +25,11 @@ class Autoscaling(
         description="Target for the average CPU utilization, in percent of "
         "`resources.requests.cpu`.",
     )
+    scale_down_stabilization_seconds: int = Field(
+        300,
+        ge=0,
+        le=3600,
+        description="How long the load must allow fewer Pods before their number is lowered, in "
+        "seconds. It is never lowered below the highest number that was needed in this time, also "
+        "right after a release, when the new color has no history of its own.",
+    )
