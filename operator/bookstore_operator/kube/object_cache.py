@@ -20,6 +20,7 @@ from bookstore_operator.core.kinds import (
     key_of,
     store_name_of,
 )
+from bookstore_operator.core.managers import pod_spec_entries
 from bookstore_operator.core.plan import Manifest, ObjectRef
 
 logger = logging.getLogger(__name__)
@@ -175,10 +176,15 @@ class ObjectCache:
 
 
 def trimmed(manifest: Manifest) -> Manifest:
-    """Return an object without what no decision reads: managed fields, most of a Pod's spec."""
+    """Return an object without what no decision reads: managed fields, most of a Pod's spec.
+
+    Managed fields are kept of a Pod template that others have changed, too.
+    """
     kept = dict(manifest)
     metadata = dict(manifest["metadata"])
     metadata.pop("managedFields", None)
+    if entries := pod_spec_entries(manifest):
+        metadata["managedFields"] = entries
     if _LAST_APPLIED in (metadata.get("annotations") or {}):
         metadata["annotations"] = {
             name: value for name, value in metadata["annotations"].items() if name != _LAST_APPLIED

@@ -18,6 +18,7 @@ from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.managers import added_to_pods
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
@@ -145,15 +146,25 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding, now: datetime
 
 
 def _overrides(snapshot: Snapshot) -> str:
-    """Return a sentence about what others change in what the operator applies."""
+    """Return sentences about what others change in what the operator applies, or add to it."""
     changes = [
         f"{key.kind} {key.name}: {'; '.join(sorted(differences))}"
         for key, differences in sorted(snapshot.overridden.items(), key=lambda item: str(item[0]))
     ]
-    if not changes:
-        return ""
-    listed = " ".join(f"{change}." for change in changes)[:_LONGEST_OVERRIDES]
-    return f" A webhook or policy changes what the operator applies, which it tolerates: {listed}"
+    additions = [
+        f"{key.kind} {key.name}: "
+        + "; ".join(f"{field} (by {manager})" for field, manager in sorted(added.items()))
+        for key in sorted(snapshot.objects, key=str)
+        if (added := added_to_pods(snapshot.objects[key]))
+    ]
+    return _sentence(
+        "A webhook or policy changes what the operator applies, which it tolerates", changes
+    ) + _sentence("Others have added to Pod templates, which the operator tolerates", additions)
+
+
+def _sentence(what: str, items: list[str]) -> str:
+    listed = " ".join(f"{item}." for item in items)
+    return f" {what}: {listed[:_LONGEST_OVERRIDES]}" if items else ""
 
 
 def _only_drains(answer: Answer) -> bool:
