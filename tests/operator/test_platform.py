@@ -256,7 +256,7 @@ def test_a_secret_lost_during_the_migration_costs_start_no_deadline() -> None:
     world.migration = MIGRATED
     world.steps(5)
     deadline = world.store["spec"].get("rollout", {}).get("progressDeadlineSeconds", 600)
-    world.wait(2 * deadline).reconcile()
+    world.wait(deadline - 60).reconcile()
     assert world.condition("Ready") == ("False", "StaffSecretMissing")
     assert world.release("demo-r2")["stage"] == "Expand"
     assert not world.has("Deployment", "demo-green"), "no Pod that could not start"

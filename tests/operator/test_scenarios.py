@@ -195,7 +195,7 @@ def test_deleting_a_failed_release_retries_it(world: World) -> None:
 @pytest.mark.parametrize("code", ["unreachable", "authentication-failed", "locked"])
 def test_an_unreachable_database_is_retried_until_it_answers(world: World, code: str) -> None:
     world.migration = result(code)
-    world.change(image="api:2")
+    world.change(image="api:2", rollout={"progressDeadlineSeconds": 86400})
     begin = world.now
     world.run_until(lambda w: w.has("Job", "demo-r2-expand-9"), rounds=200)
     waited = (world.now - begin).total_seconds()
@@ -252,8 +252,8 @@ def test_a_release_waits_for_a_migration_that_is_not_its_own(world: World) -> No
     del job["status"]
     world.add(job)
     world.migration = None
-    world.change(image="api:2").steps(10)
-    assert world.condition("Ready") == (FALSE, "MigrationInProgress")
+    world.change(image="api:2")
+    world.run_until(lambda w: w.condition("Ready") == (FALSE, "MigrationInProgress"))
     assert "demo-r7-expand" in world.message("Ready")
     assert world.running_migrations() == ["demo-r7-expand"]
     world.migration = MIGRATED

@@ -358,8 +358,11 @@ class World:
                 spec = {**deployment["spec"], "replicas": action.replicas}
                 self._put({**deployment, "spec": spec})
             case Delete():
-                gone = self.objects.pop(action.key)
-                assert gone["metadata"]["uid"] == action.uid
+                gone = self.objects[action.key]["metadata"]
+                assert gone["uid"] == action.uid
+                if action.resource_version not in {None, gone["resourceVersion"]}:
+                    raise ConflictError(action.key)
+                del self.objects[action.key]
             case WriteStatus():
                 obj = self.objects[action.key]
                 self._put({**obj, "status": copy.deepcopy(dict(action.status))})
@@ -581,10 +584,12 @@ class World:
         ailment = copy.deepcopy(ailment)
         for container in ailment.get("containerStatuses", []):
             container["name"] = main if container["name"] == "api" else container["name"]
+        job = {"batch.kubernetes.io/job-name": owner["metadata"]["name"]}
+        own = job if owner["kind"] == "Job" else {}
         if self.objects.get(key, {}).get("status") != ailment:
             metadata = {
                 "name": name,
-                "labels": {**owner["spec"]["template"]["metadata"]["labels"], "ails": ""},
+                "labels": {**owner["spec"]["template"]["metadata"]["labels"], **own, "ails": ""},
                 "ownerReferences": [{"uid": owner["metadata"]["uid"]}],
             }
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": ailment}

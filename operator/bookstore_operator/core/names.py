@@ -28,6 +28,15 @@ def migration_job(release_name: str, attempt: int = 1) -> str:
     return f"{release_name}-expand{suffix}"
 
 
+def migration_attempt(release_name: str, job: str) -> int:
+    """Return the number of the attempt that a migration Job is; 1 for a name of somebody else's.
+
+    Names can't be changed, as labels can.
+    """
+    suffix = job.removeprefix(f"{migration_job(release_name)}-")
+    return int(suffix) if suffix.isascii() and suffix.isdecimal() else 1
+
+
 def database(store: str) -> str:
     """Return the name of the embedded database's objects: StatefulSet, Service, Secret, policy."""
     return f"{store}-db"

@@ -101,6 +101,8 @@ class Delete:
     reason: str
     message: str
     resource_version: str | None = None
+    reads: tuple[ObjectRef, ...] = ()
+    """Objects that are read live before: if one has changed, nothing is deleted."""
     irreversible: ClassVar[bool] = True
 
 

@@ -39,7 +39,12 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("Expand", "the database is up and its schema migrated", touches_database=True),
+    Stage(
+        "Expand",
+        "the database is up and its schema migrated",
+        touches_database=True,
+        deadline="rollout.progressDeadlineSeconds",  # of its waits: a migration has its own
+    ),
     Stage(
         "Start",
         "the idle color is up at the live size",

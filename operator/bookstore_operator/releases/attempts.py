@@ -14,6 +14,7 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease, MigrationAttempt
 from bookstore_operator.releases.migrations import (
     Migration,
+    is_transient,
     migrations_of,
     terminating_pods,
 )
@@ -118,16 +119,34 @@ def _record_job(
         database=status.database or database_identity(snapshot),
         started_at=now,
     )
+    attempt = attempt.model_copy(update=seen)
     # A record of an older operator has no last attempt: all of its Jobs exist.
     failed = status.failed_attempts if last else sum(m.counts for m in migrations[:-1])
     return update_status(
         snapshot,
         release,
         attempts=max(status.attempts, newest.attempt),
-        last_attempt=attempt.model_copy(update=seen),
+        last_attempt=attempt,
         failed_attempts=failed + newest.counts,
         schema_revisions=list(newest.schema_after) or status.schema_revisions,
+        stage_started_at=_without_work(release, attempt, now),
     )
+
+
+def _without_work(
+    release: BookStoreRelease, attempt: MigrationAttempt, now: datetime
+) -> datetime | None:
+    """Return the begin of the stage, moved by the time that an attempt has worked.
+
+    The stage's deadline is for what it waits for. A failure that does not count, such as the end
+    of the wait for a lock, was a wait too.
+    """
+    begun, ended = release.status.stage_started_at, attempt.ended_at
+    if not release.in_flight or begun is None or ended is None:
+        return begun
+    if not attempt.succeeded and is_transient(attempt.code, attempt.message):
+        return begun
+    return min(now, begun + max(ended - max(attempt.started_at, begun), timedelta()))
 
 
 def _outcome(migration: Migration, now: datetime) -> dict[str, object]:

@@ -3,21 +3,20 @@
 from dataclasses import replace
 
 from bookstore_operator.core import history
-from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
+from bookstore_operator.core.gate import Failed, Passed
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
-from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, Result
 from bookstore_operator.releases import rollback
 from bookstore_operator.releases.begin import begin
+from bookstore_operator.releases.cancel import end_jobs
 from bookstore_operator.releases.ended import failure_of, follow_decision
-from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.releases.ownership import take_ownership
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.remigrate import record_databases, remigrate
 from bookstore_operator.releases.walk import unknown_record, walk
-from bookstore_operator.workloads.jobs import Ending
 
 
 def advance(snapshot: Snapshot, visit: Visit) -> Progress:
@@ -35,7 +34,7 @@ def _advance(snapshot: Snapshot, visit: Visit) -> Progress:
     if newest is None:
         return begin(snapshot, revision=1)
     if newest.in_flight and newest.spec.aborted:
-        return _abort(snapshot, newest)
+        return _abort(snapshot, newest, visit)
     return remigrate(snapshot, visit) or _follow_spec(snapshot, newest, visit)
 
 
@@ -47,7 +46,7 @@ def _follow_spec(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> 
         return _continue(snapshot, newest, visit)
     if newest.status.result is Result.PROMOTED:
         return _leave(snapshot, newest, visit)
-    return _replace(snapshot, newest)
+    return _replace(snapshot, newest, visit)
 
 
 def _continue(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
@@ -78,12 +77,15 @@ def _leave(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progre
     return Progress(following.snapshot, following.answer, (*progress.actions, *following.actions))
 
 
-def _replace(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
+def _replace(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
     """Supersede the newest release and begin one with the current intent, if it may begin."""
-    if waiting := _wait_for_migration(snapshot, newest):
-        return Progress(snapshot, waiting)
+    ended = end_jobs(snapshot, newest, visit)
+    if not isinstance(ended.answer, Passed):
+        return ended
+    snapshot = ended.snapshot
     active = history.active(snapshot)
     reverted = active is not None and history.matches_spec(snapshot, active)
+    newest = find_release(snapshot, newest.name)
     if newest.in_flight or (reverted and newest.status.result is Result.FAILED):
         snapshot = _supersede(snapshot, newest)
     if reverted:
@@ -91,21 +93,11 @@ def _replace(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
     return begin(snapshot, newest.spec.revision + 1)
 
 
-def _wait_for_migration(snapshot: Snapshot, release: BookStoreRelease) -> Answer | None:
-    """Return what to wait for before a release ends: its running migration; None if it has none."""
-    running = [m for m in migrations_of(snapshot, release) if m.ending is Ending.RUNNING]
-    if not release.in_flight or not running:
-        return None
-    return Waiting(
-        Reason.MIGRATING,
-        f"Waiting for migration Job {running[-1].name} before {release.name} ends: a running "
-        "migration is not interrupted.",
-    )
-
-
-def _abort(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
-    if waiting := _wait_for_migration(snapshot, newest):
-        return Progress(snapshot, waiting)
+def _abort(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
+    ended = end_jobs(snapshot, newest, visit)
+    if not isinstance(ended.answer, Passed):
+        return ended
+    snapshot, newest = ended.snapshot, find_release(ended.snapshot, newest.name)
     aborted = Failed(
         Reason.ABORTED,
         f"{newest.name} was aborted (spec.aborted is true). Change the BookStore to release "

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from bookstore_operator.core import contract, names
+from bookstore_operator.components.database.identity import database_identity
+from bookstore_operator.core import contract, history, names
 from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.kinds import JOBS
 from bookstore_operator.core.labels import (
-    ATTEMPT_LABEL,
     COMPONENT_LABEL,
     RELEASE_LABEL,
     Component,
@@ -60,7 +60,7 @@ def is_transient(code: str, message: str) -> bool:
 def migrations_of(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Migration, ...]:
     """Return the migrations of a release whose Jobs exist, oldest first."""
     jobs = (job for job in _migration_jobs(snapshot) if owned_by(job, release.metadata.uid))
-    migrations = (_read(snapshot, job) for job in jobs)
+    migrations = (_read(snapshot, release, job) for job in jobs)
     return tuple(sorted(migrations, key=lambda migration: migration.attempt))
 
 
@@ -98,6 +98,19 @@ def running_answer(
     return pod_problems.wait_for_pods(Reason.MIGRATING, message, problem, until)
 
 
+def is_expanded_already(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    """Whether there is nothing to find out by a Job.
+
+    The active release has the same image, and has migrated the current database.
+    """
+    active = history.active(snapshot)
+    if active is None or active == release or release.status.last_attempt:
+        return False
+    same_image = release.spec.intent.get("image") == active.spec.intent.get("image")
+    database = database_identity(snapshot)
+    return same_image and bool(database) and active.status.database == database
+
+
 def terminating_pods(snapshot: Snapshot, job: Manifest) -> list[Manifest]:
     """Return the Pods of a Job that are marked for deletion and still exist."""
     return [pod for pod in pods_of(snapshot, job) if pod["metadata"].get("deletionTimestamp")]
@@ -108,9 +121,9 @@ def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
     return [job for job in jobs if label(job, COMPONENT_LABEL) == Component.MIGRATION.value]
 
 
-def _read(snapshot: Snapshot, job: Manifest) -> Migration:
+def _read(snapshot: Snapshot, release: BookStoreRelease, job: Manifest) -> Migration:
     ending = ending_of(snapshot, job)
-    attempt = int(label(job, ATTEMPT_LABEL) or 1)
+    attempt = names.migration_attempt(release.name, job["metadata"]["name"])
     if ending is Ending.RUNNING:
         return Migration(job, attempt, ending)
     outcome = contract.read_outcome(result_of(snapshot, job))

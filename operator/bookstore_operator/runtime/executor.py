@@ -206,6 +206,13 @@ class Executor:
         for guard in guards:
             await self._ours_or_none(guard, key)
 
+    async def _read_live(self, refs: Iterable[ObjectRef], key: StoreKey) -> None:
+        """Raise StaleSnapshotError if an object that a decision depends on is not as observed."""
+        for ref in refs:
+            if await self.observer.refresh(key.namespace, ref):
+                message = f"{ref.kind} {ref.name} has changed since it was observed"
+                raise StaleSnapshotError(message)
+
     async def _create(self, manifest: Manifest, key: StoreKey) -> bool:
         resource = resource_of(manifest["apiVersion"], manifest["kind"])
         try:
@@ -237,6 +244,7 @@ class Executor:
 
     async def _delete(self, action: Delete, key: StoreKey) -> bool:
         resource = resource_of(action.key.api_version, action.key.kind)
+        await self._read_live(action.reads, key)
         try:
             answer = await self.api.delete(
                 resource, key.namespace, action.key.name, action.uid, action.resource_version

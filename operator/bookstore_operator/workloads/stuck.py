@@ -12,7 +12,7 @@ from bookstore_operator.core.labels import REVISION_HASH_LABEL
 from bookstore_operator.core.lookup import all_of, condition, label, owned_by
 from bookstore_operator.core.plan import Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.workloads.jobs import job_name
+from bookstore_operator.workloads.jobs import end_condition, is_main, job_name, pods_of
 from bookstore_operator.workloads.pod_problems import creation_error
 
 
@@ -38,6 +38,30 @@ def delete_unchanged(manifest: Manifest, why: str) -> Delete:
     message = f"{kind} {metadata['name']} is replaced: {why}"
     version = metadata.get("resourceVersion")
     return Delete(key_of(manifest), metadata["uid"], "Replace", message, version)
+
+
+def cancel_job(snapshot: Snapshot, job: Manifest, why: str) -> Delete:
+    """Return the deletion of a Job, unless it or a Pod of it changes before that."""
+    metadata = job["metadata"]
+    return Delete(
+        key_of(job),
+        metadata["uid"],
+        "Cancel",
+        f"Job {metadata['name']} is cancelled: {why}",
+        metadata.get("resourceVersion"),
+        reads=tuple(key_of(pod) for pod in pods_of(snapshot, job)),
+    )
+
+
+def never_ran(snapshot: Snapshot, job: Manifest) -> bool:
+    """Whether the main container of a Job has never started, so that it has changed nothing."""
+    status = job.get("status") or {}
+    if end_condition(job) or any(status.get(key) for key in ("failed", "succeeded", "ready")):
+        return False
+    pods = list(pods_of(snapshot, job))
+    if not pods:  # a Pod of it may exist that was not observed yet
+        return not status.get("active")
+    return all(_main_is_unstarted(pod) for pod in pods)
 
 
 def never_started(snapshot: Snapshot, job: Manifest) -> bool:
@@ -66,11 +90,24 @@ def _is_stuck(pod: Manifest) -> bool:
 
 def _is_unstarted(pod: Manifest) -> bool:
     """Whether a Pod is Pending, and no container of it has run."""
-    return (pod.get("status") or {}).get("phase") == "Pending" and not any(
+    return _is_pending(pod) and not any(map(_has_run, _containers(pod)))
+
+
+def _main_is_unstarted(pod: Manifest) -> bool:
+    """Whether a Pod is Pending, and its main container has not run; one of a mesh may have."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return _is_pending(pod) and not any(_has_run(c) for c in statuses if is_main(pod, c))
+
+
+def _is_pending(pod: Manifest) -> bool:
+    return (pod.get("status") or {}).get("phase") == "Pending"
+
+
+def _has_run(container: Manifest) -> bool:
+    return bool(
         container.get("restartCount")
         or container.get("lastState")
         or (container.get("state") or {}).keys() & {"running", "terminated"}
-        for container in _containers(pod)
     )
 
 

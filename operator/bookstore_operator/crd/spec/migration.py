@@ -17,8 +17,9 @@ class Migration(Part):
         ge=1,
         le=20,
         description="Number of failed attempts after which the release fails. An attempt does not "
-        "count, and is retried indefinitely, if the database is unreachable, locked or out of disk "
-        "space, or if it rejects the credentials.",
+        "count if the database is unreachable, locked or out of disk space, or if it rejects the "
+        "credentials: it is retried until `rollout.progressDeadlineSeconds` is over, and without "
+        "limit if no other release serves.",
     )
     resources: Resources | None = Field(
         None, description="CPU and memory of a migration's Pod. Defaults to `spec.resources`."

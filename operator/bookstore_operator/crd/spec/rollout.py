@@ -16,8 +16,9 @@ class Rollout(Part):
         600,
         ge=1,
         le=86400,
-        description="Time limit for the Pods of the new color to become available, in seconds. "
-        "After it the release fails.",
+        description="Time limit for what a stage of a release waits for, such as the Pods of the "
+        "new color, a Secret or the database, in seconds. After it the release fails. A running "
+        "migration has its own limit.",
     )
     scale_down_delay_seconds: Seconds = Field(
         30,

@@ -10,6 +10,7 @@ from bookstore_operator.components.database.identity import (
 )
 from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.core import contract, history, names
+from bookstore_operator.core.deadline import bounded
 from bookstore_operator.core.gate import Answer, Failed, Gate, Passed, Waiting
 from bookstore_operator.core.kinds import RELEASES
 from bookstore_operator.core.plan import Create, Manifest, WriteStatus
@@ -29,7 +30,12 @@ from bookstore_operator.releases.attempts import (
     retry_delay,
 )
 from bookstore_operator.releases.manifests import expand_job
-from bookstore_operator.releases.migrations import running_answer, running_migration
+from bookstore_operator.releases.migrations import (
+    is_expanded_already,
+    is_transient,
+    running_answer,
+    running_migration,
+)
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import termination
 from bookstore_operator.workloads.pod_problems import full_volume_advice
@@ -47,18 +53,36 @@ def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
     )
     if isinstance(done, Failed) or is_running(release):
         return Progress(snapshot, done)
+    skipped = is_expanded_already(snapshot, release)
     # The Secrets that the Pods mount are checked before the migration, and again before Start.
     mounted: tuple[Gate, ...] = (staff_secret_valid, cache_secret_valid)
     first: tuple[Gate, ...] = (database_ready, *mounted, no_other_migration)
     for gate in mounted if isinstance(done, Passed) else first:
         answer = visit.ask(gate, snapshot)
+        if isinstance(answer, Waiting):
+            answer = bounded(snapshot, release, answer, visit.now)
         if not isinstance(answer, Passed):
             return Progress(snapshot, answer)
+    if skipped:
+        return Progress(_record_as_active(snapshot, release), Passed())
     if isinstance(done, Passed):
         return Progress(_record_database(snapshot, release), done)
-    if done.until and visit.now < done.until:
-        return Progress(snapshot, done)
-    return _begin(snapshot, release, visit, done)
+    waiting = _retry_or_fail(snapshot, release, visit, done)
+    if isinstance(waiting, Failed) or (done.until and visit.now < done.until):
+        return Progress(snapshot, waiting)
+    return _begin(snapshot, release, visit, waiting)
+
+
+def _retry_or_fail(
+    snapshot: Snapshot, release: BookStoreRelease, visit: Visit, done: Waiting
+) -> Waiting | Failed:
+    """Return the answer while no migration runs: what is retried without counting has a deadline.
+
+    Failures that count are limited by `spec.migration.attempts`, however long each takes.
+    """
+    last = release.status.last_attempt
+    counted = last is not None and last.ended_at and not is_transient(last.code, last.message)
+    return done if counted else bounded(snapshot, release, done, visit.now)
 
 
 def _begin(snapshot: Snapshot, release: BookStoreRelease, visit: Visit, done: Waiting) -> Progress:
@@ -81,6 +105,19 @@ def _record_database(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
     last = release.status.last_attempt
     migrated = (last.database if last else "") or database_identity(snapshot)
     return update_status(snapshot, release, database=migrated)
+
+
+def _record_as_active(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
+    """Record the schema of the active release, which has the same image."""
+    active = history.active(snapshot)
+    if active is None:
+        return snapshot
+    return update_status(
+        snapshot,
+        release,
+        database=active.status.database,
+        schema_revisions=active.status.schema_revisions,
+    )
 
 
 def no_other_migration(snapshot: Snapshot, now: datetime) -> Answer:
