@@ -1,10 +1,19 @@
-"""A short walk through a running API, to see that it does what it is for."""
+"""A short walk through a running API, to see that it does what it is for.
+
+It leaves nothing behind. Its book has an ISBN that no publisher can have, so that a walk finds what
+one before it has left that was killed. A book that is younger than a walk may take belongs to one
+that is still running: it is waited for.
+"""
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 
@@ -12,31 +21,53 @@ from bookstore_api.process.result import CommandResult
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.telemetry.request_state import RequestState, outgoing_headers, working_for
 from bookstore_api.telemetry.trace_context import new_request_id
+from bookstore_api.web.middleware.revision import REVISION_HEADER
 
 TIMEOUT_SECONDS = 10.0
+LONGEST_WALK = timedelta(seconds=25)
+LEFT_BEHIND_AFTER = timedelta(seconds=30)
+"""Longer than a walk may take: an older book of this kind is one that nobody will delete."""
+CONNECTIONS = 10
+"""How many connections are made to see which revision answers: each may reach another process."""
 BOOKS = "/api/v1/books"
+AUTHOR = "bookstore-api smoke"
+# The prefix 979-99 belongs to no registration group of the International ISBN Agency.
+ISBNS = tuple(make_isbn(999_999_990 + number) for number in range(10))
+_POLL_SECONDS = 0.5
 
 
 class SmokeError(Exception):
     """A step did not end as it should; the message says which and how."""
 
 
-def walk_at(url: str, staff_token: str | None = None) -> CommandResult:
-    """Create, read, list, change and delete a book of its own at `url`, with the token if any."""
+def walk_at(url: str, staff_token: str | None = None, revision: str | None = None) -> CommandResult:
+    """Create, read, list, change and delete a book of its own at `url`, with the token if any.
+
+    With a revision, every answer must be one of that revision.
+    """
     with working_for(RequestState(new_request_id())) as state:
-        return _call(url, staff_token, state.request_id)
+        return _call(url, staff_token, revision, state.request_id)
 
 
-def _call(url: str, staff_token: str | None, request_id: str) -> CommandResult:
+def _call(
+    url: str, staff_token: str | None, revision: str | None, request_id: str
+) -> CommandResult:
     authorization = {"Authorization": f"Bearer {staff_token}"} if staff_token else {}
-    try:
-        with httpx.Client(
+
+    def client() -> httpx.Client:
+        return httpx.Client(
             base_url=url,
             timeout=TIMEOUT_SECONDS,
             trust_env=False,
             headers={**outgoing_headers(), **authorization},
-        ) as client:
-            walk(client)
+            event_hooks={"response": [] if revision is None else [_expect_revision(revision)]},
+        )
+
+    try:
+        if revision is not None:
+            _expect_everywhere(client)
+        with client() as one:
+            walk(one)
     except SmokeError as error:
         message = f"{error} The API's log tells more under the request id {request_id}."
         return CommandResult("smoke", "failed", message)
@@ -46,35 +77,112 @@ def _call(url: str, staff_token: str | None, request_id: str) -> CommandResult:
     return CommandResult("smoke", "passed", "Created, read, listed, changed and deleted a book.")
 
 
+def _expect_revision(revision: str) -> Callable[[httpx.Response], None]:
+    def check(answer: httpx.Response) -> None:
+        answered = unquote(answer.headers.get(REVISION_HEADER, ""))
+        if answered != revision:
+            by = f"revision {answered}" if answered else "an API that names no revision"
+            msg = f"{by} has answered where revision {revision} was expected."
+            raise SmokeError(msg)
+
+    return check
+
+
+def _expect_everywhere(client: Callable[[], httpx.Client]) -> None:
+    """See who answers, by a new connection each time; any answer of the API will do."""
+    for _ in range(CONNECTIONS):
+        with client() as one:
+            one.head(BOOKS, params={"limit": 1})
+
+
 def walk(client: httpx.Client) -> None:
     """Walk; raises SmokeError and httpx.HTTPError."""
-    book: dict[str, Any] = {
-        "isbn": make_isbn(secrets.randbelow(10**9)),
-        "title": "Smoke test",
-        "authors": ["bookstore-api smoke"],
-        "price": {"amount": "0.01", "currency": "EUR"},
-    }
-    with _book(client, book) as created:
-        path = f"{BOOKS}/{created['id']}"
-        _expect("read", client.get(path), HTTPStatus.OK, created)
-        listed = client.get(BOOKS, params={"isbn": book["isbn"], "limit": 1})
-        _expect("list", listed, HTTPStatus.OK, {"items": [created], "next": None})
-        changed = client.patch(path, json={"title": "Smoke test, changed"})
-        _expect("change", changed, HTTPStatus.OK)
+    for isbn in _free_isbns(client):
+        with _at_most(LONGEST_WALK, client), _deleted_afterwards(client, isbn) as book:
+            answer = client.post(BOOKS, json=book)
+            if answer.status_code == HTTPStatus.CONFLICT:
+                continue  # another walk was faster
+            _expect("create", answer, HTTPStatus.CREATED)
+            _use(client, answer.json())
+            return
+    msg = f"create: all ISBNs of the smoke test, such as {ISBNS[0]}, belong to other books."
+    raise SmokeError(msg)
+
+
+def _use(client: httpx.Client, created: dict[str, Any]) -> None:
+    path = f"{BOOKS}/{created['id']}"
+    _expect("read", client.get(path), HTTPStatus.OK, created)
+    listed = client.get(BOOKS, params={"isbn": created["isbn"], "limit": 1})
+    _expect("list", listed, HTTPStatus.OK, {"items": [created], "next": None})
+    changed = client.patch(path, json={"title": "Smoke test, changed"})
+    _expect("change", changed, HTTPStatus.OK)
+    _expect("delete", client.delete(path), HTTPStatus.NO_CONTENT)
     _expect("read after deletion", client.get(path), HTTPStatus.NOT_FOUND)
 
 
+def _free_isbns(client: httpx.Client) -> list[str]:
+    """Return the ISBNs that no book has, in any order, once all other walks have ended or died."""
+    free = [isbn for isbn in ISBNS if _is_free(client, isbn)]
+    return secrets.SystemRandom().sample(free, len(free))
+
+
+def _is_free(client: httpx.Client, isbn: str) -> bool:
+    while books := _books(client, isbn):
+        for book, age in books:
+            if book["authors"] != [AUTHOR]:
+                return False
+            if age >= LEFT_BEHIND_AFTER:
+                client.delete(f"{BOOKS}/{book['id']}")
+            else:
+                time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _books(client: httpx.Client, isbn: str) -> list[tuple[dict[str, Any], timedelta]]:
+    """Return the books of an ISBN, with their ages by the clock of the API."""
+    answer = client.get(BOOKS, params={"isbn": isbn})
+    _expect("list", answer, HTTPStatus.OK)
+    date = answer.headers.get("date")
+    now = parsedate_to_datetime(date) if date else datetime.now(UTC)
+    books: list[dict[str, Any]] = answer.json()["items"]
+    return [(book, now - datetime.fromisoformat(book["created_at"])) for book in books]
+
+
 @contextmanager
-def _book(client: httpx.Client, book: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Keep a book that is deleted again, also where the walk fails in between."""
-    answer = client.post(BOOKS, json=book)
-    _expect("create", answer, HTTPStatus.CREATED)
-    created: dict[str, Any] = answer.json()
+def _deleted_afterwards(client: httpx.Client, isbn: str) -> Iterator[dict[str, Any]]:
+    """Yield a book to create, and delete it wherever the walk fails, also amid its creation."""
+    book: dict[str, Any] = {
+        "isbn": isbn,
+        "title": "Smoke test",
+        "authors": [AUTHOR],
+        "price": {"amount": "0.01", "currency": "EUR"},
+    }
     try:
-        yield created
+        yield book
+    except BaseException:
+        client.event_hooks = {}
+        with suppress(httpx.HTTPError, SmokeError):  # why the walk ended matters more
+            for left, _ in _books(client, isbn):
+                client.delete(f"{BOOKS}/{left['id']}")
+        raise
+
+
+@contextmanager
+def _at_most(longest: timedelta, client: httpx.Client) -> Iterator[None]:
+    """Let no request begin after this time."""
+    deadline = time.monotonic() + longest.total_seconds()
+
+    def check(_: httpx.Request) -> None:
+        if time.monotonic() > deadline:
+            msg = f"The API needs more than {longest.total_seconds():.0f} s for a few requests."
+            raise SmokeError(msg)
+
+    before = client.event_hooks
+    client.event_hooks = {**before, "request": [check]}
+    try:
+        yield
     finally:
-        deleted = client.delete(f"{BOOKS}/{created['id']}")
-    _expect("delete", deleted, HTTPStatus.NO_CONTENT)
+        client.event_hooks = before
 
 
 def _expect(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -70,6 +71,11 @@ _errors = Counter(
     "bookstore_errors_total",
     "Answers that were problems, by kind, and answers that broke off (internal).",
     ["type"],
+    registry=REGISTRY,
+)
+OPEN_CONNECTIONS = Gauge(
+    "bookstore_http_connections_open",
+    "Connections of clients to the public port that are open, idle ones too.",
     registry=REGISTRY,
 )
 REJECTED_REQUESTS = Counter(

@@ -1,25 +1,33 @@
 """`bookstore-api serve` as a real process: start, health, logs, an end without lost requests."""
 
+import contextlib
 import json
 import re
 import secrets
 import signal
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from bookstore_api.cli.walk import ISBNS, walk_at
 from tests.support.bookstore import (
     Process,
     StartProcess,
     apply_schema,
+    command_line,
     environment,
+    execute,
     run_command,
     wait_for,
     wait_until,
@@ -56,6 +64,148 @@ def test_the_smoke_test_passes_and_fails(start: StartProcess, url: str, tmp_path
     assert (failed.code, failed.outcome["code"]) == (1, "failed")
     absent = run_command("smoke", "--url", "http://127.0.0.1:9", env=env, cwd=tmp_path)
     assert (absent.code, absent.outcome["code"]) == (1, "failed")
+
+
+class Stalling(ThreadingHTTPServer):
+    """Passes requests on, but never answers the first that reads one book."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(("127.0.0.1", 0), StallingHandler)
+        self.target, self.url = target, f"http://127.0.0.1:{self.server_port}"
+        self.stalled, self.end = threading.Event(), threading.Event()
+
+
+class StallingHandler(BaseHTTPRequestHandler):
+    server: Stalling
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.command == "GET" and self.path.startswith(f"{BOOKS}/"):
+            self.server.stalled.set()
+            self.server.end.wait(60)
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        kept = {name: self.headers[name] for name in self.headers if name.lower() != "host"}
+        answer = httpx.request(
+            self.command, self.server.target + self.path, content=body, headers=kept
+        )
+        with contextlib.suppress(ConnectionError):
+            self.send_response(answer.status_code)
+            for name in ("content-type", "content-length", "bookstore-revision"):
+                if name in answer.headers:
+                    self.send_header(name, answer.headers[name])
+            self.end_headers()
+            self.wfile.write(answer.content if self.command != "HEAD" else b"")
+
+    do_POST = do_PATCH = do_DELETE = do_HEAD = do_GET  # noqa: N815 - http.server's names
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@contextmanager
+def stalling(target: str) -> Iterator[Stalling]:
+    server = Stalling(target)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.end.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def titles(process: Process) -> list[str]:
+    return [book["title"] for book in httpx.get(process.url + BOOKS).json()["items"]]
+
+
+def make_old(url: str) -> None:
+    """Let a minute pass for all books."""
+    if url.startswith("sqlite"):
+        execute(url, "UPDATE books SET created_at = '2020' || substr(created_at, 5)")
+    else:
+        execute(url, "UPDATE books SET created_at = created_at - interval '1 minute'")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_smoke_test_leaves_nothing_that_the_next_does_not_delete(
+    number: signal.Signals, start: StartProcess, url: str, tmp_path: Path
+) -> None:
+    process = start(url).wait_until_ready()
+    env = environment(None, tmp_path)
+    with stalling(process.url) as server:
+        smoke = subprocess.Popen(
+            command_line("smoke", "--url", server.url),
+            env=env,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+        )
+        assert server.stalled.wait(30)
+        assert titles(process) == ["Smoke test"], "it stands between creation and deletion"
+        smoke.send_signal(number)
+        output, _ = smoke.communicate(timeout=30)
+    if number == signal.SIGTERM:
+        assert b'"failed"' in output
+    else:
+        assert titles(process) == ["Smoke test"]
+        make_old(url)
+        passed = run_command("smoke", "--url", process.url, env=env, cwd=tmp_path)
+        assert passed.code == 0, passed.output
+    assert titles(process) == []
+
+
+def test_twenty_smoke_tests_leave_nothing_and_spare_the_books_of_others(
+    start: StartProcess, url: str
+) -> None:
+    process = start(url).wait_until_ready()
+    other = {
+        "isbn": ISBNS[0],
+        "title": "Not ours",
+        "authors": ["Somebody"],
+        "price": {"amount": "1.00", "currency": "EUR"},
+    }
+    assert httpx.post(process.url + BOOKS, json=other).status_code == 201
+    make_old(url)
+    for _ in range(20):
+        assert walk_at(process.url).code == "passed"
+    assert titles(process) == ["Not ours"]
+
+
+def test_two_smoke_tests_at_once_pass(start: StartProcess, url: str) -> None:
+    process = start(url).wait_until_ready()
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda _: walk_at(process.url), range(8)))
+    assert [outcome.code for outcome in outcomes] == ["passed"] * 8, outcomes
+    assert titles(process) == []
+
+
+def test_the_smoke_test_notices_the_answer_of_another_revision(
+    start: StartProcess, url: str, tmp_path: Path
+) -> None:
+    process = start(url, revision="7").wait_until_ready()
+    env = environment(None, tmp_path)
+    arguments = ("smoke", "--url", process.url, "--revision")
+    assert run_command(*arguments, "7", env=env, cwd=tmp_path).code == 0
+    failed = run_command(*arguments, "8", env=env, cwd=tmp_path)
+    assert failed.code == 1
+    assert "revision 7 has answered where revision 8 was expected" in failed.outcome["message"]
+
+
+def test_the_metrics_count_the_connections_of_the_public_port(
+    start: StartProcess, url: str
+) -> None:
+    process = start(url).wait_until_ready()
+
+    def counted() -> str:
+        page = process.internal("/metrics").text
+        return next(x for x in page.splitlines() if x.startswith("bookstore_http_connections_open"))
+
+    assert counted().endswith(" 0.0"), "the connections of probes and scrapes are not counted"
+    with httpx.Client() as first, httpx.Client() as second:
+        first.get(process.url + BOOKS)
+        second.get(process.url + BOOKS)
+        assert counted().endswith(" 2.0")
+    wait_until(lambda: counted().endswith(" 0.0"), "the connections to be closed")
 
 
 def test_the_version_tells_code_and_database(start: StartProcess, url: str) -> None:

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from bookstore_api.settings import Settings
-from bookstore_api.telemetry.metrics import REJECTED_REQUESTS
+from bookstore_api.telemetry.metrics import OPEN_CONNECTIONS, REJECTED_REQUESTS
 from bookstore_api.telemetry.request_state import (
     Headers,
     RequestState,
@@ -80,16 +80,22 @@ class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits, rejections that are problems, and a maximum age."""
 
     def __init__(
-        self, *args: Any, limits: Limits, origins: Collection[str] = (), **kwargs: Any
+        self,
+        *args: Any,
+        limits: Limits,
+        origins: Collection[str] = (),
+        counted: bool = False,
+        **kwargs: Any,
     ) -> None:
         """Hold a connection to the limits; pages of the origins may read why a request is rejected.
 
-        All else is uvicorn's.
+        `counted`: it is one of those in the metrics. All else is uvicorn's.
         """
         super().__init__(*args, **kwargs)
         self.url, self.headers = b"", []  # uvicorn sets them when a request begins
         self._limits = limits
         self._origins = origins
+        self._counted = counted
         self._expires = expiry(limits.max_age_seconds)
         self._socket: asyncio.Transport = None  # type: ignore[assignment]  # until there is one
         self._in_head = True  # or between two requests
@@ -107,12 +113,16 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for a request, but not for long."""
         self._socket = transport
+        if self._counted:
+            OPEN_CONNECTIONS.inc()
         wrapped = _Transport(transport, self._close)
         super().connection_made(cast("asyncio.Transport", wrapped))
         self._set_deadline(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
+        if self._counted:
+            OPEN_CONNECTIONS.dec()
         for timer in (self._deadline, self._lingering_close, self._send_check):
             if timer is not None:
                 timer.cancel()

@@ -80,7 +80,7 @@ async def serve_both(
         _listen(settings.host, settings.port, "PORT") as public_socket,
         _listen(settings.internal_host, settings.internal_port, "INTERNAL_PORT") as own_socket,
     ):
-        public = make_server(public_app, settings, origins=settings.cors_origins)
+        public = make_server(public_app, settings, origins=settings.cors_origins, counted=True)
         internal = make_server(internal_app, settings, shutdown_seconds=INTERNAL_SHUTDOWN_SECONDS)
         tasks = (
             asyncio.create_task(public.serve(sockets=[public_socket])),
@@ -146,13 +146,17 @@ def make_server(
     *,
     shutdown_seconds: float | None = None,
     origins: Collection[str] = (),
+    counted: bool = False,
 ) -> QuietServer:
     """Make a server that holds its clients to the limits of the settings.
 
-    Pages of `origins` may read its own answers too: why it rejects a request.
+    Pages of `origins` may read its own answers too: why it rejects a request. The metrics have the
+    number of its connections if they are `counted`.
     Told to exit, it gives the requests in flight `shutdown_seconds`, or those of the settings.
     """
-    protocol = partial(LimitedProtocol, limits=Limits.of(settings), origins=origins)
+    protocol = partial(
+        LimitedProtocol, limits=Limits.of(settings), origins=origins, counted=counted
+    )
     if shutdown_seconds is None:
         shutdown_seconds = settings.shutdown_seconds
     return QuietServer(
