@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 from bookstore_operator.components import ensure_components, ensure_known_components
 from bookstore_operator.components.serving.availability import problem_of
+from bookstore_operator.components.serving.ensure import ensure_serving
 from bookstore_operator.core import history
 from bookstore_operator.core.clock import hold
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.kinds import target_of
-from bookstore_operator.core.plan import Plan
+from bookstore_operator.core.plan import Action, Plan
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Blocker, Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.releases.lifecycle import advance
+from bookstore_operator.releases.lifecycle import act_while_paused, advance
+from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.retention import old_releases, stale_jobs
 from bookstore_operator.status.conditions import blocking_answer
 from bookstore_operator.status.report import look_again_after, records, report
@@ -41,8 +43,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         # Kubernetes deletes its objects, whether the operator runs or not.
         return Decision(Plan(), Passed())
     if snapshot.store.spec.paused:
-        blocking = blocking_answer(snapshot, Passed(), visit)
-        return Decision(Plan(*report(snapshot, blocking, visit, changes=0)), blocking)
+        return _pause(snapshot, visit)
     if snapshot.blocker:
         return _keep_running(snapshot, snapshot.blocker, visit)
     held = hold(snapshot, visit.now, _held_since(snapshot, visit))
@@ -64,6 +65,36 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         requeue_after=look_again_after(ahead, blocking, visit),
     )
     return Decision(plan, blocking)
+
+
+def _pause(snapshot: Snapshot, visit: Visit) -> Decision:
+    """Return the Decision about a paused BookStore: a report, and what a pause does not hold back.
+
+    The clock of the release's stage stops. An abort is carried out, as is a switch back: users must
+    not stay on a release that is known to be bad until somebody resumes.
+    """
+    held = snapshot if snapshot.blocker else hold(snapshot, visit.now, visit.now)
+    urgent = None if snapshot.blocker else act_while_paused(held, visit)
+    progress = urgent or Progress(held, Passed())
+    changes = (*progress.actions, *_switch_while_paused(snapshot, progress.snapshot))
+    blocking = blocking_answer(progress.snapshot, Passed(), visit)
+    store_report = report(progress.snapshot, blocking, visit, changes=len(changes))
+    release_report = records(snapshot, progress)
+    plan = Plan(
+        actions=(*store_report.actions, *release_report.actions, *changes),
+        events=(*release_report.events, *store_report.events),
+        requeue_after=look_again_after(progress.snapshot, progress.answer, visit),
+        measurements=progress.measurements,
+    )
+    return Decision(plan, blocking)
+
+
+def _switch_while_paused(before: Snapshot, after: Snapshot) -> tuple[Action, ...]:
+    """Return what makes serving follow a decision that a pause does not hold back."""
+    results = [release.status.result for release in before.releases]
+    decided = results != [release.status.result for release in after.releases]
+    back = history.draining(after) and history.rolled_back(after)
+    return tuple(ensure_serving(after)) if decided or back else ()
 
 
 def _keep_running(snapshot: Snapshot, blocker: Blocker, visit: Visit) -> Decision:

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     MIGRATING = "Migrating"
     MIGRATION_IN_PROGRESS = "MigrationInProgress"
     STARTING = "Starting"
+    WAITING_FOR_APPROVAL = "WaitingForApproval"
+    PROMOTION_DELAYED = "PromotionDelayed"
     SWITCHING = "Switching"
     NOT_SWITCHED = "NotSwitched"
     DRAINING = "Draining"

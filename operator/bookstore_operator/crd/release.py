@@ -105,7 +105,9 @@ class ReleaseSpec(Part):
         json_schema_extra=IMMUTABLE,
     )
     approved: bool | None = Field(
-        None, description="Set to true to approve the promotion. Not evaluated yet."
+        None,
+        description="Set to true to approve the promotion, where `rollout.promotion` is Manual or "
+        "After. It may be set before the release is verified, and counts once it is.",
     )
     aborted: bool | None = Field(
         None,
@@ -158,7 +160,7 @@ class ReleaseStatus(Part):
     held_since: Time | None = Field(
         None,
         description="Since when the API server has kept the stage from progressing, by errors, "
-        "webhooks or quotas. No deadline passes meanwhile.",
+        "webhooks or quotas, or since when the BookStore is paused. No deadline passes meanwhile.",
     )
     attempts: int = Field(0, description="Number of migration Jobs started.")
     failed_attempts: int = Field(

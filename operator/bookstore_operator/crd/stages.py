@@ -51,6 +51,7 @@ STAGES: tuple[Stage, ...] = (
         needs_idle_color=True,
         deadline="rollout.progressDeadlineSeconds",
     ),
+    Stage("Approve", "the promotion is approved", needs_idle_color=True),
     Stage(
         "Switch",
         "the Service selects the new color",

@@ -21,17 +21,45 @@ def failure_of(newest: BookStoreRelease) -> Failed:
     return Failed(Reason.of_record(newest.status.reason), newest.status.message)
 
 
-def follow_decision(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
+def abort(snapshot: Snapshot, release: BookStoreRelease, why: str) -> Progress:
+    """Record that a release is aborted. Its color is scaled to 0, what serves keeps serving."""
+    aborted = Failed(
+        Reason.ABORTED,
+        f"{why} Change the BookStore to release something else, or put its spec back; to release "
+        f"it again as it is: kubectl bookstore retry {snapshot.store.name}.",
+    )
+    snapshot = update_status(
+        snapshot, release, result=Result.ABORTED, reason=aborted.reason, message=aborted.message
+    )
+    return Progress(snapshot, aborted)
+
+
+def note_late_abort(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:
+    """Return the Snapshot in which a release that serves says why it is not aborted."""
+    if newest.status.result not in {Result.PROMOTED, Result.SUCCEEDED}:
+        return snapshot
+    advice = f"To go back: kubectl bookstore rollback {snapshot.store.name}."
+    if len(snapshot.releases) == 1:
+        advice = rollback.NOTHING_TO_GO_BACK_TO
+    message = (
+        f"Revision {newest.spec.revision} serves users, so spec.aborted is ignored: it was set too "
+        f"late. {advice}"
+    )
+    return update_status(snapshot, newest, message=message)
+
+
+def follow_decision(snapshot: Snapshot, name: str, visit: Visit) -> Progress:
     """Keep what serves while the spec asks for a release that was aborted or rolled back.
 
     It begins again only if a person asks for that: by `spec.retry`, or by asking for something else
     and then for this release again.
     """
+    newest = find_release(snapshot, name)
     asked = history.matches_spec(snapshot, newest)
     again = newest.spec.retry or newest.status.superseded_at is not None
     if not asked and newest.status.superseded_at is None:
         snapshot = update_status(snapshot, newest, superseded_at=visit.now)
-    drain = _drain_rolled_back(snapshot, visit)
+    drain = drain_rolled_back(snapshot, visit)
     if asked and not again:
         return replace(drain, answer=_overruled(drain.snapshot, newest, drain.answer))
     if not isinstance(drain.answer, Passed):
@@ -54,7 +82,7 @@ def _overruled(snapshot: Snapshot, newest: BookStoreRelease, drain: Answer) -> A
     return Failed(Reason.ROLLED_BACK, message)
 
 
-def _drain_rolled_back(snapshot: Snapshot, visit: Visit) -> Progress:
+def drain_rolled_back(snapshot: Snapshot, visit: Visit) -> Progress:
     """Keep the color of a release that was rolled back running until users have left it."""
     active, drain = history.active(snapshot), find_stage("Drain")
     if active is None or drain is None or active.status.result is not Result.PROMOTED:

@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 from bookstore_operator.core import history
-from bookstore_operator.core.gate import Failed, Passed
-from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.gate import Passed
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.core.visit import Visit
@@ -12,7 +11,13 @@ from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, 
 from bookstore_operator.releases import rollback
 from bookstore_operator.releases.begin import begin
 from bookstore_operator.releases.cancel import end_jobs
-from bookstore_operator.releases.ended import failure_of, follow_decision
+from bookstore_operator.releases.ended import (
+    abort,
+    drain_rolled_back,
+    failure_of,
+    follow_decision,
+    note_late_abort,
+)
 from bookstore_operator.releases.ownership import take_ownership
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.remigrate import record_databases, remigrate
@@ -33,15 +38,30 @@ def _advance(snapshot: Snapshot, visit: Visit) -> Progress:
     newest = history.newest(snapshot)
     if newest is None:
         return begin(snapshot, revision=1)
-    if newest.in_flight and newest.spec.aborted:
-        return _abort(snapshot, newest, visit)
+    if newest.spec.aborted:
+        if aborted := _abort(snapshot, newest, visit):
+            return aborted
+        snapshot = note_late_abort(snapshot, newest)
     return remigrate(snapshot, visit) or _follow_spec(snapshot, newest, visit)
+
+
+def act_while_paused(snapshot: Snapshot, visit: Visit) -> Progress | None:
+    """Carry out what a pause does not hold back: an abort, and the end of a switch back."""
+    if not isinstance(take_ownership(snapshot, visit).answer, Passed):
+        return None
+    snapshot = rollback.complete(snapshot)
+    newest = history.newest(snapshot)
+    if newest is None:
+        return None
+    if newest.spec.aborted and (aborted := _abort(snapshot, newest, visit)):
+        return aborted
+    return drain_rolled_back(snapshot, visit) if history.rolled_back(snapshot) else None
 
 
 def _follow_spec(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
     """Take the next step from the newest release towards what the spec asks for."""
     if newest.status.result in ENDED_BY_DECISION:
-        return follow_decision(snapshot, newest, visit)
+        return follow_decision(snapshot, newest.name, visit)
     if history.matches_spec(snapshot, newest):
         return _continue(snapshot, newest, visit)
     if newest.status.result is Result.PROMOTED:
@@ -93,21 +113,21 @@ def _replace(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Prog
     return begin(snapshot, newest.spec.revision + 1)
 
 
-def _abort(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:
-    ended = end_jobs(snapshot, newest, visit)
-    if not isinstance(ended.answer, Passed):
-        return ended
-    snapshot, newest = ended.snapshot, find_release(ended.snapshot, newest.name)
-    aborted = Failed(
-        Reason.ABORTED,
-        f"{newest.name} was aborted (spec.aborted is true). Change the BookStore to release "
-        "something else, or put its spec back; to release it again as it is: kubectl bookstore "
-        f"retry {snapshot.store.name}.",
-    )
-    snapshot = update_status(
-        snapshot, newest, result=Result.ABORTED, reason=aborted.reason, message=aborted.message
-    )
-    return Progress(snapshot, aborted)
+def _abort(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress | None:
+    """End a release that a person has aborted; None if it serves and is not watched any more."""
+    if newest.in_flight:
+        ended = end_jobs(snapshot, newest, visit)
+        if not isinstance(ended.answer, Passed):
+            return ended
+        why = f"{newest.name} was aborted (spec.aborted is true)."
+        return abort(ended.snapshot, find_release(ended.snapshot, newest.name), why)
+    if newest.status.result is Result.PROMOTED and newest.status.stage == "Watch":
+        if rollback.warm(snapshot) is None:
+            return None
+        why = "It was aborted (spec.aborted is true) while it was watched."
+        snapshot = rollback.switch_back(snapshot, newest, why, visit.now)
+        return follow_decision(snapshot, newest.name, visit)
+    return None
 
 
 def _supersede(snapshot: Snapshot, newest: BookStoreRelease) -> Snapshot:

@@ -1,5 +1,6 @@
 """`spec.rollout`: how a release is rolled out."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -9,8 +10,30 @@ from bookstore_operator.crd.base import Part
 Seconds = Annotated[int, Field(ge=0, le=86400)]
 
 
+class Promotion(StrEnum):
+    """Who decides that users are sent to a verified release."""
+
+    AUTOMATIC = "Automatic"
+    AFTER = "After"
+    MANUAL = "Manual"
+
+
 class Rollout(Part):
     """How a release is rolled out."""
+
+    promotion: Promotion = Field(
+        Promotion.AUTOMATIC,
+        description="When users are sent to a release that is verified. `Automatic`: at once. "
+        "`After`: after `promoteAfterSeconds`, or once it is approved. `Manual`: once it is "
+        "approved, without a time limit. Who has the role `bookstore-approver` approves it "
+        "(`kubectl bookstore approve`) or aborts it. The first release of a BookStore needs no "
+        "approval.",
+    )
+    promote_after_seconds: Seconds = Field(
+        300,
+        description="How long a release with `promotion: After` waits before users are sent to "
+        "it, in seconds.",
+    )
 
     progress_deadline_seconds: int = Field(
         600,

@@ -1,0 +1,103 @@
+"""Stage Approve: users are sent to a verified release when a person, or the time, has said so.
+
+Waiting for a person has no deadline, and no deadline of another stage passes meanwhile. A color
+that is lost in the meantime goes back to Start, whose deadline counts from then.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bookstore_operator.components.serving.availability import deployment_of, problem_of, runs
+from bookstore_operator.components.serving.ensure import ensure_scale
+from bookstore_operator.components.serving.replicas import live_size
+from bookstore_operator.core import history, names
+from bookstore_operator.core.clock import stage_clock
+from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.records import update_status
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.spec.rollout import Promotion
+from bookstore_operator.releases.progress import Progress
+from bookstore_operator.workloads import pod_problems
+
+
+def approve(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
+    """Wait for the approval, with the release's color kept at the live size."""
+    answer = visit.ask(approved, snapshot)
+    if isinstance(answer, Passed):
+        return Progress(snapshot, answer)
+    if lost := _lost(snapshot, release, visit.now):
+        back = update_status(snapshot, release, stage="Start", stage_started_at=visit.now)
+        return Progress(back, lost)
+    size = live_size(snapshot)
+    scales = ensure_scale(snapshot, release.spec.color, size, "to match the active color")
+    return Progress(snapshot, answer, tuple(scales))
+
+
+def approved(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass if the newest release is approved, or needs no approval."""
+    release = history.newest(snapshot)
+    if release is None:
+        return Waiting(Reason.RELEASING, "There is no release yet.")
+    if release.spec.approved or history.active(snapshot) is None:
+        return Passed()
+    return _ANSWERS[snapshot.store.spec.rollout.promotion](snapshot, release, now)
+
+
+def _automatic(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Answer:
+    del snapshot, release, now
+    return Passed()
+
+
+def _after(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Answer:
+    seconds = snapshot.store.spec.rollout.promote_after_seconds
+    end = stage_clock(release, now) + timedelta(seconds=seconds)
+    if now >= end:
+        return Passed()
+    message = (
+        f"{release.name} is promoted at {end:%H:%M:%S}Z (spec.rollout.promoteAfterSeconds). "
+        f"{_commands(snapshot)}"
+    )
+    return Waiting(Reason.PROMOTION_DELAYED, message, end)
+
+
+def _manual(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Answer:
+    del now
+    message = (
+        f"Waiting for the approval of {release.name} ({release.spec.intent.get('image', '')}), "
+        f"without a time limit. {_commands(snapshot)}"
+    )
+    return Waiting(Reason.WAITING_FOR_APPROVAL, message)
+
+
+_ANSWERS: dict[Promotion, Callable[[Snapshot, BookStoreRelease, datetime], Answer]] = {
+    Promotion.AUTOMATIC: _automatic,
+    Promotion.AFTER: _after,
+    Promotion.MANUAL: _manual,
+}
+
+
+def _commands(snapshot: Snapshot) -> str:
+    name = snapshot.store.name
+    return (
+        f"To promote it now: kubectl bookstore approve {name}. To discard it: kubectl bookstore "
+        f"abort {name}."
+    )
+
+
+def _lost(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Waiting | None:
+    """Return why the release's color must start again; None if it only changes its size."""
+    deployment, problem = deployment_of(snapshot, release), problem_of(snapshot, release, now)
+    available = (deployment or {}).get("status", {}).get("availableReplicas", 0)
+    runs_release = deployment is not None and runs(deployment, release)
+    healthy = problem is None or not problem.serious
+    if runs_release and healthy and (available or not live_size(snapshot)):
+        return None
+    name = names.deployment(snapshot.store.name, release.spec.color)
+    message = (
+        f"{release.name} was waiting for its approval and goes back to stage Start: {available} of "
+        f"{live_size(snapshot)} Pods of Deployment {name} are available."
+    )
+    return pod_problems.wait_for_pods(Reason.STARTING, message, problem)
