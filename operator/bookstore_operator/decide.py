@@ -19,7 +19,7 @@ from bookstore_operator.core.snapshot import Blocker, Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.releases.lifecycle import act_while_paused, advance
 from bookstore_operator.releases.progress import Progress
-from bookstore_operator.releases.retention import old_releases, stale_jobs
+from bookstore_operator.releases.retention import old_releases, stale_checks, stale_jobs
 from bookstore_operator.status.conditions import blocking_answer
 from bookstore_operator.status.report import look_again_after, records, report
 
@@ -54,6 +54,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         *progress.actions,
         *ensure_components(ahead, holding_release=False),
         *stale_jobs(ahead),
+        *stale_checks(ahead),
         *old_releases(ahead),
     )
     blocking = blocking_answer(ahead, progress.answer, visit)

@@ -40,7 +40,7 @@ def test_orphans_are_taken_over_as_a_whole_and_deleted_with_the_next(world: Worl
     recreate(world).settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.switches == ["demo-r1", "demo-r2"], "users were served all the time"
-    assert len(world.all("Job")) == 2, "nothing is migrated again"
+    assert len(world.migrations()) == 2, "nothing is migrated again"
     adopted = {a.manifest["kind"] for a in world.done if isinstance(a, Apply)}
     assert {"BookStoreRelease", "Service", "Secret"} <= adopted
     world.delete_store()
@@ -63,7 +63,7 @@ def test_orphaned_releases_of_a_lost_database_are_refused_by_name(world: World) 
         world.tick()
     assert world.condition("Stalled") == (TRUE, "NameConflict")
     assert "demo-r1 demo-r2" in world.message("Stalled")
-    assert len(world.all("Job")) == 2, "the old image migrates no empty database"
+    assert len(world.migrations()) == 2, "the old image migrates no empty database"
     for name in ("demo-r1", "demo-r2"):
         world.delete_release(name)
     world.settle()

@@ -240,7 +240,7 @@ def test_a_release_waits_for_the_secrets_that_its_pods_mount(
     assert f"no Secret {secret}" in world.message("Ready")
     assert f"`{key}`" in world.message("Ready")
     assert world.reconcile().requeue_after, "Secrets are not watched"
-    assert not world.all("Job"), "nothing is changed for a release that could not start"
+    assert not world.migrations(), "nothing is changed for a release that could not start"
     world.secrets[secret] = frozenset({key})
     world.settle()
     assert world.condition("Ready") == ("True", "Serving")

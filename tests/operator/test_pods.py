@@ -344,7 +344,7 @@ def test_a_backup_that_can_not_start_is_replaced_once_the_spec_is_corrected() ->
     assert deleted(world, "Job") == [], "nothing has changed yet"
     world.change(backup={"schedule": "17 3 * * *", "resources": {"requests": {"cpu": "1m"}}})
     assert deleted(world, "Job") == ["demo-backup-1"]
-    (again,) = (job for job in world.all("Job") if job["metadata"]["name"] != "demo-r1-expand")
+    (again,) = (j for j in world.all("Job") if j["metadata"]["name"].startswith("demo-backup"))
     (container,) = again["spec"]["template"]["spec"]["containers"]
     assert container["resources"]["requests"] == {"cpu": "1m"}
     assert again["metadata"]["ownerReferences"][0]["kind"] == "CronJob"

@@ -198,7 +198,7 @@ def test_a_release_survives_any_number_of_restarts_of_the_operator(kills: list[i
     assert world.switches == undisturbed.switches == ["demo-r1", "demo-r2"]
     assert world.objects.keys() == undisturbed.objects.keys()
     assert world.secrets == undisturbed.secrets
-    assert len(world.all("Job")) == 2, "no migration ran twice"
+    assert len(world.migrations()) == 2, "no migration ran twice"
     for key, obj in undisturbed.objects.items():
         if key.kind == "BookStoreRelease":
             assert world.objects[key]["status"]["result"] == obj["status"]["result"]

@@ -6,7 +6,7 @@ import pytest
 
 from bookstore_operator.core.plan import Create, EventType, WriteStatus
 from bookstore_operator.decide import decide
-from tests.support.world import MIGRATED, Object, World
+from tests.support.world import MIGRATED, Object, World, migrates
 
 pytestmark = pytest.mark.scenario
 
@@ -21,7 +21,7 @@ def world() -> World:
 
 
 def jobs(world: World) -> list[str]:
-    return [job["metadata"]["name"] for job in world.all("Job")]
+    return [job["metadata"]["name"] for job in world.migrations()]
 
 
 def lose_volume(world: World) -> World:
@@ -158,7 +158,7 @@ def test_attempts_count_though_a_policy_deletes_each_job_that_has_ended(world: W
         world.objects = {
             key: obj
             for key, obj in world.objects.items()
-            if key.kind != "Job" or "conditions" not in obj.get("status", {})
+            if not migrates(obj) or "conditions" not in obj.get("status", {})
         }
         world.tick()
     created = [a.manifest["metadata"]["name"] for a in world.done if isinstance(a, Create)]
@@ -174,7 +174,7 @@ def test_an_attempt_is_recorded_before_its_job_is_created(world: World) -> None:
     job = next(
         index
         for index, action in enumerate(world.done)
-        if isinstance(action, Create) and action.manifest["kind"] == "Job"
+        if isinstance(action, Create) and migrates(dict(action.manifest))
     )
     recorded = [
         action.status

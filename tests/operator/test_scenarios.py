@@ -201,7 +201,7 @@ def test_an_unreachable_database_is_retried_until_it_answers(world: World, code:
     waited = (world.now - begin).total_seconds()
     assert 10 + 20 + 40 + 80 + 160 + 3 * 300 <= waited < 2000
     assert world.release("demo-r2").get("result") is None
-    jobs = [job for job in world.all("Job") if "r2" in job["metadata"]["name"]]
+    jobs = [job for job in world.migrations() if "r2" in job["metadata"]["name"]]
     assert len(jobs) <= 2, "Jobs that no longer explain anything are deleted"
     world.migration = MIGRATED
     world.settle()
@@ -234,7 +234,7 @@ def test_a_running_migration_is_never_interrupted_or_doubled(world: World) -> No
     world.change(image="api:2").run_until(lambda w: w.has("Job", "demo-r2-expand"))
     world.change(image="api:3").steps(10)
     assert not world.has("BookStoreRelease", "demo-r3")
-    assert [job["metadata"]["name"] for job in world.all("Job")] == [
+    assert [job["metadata"]["name"] for job in world.migrations()] == [
         "demo-r1-expand",
         "demo-r2-expand",
     ]
@@ -263,7 +263,7 @@ def test_a_release_waits_for_a_migration_that_is_not_its_own(world: World) -> No
 
 def test_a_job_deleted_by_hand_migrates_no_released_schema_again(world: World) -> None:
     world.lose("Job").settle()
-    assert not world.all("Job")
+    assert not world.migrations()
 
 
 # Colors --------------------------------------------------------------------------------------
@@ -529,7 +529,7 @@ def test_a_release_waits_for_the_database_and_reports_it() -> None:
     world = World(database_up=False)
     world.steps(5)
     assert world.condition("Ready") == (FALSE, "DatabaseStarting")
-    assert not world.all("Job")
+    assert not world.migrations()
     world.database_up = True
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")

@@ -64,6 +64,32 @@ MIGRATED: Object = {
 }
 
 
+DESCRIBED: Object = {
+    "command": "contract",
+    "code": "described",
+    "message": "bookstore-api 0.1.0 keeps version 1 of the contract.",
+    "contract": 1,
+    "version": "0.1.0",
+    "heads": {"expand": ["0001_books"], "contract": []},
+    "connectionsPerPod": 6,
+}
+CURRENT: Object = {
+    "command": "check-schema",
+    "code": "current",
+    "message": "The schema is current.",
+    "schemaBefore": ["0001_books"],
+    "schemaAfter": ["0001_books"],
+    "connections": {
+        "server": {"limit": 97, "heldByOthers": 3},
+        "role": {"limit": None, "heldByOthers": 0},
+        "database": {"limit": None, "heldByOthers": 0},
+        "pooled": False,
+    },
+}
+PASSED: Object = {"command": "smoke", "code": "passed", "message": "All steps passed."}
+SUCCESSES = frozenset({"migrated", "nothing-to-do", "described", "current", "ahead", "passed"})
+
+
 class ConflictError(Exception):
     """The API server rejects a write that was decided on an outdated object."""
 
@@ -110,6 +136,13 @@ class World:
     """EndpointSlices are kept up to date."""
     migration: Object | None = field(default_factory=lambda: MIGRATED)
     """The termination message of migration Jobs; None: they run and do not end."""
+    answers: dict[str, Object | str | None] = field(default_factory=dict)
+    """What `contract`, `check-schema` and `smoke` answer, by command, or by command and image as in
+    `contract api:2`: an outcome, any other termination message, or None: they do not end."""
+    pushed: dict[str, int] = field(default_factory=dict)
+    """How often the tag of an image was pushed again."""
+    lost: dict[str, Object] = field(default_factory=dict)
+    """The status of Pods of checks that end without an answer, by command, as of the evicted."""
     switches: list[str] = field(default_factory=list)
     _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -248,8 +281,11 @@ class World:
             blocker=self.blocker,
         )
 
+    def migrations(self) -> list[Object]:
+        return [job for job in self.all("Job") if migrates(job)]
+
     def running_migrations(self) -> list[str]:
-        jobs = [job for job in self.all("Job") if migrates(job)]
+        jobs = self.migrations()
         over = ("conditions", "succeeded", "failed")
         return [
             job["metadata"]["name"]
@@ -360,7 +396,7 @@ class World:
             case Delete():
                 gone = self.objects[action.key]["metadata"]
                 assert gone["uid"] == action.uid
-                if action.resource_version not in {None, gone["resourceVersion"]}:
+                if action.resource_version not in {None, gone.get("resourceVersion")}:
                     raise ConflictError(action.key)
                 del self.objects[action.key]
             case WriteStatus():
@@ -455,34 +491,57 @@ class World:
     def _run(self, job: Object) -> None:
         if job.get("status", {}).get("conditions"):
             return
-        if self._ails(job, f"Job/{_image(job)}"):
+        checks = job["metadata"]["labels"][COMPONENT_LABEL] == "check"
+        if self._ails(job, f"{'Check' if checks else 'Job'}/{_image(job)}"):
             job["status"] = {"active": 1}
             return
-        result = self.migration
+        command = " ".join(job["spec"]["template"]["spec"]["containers"][0]["args"])
+        result = self._answer(command, _image(job)) if checks else self.migration
         job["status"] = {"active": 1}
-        if result is None:
-            return
-        succeeded = result["code"] in {"migrated", "nothing-to-do"}
+        if lost := self.lost.get(command):
+            self._end(job, succeeded=False)
+            self._add_pod(job, copy.deepcopy(lost))
+        elif result is not None:
+            succeeded = isinstance(result, dict) and result.get("code") in SUCCESSES
+            self._end(job, succeeded=succeeded)
+            self._add_pod(job, self._terminated(job, result, succeeded=succeeded))
+
+    def _answer(self, command: str, image: str) -> Object | str | None:
+        """Return the termination message of a check of an image."""
+        of_command = command.split(" ", maxsplit=1)[0]
+        usual = {"contract": DESCRIBED, "check-schema": CURRENT, "smoke": PASSED}[of_command]
+        answers: dict[str, Object | str | None] = {of_command: usual, **self.answers}
+        return answers.get(f"{of_command} {image}", answers[of_command])
+
+    def _end(self, job: Object, *, succeeded: bool) -> None:
         ended = {"type": "Complete" if succeeded else "Failed", "status": "True"}
         job["status"] = {"conditions": [{**ended, "lastTransitionTime": _rfc3339(self.now)}]}
-        message = {"exitCode": 0 if succeeded else 1, "message": json.dumps(result)}
-        name = job["metadata"]["name"]
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": f"{name}-x",
-                "labels": {
-                    **job["spec"]["template"]["metadata"]["labels"],
-                    "batch.kubernetes.io/job-name": name,
-                },
-                "ownerReferences": [{"uid": job["metadata"]["uid"]}],
-            },
-            "status": {
-                "containerStatuses": [{"name": "migrate", "state": {"terminated": message}}]
-            },
+
+    def _terminated(self, job: Object, result: Object | str, *, succeeded: bool) -> Object:
+        """Return the status of a Job's Pod whose container has ended."""
+        text = result if isinstance(result, str) else json.dumps(result)
+        exit_code = 0 if succeeded else 1 if isinstance(result, dict) else 2
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        state = {"terminated": {"exitCode": exit_code, "message": text}}
+        name, image_id = container["name"], self.image_id(_image(job))
+        return {
+            "phase": "Succeeded" if succeeded else "Failed",
+            "containerStatuses": [{"name": name, "imageID": image_id, "state": state}],
         }
-        self._put(pod)
+
+    def _add_pod(self, job: Object, status: Object) -> None:
+        name = job["metadata"]["name"]
+        labels = job["spec"]["template"]["metadata"]["labels"]
+        metadata = {
+            "name": f"{name}-x",
+            "labels": {**labels, "batch.kubernetes.io/job-name": name},
+            "ownerReferences": [{"uid": job["metadata"]["uid"]}],
+        }
+        self._put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+
+    def image_id(self, image: str) -> str:
+        """Return the ID of an image; `pushed` says how often its tag was pushed again."""
+        return f"registry.example/x@sha256:{image}-{self.pushed.get(image, 0)}"
 
     def _scale(self, deployment: Object) -> None:
         before = deployment.get("status", {})
@@ -540,9 +599,18 @@ class World:
                     "labels": labels,
                     "ownerReferences": [{"uid": owner["uid"]}],
                 }
-                ready = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Running"}
+                ready = {
+                    "conditions": [{"type": "Ready", "status": "True"}],
+                    "phase": "Running",
+                    "containerStatuses": [self._running(deployment)],
+                }
                 pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": ready}
                 self._put(pod)
+
+    def _running(self, deployment: Object) -> Object:
+        main = deployment["spec"]["template"]["spec"]["containers"][0]["name"]
+        image_id = self.image_id(_image(deployment))
+        return {"name": main, "ready": True, "imageID": image_id, "state": {"running": {}}}
 
     def _send_users(self, service: Object) -> None:
         """Keep a Service's EndpointSlice up to date."""

@@ -328,7 +328,7 @@ def _components(snapshot: Snapshot) -> list[ComponentView]:
     """Return the parts besides the API and its migrations, which releases have."""
     views = []
     for name in Component:
-        if name in {Component.API, Component.MIGRATION}:
+        if name in {Component.API, Component.MIGRATION, Component.CHECK}:
             continue
         workloads = [
             WorkloadView(kind=obj["kind"], name=obj["metadata"]["name"], summary=_summary(obj))

@@ -1,11 +1,12 @@
 """What the operator assumes about an image: docs/reference/contract.md."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.crd.bookstore import BookStoreSpec
+from bookstore_operator.crd.checks import MOST_HEADS, Answer, Connections, Heads, Share
 from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.config import Config
 from bookstore_operator.crd.text import REVISION_LENGTH, fit
@@ -17,6 +18,14 @@ API_USER = 10001
 
 SERVE = ("serve",)
 EXPAND = ("migrate", "--to", "expand")
+CONTRACT = ("contract",)
+CHECK_SCHEMA = ("check-schema",)
+SMOKE = ("smoke",)
+
+VERSIONS = frozenset({1})
+"""The versions of the contract that this operator knows."""
+DESCRIBED = "described"
+CURRENT, AHEAD, BEHIND, INCOMPATIBLE = "current", "ahead", "behind", "incompatible"
 GRACE_SECONDS = 10
 """Time after drain and shutdown until the kubelet kills a process, in seconds."""
 
@@ -37,7 +46,10 @@ class Outcome:
 
     code: str = ""
     message: str = ""
+    schema_before: tuple[str, ...] | None = None
+    """None if the command did not say."""
     schema_after: tuple[str, ...] = ()
+    answer: Answer = field(default_factory=Answer)
 
 
 def read_outcome(data: Mapping[str, Any]) -> Outcome:
@@ -45,14 +57,59 @@ def read_outcome(data: Mapping[str, Any]) -> Outcome:
 
     Fields that are missing or have another type are empty: any image may have written it.
     """
-    revisions = data.get("schemaAfter")
+    before = data.get("schemaBefore")
     return Outcome(
         code=fit(str(data.get("code", ""))),
         message=fit(str(data.get("message") or "")),
-        schema_after=tuple(fit(str(revision), REVISION_LENGTH) for revision in revisions)
-        if isinstance(revisions, list)
-        else (),
+        schema_before=None if not isinstance(before, list) else tuple(_revisions(before)),
+        schema_after=tuple(_revisions(data.get("schemaAfter"))),
+        answer=Answer(
+            contract=_number(data.get("contract")),
+            version=str(data.get("version") or ""),
+            heads=_heads(data.get("heads")),
+            connections_per_pod=_number(data.get("connectionsPerPod")),
+            connections=_connections(data.get("connections")),
+        ),
     )
+
+
+def _revisions(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        return []
+    return [fit(str(revision), REVISION_LENGTH) for revision in value]
+
+
+def _heads(value: Any) -> Heads | None:
+    if not isinstance(value, Mapping):
+        return None
+    expand, contract = (_revisions(value.get(branch)) for branch in ("expand", "contract"))
+    return Heads(expand=expand[:MOST_HEADS], contract=contract[:MOST_HEADS])
+
+
+def _connections(value: Any) -> Connections | None:
+    if not isinstance(value, Mapping):
+        return None
+    server, role, database = (_share(value.get(key)) for key in ("server", "role", "database"))
+    pooled = value.get("pooled") is not False  # what is not said can't be counted on
+    return Connections(server=server, role=role, database=database, pooled=pooled)
+
+
+def _share(value: Any) -> Share | None:
+    """Return a limit; None if it is unknown. A limit of null means that there is none."""
+    if not isinstance(value, Mapping) or "limit" not in value:
+        return None
+    limit, held = _number(value["limit"]), _number(value.get("heldByOthers"))
+    if held is None or (limit is None and value["limit"] is not None):
+        return None
+    return Share(limit=limit, held_by_others=held)
+
+
+_LARGEST = 2**31 - 1
+
+
+def _number(value: Any) -> int | None:
+    is_one = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return value if is_one else None
 
 
 # Ports and paths ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ COLOR_LABEL = f"{GROUP}/color"
 REVISION_LABEL = f"{GROUP}/revision"
 RELEASE_LABEL = f"{GROUP}/release"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
+CHECK_LABEL = f"{GROUP}/check"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 """The hash of the applied manifest: it changes when a field is no longer desired."""
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
@@ -36,6 +37,7 @@ class Component(StrEnum):
     DATABASE = "database"
     CACHE = "cache"
     MIGRATION = "migration"
+    CHECK = "check"
     BACKUP = "backup"
 
 
@@ -44,6 +46,7 @@ MAIN_CONTAINERS: Mapping[str, str] = {
     Component.DATABASE: "postgres",
     Component.CACHE: "valkey",
     Component.MIGRATION: "migrate",
+    Component.CHECK: "check",
     Component.BACKUP: "backup",
 }
 """The name of the container that does a component's work; webhooks may add others to its Pods."""

@@ -1,7 +1,10 @@
 """The names of everything that belongs to a BookStore. All fit in 63 characters."""
 
+import hashlib
+
 from bookstore_operator.crd.release import Color
 
+LONGEST = 63
 DATABASE_USER = "bookstore"
 DATABASE_NAME = "bookstore"
 
@@ -37,6 +40,12 @@ def migration_attempt(release_name: str, job: str) -> int:
     return int(suffix) if suffix.isascii() and suffix.isdecimal() else 1
 
 
+def check_job(release_name: str, check: str, attempt: int = 1) -> str:
+    """Return the name of a Job that asks an image something for a release."""
+    suffix = "" if attempt == 1 else f"-{attempt}"
+    return _shorten(f"{release_name}-{check}{suffix}")
+
+
 def database(store: str) -> str:
     """Return the name of the embedded database's objects: StatefulSet, Service, Secret, policy."""
     return f"{store}-db"
@@ -65,3 +74,11 @@ def backup(store: str) -> str:
 def api_network_policy(store: str) -> str:
     """Return the name of the NetworkPolicy of the API's Pods."""
     return f"{store}-api"
+
+
+def _shorten(name: str) -> str:
+    """Return a name of at most 63 characters: a longer one ends in its hash instead."""
+    if len(name) <= LONGEST:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: LONGEST - 9]}-{digest}"

@@ -29,6 +29,7 @@ class Reason(StrEnum):
     NO_RELEASE = "NoRelease"
     NOT_PROMOTED = "NotPromoted"
     RELEASING = "Releasing"
+    VALIDATING = "Validating"
     DATABASE_STARTING = "DatabaseStarting"
     MIGRATING = "Migrating"
     MIGRATION_IN_PROGRESS = "MigrationInProgress"
@@ -57,6 +58,8 @@ class Reason(StrEnum):
 
     # Releases
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    CHECK_RETRY = "CheckRetry"
+    CONTRACT_NOT_KEPT = "ContractNotKept"
     MIGRATION_RETRY = "MigrationRetry"
     MIGRATION_SUSPENDED = "MigrationSuspended"
     MIGRATION_FAILED = "MigrationFailed"

@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema, field_validator
 
 from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rules
 from bookstore_operator.crd.bookstore import BookStoreSpec
+from bookstore_operator.crd.checks import CheckRecord
 from bookstore_operator.crd.intent import intent_schema
 from bookstore_operator.crd.text import Message
 
@@ -170,6 +171,12 @@ class ReleaseStatus(Part):
     )
     last_attempt: MigrationAttempt | None = Field(
         None, description="Last attempt to migrate the schema. Its Job may be gone."
+    )
+    checks: list[CheckRecord] = Field(
+        default_factory=list,
+        max_length=20,
+        description="What images have answered to the operator's questions. Its Jobs may be gone.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     database: str = Field(
         "",

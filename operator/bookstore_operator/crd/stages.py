@@ -38,25 +38,28 @@ class Stage:
         return value if isinstance(value, int) else None
 
 
+_PROGRESS = "rollout.progressDeadlineSeconds"
+
 STAGES: tuple[Stage, ...] = (
+    Stage("Validate", "the image can be pulled and keeps the contract", deadline=_PROGRESS),
     Stage(
         "Expand",
         "the database is up and its schema migrated",
         touches_database=True,
-        deadline="rollout.progressDeadlineSeconds",  # of its waits: a migration has its own
+        deadline=_PROGRESS,  # of its waits: a migration has its own
     ),
     Stage(
         "Start",
         "the idle color is up at the live size",
         needs_idle_color=True,
-        deadline="rollout.progressDeadlineSeconds",
+        deadline=_PROGRESS,
     ),
     Stage("Approve", "the promotion is approved", needs_idle_color=True),
     Stage(
         "Switch",
         "the Service selects the new color",
         needs_idle_color=True,
-        deadline="rollout.progressDeadlineSeconds",
+        deadline=_PROGRESS,
     ),
     # From here on the release's color is the active one; history.py keeps the old one running.
     Stage("Drain", "the old color is scaled to 0"),

@@ -87,7 +87,7 @@ def running_answer(
             f'kubectl patch job {key.name} --type=merge -p \'{{"spec":{{"suspend":false}}}}\'.',
             stalled=True,
         )
-    pods = {RELEASE_LABEL: release.name}
+    pods = {RELEASE_LABEL: release.name, COMPONENT_LABEL: Component.MIGRATION.value}
     problem = pod_problems.problem_of_pods(snapshot, pods, key, now)
     seconds = job["spec"].get("activeDeadlineSeconds")
     message = (

@@ -1,15 +1,24 @@
-"""Delete old releases and migration Jobs."""
+"""Delete old releases, and Jobs that are no longer needed."""
 
 from collections.abc import Iterator
 
 from bookstore_operator.core import history
 from bookstore_operator.core.ensure import ensure_absent
-from bookstore_operator.core.kinds import RELEASES
-from bookstore_operator.core.plan import Action, Delete
+from bookstore_operator.core.kinds import JOBS, RELEASES
+from bookstore_operator.core.labels import (
+    ATTEMPT_LABEL,
+    CHECK_LABEL,
+    COMPONENT_LABEL,
+    RELEASE_LABEL,
+    Component,
+)
+from bookstore_operator.core.lookup import all_of, label
+from bookstore_operator.core.plan import Action, Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.releases.checks import find_record
 from bookstore_operator.releases.migrations import migrations_of
-from bookstore_operator.workloads.jobs import Ending, is_kept_running
+from bookstore_operator.workloads.jobs import Ending, end_condition, is_kept_running
 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:
@@ -46,3 +55,24 @@ def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
                 yield from ensure_absent(migration.job, "only containers of others still run.")
             elif retried and migration.ending is Ending.FAILED and not migration.counts:
                 yield from ensure_absent(migration.job, "it was retried.")
+
+
+def stale_checks(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the deletion of Jobs of checks that have not ended and that nobody waits for.
+
+    A check leaves nothing behind, so its Job may be deleted at any time: one whose Pod can't start
+    must not stay until its time limit. Jobs that have ended are kept for a while, for their log.
+    """
+    releases = {release.name: release for release in snapshot.releases}
+    for job in all_of(snapshot, JOBS):
+        if label(job, COMPONENT_LABEL) == Component.CHECK and end_condition(job) is None:
+            release = releases.get(label(job, RELEASE_LABEL) or "")
+            if release and not _is_awaited(release, job):
+                yield from ensure_absent(job, "its check is over.")
+
+
+def _is_awaited(release: BookStoreRelease, job: Manifest) -> bool:
+    record = find_record(release, label(job, CHECK_LABEL) or "")
+    if record is None or not release.in_flight:
+        return False
+    return record.ended_at is None and label(job, ATTEMPT_LABEL) == str(record.attempt)

@@ -10,6 +10,7 @@ from bookstore_operator.crd.bookstore import BookStoreSpec
 RESOURCES: Mapping[str | None, str] = {
     Component.API: "spec.resources",
     Component.MIGRATION: "spec.migration.resources",
+    Component.CHECK: "spec.migration.resources",
     Component.DATABASE: "spec.database.embedded.resources",
     Component.CACHE: "spec.cache.embedded.resources",
     Component.BACKUP: "spec.backup.resources",
@@ -78,7 +79,7 @@ def _unspecified(cause: str) -> list[str]:
 
 def reference_advice(spec: BookStoreSpec, component: str | None, cause: str) -> str:
     """Return which field names the Secret or ConfigMap that a container lacks; empty if none."""
-    if component not in {Component.API, Component.MIGRATION}:
+    if component not in {Component.API, Component.MIGRATION, Component.CHECK}:
         return ""
     fields = [
         field

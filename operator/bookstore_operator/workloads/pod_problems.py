@@ -247,7 +247,7 @@ def _unpullable(
             f"The operator did not add container {container.get('name')} to the Pod: correct the "
             "webhook or policy that did."
         )
-    elif component in {Component.API.value, Component.MIGRATION.value}:
+    elif component in {Component.API, Component.MIGRATION, Component.CHECK}:
         todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
         server = "valkey" if component == Component.CACHE.value else "postgres"

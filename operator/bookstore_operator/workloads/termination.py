@@ -35,7 +35,7 @@ def result(message: str) -> dict[str, Any]:
     for text in (message, lines[-1]):
         try:
             data = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(data, dict):
             return data

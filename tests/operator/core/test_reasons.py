@@ -52,6 +52,8 @@ def test_every_problem_has_a_scenario() -> None:
     elsewhere = {
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.MIGRATION_FAILED,
+        Reason.CHECK_RETRY,
+        Reason.CONTRACT_NOT_KEPT,
         Reason.ABORTED,
         Reason.ROLLED_BACK,
         Reason.RELEASE_FAILED,

@@ -36,7 +36,10 @@ def _internal(scrapers: Scrapers) -> Manifest:
 
 def database_network_policy(store: BookStore) -> Manifest:
     """Return the policy of the embedded database: only this BookStore's Pods may connect."""
-    clients = [Component.API.value, Component.MIGRATION.value, Component.BACKUP.value]
+    clients = [
+        *(Component.API.value, Component.MIGRATION.value, Component.CHECK.value),
+        Component.BACKUP.value,
+    ]
     only = {
         "podSelector": {
             "matchLabels": instance_selector(store.name),
