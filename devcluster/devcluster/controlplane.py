@@ -12,12 +12,12 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from devcluster import binaries, paths, processes, progress, run, stages
+from devcluster import audit, binaries, paths, processes, progress, run, stages
 from devcluster.apiclient import ApiClient, ApiError
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.locking import locked
@@ -68,6 +68,11 @@ class ControlPlane:
         return bool(self.processes) and all(process.alive for process in self.processes)
 
     @property
+    def audit_log(self) -> Path:
+        """Who asked for what, a line each: if it was started with `audited`."""
+        return self.folder / audit.LOG_FILE
+
+    @property
     def kubectl(self) -> Path:
         """The kubectl of the same version."""
         return self.folder / "bin" / "kubectl"
@@ -96,17 +101,24 @@ class ControlPlane:
 
 
 def up(
-    name: str, *, messages: Iterable[Messages] = (), owner: Process | None = None
+    name: str,
+    *,
+    messages: Iterable[Messages] = (),
+    owner: Process | None = None,
+    audited: bool = False,
 ) -> ControlPlane:
     """Bring a control plane up, or return the one that is up already.
 
     One of the same name that was started with other settings, or is up only in part, is replaced.
-    `messages` are the termination messages of simulated containers. Raises DevclusterError.
+    `messages` are the termination messages of simulated containers. With `audited` the API server
+    writes each request down. Raises DevclusterError.
     """
     paths.check_name(name)
     programs = binaries.ensure(PROGRAMS)
-    configuration = stages.render(messages)
-    inputs = "\n".join([configuration, *(str(programs[program]) for program in PROGRAMS)])
+    files = {"kwok.yaml": stages.render(messages)}
+    if audited:
+        files[audit.POLICY_FILE] = audit.policy()
+    inputs = "\n".join([*files.values(), *(str(programs[program]) for program in PROGRAMS)])
     settings = hashlib.sha256(inputs.encode()).hexdigest()
     sweep()
     with locked(f"cluster {name}"):
@@ -118,7 +130,7 @@ def up(
         elif paths.cluster(name).exists():
             _reject_other_kind(name)
         with progress.step(f"Starting control plane {name}", 4):
-            return _start(name, programs, configuration, settings, owner)
+            return _start(name, programs, files, settings, owner)
 
 
 def down(name: str) -> bool:
@@ -158,7 +170,9 @@ def all_known() -> list[ControlPlane]:
 
 
 @contextlib.contextmanager
-def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[ControlPlane]:
+def running(
+    name: str, *, messages: Iterable[Messages] = (), audited: bool = False
+) -> Iterator[ControlPlane]:
     """Provide a control plane for the block, for tests.
 
     One that was up before (by `devcluster up --control-plane --name NAME`, or by another process)
@@ -168,7 +182,7 @@ def running(name: str, *, messages: Iterable[Messages] = ()) -> Iterator[Control
     before = find(name)
     kept = before is not None and before.alive and before.owner is None
     owner = Process.of("owner", os.getpid())
-    plane = up(name, messages=messages, owner=None if kept else owner)
+    plane = up(name, messages=messages, owner=None if kept else owner, audited=audited)
     try:
         yield plane
     finally:
@@ -195,13 +209,17 @@ def _reject_other_kind(name: str) -> None:
 
 
 def _start(
-    name: str, programs: dict[str, Path], configuration: str, settings: str, owner: Process | None
+    name: str,
+    programs: dict[str, Path],
+    files: Mapping[str, str],
+    settings: str,
+    owner: Process | None,
 ) -> ControlPlane:
     folder = paths.cluster(name)
     for _ in range(_PORT_ATTEMPTS):
         plane = ControlPlane(name, folder, free_port(), (), secrets.token_hex(16), settings, owner)
         try:
-            return _Starting(plane, programs).start(configuration)
+            return _Starting(plane, programs).start(files)
         except _PortTakenError:
             continue
     raise DevclusterError(
@@ -226,12 +244,13 @@ class _Starting:
         }
         self._deadline = time.monotonic() + _READY_SECONDS
 
-    def start(self, configuration: str) -> ControlPlane:
+    def start(self, files: Mapping[str, str]) -> ControlPlane:
         """Start everything and wait until Pods can be created. Leaves nothing when it fails."""
         try:
-            self._write_files(configuration)
+            self._write_files(files)
             self._launch("etcd", *_ETCD_FLAGS)
-            self._launch("kube-apiserver", f"--secure-port={self._plane.port}", *_APISERVER_FLAGS)
+            flags = (*_APISERVER_FLAGS, *(audit.FLAGS if audit.POLICY_FILE in files else ()))
+            self._launch("kube-apiserver", f"--secure-port={self._plane.port}", *flags)
             client = self._plane.client()
             self._wait("the API server to be ready", lambda: client.get("/readyz") == "ok")
             self._launch("kube-controller-manager", *_CONTROLLER_MANAGER_FLAGS)
@@ -247,7 +266,7 @@ class _Starting:
             raise
         return self._plane
 
-    def _write_files(self, configuration: str) -> None:
+    def _write_files(self, files: Mapping[str, str]) -> None:
         pki = self._folder / "pki"
         # Only its owner may look inside: tokens, keys and etcd's socket are there.
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -257,7 +276,8 @@ class _Starting:
         pki.mkdir(exist_ok=True)
         self._plane.kubectl.parent.mkdir(exist_ok=True)
         self._plane.kubectl.symlink_to(self._programs["kubectl"])
-        (self._folder / "kwok.yaml").write_text(configuration)
+        for file, content in files.items():
+            (self._folder / file).write_text(content)
         (pki / "tokens.csv").write_text(self._token_file())
         tokens = {"kubeconfig": self._plane.token} | {
             f"{user.removeprefix('system:')}.kubeconfig": token

@@ -84,8 +84,9 @@ class Shop:
         kubeconfig: Path | None = None,
         log: str = "",
         namespace: str = "",
+        code: Path | None = None,
     ) -> Operator:
-        """Start an operator; `log` names its own log file."""
+        """Start an operator; `log` names its own log file, `code` the folder of another version."""
         chosen = arguments or ("--no-leader-election",)
         self.running.append(
             operators.start(
@@ -93,6 +94,7 @@ class Shop:
                 self.log.with_name(log) if log else self.log,
                 f"--namespace={namespace or self.namespace}",
                 *chosen,
+                code=code,
             )
         )
         return self.operator
@@ -241,12 +243,14 @@ def _owner(worker_id: str) -> Process:
     return Process.of("owner", os.getpid() if worker_id == "master" else os.getppid())
 
 
-def install(plane: controlplane.ControlPlane, kubeconfig: Path) -> None:
+INSTALL = ROOT / "manifests" / "install.yaml"
+
+
+def install(plane: controlplane.ControlPlane, kubeconfig: Path, manifest: Path = INSTALL) -> None:
     """Install the CRDs and roles; write a kubeconfig of the operator's ServiceAccount."""
     kubectl = Cluster(plane, kubeconfig).kubectl(SYSTEM)
-    manifests = list(yaml.safe_load_all((ROOT / "manifests" / "install.yaml").read_text()))
+    manifests = list(yaml.safe_load_all(manifest.read_text()))
     kubectl.apply(*(m for m in manifests if m["kind"] == "CustomResourceDefinition"))
-    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
     wait_for(lambda: _served(kubectl), 30, "the API server to serve the new kinds")
     kubectl.apply(*(m for m in manifests if m["kind"] == "Namespace"))
     kubectl.apply(*(m for m in manifests if m["kind"] in _RIGHTS))

@@ -44,7 +44,7 @@ def test_what_others_add_to_pods_is_named_with_its_field_manager(operated: Shop)
     target = ("deployment", f"demo-{color_of(operated)}")
     by_hand = ("--type=merge", "--field-manager=a-person")
     operated.kubectl("patch", *target, *by_hand, f"-p={selector}")
-    added = "spec.template.spec.nodeSelector.kubernetes.io/os (by a-person)"
+    added = "spec.template.spec.nodeSelector (by a-person)"
     operated.reports("Ready", "Serving", f"Deployment {target[1]}: {added}")
     gone = selector.replace('"linux"', "null")
     operated.kubectl("patch", *target, *by_hand, f"-p={gone}")

@@ -57,8 +57,11 @@ class Operator:
         self.process.wait(_STOP_SECONDS)
 
 
-def start(kubeconfig: Path, log: Path, *arguments: str) -> Operator:
-    """Start an operator of this checkout; its log is appended to an earlier one's."""
+def start(kubeconfig: Path, log: Path, *arguments: str, code: Path | None = None) -> Operator:
+    """Start an operator; its log is appended to an earlier one's.
+
+    `code` is the folder with the package of another version than this checkout's.
+    """
     command = [
         *(sys.executable, "-m", "bookstore_operator", "run"),
         f"--kubeconfig={kubeconfig}",
@@ -66,9 +69,10 @@ def start(kubeconfig: Path, log: Path, *arguments: str) -> Operator:
         *("--health-host=127.0.0.1", "--health-port=0"),
         *arguments,
     ]
+    environment = _environment() | ({"PYTHONPATH": str(code)} if code else {})
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, stderr=output, stdout=output, stdin=subprocess.DEVNULL, env=_environment()
+            command, stderr=output, stdout=output, stdin=subprocess.DEVNULL, env=environment
         )
     return Operator(process, log)
 

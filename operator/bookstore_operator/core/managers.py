@@ -7,6 +7,8 @@ from typing import Any
 from bookstore_operator.core.plan import FIELD_MANAGER, Manifest
 
 POD_SPEC = ("spec", "template", "spec")
+APPLIED = frozenset({"Deployment", "StatefulSet"})
+"""The kinds with Pods that are applied. A Job is created: all of its fields are the creator's."""
 A_WEBHOOK = "a webhook or policy"
 
 
@@ -47,6 +49,8 @@ def added_to_pods(manifest: Manifest) -> dict[str, str]:
 
 def pod_spec_entries(manifest: Manifest) -> list[Mapping[str, Any]]:
     """Return the managed fields of an object's Pod template; empty if they are ours alone."""
+    if manifest.get("kind") not in APPLIED:
+        return []
     entries = [e for e in manifest["metadata"].get("managedFields") or () if _pod_spec(e)]
     return entries if any(not _is_ours(entry) for entry in entries) else []
 

@@ -86,7 +86,7 @@ def test_what_others_have_added_to_pods_is_named_with_its_manager() -> None:
         {"manager": "kube-controller-manager", "subresource": "status", "fieldsV1": status},
         {"manager": "hpa", "subresource": "scale", "fieldsV1": {"f:spec": {"f:replicas": {}}}},
     ]
-    assert added_to_pods({"metadata": {"managedFields": entries}}) == {
+    assert added_to_pods({"kind": "Deployment", "metadata": {"managedFields": entries}}) == {
         "spec.template.spec.nodeSelector.zone": "kubectl-edit",
         "spec.template.spec.tolerations": "kubectl-edit",
         "spec.template.spec.containers.proxy": "a webhook or policy",
@@ -96,4 +96,11 @@ def test_what_others_have_added_to_pods_is_named_with_its_manager() -> None:
 
 def test_an_object_that_only_the_operator_has_written_has_no_additions() -> None:
     entry = {"manager": "bookstore-operator", "operation": "Apply", "fieldsV1": IMAGE}
-    assert added_to_pods({"metadata": {"managedFields": [entry]}}) == {}
+    deployment = {"kind": "Deployment", "metadata": {"managedFields": [entry]}}
+    assert added_to_pods(deployment) == {}
+
+
+def test_what_the_operator_creates_is_no_addition_to_it() -> None:
+    """A create is an Update, too, in the words of managed fields."""
+    entry = {"manager": "bookstore-operator", "operation": "Update", "fieldsV1": IMAGE}
+    assert added_to_pods({"kind": "Job", "metadata": {"managedFields": [entry]}}) == {}
