@@ -87,7 +87,10 @@ CURRENT: Object = {
     },
 }
 PASSED: Object = {"command": "smoke", "code": "passed", "message": "All steps passed."}
-SUCCESSES = frozenset({"migrated", "nothing-to-do", "described", "current", "ahead", "passed"})
+BACKED_UP: Object = {"command": "backup", "code": "done", "message": "Dumped 5 bytes."}
+SUCCESSES = frozenset(
+    {"migrated", "nothing-to-do", "described", "current", "ahead", "passed", "done"}
+)
 
 
 class ConflictError(Exception):
@@ -143,6 +146,8 @@ class World:
     """How often the tag of an image was pushed again."""
     lost: dict[str, Object] = field(default_factory=dict)
     """The status of Pods of checks that end without an answer, by command, as of the evicted."""
+    backup: Object | None = field(default_factory=lambda: BACKED_UP)
+    """The termination message of backup Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
     _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -495,8 +500,9 @@ class World:
         if self._ails(job, f"{'Check' if checks else 'Job'}/{_image(job)}"):
             job["status"] = {"active": 1}
             return
-        command = " ".join(job["spec"]["template"]["spec"]["containers"][0]["args"])
-        result = self._answer(command, _image(job)) if checks else self.migration
+        template = job["spec"]["template"]["spec"]["containers"][0]
+        command = " ".join(template.get("args") or [])
+        result = self._answer(command, _image(job)) if checks else self._result_of(job)
         job["status"] = {"active": 1}
         if lost := self.lost.get(command):
             self._end(job, succeeded=False)
@@ -542,6 +548,11 @@ class World:
     def image_id(self, image: str) -> str:
         """Return the ID of an image; `pushed` says how often its tag was pushed again."""
         return f"registry.example/x@sha256:{image}-{self.pushed.get(image, 0)}"
+
+    def _result_of(self, job: Object) -> Object | None:
+        """Return the termination message of a Job; None if it runs on."""
+        component = job["metadata"]["labels"].get(COMPONENT_LABEL)
+        return self.backup if component == "backup" else self.migration
 
     def _scale(self, deployment: Object) -> None:
         before = deployment.get("status", {})

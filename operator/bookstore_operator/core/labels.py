@@ -18,6 +18,9 @@ APPLIED_ANNOTATION = f"{GROUP}/applied"
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
 """The hash of the template that a backup Job was created from."""
 
+DATABASE_ANNOTATION = f"{GROUP}/database"
+"""The identity of the database that a backup Job was to back up, when it was created."""
+
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 
 # Kubernetes' own labels, which tools display or its controllers write.

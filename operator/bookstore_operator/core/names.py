@@ -46,6 +46,12 @@ def check_job(release_name: str, check: str, attempt: int = 1) -> str:
     return _shorten(f"{release_name}-{check}{suffix}")
 
 
+def release_backup(release_name: str, attempt: int = 1) -> str:
+    """Return the name of the Job that backs up the database before a release migrates it."""
+    suffix = "" if attempt == 1 else f"-{attempt}"
+    return f"{release_name}-backup{suffix}"
+
+
 def database(store: str) -> str:
     """Return the name of the embedded database's objects: StatefulSet, Service, Secret, policy."""
     return f"{store}-db"

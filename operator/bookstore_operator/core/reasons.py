@@ -33,6 +33,7 @@ class Reason(StrEnum):
     DATABASE_STARTING = "DatabaseStarting"
     MIGRATING = "Migrating"
     MIGRATION_IN_PROGRESS = "MigrationInProgress"
+    BACKING_UP = "BackingUp"
     STARTING = "Starting"
     WAITING_FOR_APPROVAL = "WaitingForApproval"
     PROMOTION_DELAYED = "PromotionDelayed"
@@ -91,6 +92,7 @@ class Reason(StrEnum):
     # Backups
     BACKUP_FAILED = "BackupFailed"
     BACKUP_OVERDUE = "BackupOverdue"
+    BACKUP_SUSPENDED = "BackupSuspended"
 
     # Rejected by the API server, or missing in the cluster
     NAME_CONFLICT = "NameConflict"

@@ -139,6 +139,7 @@ class Metadata(Part):
     namespace: str = "default"
     uid: str = ""
     generation: int = 0
+    creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
 
 

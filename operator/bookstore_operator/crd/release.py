@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema, field_validator
 
+from bookstore_operator.crd.backups import BackupRun, LastBackup
 from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rules
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.checks import CheckRecord
@@ -168,6 +169,10 @@ class ReleaseStatus(Part):
         0,
         description="Number of failed attempts to migrate the current database that count towards "
         "`migration.attempts`.",
+    )
+    backup: BackupRun | None = Field(None, description="Backup before the migration.")
+    last_backup: LastBackup | None = Field(
+        None, description="Last backup that succeeded while the release served."
     )
     last_attempt: MigrationAttempt | None = Field(
         None, description="Last attempt to migrate the schema. Its Job may be gone."

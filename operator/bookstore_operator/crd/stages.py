@@ -43,6 +43,11 @@ _PROGRESS = "rollout.progressDeadlineSeconds"
 STAGES: tuple[Stage, ...] = (
     Stage("Validate", "the image can be pulled and keeps the contract", deadline=_PROGRESS),
     Stage(
+        "Backup",
+        "a backup protects the data",
+        deadline="rollout.progressDeadlineSeconds",  # of its waits: a backup has its own
+    ),
+    Stage(
         "Expand",
         "the database is up and its schema migrated",
         touches_database=True,

@@ -4,7 +4,9 @@ A Job whose Pod never ran has changed nothing: it is deleted at once, so that a 
 blocks nothing. A migration that may have touched the database is never cut short.
 """
 
+from bookstore_operator.components.backup.schedule import backup_jobs
 from bookstore_operator.core.gate import Passed, Waiting
+from bookstore_operator.core.lookup import owned_by
 from bookstore_operator.core.plan import Delete, Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
@@ -14,7 +16,7 @@ from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.attempts import is_running
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.releases.progress import Progress
-from bookstore_operator.workloads.jobs import Ending
+from bookstore_operator.workloads.jobs import Ending, ending_of
 from bookstore_operator.workloads.stuck import cancel_job, never_ran
 
 CANCELLED = "It was cancelled before its Pod ran: the release was no longer wanted."
@@ -28,6 +30,9 @@ def end_jobs(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Pro
     """
     migrations = migrations_of(snapshot, release) if release.in_flight else ()
     running = [m.job for m in migrations if m.ending is Ending.RUNNING]
+    if backups := _running_backups(snapshot, release):
+        message = f"Cancelling the backup before the migration: {release.name} ends."
+        return Progress(snapshot, Waiting(Reason.BACKING_UP, message), backups)
     if not running:
         return Progress(_record_cancelled(snapshot, release, visit), Passed())
     if started := [job for job in running if not never_ran(snapshot, job)]:
@@ -36,6 +41,16 @@ def end_jobs(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Pro
     message = f"Cancelling migration Job {name}, whose Pod never ran: {release.name} ends."
     cancels = tuple(_cancel(snapshot, job) for job in running if not _is_being_deleted(job))
     return Progress(snapshot, Waiting(Reason.MIGRATING, message), cancels)
+
+
+def _running_backups(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Delete, ...]:
+    """Return the end of the release's backup, which only reads and may end at any time."""
+    return tuple(
+        cancel_job(snapshot, job, "the release is no longer wanted.")
+        for job in backup_jobs(snapshot)
+        if release.in_flight and owned_by(job, release.metadata.uid)
+        if ending_of(snapshot, job) is Ending.RUNNING and not _is_being_deleted(job)
+    )
 
 
 def _wait(release: BookStoreRelease, job: Manifest) -> Waiting:

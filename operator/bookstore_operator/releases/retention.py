@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bookstore_operator.components.backup.schedule import backup_jobs
 from bookstore_operator.core import history
 from bookstore_operator.core.ensure import ensure_absent
 from bookstore_operator.core.kinds import JOBS, RELEASES
@@ -12,13 +13,13 @@ from bookstore_operator.core.labels import (
     RELEASE_LABEL,
     Component,
 )
-from bookstore_operator.core.lookup import all_of, label
+from bookstore_operator.core.lookup import all_of, label, owned_by
 from bookstore_operator.core.plan import Action, Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.checks import find_record
 from bookstore_operator.releases.migrations import migrations_of
-from bookstore_operator.workloads.jobs import Ending, end_condition, is_kept_running
+from bookstore_operator.workloads.jobs import Ending, end_condition, ending_of, is_kept_running
 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:
@@ -39,6 +40,15 @@ def _is_draining(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     return history.draining(snapshot) and release.status.demoted_at is None
 
 
+def _abandoned_backups(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield the end of backups made for releases that have ended, such as one that is suspended."""
+    ended = [release for release in snapshot.releases if not release.in_flight]
+    for job in backup_jobs(snapshot):
+        mine = any(owned_by(job, release.metadata.uid) for release in ended)
+        if mine and ending_of(snapshot, job) is Ending.RUNNING:
+            yield from ensure_absent(job, "its release has ended.")
+
+
 def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the deletion of migration Jobs that are no longer needed.
 
@@ -46,6 +56,7 @@ def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
     is kept. A Job that has ended but for a container that somebody else added would run until its
     time limit. The record has the results of both.
     """
+    yield from _abandoned_backups(snapshot)
     newest, active = history.newest(snapshot), history.active(snapshot)
     for release in {r.name: r for r in (newest, active) if r}.values():
         migrations = migrations_of(snapshot, release)

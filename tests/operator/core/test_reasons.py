@@ -59,6 +59,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.RELEASE_FAILED,
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,
+        Reason.BACKUP_SUSPENDED,
         Reason.VOLUME_MISMATCH,
         Reason.SPEC_INVALID,
         Reason.DATABASE_REPLACED,

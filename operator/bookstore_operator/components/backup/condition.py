@@ -3,21 +3,20 @@
 from datetime import datetime
 
 from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.backup.runs import why_failed
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer
 from bookstore_operator.core.kinds import CRON_JOBS, JOBS
 from bookstore_operator.core.labels import JOB_NAME_LABELS
-from bookstore_operator.core.lookup import find_condition
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.status import BACKUP_HEALTHY
 from bookstore_operator.workloads import pod_problems
-from bookstore_operator.workloads.jobs import Ending, ending_of, result_of
+from bookstore_operator.workloads.jobs import Ending, ending_of
 from bookstore_operator.workloads.pod_problems import PodProblem
-from bookstore_operator.workloads.termination import volume_full
 
 
 def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:
@@ -48,24 +47,8 @@ def _failure(snapshot: Snapshot, last: Manifest | None, now: datetime) -> Findin
     if last is None or ending_of(snapshot, last) is not Ending.FAILED:
         return None
     name = last["metadata"]["name"]
-    message = f"The last backup (Job {name}) failed: {_why_failed(snapshot, last)}"
-    if volume_full(message):
-        advice = pod_problems.full_volume_advice(names.backup(snapshot.store.name))
-        message = f"{message} {advice}"
+    message = f"The last backup (Job {name}) failed: {why_failed(snapshot, last)}"
     return fails(BACKUP_HEALTHY, Reason.BACKUP_FAILED, message)
-
-
-def _why_failed(snapshot: Snapshot, job: Manifest) -> str:
-    if message := result_of(snapshot, job).get("message"):
-        return str(message)
-    failed = find_condition(job, "Failed")
-    if failed.get("reason") == "DeadlineExceeded":
-        return (
-            f"it did not complete within {job['spec'].get('activeDeadlineSeconds')} s "
-            "(spec.backup.timeoutSeconds)."
-        )
-    cause = f"{failed.get('reason', '')}: {failed.get('message', '')}".strip(": ").rstrip(".")
-    return f"{cause}. See the log of its Pod, if there is one." if cause else "see its Pod's log."
 
 
 def _starting_problem(snapshot: Snapshot, now: datetime) -> PodProblem | None:

@@ -9,10 +9,11 @@ from bookstore_operator.components.backup.manifests import (
     backup_job,
     with_existing_spec,
 )
+from bookstore_operator.components.database.identity import database_identity
 from bookstore_operator.core import names
-from bookstore_operator.core.ensure import ensure, ensure_absent
+from bookstore_operator.core.ensure import digest, ensure, ensure_absent
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
-from bookstore_operator.core.labels import TEMPLATE_ANNOTATION
+from bookstore_operator.core.labels import APPLIED_ANNOTATION, TEMPLATE_ANNOTATION
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Create, Manifest
 from bookstore_operator.core.snapshot import Snapshot
@@ -30,11 +31,20 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     claim = backup_claim(store, backup)
     yield from _replace_unbound_claim(snapshot, claim)
     existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
-    yield from ensure(snapshot, with_existing_spec(claim, existing) if existing else claim)
-    image = snapshot.settings.postgres_image
-    cron_job = backup_cron_job(store, backup, image)
+    if existing and not _is_as_created(existing, claim):
+        claim = with_existing_spec(claim, existing)
+    yield from ensure(snapshot, claim)
+    observed = find(snapshot, CRON_JOBS, names.backup(store.name))
+    database = database_identity(snapshot) or schedule.database_of(observed)
+    cron_job = backup_cron_job(store, backup, snapshot.settings.postgres_image, database)
     yield from ensure(snapshot, cron_job)
     yield from _replace_stuck_job(snapshot, cron_job)
+
+
+def _is_as_created(existing: Manifest, claim: Manifest) -> bool:
+    """Whether a claim was last applied as it is to be; the API server has filled in defaults."""
+    annotations = existing["metadata"].get("annotations") or {}
+    return annotations.get(APPLIED_ANNOTATION) == digest(claim)
 
 
 def _replace_unbound_claim(snapshot: Snapshot, claim: Manifest) -> Iterator[Action]:

@@ -6,10 +6,22 @@ from bookstore_operator.components.database.manifests import POSTGRES_USER
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import digest
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
-from bookstore_operator.core.labels import TEMPLATE_ANNOTATION, Component, labels
-from bookstore_operator.core.metadata import data_metadata, keeps_data, owned_object
+from bookstore_operator.core.labels import (
+    DATABASE_ANNOTATION,
+    RELEASE_LABEL,
+    TEMPLATE_ANNOTATION,
+    Component,
+    labels,
+)
+from bookstore_operator.core.metadata import (
+    data_metadata,
+    keeps_data,
+    owned_by_release,
+    owned_object,
+)
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
+from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
@@ -50,8 +62,16 @@ def with_existing_spec(claim: Manifest, existing: Manifest, size: str | None = N
     return {**claim, "metadata": {**claim["metadata"], "annotations": kept}, "spec": spec}
 
 
-def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
-    """Return the CronJob of the backups, with a deadline for each run and no concurrent runs."""
+def backup_cron_job(store: BookStore, backup: Backup, image: str, database: str = "") -> Manifest:
+    """Return the CronJob of the backups, with a deadline for each run and no concurrent runs.
+
+    Args:
+        store: the BookStore.
+        backup: its group of the spec.
+        image: the image with pg_dump.
+        database: the identity of the database; empty while it is unknown.
+
+    """
     spec = {
         "schedule": backup.schedule,
         "timeZone": "Etc/UTC",
@@ -60,12 +80,12 @@ def backup_cron_job(store: BookStore, backup: Backup, image: str) -> Manifest:
         "startingDeadlineSeconds": STARTING_DEADLINE,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": _job_template(store, backup, image),
+        "jobTemplate": _job_template(store, backup, image, database),
     }
     return owned_object(CRON_JOBS, store, names.backup(store.name), Component.BACKUP, spec=spec)
 
 
-def _job_template(store: BookStore, backup: Backup, image: str) -> Manifest:
+def _job_template(store: BookStore, backup: Backup, image: str, database: str) -> Manifest:
     spec = {
         "backoffLimit": 1,
         "activeDeadlineSeconds": backup.timeout_seconds,
@@ -73,9 +93,33 @@ def _job_template(store: BookStore, backup: Backup, image: str) -> Manifest:
     }
     metadata = {
         "labels": labels(store.name, Component.BACKUP),
-        "annotations": {TEMPLATE_ANNOTATION: digest(spec)},
+        "annotations": {TEMPLATE_ANNOTATION: digest(spec), **_of_database(database)},
     }
     return {"metadata": metadata, "spec": spec}
+
+
+def _of_database(database: str) -> dict[str, str]:
+    return {DATABASE_ANNOTATION: database} if database else {}
+
+
+def release_backup_job(cron_job: Manifest, release: BookStoreRelease, attempt: int) -> Manifest:
+    """Return the Job that backs up the database before a release migrates it.
+
+    The release owns it: the CronJob's controller warns of Jobs that it has not created.
+    """
+    template, name = cron_job["spec"]["jobTemplate"], names.release_backup(release.name, attempt)
+    metadata = template["metadata"]
+    return {
+        **JOBS.type_meta,
+        "metadata": {
+            "name": name,
+            "namespace": cron_job["metadata"]["namespace"],
+            "labels": {**metadata["labels"], RELEASE_LABEL: release.name},
+            "annotations": {**(metadata.get("annotations") or {})},
+            "ownerReferences": [owned_by_release(release)],
+        },
+        "spec": template["spec"],
+    }
 
 
 def backup_job(cron_job: Manifest, uid: str) -> Manifest:

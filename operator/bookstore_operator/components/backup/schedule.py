@@ -5,13 +5,13 @@ was due. So a schedule that stops silently is detected from the schedule itself.
 not give its period: that of `0 3 * * 1-5` is not constant.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.backup.manifests import STARTING_DEADLINE
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CRON_JOBS, JOBS
-from bookstore_operator.core.labels import COMPONENT_LABEL, Component
+from bookstore_operator.core.labels import COMPONENT_LABEL, DATABASE_ANNOTATION, Component
 from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
@@ -25,13 +25,13 @@ _MINUTE = "%Y-%m-%d %H:%M UTC"
 
 def ended(snapshot: Snapshot) -> list[Manifest]:
     """Return the backup Jobs that have ended, oldest first."""
-    jobs = (job for job in _jobs(snapshot) if ending_of(snapshot, job) is not Ending.RUNNING)
+    jobs = (job for job in backup_jobs(snapshot) if ending_of(snapshot, job) is not Ending.RUNNING)
     return sorted(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp")))
 
 
 def running(snapshot: Snapshot) -> Manifest | None:
     """Return the newest backup Job that has not ended; None if there is none."""
-    jobs = (job for job in _jobs(snapshot) if ending_of(snapshot, job) is Ending.RUNNING)
+    jobs = (job for job in backup_jobs(snapshot) if ending_of(snapshot, job) is Ending.RUNNING)
     return max(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp")), default=None)
 
 
@@ -41,10 +41,11 @@ def backup_now(name: str) -> str:
 
 
 def last_success(snapshot: Snapshot) -> datetime | None:
-    """Return when a backup last succeeded, by the CronJob or a newer Job; None if none did."""
+    """Return when a backup last succeeded, by the CronJob, a Job or a record; None if none did."""
     by_cron_job = _cron_job(snapshot).get("status", {}).get("lastSuccessfulTime")
-    times = [ended_at(snapshot, job) for job in _jobs(snapshot) if _succeeded(snapshot, job)]
+    times = [ended_at(snapshot, job) for job in backup_jobs(snapshot) if _succeeded(snapshot, job)]
     times += [datetime.fromisoformat(by_cron_job)] if by_cron_job else []
+    times += [r.status.last_backup.ended_at for r in snapshot.releases if r.status.last_backup]
     return max((time for time in times if time), default=None)
 
 
@@ -79,7 +80,19 @@ def _cron_job(snapshot: Snapshot) -> Manifest:
     return find(snapshot, CRON_JOBS, names.backup(snapshot.store.name)) or {}
 
 
-def _jobs(snapshot: Snapshot) -> Iterator[Manifest]:
+def database_of(cron_job: Manifest | None) -> str:
+    """Return the identity of the database that a CronJob's Jobs back up; empty if unknown."""
+    return database_of_job((cron_job or {}).get("spec", {}).get("jobTemplate") or {"metadata": {}})
+
+
+def database_of_job(job: Manifest) -> str:
+    """Return the identity of the database that a Job, or a template of one, backs up."""
+    annotations: Mapping[str, str] = job["metadata"].get("annotations") or {}
+    return annotations.get(DATABASE_ANNOTATION, "")
+
+
+def backup_jobs(snapshot: Snapshot) -> Iterator[Manifest]:
+    """Yield all backup Jobs, by name: of the CronJob, of releases, and those made by hand."""
     for job in all_of(snapshot, JOBS):
         if label(job, COMPONENT_LABEL) == Component.BACKUP.value:
             yield job
