@@ -1,7 +1,9 @@
 """How the simulated Pods behave, as stages for kwok.
 
 A Pod's behavior is, in this order: its annotation `devcluster.dev/pod`, its label of that name,
-or the end of its image's tag: `-job-<behavior>` for Pods of Jobs, `-pod-<behavior>` for others.
+or the end of its image's tag: `-check-<behavior>` for Pods whose label
+`app.kubernetes.io/component` is `check`, `-job-<behavior>` for other Pods of Jobs, and
+`-pod-<behavior>` for all others.
 
     (none)      starts and is Ready at once; the Pod of a Job then completes
     unready     runs, and is never Ready
@@ -11,9 +13,12 @@ or the end of its image's tag: `-job-<behavior>` for Pods of Jobs, `-pod-<behavi
     slow        the Pod of a Job completes after 5 s, or annotation `devcluster.dev/after`: "30s"
     hang        the Pod of a Job runs and never ends
     pending     stays as the scheduler left it
+    repushed    as (none), but each Pod has another image: its tag was pushed again in between
 
 When its containers end, their termination message is the annotation
-`devcluster.dev/termination-message`, or what `Messages` has for the container's arguments.
+`devcluster.dev/termination-message.<first argument>` or `devcluster.dev/termination-message`, or
+what `Messages` has for the container's arguments. The ID of an image is a hash of its name, and of
+the annotation `devcluster.dev/image-content`.
 """
 
 import json
@@ -24,7 +29,8 @@ from typing import Any
 _Stage = dict[str, Any]
 
 _BEHAVIOR = (
-    '(if any(.metadata.ownerReferences[]?; .kind == "Job") then "job" else "pod" end) as $kind'
+    '(if .metadata.labels["app.kubernetes.io/component"] == "check" then "check"'
+    ' elif any(.metadata.ownerReferences[]?; .kind == "Job") then "job" else "pod" end) as $kind'
     ' | .metadata.annotations["devcluster.dev/pod"]'
     ' // .metadata.labels["devcluster.dev/pod"]'
     ' // (.spec.containers[0].image | capture("-" + $kind + "-(?<word>[a-z]+)$").word)'
@@ -167,7 +173,8 @@ def _unpullable() -> str:
         + _conditions(ready=False)
         + _containers(
             "ready: false\nstarted: false\nrestartCount: 0\n"
-            f"state: {{waiting: {{reason: ImagePullBackOff, message: {message}}}}}"
+            f"state: {{waiting: {{reason: ImagePullBackOff, message: {message}}}}}",
+            image_id='""',
         )
     )
 
@@ -205,14 +212,22 @@ def _condition(name: str, is_true: bool) -> str:
     return f"- {{type: {name}, status: {status}, lastTransitionTime: {{{{ $now | Quote }}}}"
 
 
-def _containers(lines: str, message: str = "") -> str:
+def _containers(lines: str, message: str = "", image_id: str = "") -> str:
     body = "\n".join(f"  {line}" for line in lines.splitlines())
     return (
         "containerStatuses:\n{{ range .spec.containers }}\n"
         f"{message}- name: {{{{ .name | Quote }}}}\n"
-        '  image: {{ .image | Quote }}\n  imageID: ""\n'
+        f"  image: {{{{ .image | Quote }}}}\n  imageID: {image_id or _PULLED}\n"
         f"{body}\n{{{{ end }}}}\n"
     )
+
+
+_PULLED = (
+    '{{ printf "%s@sha256:%s" (regexReplaceAll ":[^:/]*$" .image "") (sha256sum (print .image'
+    ' (get (or $pod.metadata.annotations dict) "devcluster.dev/image-content")'
+    ' (ternary $pod.metadata.uid "" (hasSuffix "-pod-repushed" .image)))) | Quote }}'
+)
+"""The ID of a container's image: that of its content."""
 
 
 def _init_containers() -> str:
@@ -239,9 +254,11 @@ def _init_containers() -> str:
 def _message(by_arguments: Sequence[tuple[str, str]]) -> str:
     """Return template code that sets $message for the container that is `.` there."""
     code = (
-        "{{ $message := get (or $pod.metadata.annotations dict)"
-        ' "devcluster.dev/termination-message" }}'
+        "{{ $annotations := or $pod.metadata.annotations dict }}"
         '{{ $arguments := join " " (or .args list) }}'
+        '{{ $own := "devcluster.dev/termination-message" }}'
+        '{{ $first := first (splitList " " $arguments) }}'
+        '{{ $message := or (get $annotations (print $own "." $first)) (get $annotations $own) }}'
     )
     for arguments, message in by_arguments:
         code += (
