@@ -418,7 +418,8 @@ class World:
         if manifest["kind"] == "BookStoreRelease":
             assert current, "only the operator creates releases, and whole"
             metadata = {**current["metadata"], **manifest["metadata"]}
-            self._put({**current, "metadata": metadata})
+            spec = {**current["spec"], **manifest.get("spec", {})}
+            self._put({**current, "metadata": metadata, "spec": spec})
             return
         version = action.expected_resource_version
         if current and version and current["metadata"]["resourceVersion"] != version:

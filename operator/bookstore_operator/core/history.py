@@ -66,6 +66,21 @@ def draining(snapshot: Snapshot) -> bool:
     return serving is not None and serving.status.result is Result.PROMOTED
 
 
+def overrules_spec(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    """Whether a release serves, or is to serve, instead of the one that the spec asks for."""
+    return release.name in snapshot.overruling
+
+
 def matches_spec(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     """Whether a release that is newest, active or not yet retired has the current intent."""
     return snapshot.matches_spec[release.name]
+
+
+def serves_spec(snapshot: Snapshot) -> bool:
+    """Whether the release that serves is the one that the spec asks for."""
+    serving = active(snapshot)
+    return (
+        serving is not None
+        and matches_spec(snapshot, serving)
+        and not overrules_spec(snapshot, serving)
+    )

@@ -66,6 +66,7 @@ class Reason(StrEnum):
     MIGRATION_FAILED = "MigrationFailed"
     ABORTED = "Aborted"
     ROLLED_BACK = "RolledBack"
+    ROLLBACK_REFUSED = "RollbackRefused"
     RELEASE_FAILED = "ReleaseFailed"
 
     # Databases

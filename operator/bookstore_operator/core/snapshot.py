@@ -87,6 +87,9 @@ class Snapshot:
     matches_spec: Mapping[str, bool] = field(default_factory=dict)
     """Whether a release has the intent of the current spec, by name: for the newest one, the active
     one, and the one before it as long as its color is not free."""
+    overruling: frozenset[str] = frozenset()
+    """The names of those of these releases that overrule the one that the spec asks for. They count
+    as matching it."""
     objects: Mapping[ObjectRef, Manifest] = field(default_factory=dict)
     """Every observed object with this BookStore's label, with apiVersion and kind."""
     secrets: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
@@ -142,13 +145,16 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     current = compared(store.spec)
     # The newest, the active one, and the one before that, as long as it can serve again.
     serving = [r for r in ordered if r.status.promoted_at and not r.status.demoted_at]
-    intents = {release.name: release.spec.intent for release in (*ordered[-1:], *serving)}
+    candidates = {release.name: release for release in (*ordered[-1:], *serving)}
+    matches = {name: _is_intent(r.spec.intent, current) for name, r in candidates.items()}
+    overruling = _overruling(ordered, candidates.values(), current)
     return Snapshot(
         store=store,
         releases=ordered,
         orphaned_releases=frozenset(name for name, uids in owners.items() if not uids),
         former_releases=tuple(sorted(former)),
-        matches_spec={name: _is_intent(intent, current) for name, intent in intents.items()},
+        matches_spec={name: own or name in overruling for name, own in matches.items()},
+        overruling=overruling - {name for name, own in matches.items() if own},
         objects=objects,
         secrets=secrets,
         databases=databases,
@@ -189,6 +195,17 @@ def _is_intent(intent: Mapping[str, Any], current: Mapping[str, Any]) -> bool:
         return normalized(intent) == current
     except ValidationError:
         return False
+
+
+def _overruling(
+    releases: Sequence[BookStoreRelease],
+    candidates: Iterable[BookStoreRelease],
+    current: Mapping[str, Any],
+) -> frozenset[str]:
+    """Return the names of the candidates that overrule the release which the spec asks for."""
+    overruled = {release.spec.overrides for release in candidates if release.spec.overrides}
+    asked = {r.name for r in releases if r.name in overruled and _is_intent(r.spec.intent, current)}
+    return frozenset(release.name for release in candidates if release.spec.overrides in asked)
 
 
 def invalid_fields(error: ValidationError) -> str:

@@ -106,6 +106,20 @@ class ReleaseSpec(Part):
         "can't protect an untyped object.",
         json_schema_extra=IMMUTABLE,
     )
+    rollback_of: str = Field(
+        "",
+        max_length=63,
+        description="Release that served before and whose intent this one deploys again. Its image "
+        "must work on the schema as it is now, which is never downgraded.",
+        json_schema_extra=IMMUTABLE,
+    )
+    overrides: str = Field(
+        "",
+        max_length=63,
+        description="Release that this one overrules: while the BookStore's spec asks for it, "
+        "nothing is started.",
+        json_schema_extra=IMMUTABLE,
+    )
     approved: bool | None = Field(
         None,
         description="Set to true to approve the promotion, where `rollout.promotion` is Manual or "
@@ -120,6 +134,12 @@ class ReleaseSpec(Part):
         None,
         description="Set to true on the newest release, once it has ended without serving, to "
         "release what the BookStore asks for again.",
+    )
+    rollback: bool | None = Field(
+        None,
+        description="Set to true on a release that has served before to go back to it: by one "
+        "switch while its color still runs, else by a new release of its intent. The operator "
+        "answers in `status.rollback` and sets the field back.",
     )
 
     @field_validator("pod_template")
@@ -139,6 +159,26 @@ class ReleaseSpec(Part):
         """Return the Pod template as data."""
         template: dict[str, Any] = json.loads(self.pod_template)
         return template
+
+
+class RollbackState(StrEnum):
+    """What became of a rollback that a person has asked for."""
+
+    SWITCHED = "Switched"
+    RELEASED = "Released"
+    REFUSED = "Refused"
+
+
+class RollbackAnswer(Part):
+    """The answer to the last request to go back to a release (`spec.rollback`)."""
+
+    state: RollbackState = Field(
+        description="`Switched`: it serves. `Released`: a new release of its intent was begun. "
+        "`Refused`: see the message."
+    )
+    release: str = Field("", max_length=63, description="Release that serves, or was begun.")
+    message: Message = Field("", description="Why it was refused.")
+    answered_at: Time = Field(description="When it was answered.")
 
 
 class MigrationAttempt(Part):
@@ -220,6 +260,9 @@ class ReleaseStatus(Part):
     )
     rolled_back_from: str = Field(
         "", max_length=63, description="Release whose rollback has made this one serve again."
+    )
+    rollback: RollbackAnswer | None = Field(
+        None, description="Answer to the last request to go back to this release."
     )
     superseded_at: Time | None = Field(
         None,

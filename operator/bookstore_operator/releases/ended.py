@@ -55,7 +55,8 @@ def follow_decision(snapshot: Snapshot, name: str, visit: Visit) -> Progress:
     and then for this release again.
     """
     newest = find_release(snapshot, name)
-    asked = history.matches_spec(snapshot, newest)
+    settled = history.serves_spec(snapshot)
+    asked = history.matches_spec(snapshot, newest) and not settled
     again = newest.spec.retry or newest.status.superseded_at is not None
     if not asked and newest.status.superseded_at is None:
         snapshot = update_status(snapshot, newest, superseded_at=visit.now)
@@ -64,8 +65,7 @@ def follow_decision(snapshot: Snapshot, name: str, visit: Visit) -> Progress:
         return replace(drain, answer=_overruled(drain.snapshot, newest, drain.answer))
     if not isinstance(drain.answer, Passed):
         return drain
-    active = history.active(drain.snapshot)
-    if not asked and active is not None and history.matches_spec(snapshot, active):
+    if settled:
         return drain
     if asked:
         return begin(drain.snapshot, newest.spec.revision, newest.spec.attempt + 1)

@@ -21,6 +21,7 @@ from bookstore_operator.releases.ended import (
 from bookstore_operator.releases.ownership import take_ownership
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.remigrate import record_databases, remigrate
+from bookstore_operator.releases.requests import follow_request
 from bookstore_operator.releases.walk import unknown_record, walk
 
 
@@ -42,7 +43,13 @@ def _advance(snapshot: Snapshot, visit: Visit) -> Progress:
         if aborted := _abort(snapshot, newest, visit):
             return aborted
         snapshot = note_late_abort(snapshot, newest)
-    return remigrate(snapshot, visit) or _follow_spec(snapshot, newest, visit)
+    request = follow_request(snapshot, visit)
+    snapshot = request.snapshot
+    newest = find_release(snapshot, newest.name)
+    progress = request.step or remigrate(snapshot, visit) or _follow_spec(snapshot, newest, visit)
+    actions = progress.actions if request.step else (*request.actions, *progress.actions)
+    answer = rollback.overrule(progress.snapshot, progress.answer)
+    return replace(progress, answer=answer, actions=actions)
 
 
 def act_while_paused(snapshot: Snapshot, visit: Visit) -> Progress | None:
@@ -62,7 +69,8 @@ def _follow_spec(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> 
     """Take the next step from the newest release towards what the spec asks for."""
     if newest.status.result in ENDED_BY_DECISION:
         return follow_decision(snapshot, newest.name, visit)
-    if history.matches_spec(snapshot, newest):
+    again = newest.spec.retry and history.overrules_spec(snapshot, newest)
+    if history.matches_spec(snapshot, newest) and not again:
         return _continue(snapshot, newest, visit)
     if newest.status.result is Result.PROMOTED:
         return _leave(snapshot, newest, visit)
@@ -103,8 +111,7 @@ def _replace(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Prog
     if not isinstance(ended.answer, Passed):
         return ended
     snapshot = ended.snapshot
-    active = history.active(snapshot)
-    reverted = active is not None and history.matches_spec(snapshot, active)
+    reverted = history.serves_spec(snapshot)
     newest = find_release(snapshot, newest.name)
     if newest.in_flight or (reverted and newest.status.result is Result.FAILED):
         snapshot = _supersede(snapshot, newest)

@@ -24,7 +24,9 @@ from bookstore_operator.workloads.jobs import Ending, end_condition, ending_of, 
 
 def old_releases(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the deletion of finished releases beyond spec.rollout.historyLimit."""
-    needed = (history.newest(snapshot), history.active(snapshot))
+    used = [r for r in (history.newest(snapshot), history.active(snapshot)) if r]
+    overruled = {release.spec.overrides for release in used}
+    needed = [*used, *(r for r in snapshot.releases if r.name in overruled)]
     finished = [
         release
         for release in snapshot.releases

@@ -11,6 +11,7 @@ from datetime import datetime
 from bookstore_operator.components.serving.availability import all_available, deployment_of, runs
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
+from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot, find_release
@@ -82,19 +83,44 @@ def complete(snapshot: Snapshot) -> Snapshot:
     )
 
 
+def refusal(snapshot: Snapshot, older: BookStoreRelease) -> str:
+    """Return why nobody can go back to an older release by a new one; empty if it may be tried."""
+    del snapshot, older
+    return ""
+
+
+def overrule(snapshot: Snapshot, answer: Answer) -> Answer:
+    """Return what a BookStore waits for whose spec is overruled by the release that serves."""
+    serving = history.active(snapshot)
+    if serving is None or not history.overrules_spec(snapshot, serving):
+        return answer
+    drains = isinstance(answer, Waiting) and answer.reason is Reason.DRAINING
+    if not isinstance(answer, Passed) and not drains:
+        return answer
+    message = (
+        f"{_serves(serving)} since a person asked to go back to {serving.spec.rollback_of}. The "
+        f"BookStore asks for {serving.spec.overrides}, which is not released again meanwhile. "
+        "Change the BookStore, or put its spec back; to release what it asks for: kubectl "
+        f"bookstore retry {snapshot.store.name}."
+    )
+    if isinstance(answer, Waiting):
+        return Waiting(Reason.ROLLED_BACK, message, answer.until, stalled=True)
+    return Failed(Reason.ROLLED_BACK, message)
+
+
 def describe(snapshot: Snapshot, failed: BookStoreRelease) -> str:
     """Return which revision serves instead of a release, why, and what to do."""
     serving = history.active(snapshot)
     image = failed.spec.intent.get("image", "")
-    serves = (
-        f"Revision {serving.spec.revision} ({serving.name}, "
-        f"{serving.spec.intent.get('image', '')}) serves. "
-        if serving
-        else ""
-    )
+    serves = f"{_serves(serving)}. " if serving else ""
     store = snapshot.store.name
     return (
         f"{serves}{failed.name} ({image}) was rolled back: {failed.status.message} It is not "
         "released again while the BookStore asks for it. Fix the cause and change the BookStore, "
         f"or put its spec back; to release it again as it is: kubectl bookstore retry {store}."
     )
+
+
+def _serves(release: BookStoreRelease) -> str:
+    image = release.spec.intent.get("image", "")
+    return f"Revision {release.spec.revision} ({release.name}, {image}) serves"

@@ -56,6 +56,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.CONTRACT_NOT_KEPT,
         Reason.ABORTED,
         Reason.ROLLED_BACK,
+        Reason.ROLLBACK_REFUSED,
         Reason.RELEASE_FAILED,
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,
