@@ -10,7 +10,7 @@ from bookstore_operator.components import ensure_components, ensure_known_compon
 from bookstore_operator.components.serving.availability import problem_of
 from bookstore_operator.components.serving.ensure import ensure_serving
 from bookstore_operator.core import history
-from bookstore_operator.core.clock import hold
+from bookstore_operator.core.clock import correct_times, hold
 from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.kinds import target_of
 from bookstore_operator.core.plan import Action, Plan
@@ -46,7 +46,8 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         return _pause(snapshot, visit)
     if snapshot.blocker:
         return _keep_running(snapshot, snapshot.blocker, visit)
-    held = hold(snapshot, visit.now, _held_since(snapshot, visit))
+    timed = correct_times(snapshot, visit.now)
+    held = hold(timed, visit.now, _held_since(timed, visit))
     progress = advance(held, visit)
     ahead = progress.snapshot
     changes = (

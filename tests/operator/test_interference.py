@@ -280,3 +280,56 @@ def test_a_webhook_that_changes_the_selector_of_the_service_stalls_the_switch() 
     world = World(webhook=select)
     world.run_until(lambda w: w.condition("Stalled") == (TRUE, "Switching"), rounds=100)
     assert "Service demo: spec.selector also has mesh" in world.message("Ready")
+
+
+# Records, labels and slices of others ----------------------------------------------------------
+
+
+def test_a_job_that_lost_its_labels_is_still_the_migration(world: World) -> None:
+    migrating(world)
+    job = world.get("Job", "demo-r2-expand")
+    job["metadata"]["labels"] = {"bookstore.dev/store": "demo", "bookstore.dev/attempt": "x"}
+    world.wait(60).steps(5)
+    expands = [job["metadata"]["name"] for job in world.all("Job") if "r2-expand" in str(job)]
+    assert expands == ["demo-r2-expand"]
+    assert world.release("demo-r2")["attempts"] == 1
+    assert world.condition("Ready") == ("False", "Migrating")
+
+
+def test_slices_of_another_controller_are_read_without_uids(world: World) -> None:
+    """A mirror of another cluster's Service names its Pods as it likes."""
+    endpoint: Object = {"addresses": ["10.9.9.9"], "targetRef": {"kind": "Pod", "name": "far"}}
+    labels = {"bookstore.dev/store": "demo", "kubernetes.io/service-name": "demo"}
+    mirror: Object = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "demo-mirror", "uid": "mirror", "labels": labels},
+        "endpoints": [endpoint, {"addresses": ["10.9.9.8"]}, {"targetRef": None}],
+    }
+    world.add(mirror)
+    world.change(image="api:2").steps(30)
+    assert world.release("demo-r2")["result"] == "Promoted"
+    assert "EndpointSlice demo-mirror" in world.message("Ready")
+    del world.objects[next(key for key in world.objects if key.name == "demo-mirror")]
+    world.settle()
+    assert world.release("demo-r2")["result"] == "Succeeded"
+
+
+def test_a_record_that_says_that_nobody_serves_is_released_again(world: World) -> None:
+    world.release("demo-r1")["demotedAt"] = "2026-01-01T00:00:00Z"
+    world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.store["status"]["active"]["release"] == "demo-r1-a2"
+
+
+def test_a_release_that_a_finalizer_keeps_is_deleted_once() -> None:
+    world = World(spec={"image": "api:1", "rollout": {"historyLimit": 2}}).settle()
+    for number in range(2, 5):
+        world.change(image=f"api:{number}").settle()
+    at = "2026-01-01T00:00:00Z"
+    world.get("BookStoreRelease", "demo-r2")["metadata"]["deletionTimestamp"] = at
+    world.change(image="api:5").settle()
+    world.change(image="api:6").settle()
+    deleted = [action.key.name for action in world.done if isinstance(action, Delete)]
+    assert "demo-r2" not in deleted
+    assert {"demo-r1", "demo-r3"} <= {*deleted}

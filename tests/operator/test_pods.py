@@ -258,6 +258,18 @@ def test_a_pod_that_is_not_scheduled_names_the_field_that_helps(
             "maximum memory usage per Container is 64Mi, but limit is 128Mi",
             "Correct spec.cache.embedded.resources, or the namespace's LimitRange.",
         ),
+        (
+            "database",
+            'failed to create PVC data-demo-db-0: persistentvolumeclaims "data-demo-db-0" is '
+            "forbidden: minimum storage usage per PersistentVolumeClaim is 5Gi, but request is 1Gi",
+            "Correct spec.database.embedded.storage, or the namespace's LimitRange.",
+        ),
+        (
+            "database",
+            'persistentvolumeclaims "data-demo-db-0" is forbidden: exceeded quota: few, requested: '
+            "requests.storage=1Gi",
+            "or request less in spec.database.embedded.storage",
+        ),
         ("api", "no PriorityClass with name high was found", "spec.scheduling.priorityClassName"),
         ("api", 'violates PodSecurity "x:1"', "Change the namespace's policies"),
     ],

@@ -497,7 +497,7 @@ class World:
     def _run(self, job: Object) -> None:
         if job.get("status", {}).get("conditions"):
             return
-        checks = job["metadata"]["labels"][COMPONENT_LABEL] == "check"
+        checks = job["metadata"]["labels"].get(COMPONENT_LABEL) == "check"
         if self._ails(job, f"{'Check' if checks else 'Job'}/{_image(job)}"):
             job["status"] = {"active": 1}
             return

@@ -3,14 +3,48 @@
 A deadline is for the release: an API server that fails, a webhook that is down or a quota must not
 use it up. When a write of the release fails, the record gets `heldSince`; when the writes succeed
 again, the stage's begin moves by the time between.
+
+Times in a record may also be later than now: another leader's clock was ahead, this one was set
+back, or somebody has edited the record. What waits for them would wait for the difference too.
 """
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from bookstore_operator.core import history
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.base import Part
 from bookstore_operator.crd.release import BookStoreRelease
+
+TOLERANCE = timedelta(minutes=1)
+"""How much later than now a recorded time may be: clocks of two nodes are never equal."""
+
+
+def correct_times(snapshot: Snapshot, now: datetime) -> Snapshot:
+    """Return the Snapshot with all recorded times that are later than now as now."""
+    releases = tuple(
+        release.model_copy(update={"status": _no_later(release.status, now)})
+        for release in snapshot.releases
+    )
+    return snapshot if releases == snapshot.releases else replace(snapshot, releases=releases)
+
+
+def _no_later(value: Any, now: datetime) -> Any:
+    """Return a part of a record in which no time is later than now."""
+    match value:
+        case datetime():
+            return now if value > now + TOLERANCE else value
+        case Part():
+            changed = {
+                name: _no_later(getattr(value, name), now) for name in value.model_fields_set
+            }
+            return value.model_copy(update=changed)
+        case list():
+            return [_no_later(item, now) for item in value]
+        case _:
+            return value
 
 
 def hold(snapshot: Snapshot, now: datetime, held_since: datetime | None) -> Snapshot:

@@ -38,7 +38,7 @@ def added_to_pods(manifest: Manifest) -> dict[str, str]:
     ours = {path for entry in entries if _is_ours(entry) for path in _leaves(_pod_spec(entry))}
     return {
         ".".join((*POD_SPEC, *path)): A_WEBHOOK
-        if entry["manager"] == FIELD_MANAGER
+        if entry.get("manager") == FIELD_MANAGER
         else _name(entry)
         for entry in entries
         if not _is_ours(entry)
@@ -81,8 +81,8 @@ def _leaves(fields: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _name(entry: Mapping[str, Any]) -> str:
-    subresource = entry.get("subresource")
-    return f"{entry['manager']}/{subresource}" if subresource else str(entry["manager"])
+    name, subresource = str(entry.get("manager") or "without a name"), entry.get("subresource")
+    return f"{name}/{subresource}" if subresource else name
 
 
 def _has(fields: Mapping[str, Any], path: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -71,11 +72,26 @@ def embedded_or_external(name: str) -> tuple[str, str]:
     )
 
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+"""The bounds of times: decisions add delays to them, and Python's end with the year 9999."""
+
+
+def _bounded(moment: datetime) -> datetime:
+    """Return a time in UTC and within bounds: `date-time` in a CRD allows one without a zone."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(EARLIEST, min(aware, LATEST)).astimezone(UTC)
+
+
+def parse_time(text: str) -> datetime:
+    """Return a time of another program's object, in UTC and within bounds."""
+    return _bounded(datetime.fromisoformat(text))
+
+
 def _rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Time = Annotated[datetime, PlainSerializer(_rfc3339, when_used="json")]
+Time = Annotated[datetime, AfterValidator(_bounded), PlainSerializer(_rfc3339, when_used="json")]
 """A point in time; written in UTC and whole seconds, as Kubernetes' metav1.Time is."""
 
 COMPARED = {"compared": True}

@@ -45,7 +45,7 @@ class Recorder:
         manifest = event_manifest(event, regarding, key, self._now(), self._instance)
         name = manifest["metadata"]["name"]
         count, posted_at = self._seen.get(name, (0, datetime.min.replace(tzinfo=UTC)))
-        if self._now() - posted_at < _REPEAT_AFTER:
+        if abs(self._now() - posted_at) < _REPEAT_AFTER:  # the clock may have been set back
             self._remember(name, count + 1, posted_at)
             return
         self._remember(name, count + 1, self._now())

@@ -11,6 +11,7 @@ from bookstore_operator.components.database.identity import database_identity
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.crd.release import BookStoreRelease, MigrationAttempt
 from bookstore_operator.releases.migrations import (
     Migration,
@@ -77,7 +78,7 @@ def retry_at(snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttem
     """
     due = (last.ended_at or last.started_at) + retry_delay(last)
     ends = [pod["metadata"]["deletionTimestamp"] for pod in pods_left(snapshot, release)]
-    return max([due, *map(datetime.fromisoformat, ends)])
+    return max([due, *map(parse_time, ends)])
 
 
 def pods_left(snapshot: Snapshot, release: BookStoreRelease) -> list[Manifest]:

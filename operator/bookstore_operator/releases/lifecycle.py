@@ -88,6 +88,9 @@ def _continue(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Pro
         if newest.spec.retry:
             return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
         return Progress(snapshot, failure_of(newest))
+    if result is Result.SUCCEEDED and history.active(snapshot) is None:
+        # Somebody has edited the record: it says that the release served, and that none does.
+        return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     return Progress(snapshot, unknown_record(newest) or Passed())
 
 

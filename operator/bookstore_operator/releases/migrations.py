@@ -1,5 +1,6 @@
 """The Jobs that migrate the schema for a release."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,6 +27,8 @@ from bookstore_operator.workloads.jobs import (
     pods_of,
     result_of,
 )
+
+_EXPAND_JOB = re.compile(rf".*{names.migration_job('')}(-\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,13 @@ def terminating_pods(snapshot: Snapshot, job: Manifest) -> list[Manifest]:
 
 
 def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
-    jobs = all_of(snapshot, JOBS)
-    return [job for job in jobs if label(job, COMPONENT_LABEL) == Component.MIGRATION.value]
+    """Return the migration Jobs: by label, and by name, because labels can be removed."""
+    return [
+        job
+        for job in all_of(snapshot, JOBS)
+        if label(job, COMPONENT_LABEL) == Component.MIGRATION.value
+        or _EXPAND_JOB.fullmatch(job["metadata"]["name"])
+    ]
 
 
 def _read(snapshot: Snapshot, release: BookStoreRelease, job: Manifest) -> Migration:

@@ -33,6 +33,8 @@ def old_releases(snapshot: Snapshot) -> Iterator[Action]:
         if release not in needed and not _is_draining(snapshot, release)
     ]
     for release in finished[: -snapshot.store.spec.rollout.history_limit]:
+        if release.metadata.deletion_timestamp:  # a finalizer of somebody else keeps it
+            continue
         key = RELEASES.ref(release.name)
         message = f"{release.name} exceeds spec.rollout.historyLimit."
         yield Delete(key, release.metadata.uid, "Delete", message)

@@ -58,7 +58,9 @@ class WriteBudget:
     def is_contested(self, target: Hashable, now: datetime) -> bool:
         """Whether the object has been set to the same content too often, and not long ago."""
         account = self._accounts.get(target)
-        return account is not None and bool(account.delay) and now < self._calm_at(account)
+        if account is None or not account.delay:
+            return False
+        return account.last <= now < self._calm_at(account)
 
     def calm_at(self, target: Hashable) -> datetime | None:
         """Return when the object counts as no longer contested, unless it is written again."""
@@ -75,8 +77,11 @@ class WriteBudget:
         return account.last + max(account.delay * 2, timedelta(minutes=1))
 
     def _current(self, target: Hashable, content: Hashable, now: datetime) -> _Account | None:
-        """Return the account of an object if it was last set to this content, not long ago."""
+        """Return the account of an object if it was last set to this content, not long ago.
+
+        A write that is later than now was before the clock was set back: it must not delay others.
+        """
         account = self._accounts.get(target)
         if account is None or account.content != content:
             return None
-        return account if now - account.last <= UPDATES.forget else None
+        return account if account.last <= now <= account.last + UPDATES.forget else None

@@ -34,27 +34,29 @@ class Contests:
         self._budget = WriteBudget()
         self._found: dict[StoreKey, dict[ObjectRef, Contest]] = {}
 
-    def allow(self, action: Action, key: StoreKey) -> bool:
-        """Whether an action may be executed now."""
-        content = _content(action)
+    def allow(self, action: Action, key: StoreKey, cached: Manifest | None = None) -> bool:
+        """Whether an action may be executed now, on an object that is `cached` as it was."""
+        content = _content(action, cached)
         if content is None:
             return True
         now = self._now()
         return self._budget.not_before(_account(action, key), content, now) <= now
 
-    def count(self, action: Action, key: StoreKey, *, created: bool) -> None:
-        """Count an action that has changed an object."""
-        content = _content(action)
+    def count(self, action: Action, key: StoreKey, cached: Manifest | None = None) -> None:
+        """Count an action that has changed an object; `cached` is how it was, None: absent."""
+        content = _content(action, cached)
         if content is not None:
-            limits = CREATIONS if created else UPDATES
+            limits = UPDATES if cached else CREATIONS
             self._budget.spend(_account(action, key), content, self._now(), limits)
 
-    async def explain(self, action: Action, key: StoreKey, api: Api) -> None:
+    async def explain(
+        self, action: Action, key: StoreKey, api: Api, cached: Manifest | None = None
+    ) -> None:
         """Find out who else changes the object of an action that is not allowed now."""
         target = target_of(action)
         found = self._found.setdefault(key, {})
         account = _account(action, key)
-        wait_until = self._budget.not_before(account, _content(action), self._now())
+        wait_until = self._budget.not_before(account, _content(action, cached), self._now())
         if target in found and found[target].until == wait_until:
             return
         message = await _explanation(action, key, api)
@@ -90,10 +92,11 @@ def _account(action: Action, key: StoreKey) -> Hashable:
     return key, target_of(action), isinstance(action, Scale)
 
 
-def _content(action: Action) -> Hashable:
+def _content(action: Action, cached: Manifest | None) -> Hashable:
     """Return what an action sets its object to; None for an action without a budget.
 
-    A release's record must be written whatever it costs: the operator acts on it.
+    A release's record must be written whatever it costs, because the operator acts on it; but for
+    the message of what it waits for, which is for people.
     """
     match action:
         case Apply(manifest=manifest):
@@ -105,8 +108,17 @@ def _content(action: Action) -> Hashable:
             return "created"
         case WriteStatus(key=target, status=status) if target.kind == BOOKSTORES.kind:
             return repr(status)
+        case WriteStatus(status=status) if cached and _record(status) == _record(
+            cached.get("status") or {}
+        ):
+            return str(status.get("message"))
         case _:
             return None
+
+
+def _record(status: Manifest) -> Manifest:
+    """Return the part of a release's status that is acted on."""
+    return {name: value for name, value in status.items() if name not in {"reason", "message"}}
 
 
 async def _explanation(action: Action, key: StoreKey, api: Api) -> str:

@@ -111,10 +111,10 @@ class Executor:
         if not self.may_write():
             message = "another replica may be leading by now"
             raise StaleSnapshotError(message)
-        if not self.contests.allow(action, key):
-            await self.contests.explain(action, key, self.api)
+        cached = self.cache.get(key.namespace, target)
+        if not self.contests.allow(action, key, cached):
+            await self.contests.explain(action, key, self.api, cached)
             return False
-        created = self.cache.get(key.namespace, target) is None
         try:
             changed = await self._do(action, key)
         except ApiError as error:
@@ -126,7 +126,7 @@ class Executor:
             rejection = Rejection(target, error.reason, error.message, cause)
             raise RejectedError(rejection, error.retry_after) from error
         if changed:
-            self.contests.count(action, key, created=created)
+            self.contests.count(action, key, cached)
         return changed
 
     async def _do(self, action: Action, key: StoreKey) -> bool:
@@ -288,10 +288,11 @@ def _lost_its_label(existing: Manifest, key: StoreKey) -> bool:
     """Whether an object is the operator's own without its label, which the watches need."""
     metadata = existing["metadata"]
     owners = metadata.get("ownerReferences") or ()
+    managers = {entry.get("manager") for entry in metadata.get("managedFields") or ()}
     return (
         store_name_of(existing) is None
         and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
-        and any(entry["manager"] == FIELD_MANAGER for entry in metadata.get("managedFields") or ())
+        and FIELD_MANAGER in managers
     )
 
 

@@ -253,6 +253,8 @@ class Manager:
                     self.reconciler.enqueue(key)
         except ApiError as error:
             logger.info("Could not read the schemas of the CRDs: %s", error.message)
+        except Exception:  # the document is made by others: it ends nothing
+            logger.exception("Could not compare the schemas of the CRDs")
 
     async def _secret_loop(self) -> None:
         """Look for changed Secrets, which are not watched: that needs the right to list them.

@@ -37,7 +37,7 @@ from bookstore_operator.core.snapshot import (
 )
 from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.crd.skew import outdated_message
+from bookstore_operator.crd.skew import narrower_spec, outdated_message
 from bookstore_operator.crd.structural import Schema
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
@@ -75,6 +75,7 @@ class Observer:
         self._seen_secrets: dict[StoreKey, _Secrets] = {}
         self._settings = settings
         self._outdated = ""
+        self._narrower = ""
         self.installed: Mapping[str, Schema] = {}
         """The schemas of the installed CRDs by kind; empty until they were read."""
         self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
@@ -135,7 +136,10 @@ class Observer:
         if self._outdated and self._outdated != before:
             logger.error("%s", self._outdated)
         if before and not self._outdated:
-            logger.info("The installed CRDs have all fields of this operator's.")
+            logger.info("The installed CRDs can hold all that this operator writes.")
+        narrower, self._narrower = self._narrower, narrower_spec(self.installed)
+        if self._narrower and self._narrower != narrower:
+            logger.warning("%s", self._narrower)
         return self._outdated != before
 
     async def check_permissions(self) -> None:

@@ -97,7 +97,8 @@ class Reconciler:
         changes = await self._executor.execute(plan, key)
         await self._post(key, plan.events)
         memory = self._memory(key)
-        if memory.reported or self._executor.contests.of(key) != snapshot.contests:
+        was_reported = memory.reported or memory.rejection
+        if was_reported or self._executor.contests.of(key) != snapshot.contests:
             changes += 1  # a condition has to be removed or added
         memory.failures, memory.since, memory.rejection, memory.reported = 0, None, None, ""
         self._come_again(key, plan, changes)
@@ -172,7 +173,6 @@ class Reconciler:
             memory.rejection = replace(failure.rejection, since=memory.since)
         if memory.reported == failure.answer.message:
             return
-        memory.reported = failure.answer.message
         async with asyncio.timeout(_REPORT_SECONDS):
             plan = await self._plan_of_report(key, failure)
             statuses = tuple(
@@ -181,8 +181,9 @@ class Reconciler:
                 if isinstance(action, WriteStatus) and action.key.kind == BOOKSTORES.kind
             )
             events = (event for event in plan.events if event.regarding.kind == BOOKSTORES.kind)
+            await self._post(key, tuple(events))  # first: the status may be what is rejected
             await self._executor.execute(Plan(actions=statuses), key)
-            await self._post(key, tuple(events))
+        memory.reported = failure.answer.message  # only now: what was rejected is tried again
 
     async def _plan_of_report(self, key: StoreKey, failure: Failure) -> Plan:
         """Return what to report: by a decision, or else by the object itself."""

@@ -17,6 +17,9 @@ RESOURCES: Mapping[str | None, str] = {
 }
 """The field with a Pod's resources, by component."""
 
+_OUT_OF_RANGE = re.compile(
+    r"(maximum|minimum|ratio) .*per (Container|Pod)|usage per (Container|Pod|Persistent)"
+)
 _UNSPECIFIED = re.compile(
     r"\b(?:(?:limits|requests)\.)?(?:cpu|memory|ephemeral-storage)\b(?= for:)"
 )
@@ -52,11 +55,13 @@ def scheduling_advice(store: str, component: str | None, cause: str) -> str:
 def creation_advice(component: str | None, cause: str) -> str:
     """Return what to do about Pods that the API server rejects, by its message."""
     resources = RESOURCES.get(component, "spec.resources")
+    if "persistentvolumeclaim" in cause.lower():  # the StatefulSet's: it creates the claim first
+        resources = "spec.database.embedded.storage"
     if missing := _unspecified(cause):
         return f"Set {' and '.join(f'{resources}.{name}' for name in missing)}."
     if "exceeded quota" in cause:
         return f"Raise the quota, or request less in {resources}."
-    if re.search(r"(maximum|minimum|ratio) .*per (Container|Pod)|usage per (Container|Pod)", cause):
+    if _OUT_OF_RANGE.search(cause):
         return f"Correct {resources}, or the namespace's LimitRange."
     if "PriorityClass" in cause:
         return "Create the PriorityClass, or correct spec.scheduling.priorityClassName."

@@ -13,7 +13,11 @@ from bookstore_operator.core.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The Pods behind the active Service, by uid: one with two addresses counts once."""
+    """The Pods behind the active Service, by uid: one with two addresses counts once.
+
+    A slice of another controller, such as a mirror of another cluster's Service, may name a Pod
+    without its uid: it then counts by its name.
+    """
 
     listed: frozenset[str]
     ready: frozenset[str]
@@ -22,24 +26,46 @@ class Endpoints:
 
 def endpoints(snapshot: Snapshot) -> Endpoints:
     """Return the Pods behind the active Service."""
-    pods = [(endpoint["targetRef"]["uid"], endpoint) for endpoint in _of_pods(snapshot)]
+    pods = [(_identity(endpoint["targetRef"]), endpoint) for endpoint in _of_pods(snapshot)]
     return Endpoints(
         frozenset(uid for uid, _ in pods),
         frozenset(uid for uid, endpoint in pods if _is_ready(endpoint)),
     )
 
 
-def _of_pods(snapshot: Snapshot) -> Iterator[Manifest]:
+def slices_of_others(snapshot: Snapshot) -> list[str]:
+    """Return the EndpointSlices of the active Service that Kubernetes does not keep for it.
+
+    kube-proxy routes to all of a Service's slices, whoever makes them. Kubernetes' own have the
+    Service as their owner.
+    """
+    return [
+        endpoint_slice["metadata"]["name"]
+        for endpoint_slice in _slices(snapshot)
+        if endpoint_slice.get("endpoints") and not endpoint_slice["metadata"].get("ownerReferences")
+    ]
+
+
+def _slices(snapshot: Snapshot) -> Iterator[Manifest]:
     service = names.service(snapshot.store.name)
     for endpoint_slice in all_of(snapshot, ENDPOINT_SLICES):
         if label(endpoint_slice, SERVICE_NAME_LABEL) == service:
-            yield from (
-                endpoint
-                for endpoint in endpoint_slice.get("endpoints") or ()
-                if (endpoint.get("targetRef") or {}).get("kind") == "Pod"
-            )
+            yield endpoint_slice
+
+
+def _of_pods(snapshot: Snapshot) -> Iterator[Manifest]:
+    for endpoint_slice in _slices(snapshot):
+        yield from (
+            endpoint
+            for endpoint in endpoint_slice.get("endpoints") or ()
+            if (endpoint.get("targetRef") or {}).get("kind") == "Pod"
+        )
 
 
 def _is_ready(endpoint: Manifest) -> bool:
     """Whether an endpoint is ready; unset means ready (discovery.k8s.io/v1 EndpointConditions)."""
     return (endpoint.get("conditions") or {}).get("ready") is not False
+
+
+def _identity(target: Manifest) -> str:
+    return str(target.get("uid") or target.get("name"))

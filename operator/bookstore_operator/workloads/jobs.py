@@ -15,6 +15,7 @@ from bookstore_operator.core.labels import COMPONENT_LABEL, JOB_NAME_LABELS, MAI
 from bookstore_operator.core.lookup import all_of, condition, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.workloads import termination
 
 
@@ -57,7 +58,7 @@ def ended_at(snapshot: Snapshot, job: Manifest) -> datetime | None:
     times = [job.get("status", {}).get("completionTime")]
     times += [(end_condition(job) or {}).get("lastTransitionTime")]
     times += [(main_terminated(pod) or {}).get("finishedAt") for pod in pods_of(snapshot, job)]
-    return next((datetime.fromisoformat(time) for time in times if time), None)
+    return next((parse_time(time) for time in times if time), None)
 
 
 def is_kept_running(snapshot: Snapshot, job: Manifest) -> bool:

@@ -19,6 +19,7 @@ from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.webhooks import ADVICE, failed_webhook
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.workloads.advice import (
     RESOURCES,
     creation_advice,
@@ -97,7 +98,7 @@ def _not_ending(
     Only the kubelet of its node can say that a Pod has ended, so a lost node keeps it for ever.
     """
     for pod in terminating(snapshot, selector):
-        ended = datetime.fromisoformat(pod["metadata"]["deletionTimestamp"])
+        ended = parse_time(pod["metadata"]["deletionTimestamp"])
         if now >= ended + THRESHOLDS[Reason.POD_TERMINATING]:
             name, node = _name(pod), (pod.get("spec") or {}).get("nodeName", "unknown")
             yield PodProblem(
@@ -113,7 +114,7 @@ def end_deadline(snapshot: Snapshot, selector: Mapping[str, str], now: datetime)
     """Return when a terminating Pod becomes a problem; None if none may."""
     ends = (pod["metadata"]["deletionTimestamp"] for pod in terminating(snapshot, selector))
     longest = THRESHOLDS[Reason.POD_TERMINATING]
-    deadlines = (datetime.fromisoformat(end) + longest for end in ends)
+    deadlines = (parse_time(end) + longest for end in ends)
     return min((deadline for deadline in deadlines if deadline > now), default=None)
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from bookstore_operator.core.lookup import find_condition
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.crd.base import parse_time
 
 THRESHOLDS: Mapping[Reason, timedelta] = {
     # The kubelet pulls again 10 s after it has failed, so it has failed twice.
@@ -54,4 +55,4 @@ def due_at(reason: Reason, since: datetime | None) -> datetime | None:
 
 
 def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    return parse_time(text) if text else None

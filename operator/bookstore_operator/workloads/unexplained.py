@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.workloads.cron import due_after
 
 PATIENCE: Mapping[str, timedelta] = {
@@ -76,10 +77,10 @@ def _age(obj: Manifest, now: datetime) -> timedelta:
     """Return the age of an object, or the time since a CronJob was due; 0 if it is not due."""
     since = obj["metadata"].get("creationTimestamp")
     if since and obj.get("kind") == "CronJob":
-        last = datetime.fromisoformat(_status(obj).get("lastScheduleTime") or since)
+        last = parse_time(_status(obj).get("lastScheduleTime") or since)
         due = due_after(obj["spec"]["schedule"], last)
         return max(now - due, timedelta()) if due else timedelta()
-    return now - datetime.fromisoformat(since) if since else timedelta()
+    return now - parse_time(since) if since else timedelta()
 
 
 def _status(obj: Manifest) -> Manifest:

@@ -1,10 +1,13 @@
 """The API server's failures do not use up the deadline of a release."""
 
+import json
+from datetime import timedelta
+
 import pytest
 
 from bookstore_operator.core.plan import ObjectRef
 from bookstore_operator.core.snapshot import Cause, Rejection
-from tests.support.world import World
+from tests.support.world import BEGIN, World
 
 pytestmark = pytest.mark.scenario
 
@@ -99,4 +102,38 @@ def test_a_webhook_that_keeps_pods_from_being_created_fails_no_release() -> None
     assert "check.example" in world.message("Ready")
     world.refused.clear()
     world.settle()
+    assert world.condition("Ready") == ("True", "Serving")
+
+
+@pytest.mark.parametrize("at", ["2026-01-02T00:00:00Z", "9999-12-31T23:59:59Z"])
+@pytest.mark.parametrize("stage", ["Start", "Drain"])
+def test_recorded_times_that_are_later_than_now_hold_up_nothing(stage: str, at: str) -> None:
+    """The clock was set back, another leader's was ahead, or somebody has edited the record."""
+    world = World(spec={"image": "api:1", "rollout": {"progressDeadlineSeconds": DEADLINE}})
+    world.settle().change(image="api:2").reach(stage)
+    for release in world.all("BookStoreRelease"):
+        status = release["status"]
+        status |= {name: at for name in status if name.endswith("At")}
+        status.get("lastAttempt", {}).update(startedAt=at)
+    world.settle().change(image="api:3").settle()
+    assert world.condition("Ready") == ("True", "Serving")
+    assert world.release("demo-r3")["result"] == "Succeeded"
+    assert world.now < BEGIN + timedelta(minutes=10)
+    for release in world.all("BookStoreRelease"):
+        recorded = json.dumps(release["status"])
+        assert at not in recorded
+
+
+def test_a_deadline_of_the_future_begins_now() -> None:
+    world = releasing()
+    world.release("demo-r2")["stageStartedAt"] = "2027-01-01T00:00:00Z"
+    world.steps(2).wait(DEADLINE + 1).steps(2)
+    assert world.release("demo-r2")["result"] == "Failed"
+
+
+def test_times_before_the_calendar_are_read() -> None:
+    world = World().settle()
+    status = world.release("demo-r1")
+    status |= {name: "0001-01-01T00:00:00+14:00" for name in status if name.endswith("At")}
+    world.change(image="api:2").settle()
     assert world.condition("Ready") == ("True", "Serving")

@@ -32,6 +32,7 @@ DEPLOYMENT = {
             },
             {"manager": "helm", "fieldsV1": {"f:metadata": {"f:annotations": {"f:a.b/c": {}}}}},
             {"manager": "broken"},
+            {"operation": "Update", "fieldsV1": {"f:spec": {"f:nameless": {}}}},
         ]
     }
 }
@@ -43,6 +44,7 @@ TO_IMAGE = ("spec", "template", "spec", "containers", "postgres", "image")
     [
         (TO_IMAGE, ["bookstore-operator", "argocd"]),
         (("spec", "replicas"), ["hpa/scale"]),
+        (("spec", "nameless"), ["without a name"]),
         (("spec", "ports", "0", "nodePort"), ["kubectl-edit"]),
         (("metadata", "annotations", "a.b/c"), ["helm"]),
         (("spec", "paused"), []),

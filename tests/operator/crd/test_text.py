@@ -1,6 +1,7 @@
 """Text from outside always fits, whatever its length and content."""
 
 import json
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -29,8 +30,15 @@ def test_fitted_text_is_valid_and_short(text: str, length: int) -> None:
     assert len(fitted) <= length
     assert "\0" not in fitted
     fitted.encode()
-    if len(text) <= length and text.isascii() and "\0" not in text:
+    hidden = [c for c in fitted if unicodedata.category(c) == "Cc" and c not in "\n\t"]
+    assert not hidden, "no escape sequence reaches a terminal"
+    if len(text) <= length and text.isascii() and text.isprintable():
         assert fitted == text
+
+
+def test_terminal_sequences_and_reordered_text_are_made_visible() -> None:
+    assert fit("\x1b[2Ja\x9bb\u202ec\n\td") == "\ufffd[2Ja\ufffdb\ufffdc\n\td"
+    assert fit("Zażółć 書店 🙂 שלום") == "Zażółć 書店 🙂 שלום"
 
 
 @given(ANY_TEXT)
@@ -68,7 +76,10 @@ def test_a_record_takes_any_text() -> None:
         ({"schemaAfter": 5}, ()),
         ({"schemaAfter": "0001"}, ()),
         ({"schemaAfter": ["0001", 2, None]}, ("0001", "2", "None")),
-        ({"code": ["x"], "message": {"a": 1}, "schemaAfter": ["\ud800" * 500]}, ("?" * 99 + "…",)),
+        (
+            {"code": ["x"], "message": {"a": 1}, "schemaAfter": ["\ud800" * 500]},
+            ("\ufffd" * 99 + "…",),
+        ),
     ],
 )
 def test_a_termination_message_of_any_image_is_read(

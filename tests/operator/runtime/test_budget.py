@@ -65,3 +65,13 @@ def test_a_contest_is_over_after_a_calm() -> None:
     assert budget.not_before("db", "a", later) == later
     budget.prune(later)
     assert budget.calm_at("db") is None
+
+
+@pytest.mark.parametrize("back", [timedelta(minutes=5), timedelta(days=365)])
+def test_a_clock_that_is_set_back_delays_no_write(back: timedelta) -> None:
+    budget = WriteBudget()
+    for _ in range(UPDATES.free + 3):
+        budget.spend("service", "x", BEGIN, UPDATES)
+    earlier = BEGIN - back
+    assert budget.not_before("service", "x", earlier) == earlier
+    assert not budget.is_contested("service", earlier)

@@ -15,6 +15,7 @@ from bookstore_operator.core.labels import COMPONENT_LABEL, DATABASE_ANNOTATION,
 from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.workloads.cron import due_after
 from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of
 
@@ -44,7 +45,7 @@ def last_success(snapshot: Snapshot) -> datetime | None:
     """Return when a backup last succeeded, by the CronJob, a Job or a record; None if none did."""
     by_cron_job = _cron_job(snapshot).get("status", {}).get("lastSuccessfulTime")
     times = [ended_at(snapshot, job) for job in backup_jobs(snapshot) if _succeeded(snapshot, job)]
-    times += [datetime.fromisoformat(by_cron_job)] if by_cron_job else []
+    times += [parse_time(by_cron_job)] if by_cron_job else []
     times += [r.status.last_backup.ended_at for r in snapshot.releases if r.status.last_backup]
     return max((time for time in times if time), default=None)
 
@@ -59,7 +60,7 @@ def overdue(snapshot: Snapshot, now: datetime) -> str | None:
     if backup is None or created is None:
         return None
     succeeded = last_success(snapshot)
-    due = due_after(backup.schedule, succeeded or datetime.fromisoformat(created))
+    due = due_after(backup.schedule, succeeded or parse_time(created))
     allowed = timedelta(seconds=STARTING_DEADLINE + backup.timeout_seconds) + SLACK
     if due is None or now <= due + allowed:
         return None

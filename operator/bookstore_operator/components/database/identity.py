@@ -11,6 +11,7 @@ from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.lookup import controlled_by_another, find
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.crd.release import BookStoreRelease
 
 
@@ -53,4 +54,4 @@ def is_newer(snapshot: Snapshot, moment: datetime) -> bool:
     """Whether the volume of the embedded database was created after a time."""
     claim = None if snapshot.store.spec.database.external else database_volume(snapshot)
     created = (claim or {"metadata": {}})["metadata"].get("creationTimestamp")
-    return bool(created) and datetime.fromisoformat(created) > moment
+    return bool(created) and parse_time(created) > moment

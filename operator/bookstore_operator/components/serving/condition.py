@@ -15,6 +15,7 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.status import AUTOSCALING_HEALTHY, AVAILABLE
 from bookstore_operator.workloads import pod_problems
@@ -108,7 +109,7 @@ def _is_retargeted(snapshot: Snapshot) -> bool:
     made = autoscaler.get("metadata", {}).get("creationTimestamp")
     if promoted is None or since is None or made is None:
         return False
-    return datetime.fromisoformat(made) < promoted <= since
+    return parse_time(made) < promoted <= since
 
 
 def _scaling_up_disabled(snapshot: Snapshot) -> bool:
@@ -122,7 +123,8 @@ def _without_metrics_since(snapshot: Snapshot) -> datetime | None:
     active = _scaling_active(snapshot)
     if active.get("status") != "False" or active.get("reason") == "ScalingDisabled":
         return None
-    return datetime.fromisoformat(active["lastTransitionTime"])
+    since = active.get("lastTransitionTime")
+    return parse_time(since) if since else None
 
 
 def _scaling_active(snapshot: Snapshot) -> Manifest:

@@ -15,7 +15,7 @@ from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import pod_problems, pods
-from bookstore_operator.workloads.endpoints import endpoints
+from bookstore_operator.workloads.endpoints import endpoints, slices_of_others
 
 LONGEST_DRAIN_BEFORE_NEXT = timedelta(seconds=30)
 """The longest time that the next release waits for the old color, whatever the spec's delay."""
@@ -55,7 +55,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
     if old := behind.listed - new:
         message = (
             f"Waiting for the endpoints of Service {service} to drop the old color's Pods: "
-            f"{len(old)} are left."
+            f"{len(old)} are left.{_others(snapshot)}"
         )
         deadline = switch_deadline(snapshot)
         late = deadline is not None and now >= deadline
@@ -71,6 +71,17 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
         f"{len(behind.ready)} are listed."
     )
     return pod_problems.wait_for_pods(Reason.SWITCHING, message, problem, until)
+
+
+def _others(snapshot: Snapshot) -> str:
+    """Return a sentence about slices that somebody else makes for the Service."""
+    listed = ", ".join(slices_of_others(snapshot))
+    if not listed:
+        return ""
+    return (
+        f" EndpointSlice {listed} is made by somebody else, and sends users to other Pods too: "
+        "delete it, or correct what makes it."
+    )
 
 
 def drained(snapshot: Snapshot, now: datetime) -> Answer:
