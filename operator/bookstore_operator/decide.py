@@ -65,6 +65,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         actions=(*store_report.actions, *release_report.actions, *changes),
         events=(*release_report.events, *store_report.events),
         requeue_after=look_again_after(ahead, blocking, visit),
+        measurements=progress.measurements,
     )
     return Decision(plan, blocking)
 

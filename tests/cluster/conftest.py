@@ -204,9 +204,12 @@ def pass_time(shop: Shop, seconds: int) -> None:
     shop.cluster.plane.client().get(f"{path}?watch=1&timeoutSeconds={seconds}&labelSelector=no=one")
 
 
+QUICK = {"scaleDownDelaySeconds": 0, "watch": {"seconds": 0}, "rollbackWindowSeconds": 0}
+
+
 def bookstore(name: str = "demo", **spec: Any) -> dict[str, Any]:
-    """Return a BookStore whose releases have no delays."""
-    rollout = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 60}
+    """Return a BookStore whose releases have no delays, and no watch: its Pods don't exist."""
+    rollout = {**QUICK, "progressDeadlineSeconds": 60}
     return {
         "apiVersion": "bookstore.dev/v1alpha1",
         "kind": "BookStore",

@@ -17,7 +17,15 @@ from typing import Any
 import pytest
 
 from demo.kubectl import KubectlError
-from tests.cluster.conftest import MIGRATED, Cluster, Shop, image, pass_time, shop_in_namespace
+from tests.cluster.conftest import (
+    MIGRATED,
+    QUICK,
+    Cluster,
+    Shop,
+    image,
+    pass_time,
+    shop_in_namespace,
+)
 from tests.support.cases.failures import (
     FAILURES,
     MIGRATION,
@@ -44,7 +52,7 @@ WRITTEN = (
 REPORT_SECONDS = 60  # trouble that can pass by itself counts after 20 s at most
 QUIET_SECONDS = 2
 AT_ONCE = 12
-PATIENT = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 600}
+PATIENT = {**QUICK, "progressDeadlineSeconds": 600}
 ON_THEIR_OWN = {
     *("quota-for-pods", "quota-for-the-migration", "autoscaler-without-metrics"),
     *("database-secret-missing", "database-uri-malformed", "database-volume-of-somebody"),

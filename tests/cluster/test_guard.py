@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from demo.kubectl import KubectlError
-from tests.cluster.conftest import Shop, image, pass_time, shop_in_namespace
+from tests.cluster.conftest import QUICK, Shop, image, pass_time, shop_in_namespace
 from tests.cluster.test_faults import start
 from tests.cluster.test_operator import _role_binding
 from tests.support import faulty
@@ -101,7 +101,7 @@ def test_a_webhook_that_is_down_is_named_and_fails_no_release(operated: Shop) ->
         operated.apply(replicas=1, image=image("2"))
         operated.reports("Ready", "WebhookFailed", webhook, "Deployment demo-green")
         assert condition(operated.store(), "Available")["status"] == "True"
-        deadline_over = {"progressDeadlineSeconds": 1, "scaleDownDelaySeconds": 0}
+        deadline_over = {**QUICK, "progressDeadlineSeconds": 1}
         operated.apply(replicas=1, image=image("2"), rollout=deadline_over)
         pass_time(operated, 4)
         release = operated.require("bookstorereleases", "demo-r2")

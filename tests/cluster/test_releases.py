@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Shop, image
+from tests.cluster.conftest import QUICK, Shop, image
 from tests.support.kube import holds, wait_for
 
 pytestmark = pytest.mark.cluster
@@ -78,7 +78,7 @@ def test_a_failed_migration_does_not_change_the_active_color(operated: Shop) -> 
 
 
 def test_a_color_that_never_gets_ready_fails_and_the_active_one_serves_on(operated: Shop) -> None:
-    rollout = {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 4}
+    rollout = {**QUICK, "progressDeadlineSeconds": 4}
     operated.apply(replicas=2, rollout=rollout)
     operated.ready()
     operated.apply(replicas=2, rollout=rollout, image=image("2-pod-unready"))

@@ -171,7 +171,8 @@ def test_the_platform_holds_through_a_release(
     """Logs, metrics, health and limits of blue; a release under traffic; the same of green."""
     spec = {
         "config": {"rateLimits": {"writes": f"{LIMIT}/hour"}},
-        "rollout": {"scaleDownDelaySeconds": 60},  # the time to read the old color's logs
+        # The time to read the old color's logs.
+        "rollout": {"scaleDownDelaySeconds": 60, "watch": {"seconds": 10}},
     }
     release(kubectl, bookstore(installed.first_image, **spec))
     wait_until_answering(books)

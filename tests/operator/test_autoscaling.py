@@ -92,7 +92,7 @@ def test_green_follows_a_size_that_changes_while_it_starts(world: World) -> None
 def test_the_autoscaler_sets_the_size_after_the_switch_while_the_old_color_drains(
     world: World,
 ) -> None:
-    world.change(image="api:2").reach("Drain").steps(2)
+    world.change(image="api:2").reach("Watch").steps(2)
     assert sizes(world)["demo-blue"] == 7, "the old color is kept until it is not needed"
     autoscale(world, "green", 9)
     world.steps(2)
@@ -104,7 +104,7 @@ def test_the_autoscaler_sets_the_size_after_the_switch_while_the_old_color_drain
 def test_the_autoscaler_counts_the_pods_of_one_color_only(world: World) -> None:
     """It counts by the selector of its Deployment, so a color that is kept warm is no load."""
     selectors: dict[str, Object] = {}
-    world.change(image="api:2").reach("Drain").steps(2)
+    world.change(image="api:2").reach("Watch").steps(2)
     for color in Color:
         deployment = world.get("Deployment", f"demo-{color.value}")
         selectors[color] = deployment["spec"]["selector"]["matchLabels"]

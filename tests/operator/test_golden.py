@@ -134,8 +134,10 @@ CASES: dict[str, Callable[[], Manifest]] = {
     "staff-secret": lambda: staff.staff_secret(store(MINIMAL)),
     "autoscaler": lambda: scaling.autoscaler(store(RICH), AUTOSCALING, Color.GREEN),
     "disruption-budget": lambda: scaling.disruption_budget(store(MINIMAL), Color.BLUE),
-    "network-policy-api": lambda: network.api_network_policy(store(MINIMAL)),
-    "network-policy-api-scraped": lambda: network.api_network_policy(store(RICH)),
+    "network-policy-api": lambda: network.api_network_policy(store(MINIMAL), "bookstore-system"),
+    "network-policy-api-scraped": lambda: network.api_network_policy(
+        store(RICH), "bookstore-system"
+    ),
     "network-policy-cache": lambda: network.cache_network_policy(store(CACHED)),
     "network-policy-database": lambda: network.database_network_policy(store(MINIMAL)),
     "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP),

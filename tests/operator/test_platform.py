@@ -294,12 +294,19 @@ def test_scrapers_are_changed_in_place() -> None:
     prometheus = {"app.kubernetes.io/name": "prometheus"}
     world.change(networkPolicy={"monitoring": {"podLabels": prometheus}}).settle()
     assert len(world.all("BookStoreRelease")) == 1
-    public, internal = world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]
+    public, operator, internal = world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]
     assert "from" not in public
+    (of_operator,) = operator["from"]
+    assert of_operator["podSelector"]["matchLabels"] == {
+        "app.kubernetes.io/name": "bookstore-operator"
+    }
+    assert of_operator["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": "bookstore-system"
+    }
     assert internal["from"] == [{"podSelector": {"matchLabels": prometheus}}]
     assert [port["port"] for port in internal["ports"]] == [8001]
     world.change(networkPolicy=None).settle()
-    assert len(world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]) == 1
+    assert len(world.get("NetworkPolicy", "demo-api")["spec"]["ingress"]) == 2
 
 
 def test_no_secret_value_is_in_a_release() -> None:

@@ -104,7 +104,7 @@ def test_a_first_install_that_goes_well_has_no_warning() -> None:
 def test_the_old_color_serves_until_the_endpoints_are_the_new_ones() -> None:
     world = World().settle()
     world.endpoints_follow = False
-    world.change(image="api:2").reach("Drain").steps(3)
+    world.change(image="api:2").reach("Watch").steps(3)
     assert world.get("Service", "demo")["spec"]["selector"]["bookstore.dev/revision"] == "2"
     assert world.condition("Available") == ("True", "Serving")
     assert "Revision 1 (blue)" in world.message("Available")

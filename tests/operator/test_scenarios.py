@@ -130,6 +130,7 @@ def test_every_release_records_its_promotion_before_it_switches(world: World) ->
         index
         for index, action in enumerate(world.done)
         if isinstance(action, Apply) and action.manifest["kind"] == "Service"
+        if action.manifest["metadata"]["name"] == "demo"
     ]
     assert wrote[0] < switched[0]
     switch = world.done[switched[0]]
@@ -338,7 +339,7 @@ def slice_of(world: World) -> dict[str, Any]:
 
 def test_the_old_color_stays_until_users_are_sent_to_the_new_one_alone(world: World) -> None:
     world.endpoints_follow = False
-    world.change(image="api:2").reach("Drain")
+    world.change(image="api:2").reach("Watch")
     old = copy.deepcopy(slice_of(world)["endpoints"])
     for _ in range(5):
         world.wait(600).step()
@@ -401,7 +402,7 @@ def test_the_next_release_replaces_one_that_broke_right_after_its_switch(
     world: World,
 ) -> None:
     world.endpoints_follow = False
-    world.change(image="api:2").reach("Drain").change(image="api:3")
+    world.change(image="api:2").reach("Watch").change(image="api:3")
     for _ in range(5):
         world.wait(600).step()
     assert not world.has("BookStoreRelease", "demo-r3"), "users are on the color that it needs"
@@ -414,7 +415,7 @@ def test_the_next_release_replaces_one_that_broke_right_after_its_switch(
 
 def test_a_release_that_breaks_before_users_reach_it_is_reported(world: World) -> None:
     world.endpoints_follow = False
-    world.change(image="api:2").reach("Drain")
+    world.change(image="api:2").reach("Watch")
     world.ailing["Deployment/api:2"] = {
         "phase": "Running",
         "containerStatuses": [

@@ -23,6 +23,8 @@ from bookstore_operator.core.labels import (
     release_selector,
 )
 from bookstore_operator.core.lookup import condition
+from bookstore_operator.core.measurements import POLL_SECONDS, Measurement
+from bookstore_operator.core.measurements import Result as Measured
 from bookstore_operator.core.plan import (
     Action,
     Apply,
@@ -47,6 +49,7 @@ from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
+from tests.support.traffic import Traffic
 
 Object = dict[str, Any]
 
@@ -91,6 +94,7 @@ BACKED_UP: Object = {"command": "backup", "code": "done", "message": "Dumped 5 b
 SUCCESSES = frozenset(
     {"migrated", "nothing-to-do", "described", "current", "ahead", "passed", "done"}
 )
+QUICK: Object = {"watch": {"seconds": 0}, "rollbackWindowSeconds": 0}
 
 
 class ConflictError(Exception):
@@ -136,7 +140,7 @@ class World:
     """Which database the URIs of a Secret name; by default the Secret's own name."""
     database_up: bool = True
     endpoints_follow: bool = True
-    """EndpointSlices are kept up to date."""
+    """The active Service's EndpointSlices are kept up to date."""
     migration: Object | None = field(default_factory=lambda: MIGRATED)
     """The termination message of migration Jobs; None: they run and do not end."""
     answers: dict[str, Object | str | None] = field(default_factory=dict)
@@ -149,6 +153,12 @@ class World:
     backup: Object | None = field(default_factory=lambda: BACKED_UP)
     """The termination message of backup Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
+    quick: bool = True
+    """Releases are not watched and keep no warm color, unless a test's spec says how."""
+    traffic: Traffic = field(default_factory=Traffic)
+    """What users ask, and what the Pods' metrics say of it."""
+    measured: dict[Measurement, Measured] = field(default_factory=dict)
+    """The results of what the last Plan wanted to have measured."""
     _uids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def __post_init__(self) -> None:
@@ -156,6 +166,11 @@ class World:
         self.create_store(self.spec)
 
     # Users ---------------------------------------------------------------------------------
+
+    def restart_operator(self) -> World:
+        """Forget what the operator has in memory only."""
+        self.measured = {}
+        return self
 
     def create_store(self, spec: Object) -> None:
         store = {
@@ -284,6 +299,7 @@ class World:
             rejection=self.rejection,
             contests=self.contests,
             blocker=self.blocker,
+            measurements=dict(self.measured),
         )
 
     def migrations(self) -> list[Object]:
@@ -307,6 +323,7 @@ class World:
     def reconcile(self, stop_after: int | None = None) -> Plan:
         """Decide once and execute the Plan, or only its first actions, as if killed after them."""
         plan = decide(self.snapshot(), self.now)
+        self._keep_measuring(plan)
         try:
             for action in plan.actions[:stop_after]:
                 self._do(action)
@@ -327,19 +344,34 @@ class World:
                 "Deployment": self._scale,
             }.get(obj["kind"]):
                 play(obj)
-        if self.endpoints_follow:
-            for service in self.all("Service"):
+        for service in self.all("Service"):
+            if self.endpoints_follow or service["metadata"]["name"] != self.name:
                 self._send_users(service)
         return before != self.picture()
 
     def step(self) -> bool:
         """Reconcile and let the controllers act; returns whether anything has changed."""
+        before = self.measured.keys()
         plan = self.reconcile()
         changed = self.tick()
-        if not plan.actions and not changed and plan.requeue_after:
-            self.now += plan.requeue_after
+        is_new = self.measure(plan) - before
+        if plan.actions or changed or is_new:
             return True
-        return bool(plan.actions) or changed
+        pause = [plan.requeue_after] if plan.requeue_after else []
+        pause += [timedelta(seconds=POLL_SECONDS)] if plan.measurements else []
+        if pause:
+            self.wait(min(pause).total_seconds())
+            self.measure(plan)
+        return bool(pause)
+
+    def _keep_measuring(self, plan: Plan) -> None:
+        self.measured = {m: r for m, r in self.measured.items() if m in plan.measurements}
+
+    def measure(self, plan: Plan) -> set[Measurement]:
+        """Take the measurements of a Plan, as the operator does beside its visits."""
+        for measurement in plan.measurements:
+            self.measured[measurement] = self.traffic.measure(self, measurement)
+        return set(plan.measurements)
 
     def settle(self, rounds: int = 60) -> World:
         """Continue until nothing changes any more; the clock jumps to each requested visit."""
@@ -372,6 +404,7 @@ class World:
         return self
 
     def wait(self, seconds: float) -> World:
+        self.traffic.count(self, seconds)
         self.now += timedelta(seconds=seconds)
         return self
 
@@ -457,6 +490,8 @@ class World:
         key = key_of(obj)
         current = self.objects.get(key)
         _default(obj)
+        if obj["kind"] == "BookStore" and self.quick:
+            obj["spec"] = {**obj["spec"], "rollout": {**QUICK, **obj["spec"].get("rollout", {})}}
         generation = current["metadata"]["generation"] if current else 1
         if current and current.get("spec") != obj.get("spec"):
             generation += 1

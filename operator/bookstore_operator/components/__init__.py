@@ -18,6 +18,7 @@ from bookstore_operator.components.database.ensure import ensure_database
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.secrets import database_keys
 from bookstore_operator.components.network.ensure import ensure_network_policies
+from bookstore_operator.components.preview.ensure import ensure_preview
 from bookstore_operator.components.serving.condition import (
     autoscaling_healthy,
     metrics_deadline,
@@ -76,6 +77,7 @@ COMPONENTS: tuple[Component, ...] = (
     ),
     Component("staff", ensure_staff_token, secrets=staff_keys, gate=staff_secret_valid),
     Component("network", ensure_network_policies),
+    Component("preview", ensure_preview),
     # A release does not wait for these.
     Component(
         "cache",

@@ -25,6 +25,7 @@ SMOKE = ("smoke",)
 VERSIONS = frozenset({1})
 """The versions of the contract that this operator knows."""
 DESCRIBED = "described"
+PASSED, FAILED = "passed", "failed"
 CURRENT, AHEAD, BEHIND, INCOMPATIBLE = "current", "ahead", "behind", "incompatible"
 GRACE_SECONDS = 10
 """Time after drain and shutdown until the kubelet kills a process, in seconds."""

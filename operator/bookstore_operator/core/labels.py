@@ -96,6 +96,11 @@ def selector(store: str, component: Component) -> dict[str, str]:
     return {**instance_selector(store), COMPONENT_LABEL: component.value}
 
 
+def operator_selector() -> dict[str, str]:
+    """Return the selector of the operator's own Pods, as in manifests/base/deployment.yaml."""
+    return {NAME_LABEL: "bookstore-operator"}
+
+
 def color_selector(store: str, color: release.Color) -> dict[str, str]:
     """Return the selector of the API's Pods of one color."""
     return {**selector(store, Component.API), COLOR_LABEL: color.value}

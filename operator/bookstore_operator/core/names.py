@@ -25,6 +25,11 @@ def service(store: str) -> str:
     return store
 
 
+def preview_service(store: str) -> str:
+    """Return the name of the Service that selects a release before users are sent to it."""
+    return f"{store}-preview"
+
+
 def migration_job(release_name: str, attempt: int = 1) -> str:
     """Return the name of the Job that expands the schema for a release."""
     suffix = "" if attempt == 1 else f"-{attempt}"

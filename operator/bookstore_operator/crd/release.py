@@ -13,6 +13,7 @@ from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rul
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.checks import CheckRecord
 from bookstore_operator.crd.intent import intent_schema
+from bookstore_operator.crd.measured import Baseline, Watch
 from bookstore_operator.crd.text import Message
 
 KIND = "BookStoreRelease"
@@ -129,6 +130,11 @@ class ReleaseSpec(Part):
         None,
         description="Set to true to abort the release. The active release continues to serve; "
         "while this one is watched, the release before it serves again.",
+    )
+    watch_approved: bool | None = Field(
+        None,
+        description="Set to true to keep the release although its watch was inconclusive, if "
+        "`rollout.watch.onInconclusive` is Hold.",
     )
     retry: bool | None = Field(
         None,
@@ -268,6 +274,12 @@ class ReleaseStatus(Part):
         None,
         description="When the BookStore's spec first asked for something else than this release, "
         "which was aborted or rolled back. If it asks for it again, another attempt begins.",
+    )
+    baseline: Baseline | None = Field(
+        None, description="What was measured of the release that served before, for comparison."
+    )
+    watch: Watch | None = Field(
+        None, description="What was measured since users were sent to the release."
     )
     schema_revisions: list[str] = Field(
         default_factory=list,

@@ -27,9 +27,9 @@ ROOT_RULES = rules(
         "digits and hyphens: a Service has the same name",
     ),
     (
-        "!self.metadata.name.endsWith('-db') && !self.metadata.name.endsWith('-cache')",
-        "the name of a BookStore must not end in -db or -cache: "
-        "it would collide with the name of another BookStore's database or cache",
+        "!['-db', '-cache', '-preview'].exists(end, self.metadata.name.endsWith(end))",
+        "the name of a BookStore must not end in -db, -cache or -preview: "
+        "it would collide with the name of another BookStore's database, cache or preview Service",
     ),
     *volume_rules("database.embedded", "database"),
     *volume_rules("backup", "backup"),

@@ -59,6 +59,12 @@ STAGES: tuple[Stage, ...] = (
         needs_idle_color=True,
         deadline=_PROGRESS,
     ),
+    Stage(
+        "Verify",
+        "the new color works and can be watched",
+        needs_idle_color=True,
+        deadline=_PROGRESS,
+    ),
     Stage("Approve", "the promotion is approved", needs_idle_color=True),
     Stage(
         "Switch",
@@ -67,7 +73,9 @@ STAGES: tuple[Stage, ...] = (
         deadline=_PROGRESS,
     ),
     # From here on the release's color is the active one; history.py keeps the old one running.
-    Stage("Drain", "the old color is scaled to 0"),
+    Stage("Watch", "users are served by the new color as well as before"),
+    Stage("Drain", "users have left the old color"),
+    Stage("Warm", "the old color is scaled to 0"),
 )
 
 

@@ -8,6 +8,7 @@ from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, Result
+from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.releases import rollback
 from bookstore_operator.releases.begin import begin
 from bookstore_operator.releases.cancel import end_jobs
@@ -22,7 +23,7 @@ from bookstore_operator.releases.ownership import take_ownership
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.remigrate import record_databases, remigrate
 from bookstore_operator.releases.requests import follow_request
-from bookstore_operator.releases.walk import unknown_record, walk
+from bookstore_operator.releases.walk import run_of, unknown_record, walk
 
 
 def advance(snapshot: Snapshot, visit: Visit) -> Progress:
@@ -53,7 +54,7 @@ def _advance(snapshot: Snapshot, visit: Visit) -> Progress:
 
 
 def act_while_paused(snapshot: Snapshot, visit: Visit) -> Progress | None:
-    """Carry out what a pause does not hold back: an abort, and the end of a switch back."""
+    """Carry out what a pause does not hold back: an abort, a watch, the end of a switch back."""
     if not isinstance(take_ownership(snapshot, visit).answer, Passed):
         return None
     snapshot = rollback.complete(snapshot)
@@ -62,6 +63,13 @@ def act_while_paused(snapshot: Snapshot, visit: Visit) -> Progress | None:
         return None
     if newest.spec.aborted and (aborted := _abort(snapshot, newest, visit)):
         return aborted
+    watching = find_stage("Watch")
+    if (
+        watching
+        and newest.status.stage == watching.name
+        and newest.status.result is Result.PROMOTED
+    ):
+        return run_of(watching)(snapshot, newest, visit)
     return drain_rolled_back(snapshot, visit) if history.rolled_back(snapshot) else None
 
 

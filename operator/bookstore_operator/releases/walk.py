@@ -41,7 +41,7 @@ def walk(snapshot: Snapshot, visit: Visit) -> Progress:
         if isinstance(answer, Failed):
             return Progress(_fail(snapshot, answer), answer, ())
         if not isinstance(answer, Passed):
-            return Progress(snapshot, answer, tuple(actions))
+            return Progress(snapshot, answer, tuple(actions), progress.measurements)
     return Progress(snapshot, Passed(), tuple(actions))
 
 

@@ -119,14 +119,20 @@ def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
     if snapshot.contests:
         return failures.contested(snapshot.contests)
     for component in COMPONENTS:
-        if component.gate and isinstance(answer, Passed):
-            answer = visit.ask(component.gate, snapshot)
+        if component.gate and _is_done(answer):
+            of_component = visit.ask(component.gate, snapshot)
+            answer = answer if isinstance(of_component, Passed) else of_component
     return answer
+
+
+def _is_done(answer: Answer) -> bool:
+    """Whether nothing is left to do, except to keep the old color for a while."""
+    return isinstance(answer, Passed) or answer.reason is Reason.WARM
 
 
 def _ready(snapshot: Snapshot, answer: Answer, available: Finding, now: datetime) -> Finding:
     active = history.active(snapshot)
-    if not isinstance(answer, Passed) and not _only_drains(answer):
+    if not (isinstance(answer, Passed) or _is_done(answer) or _only_drains(answer)):
         return fails(READY, answer.reason, f"{answer.message}{_overrides(snapshot)}")
     if active is None or not history.matches_spec(snapshot, active):
         word = Reason.PAUSED if snapshot.store.spec.paused else Reason.RELEASING
@@ -176,7 +182,7 @@ def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: in
     if snapshot.store.spec.paused:
         message = "Reconciliation is suspended: spec.paused is true. Only the status is updated."
         return fails(RECONCILING, Reason.PAUSED, message)
-    if not isinstance(answer, Passed):
+    if not (isinstance(answer, Passed) or _is_done(answer)):
         if _is_stalled(answer):
             return fails(RECONCILING, answer.reason, "No progress: see the Stalled condition.")
         return holds(RECONCILING, answer.reason, answer.message)

@@ -1,4 +1,4 @@
-"""The Pods that the Service routes to: those in its EndpointSlices, which kube-proxy reads."""
+"""The Pods that a Service routes to: those in its EndpointSlices, which kube-proxy reads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from bookstore_operator.core.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """The Pods behind the active Service, by uid: one with two addresses counts once.
+    """The Pods behind a Service, by uid: one with two addresses counts once.
 
     A slice of another controller, such as a mirror of another cluster's Service, may name a Pod
     without its uid: it then counts by its name.
@@ -24,9 +24,10 @@ class Endpoints:
     """The Pods that new connections are routed to."""
 
 
-def endpoints(snapshot: Snapshot) -> Endpoints:
-    """Return the Pods behind the active Service."""
-    pods = [(_identity(endpoint["targetRef"]), endpoint) for endpoint in _of_pods(snapshot)]
+def endpoints(snapshot: Snapshot, service: str = "") -> Endpoints:
+    """Return the Pods behind a Service, by default the active one."""
+    name = service or names.service(snapshot.store.name)
+    pods = [(_identity(endpoint["targetRef"]), endpoint) for endpoint in _of_pods(snapshot, name)]
     return Endpoints(
         frozenset(uid for uid, _ in pods),
         frozenset(uid for uid, endpoint in pods if _is_ready(endpoint)),
@@ -41,20 +42,19 @@ def slices_of_others(snapshot: Snapshot) -> list[str]:
     """
     return [
         endpoint_slice["metadata"]["name"]
-        for endpoint_slice in _slices(snapshot)
+        for endpoint_slice in _slices(snapshot, names.service(snapshot.store.name))
         if endpoint_slice.get("endpoints") and not endpoint_slice["metadata"].get("ownerReferences")
     ]
 
 
-def _slices(snapshot: Snapshot) -> Iterator[Manifest]:
-    service = names.service(snapshot.store.name)
+def _slices(snapshot: Snapshot, service: str) -> Iterator[Manifest]:
     for endpoint_slice in all_of(snapshot, ENDPOINT_SLICES):
         if label(endpoint_slice, SERVICE_NAME_LABEL) == service:
             yield endpoint_slice
 
 
-def _of_pods(snapshot: Snapshot) -> Iterator[Manifest]:
-    for endpoint_slice in _slices(snapshot):
+def _of_pods(snapshot: Snapshot, service: str) -> Iterator[Manifest]:
+    for endpoint_slice in _slices(snapshot, service):
         yield from (
             endpoint
             for endpoint in endpoint_slice.get("endpoints") or ()

@@ -24,7 +24,7 @@ def set_release(world: World, name: str = "demo-r2", **status: Any) -> None:
     release["status"] = {**release["status"], **status}
 
 
-@pytest.mark.parametrize("status", [{"stage": "Verify"}, {"result": "Frozen"}])
+@pytest.mark.parametrize("status", [{"stage": "Rehearse"}, {"result": "Frozen"}])
 def test_an_unknown_word_is_told_and_what_serves_is_repaired(status: dict[str, str]) -> None:
     world = releasing()
     set_release(world, **status)
@@ -42,7 +42,7 @@ def test_an_unknown_word_is_told_and_what_serves_is_repaired(status: dict[str, s
 
 def test_a_release_at_an_unknown_stage_can_be_replaced() -> None:
     world = releasing()
-    set_release(world, stage="Verify")
+    set_release(world, stage="Rehearse")
     world.steps(3).change(image="api:3").settle()
     assert world.condition("Ready") == ("True", "Serving")
     assert world.release("demo-r2")["result"] == "Superseded"

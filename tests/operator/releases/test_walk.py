@@ -87,16 +87,16 @@ def releases(world: World) -> list[dict[str, dict[str, str]]]:
 
 
 def test_a_new_stage_that_needs_the_new_color_keeps_its_pods(insert: Insert) -> None:
-    held = insert(Stage("Verify", "the new color is verified", needs_idle_color=True), "Switch")
+    held = insert(Stage("Rehearse", "the new color is rehearsed", needs_idle_color=True), "Switch")
     world = World()
-    with released(world, held, "Verify"):
+    with released(world, held, "Rehearse"):
         assert world.replicas("green") == 2
         assert world.condition("DatabaseMigrated")[0] == "True"
 
 
 def test_pods_of_a_wrongly_listed_stage_are_removed(insert: Insert) -> None:
     """What the list says is what is done: the test of the list above can't be a formality."""
-    held = insert(Stage("Verify", "the new color is verified"), "Switch")
+    held = insert(Stage("Rehearse", "the new color is rehearsed"), "Switch")
     world = World()
     held.waits = False
     world.settle()
@@ -104,7 +104,7 @@ def test_pods_of_a_wrongly_listed_stage_are_removed(insert: Insert) -> None:
     world.change(image="api:2")
     world.run_until(lambda w: w.has("Deployment", "demo-green") and w.replicas("green") == 2)
     world.run_until(lambda w: w.replicas("green") == 0)
-    assert world.release("demo-r2")["stage"] == "Verify"
+    assert world.release("demo-r2")["stage"] == "Rehearse"
 
 
 def test_a_stage_before_expand_does_not_count_as_migrated(insert: Insert) -> None:

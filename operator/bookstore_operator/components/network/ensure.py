@@ -19,7 +19,7 @@ def ensure_network_policies(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the changes of the network policies; their deletion if they are disabled."""
     store = snapshot.store
     if store.spec.network_policy.enabled:
-        yield from ensure(snapshot, api_network_policy(store))
+        yield from ensure(snapshot, api_network_policy(store, snapshot.settings.namespace))
         if store.spec.database.embedded:
             yield from ensure(snapshot, database_network_policy(store))
         if store.spec.cache and store.spec.cache.embedded:

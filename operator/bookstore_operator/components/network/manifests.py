@@ -5,22 +5,33 @@ from bookstore_operator.components.database import manifests as database
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
 from bookstore_operator.core.kinds import NETWORK_POLICIES
-from bookstore_operator.core.labels import COMPONENT_LABEL, Component, instance_selector, selector
+from bookstore_operator.core.labels import (
+    COMPONENT_LABEL,
+    Component,
+    instance_selector,
+    operator_selector,
+    selector,
+)
 from bookstore_operator.core.metadata import owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.network_policy import Scrapers
 
 
-def api_network_policy(store: BookStore) -> Manifest:
+def api_network_policy(store: BookStore, operator_namespace: str) -> Manifest:
     """Return the policy of the API's Pods: any client may connect to the public port only.
 
-    The internal port is open to `spec.networkPolicy.monitoring` only. The kubelet's probes come
-    from the Pod's own node, from which traffic is always allowed.
+    The internal port is open to the operator, which reads the metrics of a release, and to
+    `spec.networkPolicy.monitoring`. The kubelet's probes come from the Pod's own node, from which
+    traffic is always allowed.
     """
     public = {"ports": [{"protocol": "TCP", "port": PUBLIC_PORT}]}
+    operator = Scrapers(
+        namespace_labels={"kubernetes.io/metadata.name": operator_namespace},
+        pod_labels=operator_selector(),
+    )
     scrapers = store.spec.network_policy.monitoring
-    internal = [_internal(scrapers)] if scrapers else []
+    internal = [_internal(peers) for peers in (operator, scrapers) if peers]
     return _policy(store, names.api_network_policy(store.name), Component.API, [public, *internal])
 
 

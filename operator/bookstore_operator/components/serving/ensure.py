@@ -61,14 +61,19 @@ def _ensure_former_absent(snapshot: Snapshot) -> Iterator[Action]:
 def _ensure_idle_color_scaled_down(snapshot: Snapshot) -> Iterator[Action]:
     """Yield the scaling of the idle color to 0, unless a release starts it or it drains.
 
-    One that a former BookStore has left is deleted: the next release that needs it creates it.
+    As long as users can be sent back to it by a switch, it has the size of the active one. One that
+    a former BookStore has left is deleted: the next release that needs it creates it.
     """
     newest = history.newest(snapshot)
     starting = newest and newest.in_flight and needs_idle_color(newest.status.stage)
     color = history.idle_color(snapshot)
     if snapshot.blocker:  # another release may need the color
         return
-    if starting or history.draining(snapshot):
+    if starting:
+        return
+    if history.draining(snapshot):
+        if history.superseded_active(snapshot) and size(snapshot, color) is not None:
+            yield from ensure_scale(snapshot, color, live_size(snapshot), "to stay warm")
         return
     idle = find(snapshot, DEPLOYMENTS, names.deployment(snapshot.store.name, color))
     if idle and not owned_by(idle, snapshot.store.metadata.uid):

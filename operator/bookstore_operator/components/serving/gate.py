@@ -1,4 +1,4 @@
-"""Whether the new color is available, and whether the Service selects it."""
+"""Whether the new color is available, and whether the Service sends users to it."""
 
 from datetime import datetime, timedelta
 
@@ -14,7 +14,11 @@ from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.stages import find_stage
-from bookstore_operator.workloads import pod_problems
+from bookstore_operator.workloads import pod_problems, pods
+from bookstore_operator.workloads.endpoints import endpoints, slices_of_others
+
+LONGEST_WAIT_BEFORE_NEXT = timedelta(seconds=30)
+"""The longest time that the next release waits for the one before it, once users are sent to it."""
 
 
 def color_available(snapshot: Snapshot, now: datetime) -> Answer:
@@ -74,3 +78,51 @@ def switch_deadline(snapshot: Snapshot) -> datetime | None:
         return None
     seconds = snapshot.store.spec.rollout.progress_deadline_seconds
     return active.status.promoted_at + timedelta(seconds=seconds)
+
+
+def followed(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass when the active Service sends users to the new color's Pods and to no others.
+
+    Evaluated until it has passed once. The next release waits only shortly for missing Pods, as it
+    may be the one that fixes them, but it never takes a color that users are still sent to.
+    """
+    active = history.active(snapshot)
+    if active is None or active.status.served_at:
+        return Passed()
+    service, behind = names.service(snapshot.store.name), endpoints(snapshot)
+    new, ready = pods.of_release(snapshot, active)
+    if old := behind.listed - new:
+        message = (
+            f"Waiting for the endpoints of Service {service} to drop the old color's Pods: "
+            f"{len(old)} are left.{_others(snapshot)}"
+        )
+        deadline = switch_deadline(snapshot)
+        late = deadline is not None and now >= deadline
+        return Waiting(Reason.SWITCHING, message, None if late else deadline, stalled=late)
+    if ready <= behind.ready and (ready or not live_size(snapshot)):
+        return Passed()
+    until = None if history.matches_spec(snapshot, active) else _before_next(active)
+    if until and now >= until:
+        return Passed()
+    problem = problem_of(snapshot, active, now)
+    message = (
+        f"Waiting for the endpoints of Service {service} to list the new color's Pods: "
+        f"{len(behind.ready)} are listed."
+    )
+    return pod_problems.wait_for_pods(Reason.SWITCHING, message, problem, until)
+
+
+def _before_next(active: BookStoreRelease) -> datetime | None:
+    promoted = active.status.promoted_at
+    return promoted and promoted + LONGEST_WAIT_BEFORE_NEXT
+
+
+def _others(snapshot: Snapshot) -> str:
+    """Return a sentence about slices that somebody else makes for the Service."""
+    listed = ", ".join(slices_of_others(snapshot))
+    if not listed:
+        return ""
+    return (
+        f" EndpointSlice {listed} is made by somebody else, and sends users to other Pods too: "
+        "delete it, or correct what makes it."
+    )

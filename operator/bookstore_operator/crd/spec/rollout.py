@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import Part
+from bookstore_operator.crd.base import Part, group
+from bookstore_operator.crd.spec.watch import Watch
 
 Seconds = Annotated[int, Field(ge=0, le=86400)]
 
@@ -47,6 +48,14 @@ class Rollout(Part):
         30,
         description="How long the old color keeps running after the Service has switched to the "
         "new one, in seconds.",
+    )
+    watch: Watch = group(
+        Watch, "How a new release is watched while users are sent to it. The first release is not."
+    )
+    rollback_window_seconds: Seconds = Field(
+        300,
+        description="How long the Pods of the old color are kept after the watch, in seconds, so "
+        "that a rollback is a switch. The next release takes the color at once.",
     )
     history_limit: int = Field(
         10, ge=2, le=100, description="Number of finished BookStoreReleases to keep."

@@ -135,7 +135,7 @@ def test_a_job_without_a_pod_is_cancelled_but_not_one_whose_pod_is_not_observed_
 
 def test_a_release_of_the_same_image_makes_no_job(world: World) -> None:
     world.migration = FAILED
-    world.change(config={"docs": False}).settle()
+    world.change(resources={"limits": {"memory": "512Mi"}}).settle()
     assert world.switches == ["demo-r1", "demo-r2"]
     assert [job["metadata"]["name"] for job in world.all("Job") if "r2" in str(job)] == []
     assert world.release("demo-r2")["schema"] == ["0001_books"]

@@ -1,0 +1,1 @@
+"""The preview: a Service that reaches a release before users do."""
