@@ -9,8 +9,8 @@ import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -19,8 +19,11 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.util import await_only
 
+from bookstore_api.db.hosts import Hosts, PatientLoop
 from bookstore_api.db.limits import CLOSE_SECONDS, Limits
+from bookstore_api.db.startup import explain_startup
 from bookstore_api.settings import SettingsError
+from bookstore_api.uris.conninfo import Host
 from bookstore_api.uris.database import Keepalive, PostgresServer
 
 NAME = "postgresql+bounded"
@@ -84,32 +87,43 @@ class Dialect(PGDialect_asyncpg):
 registry.register(NAME.replace("+", "."), __name__, "Dialect")
 
 
-def connect(dialect: Any, server: PostgresServer, limits: Limits, opened: WeakSet[Any]) -> Any:
+def connect(
+    dialect: Any, server: PostgresServer, limits: Limits, opened: WeakSet[Any], hosts: Hosts
+) -> Any:
     """Connect, as SQLAlchemy's event `do_connect` does it; raises what the driver raises.
 
-    The connection is added to `opened`. Raises SettingsError for a certificate that can't be read.
+    The connection is added to `opened`. Raises SettingsError for a certificate that can't be read,
+    and for what the server finds wrong with the URI.
     """
     arguments = server.arguments | {
         "connection_class": _connection_class(limits, server.keepalive),
         "statement_cache_size": 0,  # SQLAlchemy has its own
     }
-    for parameter, path in server.tls_files.items():
-        if not os.access(path, os.R_OK):
-            msg = f"The file that {parameter} of the database URI names can't be read: mount it."
-            raise SettingsError(msg)
+    _check_tls_files(server)
     if server.system_ca:
         arguments["ssl"] = ssl.create_default_context()
+    seconds = server.arguments["timeout"]
+    each = seconds / len(server.hosts)
+
+    async def open_at(host: Host, attributes: str) -> Connection:
+        connection: Connection = await asyncpg.connect(
+            **arguments,
+            host=[host.name] if host.name else None,
+            port=host.port,
+            target_session_attrs=attributes,
+            loop=PatientLoop(asyncio.get_running_loop(), each),
+        )
+        opened.add(connection)
+        try:
+            await _detect_pooler(connection)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
 
     async def create() -> Connection:
-        async with asyncio.timeout(server.arguments["timeout"]):
-            connection: Connection = await asyncpg.connect(**arguments)
-            opened.add(connection)
-            try:
-                await _detect_pooler(connection)
-            except BaseException:
-                connection.terminate()
-                raise
-        return connection
+        with _told_as_settings():
+            return await hosts.connect(server.hosts, server.session_attributes, seconds, open_at)
 
     async def reuse() -> Connection:
         return driver
@@ -124,6 +138,34 @@ def connect(dialect: Any, server: PostgresServer, limits: Limits, opened: WeakSe
     return dbapi.connect(
         async_creator_fn=reuse, prepared_statement_cache_size=0, prepared_statement_name_func=str
     )
+
+
+@contextmanager
+def _told_as_settings() -> Iterator[None]:
+    """Raise SettingsError for what is wrong with the URI, or with a variable of libpq."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if wrong := explain_startup(error):
+            raise SettingsError(wrong) from error
+        raise
+    except ValueError as error:
+        # Both have an explanation of their own; a certificate that does not verify is an OSError.
+        if isinstance(error, OSError | asyncpg.exceptions.ClientConfigurationError):
+            raise
+        msg = (
+            "A variable of libpq, such as PGSSLMODE, has a value that the driver can't use: unset "
+            "it."
+        )
+        raise SettingsError(msg) from error
+
+
+def _check_tls_files(server: PostgresServer) -> None:
+    """Raise SettingsError for a file that is missing, or is not what the URI says it is."""
+    for parameter, path in server.tls_files.items():
+        if not (path.is_file() and os.access(path, os.R_OK)):
+            msg = f"The file that {parameter} of the database URI names can't be read: mount it."
+            raise SettingsError(msg)
 
 
 async def _detect_pooler(connection: Connection) -> None:

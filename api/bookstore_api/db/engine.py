@@ -13,6 +13,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from bookstore_api.db import driver
+from bookstore_api.db.hosts import Hosts
 from bookstore_api.db.limits import POOL_WAIT_SECONDS, RECYCLE_SECONDS, Limits
 from bookstore_api.db.pool import CountingPool
 from bookstore_api.settings import SettingsError
@@ -30,7 +31,9 @@ def read_address(uri: Callable[[], str]) -> SqliteFile | PostgresServer:
 class Engine:
     """An engine with its connections, each of which is held for a limited time. Close it."""
 
-    def __init__(self, uri: Callable[[], str], *, pool_size: int, limits: Limits) -> None:
+    def __init__(
+        self, uri: Callable[[], str], *, pool_size: int, limits: Limits, hosts: Hosts
+    ) -> None:
         """Make an engine, nothing connected yet; raises SettingsError.
 
         `uri` is called again for each new connection.
@@ -68,7 +71,7 @@ class Engine:
             if not isinstance(now, PostgresServer):
                 msg = "The database URI changed from PostgreSQL to SQLite: restart to use it."
                 raise SettingsError(msg)
-            return driver.connect(dialect, now, limits, self._opened)
+            return driver.connect(dialect, now, limits, self._opened, hosts)
 
         event.listen(postgres, "connect", self._note_epoch)
         event.listen(postgres, "checkout", self._check_out)

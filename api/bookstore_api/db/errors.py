@@ -1,17 +1,18 @@
 """Explain why the database could not be used, without the text of any statement."""
 
+import socket
 import sqlite3
-import ssl
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from bookstore_api.db import sqlstates
 from bookstore_api.db.sqlstates import Failure
+from bookstore_api.db.tls_errors import explain_tls
 
 _SQLITE = MappingProxyType(
     {
@@ -33,11 +34,6 @@ _SQLITE = MappingProxyType(
         "SQLITE_NOTADB": Failure("failed", "The file is no SQLite database: name another one."),
     }
 )
-_TLS_MISSING = Failure(
-    "unreachable",
-    "The server has no TLS, and the URI's sslmode demands it: enable it there, or use "
-    "sslmode=prefer where the network is trusted.",
-)
 _TLS_REQUIRED = Failure(
     "authentication-failed",
     "The server lets nobody in without TLS from here: add sslmode=require to the URI, or change "
@@ -54,18 +50,39 @@ _CLIENT_CERTIFICATE = Failure(
 _CLOSED = Failure(
     "unreachable", "The database is closed to connections: ALTER DATABASE … ALLOW_CONNECTIONS true."
 )
-_CERTIFICATE = Failure(
-    "unreachable",
-    "The server's certificate is not trusted, or is for another host: give the CA's file by "
-    "sslrootcert, and with sslmode=verify-full use a host name that the certificate has.",
-)
-_TLS_FAILED = Failure(
-    "unreachable", "The TLS handshake failed: check both sides' TLS versions and certificates."
-)
 _TLS_FILES = Failure(
     "unreachable",
     "A certificate or key for TLS can't be read: mount the files that sslrootcert, sslcert and "
     "sslkey of the URI name. sslmode=verify-ca and verify-full need sslrootcert.",
+)
+_UNKNOWN_NAME = Failure(
+    "unreachable",
+    "The name of the database's host is unknown, or no DNS server answers: check the host of its "
+    "URI, and the cluster's DNS.",
+)
+_NO_SOCKET = Failure(
+    "unreachable",
+    "The database has no Unix socket in the folder that is the host of its URI: check that it "
+    "runs, and mount that folder.",
+)
+_NO_CONNECT = Failure(
+    "authentication-failed",
+    "The user may not connect to the database: GRANT CONNECT ON DATABASE … TO the user.",
+)
+_STATEMENT_MODE = Failure(
+    "unreachable",
+    "The connection pooler is in statement mode, which has no transactions: set pool_mode to "
+    "transaction or session.",
+)
+_POOLER_DATABASE = Failure(
+    "unreachable",
+    "The connection pooler knows no database of the name in the URI: create it, or add it to the "
+    "pooler's [databases].",
+)
+_POOLER_AUTHENTICATION = Failure(
+    "authentication-failed",
+    "The connection pooler rejected the user or the password: check the secret with its URI, and "
+    "the pooler's auth_file or auth_query.",
 )
 _STARTUP_PARAMETER = Failure(
     "unreachable",
@@ -81,6 +98,16 @@ _NO_PRIMARY = Failure(
 )
 
 
+# By what the server's message has in it; these words are not translated by PgBouncer, and by
+# PostgreSQL only where its lc_messages is another language.
+_TEXTS = (
+    ("statement pooling mode", _STATEMENT_MODE),
+    ("permission denied for database", _NO_CONNECT),
+    ("unsupported startup parameter", _STARTUP_PARAMETER),
+    ("client certificate", _CLIENT_CERTIFICATE),
+    ("certificate authentication failed", _CLIENT_CERTIFICATE),
+    ("not currently accepting connections", _CLOSED),
+)
 _BY_TYPE = MappingProxyType[type[Exception], Failure](
     {
         PoolTimeoutError: sqlstates.POOL_EXHAUSTED,
@@ -89,6 +116,11 @@ _BY_TYPE = MappingProxyType[type[Exception], Failure](
         asyncpg.exceptions.ClientConfigurationError: _TLS_FILES,
     }
 )
+
+
+ERRORS = (SQLAlchemyError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""All that using the database may raise: SQLAlchemy wraps the driver's errors of statements only,
+not those of a connection that is being made."""
 
 
 class DatabaseUnavailableError(Exception):
@@ -102,9 +134,11 @@ class DatabaseUnavailableError(Exception):
 def explain(error: BaseException) -> Failure:
     """Tell apart what is wrong; anything unknown is `failed`, with what the server says."""
     causes = list(_causes(error))
-    for cause in causes:
-        if special := _explain_one(cause):
-            return special
+    specials = [special for cause in causes if (special := _explain_one(cause))]
+    # With sslmode=prefer, what the server says without TLS hides why it did not work with TLS.
+    specials.sort(key=lambda special: special is _TLS_REQUIRED)
+    if specials:
+        return specials[0]
     states = [
         state for cause in causes if isinstance(state := getattr(cause, "sqlstate", None), str)
     ]
@@ -148,7 +182,7 @@ def _explain_one(error: BaseException) -> Failure | None:
         if isinstance(error, kind):
             return failure
     if isinstance(error, asyncpg.PostgresError):
-        return _explain_text(str(error))
+        return _explain_text(str(error)) or _explain_pooler(error)
     if isinstance(error, sqlite3.Error):
         # An extended code has more words than the code itself: SQLITE_READONLY_DIRECTORY.
         words = str(getattr(error, "sqlite_errorname", "")).split("_")
@@ -158,26 +192,33 @@ def _explain_one(error: BaseException) -> Failure | None:
 
 def _explain_text(text: str) -> Failure | None:
     """Explain an answer whose code stands for several causes."""
-    if text.startswith("unsupported startup parameter"):
-        return _STARTUP_PARAMETER
-    if "client certificate" in text or text.startswith("certificate authentication failed"):
-        return _CLIENT_CERTIFICATE
-    if "not currently accepting connections" in text:
-        return _CLOSED
+    for words, failure in _TEXTS:
+        if words in text:
+            return failure
     if "pg_hba.conf" in text:
         without_tls = "no encryption" in text or "SSL off" in text
         return _TLS_REQUIRED if without_tls else _HOST_REJECTED
     return None
 
 
-def _explain_os_error(error: OSError) -> Failure | None:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE
-    if isinstance(error, ssl.SSLError):
-        return _TLS_FAILED
-    if "rejected SSL upgrade" in str(error):
-        return _TLS_MISSING
+def _explain_pooler(error: asyncpg.PostgresError) -> Failure | None:
+    """Explain what PgBouncer says with one code for all (08P01)."""
+    if not isinstance(error, asyncpg.ProtocolViolationError):
+        return None
+    text = str(error)
+    if "authentication failed" in text or text.startswith("no such user"):
+        return _POOLER_AUTHENTICATION
+    if text.startswith(("no such database", 'database "')):
+        return _POOLER_DATABASE
     return None
+
+
+def _explain_os_error(error: OSError) -> Failure | None:
+    if isinstance(error, socket.gaierror):
+        return _UNKNOWN_NAME
+    if isinstance(error, FileNotFoundError):
+        return _NO_SOCKET
+    return explain_tls(error)
 
 
 def _is_connection_loss(error: BaseException) -> bool:

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from bookstore_api.db.engine import Engine, read_address
-from bookstore_api.db.errors import DatabaseUnavailableError, explain
+from bookstore_api.db.errors import ERRORS, DatabaseUnavailableError, explain
+from bookstore_api.db.hosts import Hosts
 from bookstore_api.db.limits import HEALTH, HOLD_SECONDS, MIGRATIONS, REQUESTS
 from bookstore_api.db.pool import PoolState
 from bookstore_api.db.sqlstates import Failure
@@ -47,10 +48,11 @@ class Database:
         """Open nothing yet; `uri` is called again for each new connection."""
         address = read_address(uri)
         self.file = address.path if isinstance(address, SqliteFile) else None
-        self._requests = Engine(uri, pool_size=pool_size, limits=REQUESTS)
+        hosts = Hosts()
+        self._requests = Engine(uri, pool_size=pool_size, limits=REQUESTS, hosts=hosts)
         # Health checks have a connection of their own: a busy pool is not a failed database.
-        self._health = Engine(uri, pool_size=1, limits=HEALTH)
-        self._migrations = Engine(uri, pool_size=2, limits=MIGRATIONS)
+        self._health = Engine(uri, pool_size=1, limits=HEALTH, hosts=hosts)
+        self._migrations = Engine(uri, pool_size=2, limits=MIGRATIONS, hosts=hosts)
         self._reads = async_sessionmaker(
             self._requests.asyncio.execution_options(postgresql_readonly=True),
             class_=ReadSession,
@@ -97,7 +99,7 @@ class Database:
                 await session.flush()
                 try:
                     await session.commit()
-                except (SQLAlchemyError, OSError) as error:
+                except ERRORS as error:
                     raise _CommitError from error
                 return result
 
@@ -112,7 +114,7 @@ class Database:
             except SettingsError as error:
                 log.warning("the database's secret can't be used")
                 raise DatabaseUnavailableError(Failure("unreachable", str(error))) from error
-            except (SQLAlchemyError, OSError) as error:
+            except ERRORS as error:
                 failure = explain(error)
                 if not failure.temporary:
                     raise

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from bookstore_api.cache.client import RedisUnavailableError
 from bookstore_api.cache.counters import Counters
-from bookstore_api.db.errors import explain
+from bookstore_api.db.errors import ERRORS, explain
 from bookstore_api.db.schema.check import Compatibility, SelfTest, check_compatibility
 from bookstore_api.db.sessions import Database
 from bookstore_api.db.sqlstates import READ_ONLY, Failure
@@ -74,7 +73,7 @@ class DatabaseCheck:
             compatibility = await check_compatibility(
                 self._database, None if read_only else self._self_test, tested=self._tested
             )
-        except (SQLAlchemyError, OSError) as error:
+        except ERRORS as error:
             if loop.time() >= cut.when():
                 self._lost_connection = True
                 return database_unanswered("timeout", f"No answer within {CONNECTION_SECONDS:g} s.")

@@ -36,6 +36,7 @@ INVALID = "The request is not valid."
 VALUE_ERROR = "value_error"
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+PATCH_TYPES = f"{MERGE_PATCH}, {JSON}"
 # What the framework's own errors mean here.
 DETAILS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this path.",
@@ -203,7 +204,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         allowed = METHODS if everywhere else tuple(filter(partial(_is_allowed, request), METHODS))
         headers["Allow"] = ", ".join(allowed)
         if "PATCH" in allowed:
-            headers["Accept-Patch"] = f"{MERGE_PATCH}, {JSON}"
+            headers["Accept-Patch"] = PATCH_TYPES
         if request.method == "OPTIONS":
             return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
     return problem_response(
@@ -221,24 +222,19 @@ def _is_allowed(request: Request, method: str) -> bool:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
-    if isinstance(error.body, bytes) and not _is_json(request.headers.get("content-type", "")):
-        return problem_response(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "Send JSON, with Content-Type: application/json.",
-            headers=accepted_types(request.method),
-        )
+    if isinstance(error.body, bytes):  # it was not read, as nothing said what it is
+        return await _on_problem(request, unsupported_type(request.method))
     return problem_response(UNPROCESSABLE, INVALID, errors=_invalid_fields(error.errors()))
 
 
-def accepted_types(method: str) -> dict[str, str]:
-    """Return the header that names the types a body may have (RFC 9110, 12.5.1; RFC 5789)."""
-    return {"Accept-Patch": f"{MERGE_PATCH}, {JSON}"} if method == "PATCH" else {"Accept": JSON}
+def unsupported_type(method: str) -> UnsupportedMediaTypeError:
+    """Make the answer to a body of a type that is not read, which names those that are.
 
-
-def _is_json(content_type: str) -> bool:
-    """Whether a body of this type is read as JSON, as FastAPI has it."""
-    kind, _, subtype = content_type.partition(";")[0].strip().lower().partition("/")
-    return kind == "application" and (subtype == "json" or subtype.endswith("+json"))
+    See RFC 9110, 12.5.1 and 15.5.16, and RFC 5789, 2.2.
+    """
+    headers = {"Accept-Patch": PATCH_TYPES} if method == "PATCH" else {"Accept": JSON}
+    detail = f"Send JSON, with Content-Type: {MERGE_PATCH if method == 'PATCH' else JSON}."
+    return UnsupportedMediaTypeError(detail, headers=headers)
 
 
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:
@@ -267,8 +263,8 @@ def _invalid_field(item: Mapping[str, Any]) -> InvalidField:
         message = "A field that is not known here"
     elif code == VALUE_ERROR:
         message = str(item["ctx"]["error"])  # pydantic's own message begins with "Value error, "
-    elif code == "json_invalid":
-        location, message = location[:1], "No valid JSON"
+    elif code in {"model_attributes_type", "model_type"}:
+        message = "Not an object"
     elif code.endswith("_parsing"):
         message = message.partition(",")[0]  # the rest shows what was sent
     return InvalidField(location="/".join(map(str, location)), message=message, code=code)

@@ -8,14 +8,19 @@ from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from bookstore_api.kit.problems import InvalidRequestError, UnsupportedMediaTypeError
+from bookstore_api.kit.json_body import JsonRequest, is_accepted
+from bookstore_api.kit.problems import (
+    InvalidRequestError,
+    UnsupportedMediaTypeError,
+    unsupported_type,
+)
 from bookstore_api.telemetry.request_state import headers_of
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Route(APIRoute):
-    """A route that ignores nothing it was sent: no query parameter, no coding of a body."""
+    """A route that ignores nothing it was sent: no query parameter, no type or coding of a body."""
 
     def get_route_handler(self) -> Handler:
         """Reject what the route does not know, before FastAPI's own handling."""
@@ -24,9 +29,11 @@ class Route(APIRoute):
 
         async def check_first(request: Request) -> Response:
             _check_query(request, names)
-            if self.body_field is not None:
-                _check_coding(request)
-            return await handle(request)
+            if self.body_field is None:
+                return await handle(request)
+            _check_coding(request)
+            _check_type(request)
+            return await handle(JsonRequest(request.scope, request.receive))
 
         return check_first
 
@@ -56,6 +63,14 @@ def _check_query(request: Request, names: set[str]) -> None:
             )
         if count > 1:
             raise InvalidRequestError(f"query/{name}", "Only one is allowed", "duplicate")
+
+
+def _check_type(request: Request) -> None:
+    """Raise UnsupportedMediaTypeError for a body of a type that is not read."""
+    values = headers_of(request.scope).get(b"content-type", ())
+    content_type = b", ".join(values).decode("latin-1")
+    if values and not is_accepted(request.method, content_type):
+        raise unsupported_type(request.method)
 
 
 def _check_coding(request: Request) -> None:

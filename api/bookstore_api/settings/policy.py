@@ -4,14 +4,13 @@ A rule yields the name of a setting and the problem, which says what to do and h
 """
 
 from collections.abc import Iterator
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import SecretStr
 
 from bookstore_api.settings.model import Settings
 from bookstore_api.settings.sources import FILES
 from bookstore_api.settings.values import ANY_ORIGIN, Environment
-from bookstore_api.uris.database import SQLITE_SCHEMES
+from bookstore_api.uris.database import PostgresServer, SqliteFile, parse_database_uri
 
 Violations = Iterator[tuple[str, str]]
 
@@ -55,21 +54,18 @@ def _database(settings: Settings) -> Violations:
         yield "database_url", f"No database is set. {mount} {_EXAMPLE}."
     for setting in OF_THE_DATABASE:
         secret: SecretStr | None = getattr(settings, setting)
-        uri = secret.get_secret_value() if secret else ""
-        if urlsplit(uri).scheme in SQLITE_SCHEMES:
+        address = parse_database_uri(secret.get_secret_value()) if secret else None
+        if isinstance(address, SqliteFile):
             yield setting, f"SQLite is for development only. Name a PostgreSQL server: {_EXAMPLE}."
-        elif _has_well_known_password(uri):
+        elif address is not None and _has_well_known_password(address):
             problem = "The password in it is a well-known one. Give the database's user another"
             yield setting, f"{problem}, such as `openssl rand -hex 24` prints."
 
 
-def _has_well_known_password(uri: str) -> bool:
-    """Whether a password in the URI is usual, or the name of its user; none at all is not."""
-    parts = urlsplit(uri)
-    query = parse_qs(parts.query)
-    users = {unquote(parts.username or ""), *query.get("user", [])}
-    passwords = {unquote(parts.password or ""), *query.get("password", [])} - {""}
-    return bool(passwords & users) or any(map(is_well_known, passwords))
+def _has_well_known_password(server: PostgresServer) -> bool:
+    """Whether its password is usual, or the name of its user; none at all is not."""
+    password = server.arguments["password"] or ""
+    return password != "" and (password == server.arguments["user"] or is_well_known(password))
 
 
 def _staff_token(settings: Settings) -> Violations:

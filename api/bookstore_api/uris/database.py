@@ -1,28 +1,30 @@
 """Database URIs as PostgreSQL's own tools accept them, turned into what our drivers need.
 
-asyncpg hands query parameters that it does not know to the server, which rejects them. So the
-parameters that only libpq knows are translated here, or rejected where they ask for what we can't
-do; unknown ones are an error. None is ignored.
+asyncpg hands parameters that it does not know to the server, which rejects them. So the parameters
+that only libpq knows are translated here, or rejected where they ask for what we can't do; unknown
+ones are an error. None is ignored.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
+
+from bookstore_api.uris.conninfo import UNPARSABLE, Host, pair_hosts, read_conninfo
+from bookstore_api.uris.service_file import read_service
 
 POSTGRES_SCHEMES = frozenset({"postgresql", "postgres", "postgresql+asyncpg"})
 SQLITE_SCHEMES = frozenset({"sqlite", "sqlite+aiosqlite"})
 
-# Understood by asyncpg in a URI.
+# Where to connect to, and who we are there.
+ADDRESS_PARAMETERS = frozenset(
+    {"host", "port", "dbname", "user", "password", "target_session_attrs", "service"}
+)
+# Understood by asyncpg in a URI only, not as arguments.
 DRIVER_PARAMETERS = frozenset(
     {
-        "host",
-        "port",
-        "dbname",
-        "user",
-        "password",
         "passfile",
         "sslmode",
         "sslcert",
@@ -33,10 +35,8 @@ DRIVER_PARAMETERS = frozenset(
         "sslpassword",
         "ssl_min_protocol_version",
         "ssl_max_protocol_version",
-        "target_session_attrs",
         "krbsrvname",
         "gsslib",
-        "service",
     }
 )
 # Parameters of which the driver knows some values only; another is an error at each connection.
@@ -54,14 +54,14 @@ CHOICES: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 # Sent to the server when the session starts.
 SESSION_PARAMETERS = frozenset({"application_name", "options"})
-# Whole numbers that `Keepalive` is made of.
-SOCKET_PARAMETERS = frozenset(
+# Whole numbers that `Keepalive` is made of, and the largest that Linux takes.
+SOCKET_PARAMETERS: Mapping[str, int] = MappingProxyType(
     {
-        "keepalives",
-        "keepalives_idle",
-        "keepalives_interval",
-        "keepalives_count",
-        "tcp_user_timeout",
+        "keepalives": 2**31 - 1,
+        "keepalives_idle": 32767,
+        "keepalives_interval": 32767,
+        "keepalives_count": 127,
+        "tcp_user_timeout": 2**31 - 1,
     }
 )
 # What asyncpg has no setting for: accepted with the values that ask for what it does anyway. Any
@@ -83,12 +83,26 @@ FIXED: Mapping[str, frozenset[str]] = MappingProxyType(
         "min_protocol_version": frozenset({"3.0"}),
         "max_protocol_version": frozenset({"3.0", "latest"}),
         "replication": frozenset({"false", "off", "no", "0"}),
+        "hostaddr": frozenset(),
+        "sslkeylogfile": frozenset(),
+        "scram_client_key": frozenset(),
+        "scram_server_key": frozenset(),
+        "oauth_issuer": frozenset(),
+        "oauth_client_id": frozenset(),
+        "oauth_client_secret": frozenset(),
+        "oauth_scope": frozenset(),
     }
 )
 OTHER_PARAMETERS = frozenset({"connect_timeout", "fallback_application_name"})
 SUPPORTED = (
-    DRIVER_PARAMETERS | SESSION_PARAMETERS | SOCKET_PARAMETERS | FIXED.keys() | OTHER_PARAMETERS
+    ADDRESS_PARAMETERS
+    | DRIVER_PARAMETERS
+    | SESSION_PARAMETERS
+    | SOCKET_PARAMETERS.keys()
+    | FIXED.keys()
+    | OTHER_PARAMETERS
 )
+ENFORCED_TLS = ("require", "verify-ca", "verify-full")
 TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 # libpq's word for the certificate authorities that the system trusts.
 SYSTEM_CA = "system"
@@ -121,7 +135,12 @@ class Keepalive:
 class PostgresServer:
     """A PostgreSQL database; `arguments` are asyncpg's and hold the password, so no repr."""
 
+    hosts: Sequence[Host]
+    """At least one; the name is empty where the URI has none."""
     arguments: dict[str, Any]
+    """All but those that follow from the host."""
+    session_attributes: str = "any"
+    """Which of the hosts is meant: libpq's target_session_attrs."""
     keepalive: Keepalive = Keepalive()
     tls_files: Mapping[str, Path] = field(default_factory=dict)
     """By the parameter that names each."""
@@ -131,31 +150,22 @@ class PostgresServer:
 
 def parse_database_uri(uri: str) -> SqliteFile | PostgresServer:
     """Understand a database URI; raises ValueError, never with the URI in it."""
+    text = uri.strip()
     try:
-        parts = urlsplit(uri.strip())
-        _check_ports(parts.netloc)
+        parts = urlsplit(text)
     except ValueError:
-        msg = "The database URI can't be parsed: percent-encode special characters in its password."
-        raise ValueError(msg) from None
+        raise ValueError(UNPARSABLE) from None
     if parts.scheme in SQLITE_SCHEMES:
         return _parse_sqlite(parts)
     if parts.scheme in POSTGRES_SCHEMES:
-        return _parse_postgres(parts)
+        return _parse_postgres(text)
     msg = "The database URI must start with postgresql:// or sqlite:///."
     raise ValueError(msg)
 
 
-def _check_ports(netloc: str) -> None:
-    """Raise ValueError where a port is no number: `a:1,b:2` may name several hosts."""
-    for host in netloc.rpartition("@")[2].split(","):
-        port = host.rpartition("]")[2].partition(":")[2]
-        if port and not 0 < int(port) < 65536:
-            raise ValueError
-
-
 def _parse_sqlite(parts: SplitResult) -> SqliteFile:
     path = unquote(parts.path.removeprefix("/"))
-    if parts.netloc or parts.query or path in {"", ":memory:"}:
+    if parts.netloc or parts.query or parts.fragment or path in {"", ":memory:"} or "\0" in path:
         msg = (
             "A SQLite database is a file: sqlite:///relative/path or sqlite:////absolute/path, "
             "without a host or parameters."
@@ -164,42 +174,38 @@ def _parse_sqlite(parts: SplitResult) -> SqliteFile:
     return SqliteFile(Path(path))
 
 
-def _parse_postgres(parts: SplitResult) -> PostgresServer:
-    query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    for number, name in enumerate(query, start=1):
-        # Told by its place: what looks like a name may be the rest of a password with a & in it.
-        if name not in SUPPORTED:
-            msg = f"PostgreSQL does not know parameter {number} after the ? of the database URI."
-            raise ValueError(msg)
-    if not parts.username and not query.get("user"):
+def _parse_postgres(uri: str) -> PostgresServer:
+    given = read_conninfo(uri, SUPPORTED)
+    if "service" in given:
+        given = read_service(given["service"], SUPPORTED - {"service"}) | given
+    _check_values(given)
+    if "user" not in given:
         msg = "The database URI names no user: postgresql://user:password@host:5432/database."
         raise ValueError(msg)
-    query = {name: value for name, value in query.items() if value}
-    _check_values(query)
-    system_ca = query.get("sslrootcert") == SYSTEM_CA
-    if system_ca:
-        del query["sslrootcert"]
-        if query.pop("sslmode", "verify-full") != "verify-full":
-            msg = "The database URI's sslrootcert=system needs sslmode=verify-full."
-            raise ValueError(msg)
-    session = {name: value for name, value in query.items() if name in SESSION_PARAMETERS}
-    application_name = query.get("fallback_application_name", APPLICATION_NAME)
-    kept = {name: value for name, value in query.items() if name in DRIVER_PARAMETERS}
+    system_ca = _takes_system_ca(given)
+    application_name = given.get("fallback_application_name", APPLICATION_NAME)
+    session = {name: value for name, value in given.items() if name in SESSION_PARAMETERS}
+    for_driver = {name: value for name, value in given.items() if name in DRIVER_PARAMETERS}
     return PostgresServer(
+        pair_hosts(given.get("host", ""), given.get("port", "")),
         {
-            "dsn": urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(kept), "")),
-            "timeout": _connect_seconds(query.get("connect_timeout", "")),
+            "dsn": f"postgresql://?{urlencode(for_driver, quote_via=quote)}",
+            "user": given["user"],
+            "password": given.get("password"),
+            "database": given.get("dbname", given["user"]),
+            "timeout": _connect_seconds(given),
             "server_settings": {"application_name": application_name, **session},
         },
-        _keepalive(query),
-        {name: Path(query[name]) for name in TLS_FILES if name in query},
+        given.get("target_session_attrs", "any"),
+        _keepalive(given),
+        {name: Path(given[name]) for name in TLS_FILES if name in given},
         system_ca,
     )
 
 
-def _check_values(query: Mapping[str, str]) -> None:
+def _check_values(given: Mapping[str, str]) -> None:
     """Raise ValueError for a value that the driver does not know, or would ignore."""
-    for name, value in query.items():
+    for name, value in given.items():
         if name in CHOICES and value not in CHOICES[name]:
             msg = f"The database URI's {name} must be one of: {', '.join(sorted(CHOICES[name]))}."
             raise ValueError(msg)
@@ -208,19 +214,37 @@ def _check_values(query: Mapping[str, str]) -> None:
             remedy = f"leave it out, or use {only}" if only else "leave it out"
             msg = f"The driver can't do what the database URI's {name} demands: {remedy}."
             raise ValueError(msg)
+    if given.get("sslnegotiation") == "direct" and given.get("sslmode") not in ENFORCED_TLS:
+        modes = ", ".join(ENFORCED_TLS)
+        msg = f"The database URI's sslnegotiation=direct needs an sslmode that is one of: {modes}."
+        raise ValueError(msg)
+    lowest = given.get("ssl_min_protocol_version", "TLSv1.2")
+    if given.get("ssl_max_protocol_version", lowest) < lowest:
+        msg = (
+            "The database URI's ssl_max_protocol_version is below the lowest version, which is "
+            f"{lowest}: raise it, or set ssl_min_protocol_version."
+        )
+        raise ValueError(msg)
 
 
-def _keepalive(query: Mapping[str, str]) -> Keepalive:
+def _takes_system_ca(given: dict[str, str]) -> bool:
+    """Whether sslrootcert=system is asked for, which is libpq's own: it is taken out here."""
+    if given.get("sslrootcert") != SYSTEM_CA:
+        return False
+    del given["sslrootcert"]
+    if given.pop("sslmode", "verify-full") != "verify-full":
+        msg = "The database URI's sslrootcert=system needs sslmode=verify-full."
+        raise ValueError(msg)
+    return True
+
+
+def _keepalive(given: Mapping[str, str]) -> Keepalive:
     """Read libpq's parameters: seconds and a count; tcp_user_timeout is in milliseconds."""
-
-    def number(name: str, default: int) -> int:
-        text = query.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and int(text) < 2**31):
-            msg = f"The database URI's {name} must be a whole number."
-            raise ValueError(msg)
-        return int(text)
-
     default = Keepalive()
+
+    def number(name: str, otherwise: int) -> int:
+        return read_number(given, name, otherwise, SOCKET_PARAMETERS[name])
+
     return Keepalive(
         enabled=number("keepalives", int(default.enabled)) != 0,
         idle=number("keepalives_idle", default.idle),
@@ -230,11 +254,18 @@ def _keepalive(query: Mapping[str, str]) -> Keepalive:
     )
 
 
-def _connect_seconds(value: str) -> float:
+def read_number(given: Mapping[str, str], name: str, otherwise: int, largest: int) -> int:
+    """Return a parameter that is a whole number up to `largest`; raises ValueError."""
+    text = given.get(name, str(otherwise))
+    if not (text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= largest):
+        msg = f"The database URI's {name} must be a whole number up to {largest}."
+        raise ValueError(msg)
+    return int(text)
+
+
+def _connect_seconds(given: Mapping[str, str]) -> float:
     """Read libpq's connect_timeout: whole seconds, 0 or nothing for no limit; ours is bounded."""
-    try:
-        seconds = int(value or 0)
-    except ValueError:
-        msg = "The database URI's connect_timeout must be a whole number of seconds."
-        raise ValueError(msg) from None
-    return min(float(seconds), CONNECT_SECONDS) if seconds > 0 else CONNECT_SECONDS
+    unsigned = {name: value.removeprefix("-") for name, value in given.items()}
+    seconds = read_number(unsigned, "connect_timeout", 0, 2**31 - 1)
+    unlimited = seconds == 0 or given.get("connect_timeout", "").startswith("-")
+    return CONNECT_SECONDS if unlimited else min(float(seconds), CONNECT_SECONDS)

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
 
+from bookstore_api.db.errors import DatabaseUnavailableError
 from bookstore_api.db.sessions import open_database
 from bookstore_api.health.checks import DatabaseCheck
 from bookstore_api.health.finding import State
@@ -62,6 +65,31 @@ def test_check_schema_tells_that_a_pooler_is_between(pooler: PgBouncer, tmp_path
     ended = run_command("check-schema", env=environment(pooler.url, tmp_path), cwd=tmp_path)
     assert ended.code == 0, ended.outcome
     assert ended.outcome["connections"]["pooled"] is True
+
+
+def test_what_a_pooler_refuses_is_told_apart(migrated_postgres: str) -> None:
+    """It has one code for all of it."""
+
+    async def message(url: str) -> str:
+        database = open_database(Settings.model_validate({"database_url": url}))
+        try:
+            with pytest.raises(DatabaseUnavailableError) as caught:
+                await database.read(lambda session: session.execute(text("SELECT 1")))
+        finally:
+            await database.close()
+        return f"{caught.value.failure.code}: {caught.value.failure.message}"
+
+    with or_skipped(running_pgbouncer(migrated_postgres, "statement")) as pooler:
+        parts = urlsplit(pooler.url)
+        wrong = parts._replace(netloc=f"{parts.username}:wrong@127.0.0.1:{parts.port}")
+        nobody = parts._replace(netloc=f"nobody:wrong@127.0.0.1:{parts.port}")
+        for url, expected in (
+            (parts, "unreachable: The connection pooler is in statement mode"),
+            (wrong, "authentication-failed: The connection pooler rejected the user"),
+            (nobody, "authentication-failed: The connection pooler rejected the user"),
+            (parts._replace(path="/nowhere"), "unreachable: The connection pooler knows no"),
+        ):
+            assert asyncio.run(message(url.geturl())).startswith(expected)
 
 
 @pytest.mark.parametrize(("mode", "code"), [("session", 0), ("transaction", 1)])

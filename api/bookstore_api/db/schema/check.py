@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from bookstore_api.db.errors import explain
+from bookstore_api.db.errors import ERRORS, explain
 from bookstore_api.db.schema.state import applied, read_heads
 from bookstore_api.db.schema.tree import SCRIPTS, Branch, Tree, load_tree
 from bookstore_api.db.sessions import Database, WriteSession
@@ -74,7 +72,7 @@ async def check_schema(
     """`check_compatibility` as a command."""
     try:
         result = await check_compatibility(database, self_test, scripts=scripts)
-    except (SQLAlchemyError, OSError) as error:
+    except ERRORS as error:
         failure = explain(error)
         code = "unreachable" if failure.code == "busy" else failure.outcome
         return CommandResult("check-schema", code, failure.message)
@@ -97,7 +95,7 @@ async def _run(self_test: SelfTest, database: Database) -> str | None:
     try:
         async with database.rolled_back() as session:
             await self_test(session)
-    except (SQLAlchemyError, OSError) as error:
+    except ERRORS as error:
         failure = explain(error)
         if failure.temporary:
             raise

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bookstore_api.db.errors import explain
+from bookstore_api.db.errors import ERRORS, explain
 from bookstore_api.db.schema.check import SelfTest, check_compatibility
 from bookstore_api.db.schema.lock import LockedError, SessionSharedError, exclusive
 from bookstore_api.db.schema.state import applied, read_heads
@@ -75,7 +74,7 @@ async def plan(
         steps = request.steps(heads)
     except IrreversibleError as error:
         return CommandResult("migrate", "failed", str(error)), ()
-    except (SQLAlchemyError, OSError) as error:
+    except ERRORS as error:
         failure = explain(error)
         return CommandResult("migrate", failure.outcome, failure.message), ()
     before = applied(request.tree, heads)
@@ -105,7 +104,7 @@ async def migrate(database: Database, request: Migration, self_test: SelfTest) -
         return CommandResult(
             "migrate", "failed", str(error), *await _state_after(database, request)
         )
-    except (SQLAlchemyError, OSError) as error:
+    except ERRORS as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():  # what it waited for failed as it was canceled
             raise asyncio.CancelledError from error
@@ -168,7 +167,7 @@ async def _state_after(
     try:
         async with database.health_connection() as connection:
             return None, applied(request.tree, await connection.run_sync(read_heads))
-    except (SQLAlchemyError, OSError):
+    except ERRORS:
         return None, None
 
 

@@ -40,10 +40,13 @@ def _iso_date(value: Any) -> Any:
     """Take what the description says: without this, numbers and times are dates as well."""
     if value is None or isinstance(value, date):
         return value
+    msg = "Not a date like 2008-08-01"
     if not (isinstance(value, str) and ISO_DATE.fullmatch(value)):
-        msg = "Not a date like 2008-08-01"
         raise ValueError(msg)
-    return value
+    try:
+        return date.fromisoformat(value)
+    except ValueError:  # there is no such day
+        raise ValueError(msg) from None
 
 
 Published = Annotated[date | None, BeforeValidator(_iso_date)]

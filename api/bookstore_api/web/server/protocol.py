@@ -31,12 +31,12 @@ from bookstore_api.web.server.request_head import (
     MAX_PIPELINED,
     TOO_MANY,
     TOO_SLOW,
-    UNKNOWN_METHOD,
     Head,
     Rejection,
     answer_to,
     check_head,
-    is_unknown_method,
+    decode_path,
+    explain_line,
     read_target,
     too_large,
 )
@@ -102,6 +102,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._head_started = False  # a head that is not complete yet
         self._progress = False
         self._idle_bytes = 0  # that came since the last progress
+        self._begin = b""  # of a request, at least its first line
+        self._line_wrong = False  # the parser stopped in it, and the rest tells why
+        self._body_left = 0  # of the body, where its length was said
         self._discarding = False
         self._pending: Rejection | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -159,12 +162,8 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._discarding or self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
-        before = (self._in_head and not self._head_started, self.cycle)
         try:
-            if len(data) <= self._limits.head_bytes:
-                self._feed(data)
-            else:
-                self._feed_in_parts(memoryview(data))
+            self._feed_in_parts(data)
         except httptools.HttpParserUpgrade:
             # Answered without an upgrade; where the next request begins is not known.
             self._discarding = True
@@ -173,20 +172,28 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reject(error.rejection)
         except httptools.HttpParserCallbackError as error:
             self._reject(_rejection_behind(error))
-        except httptools.HttpParserInvalidMethodError:
-            # Known only where what arrived begins with it: the parser tells no place.
-            at_begin = before == (True, self.cycle) and is_unknown_method(data)
-            self._reject(UNKNOWN_METHOD if at_begin else MALFORMED)
         except httptools.HttpParserError:
-            self._reject(MALFORMED)
+            self._explain_error()
 
-    def _feed_in_parts(self, data: memoryview) -> None:
-        size = self._limits.head_bytes
-        for start in range(0, len(data), size):
-            self._feed(data[start : start + size])
+    def _feed_in_parts(self, data: bytes) -> None:
+        """Parse data in parts that are no larger than a head, and in which no second one begins."""
+        start = 0
+        while start < len(data):
+            if self._line_wrong:
+                self._begin += data[start:]
+                self._explain_error()
+                return
+            stop = start + self._limits.head_bytes
+            if self._body_left:
+                stop = min(stop, start + self._body_left)
+            elif (end := data.find(b"\r\n\r\n", start, stop)) >= 0:
+                stop = end + 4
+            self._feed(data[start:stop])
+            start = stop
 
-    def _feed(self, part: bytes | memoryview) -> None:
+    def _feed(self, part: bytes) -> None:
         self._progress = False
+        self._keep_begin(part)
         self.parser.feed_data(part)
         self._idle_bytes = 0 if self._progress else self._idle_bytes + len(part)
         self._head_started = self._head_started or (self._in_head and self._idle_bytes > 0)
@@ -198,6 +205,27 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._in_head or not self._answered:
                 self._cancel_deadline()
         elif self._deadline is None:
+            self._set_deadline(self._limits.head_seconds)
+
+    def _keep_begin(self, part: bytes) -> None:
+        """Keep the first line of a request: an error of the parser does not say what it met."""
+        if not self._in_head:
+            return
+        if not self._head_started:
+            self._begin = part
+        elif b"\n" not in self._begin.lstrip(b"\r\n"):
+            self._begin += part
+
+    def _explain_error(self) -> None:
+        """Reject what the parser stopped at, once its first line is there to tell why."""
+        rejection = explain_line(self._begin) if self._in_head else MALFORMED
+        if rejection is None and len(self._begin) > self._limits.head_bytes:
+            rejection = MALFORMED
+        if rejection is not None:
+            self._reject(rejection)
+            return
+        self._line_wrong = self._head_started = True
+        if self._deadline is None:
             self._set_deadline(self._limits.head_seconds)
 
     def on_message_begin(self) -> None:
@@ -217,6 +245,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if head.version == "1.0":
             self.expect_100_continue = False  # that client knows no answer before the answer
         super().on_headers_complete()
+        if b"%" in self.url:
+            self.scope["path"] = decode_path(self.scope["raw_path"].decode("ascii"))
+        self._body_left = int(head.headers.get(b"content-length", (b"0",))[0])
         # What comes after is trailers, which are left out: the app has its headers.
         self.url, self.headers = b"", []
         self._in_head = self._head_started = False
@@ -236,6 +267,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._progress = True
+        self._body_left = max(self._body_left - len(body), 0)
         super().on_body(body)
 
     def on_message_complete(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import NamedTuple, Self
+from urllib.parse import unquote
 from uuid import uuid4
 
 import httptools
@@ -30,8 +31,18 @@ _HOST = re.compile(
     rb"(?:(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{0,5}))?"
 )
 _MAX_PORT = 65_535
-# A request line that is right but for a method that the parser does not know.
-_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP/1\.[01]\r\n")
+_BAD_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_SLASH = re.compile("%2f", re.IGNORECASE)
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_CODING = re.compile(_TOKEN)
+# RFC 9112, 3: a request line, and what may become one when the rest has arrived.
+_LINE = re.compile(
+    rb"(?P<method>" + _TOKEN + rb") [^ \r\n]+ HTTP/(?P<major>[0-9])\.[0-9]\r\n",
+)
+_BEGUN_LINE = re.compile(_TOKEN + rb"(?: [^\r\n]*)?\r?")
+# Any other is not implemented (RFC 9110, 9.1), whether or not the parser knows it. A path that does
+# not take one of these is the app's to tell.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 _CONTINUE = b"100-continue"
 
 
@@ -63,6 +74,9 @@ WRONG_HOST = _wrong_header(
 )
 WRONG_CODING = _wrong_header(
     "transfer-encoding", "Only chunked is known here, and only in HTTP/1.1", "transfer_encoding"
+)
+UNKNOWN_CODING = Rejection(
+    "transfer-coding", 501, "The only transfer coding that is known here is chunked."
 )
 WRONG_UPGRADE = _wrong_header("upgrade", "Not taken together with a body", "upgrade")
 HEAD_TOO_LARGE = Rejection("head-too-large", 431, "Send fewer or shorter headers.")
@@ -111,6 +125,8 @@ def check_head(head: Head, max_bytes: int) -> Rejection | None:
         return HEAD_TOO_LARGE
     if head.version not in ("1.1", "1.0"):
         return MALFORMED if head.version < "1" else WRONG_VERSION
+    if head.method not in _METHODS:
+        return UNKNOWN_METHOD
     if read_target(head.method, head.target) is None:
         return MALFORMED
     return _check_framing(head) or _check_expectation(head)
@@ -122,11 +138,21 @@ def _check_framing(head: Head) -> Rejection | None:
     hosts, codings = headers.get(b"host", ()), headers.get(b"transfer-encoding", ())
     if len(hosts) > 1 or not (hosts or old) or not all(map(is_host, hosts)):
         return WRONG_HOST
-    if codings and (old or [coding.lower() for coding in codings] != [b"chunked"]):
-        return WRONG_CODING
+    if codings and (old or codings[0].lower() != b"chunked" or len(codings) > 1):
+        return WRONG_CODING if old else _check_codings(b",".join(codings))
     if head.upgrade and (codings or b"content-length" in headers):
         return WRONG_UPGRADE  # the parser takes such a body for another protocol's first words
     return None
+
+
+def _check_codings(value: bytes) -> Rejection:
+    """Tell a coding that is not known here from one that leaves the body's end open.
+
+    RFC 9112, 6.1 and 6.3: where chunked is not the last one, or there twice, 400 is a must.
+    """
+    codings = [coding.strip(b" \t").lower() for coding in value.split(b",")]
+    framed = codings[-1] == b"chunked" and codings.count(b"chunked") == 1
+    return UNKNOWN_CODING if framed and all(map(_CODING.fullmatch, codings)) else WRONG_CODING
 
 
 def _check_expectation(head: Head) -> Rejection | None:
@@ -141,7 +167,7 @@ def read_target(method: str, target: bytes) -> Target | None:
     """Take a target apart: a path, a URL, or `*` of OPTIONS; None where it is none of them."""
     if target == b"*":
         return Target(target) if method == "OPTIONS" else None
-    if not _TARGET.fullmatch(target):
+    if not _TARGET.fullmatch(target) or _BAD_PERCENT.search(target):
         return None
     if target.startswith(b"/"):
         return Target(target)
@@ -173,9 +199,23 @@ def is_host(value: bytes) -> bool:
     return True
 
 
-def is_unknown_method(data: bytes) -> bool:
-    """Whether what the parser took for no method begins a request that is right otherwise."""
-    return _LINE.match(data) is not None
+def decode_path(raw: str) -> str:
+    """Decode the path of a target, but for an encoded slash: it is no slash (RFC 3986, 2.2)."""
+    return "%2F".join(map(unquote, _SLASH.split(raw)))
+
+
+def explain_line(begin: bytes) -> Rejection | None:
+    """Say what is wrong with a request that the parser stopped at, of which this is the begin.
+
+    None where that depends on the rest of its first line.
+    """
+    begin = begin.lstrip(b"\r\n")
+    line = _LINE.match(begin)
+    if line is None:
+        return None if _BEGUN_LINE.fullmatch(begin) else MALFORMED
+    if line["major"] > b"1":
+        return WRONG_VERSION
+    return MALFORMED if line["method"].decode("ascii") in _METHODS else UNKNOWN_METHOD
 
 
 def too_large(target: bytes, headers: RawHeaders) -> Rejection:
