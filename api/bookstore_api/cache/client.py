@@ -1,44 +1,26 @@
 """One pool of connections to Redis for the process, which never keeps anybody waiting for long."""
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
-from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
-from redis.exceptions import (
-    AuthenticationError,
-    AuthorizationError,
-    BusyLoadingError,
-    ClusterDownError,
-    MasterDownError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-)
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from bookstore_api.cache.answers import UNKNOWN_NAME, FailureCode, explain_answer
 from bookstore_api.cache.breaker import Breaker
 from bookstore_api.settings import Settings, SettingsError
 from bookstore_api.uris.redis import RedisServer, parse_redis_uri
 
 T = TypeVar("T")
-FailureCode = Literal[
-    "unreachable",
-    "authentication-failed",
-    "timeout",
-    "read-only",
-    "out-of-memory",
-    "forbidden",
-    "not-ready",
-    "failed",
-]
 
 MAX_CONNECTIONS = 16
 # After a failure nobody waits for Redis again for this long.
@@ -70,9 +52,18 @@ class _Live(AbstractConnection):
     async def connect(self) -> None:
         if not self.is_connected:
             now = self._server()
+            _check_tls_files(now)
             self.host, self.port, self.db = now.host, now.port, now.database
             self.username, self.password = now.username, now.password
         await super().connect()  # type: ignore[no-untyped-call]
+
+
+def _check_tls_files(server: RedisServer) -> None:
+    """Raise SettingsError for a file that is missing: its error would be taken for the server's."""
+    for parameter, path in server.tls_files.items():
+        if not (path.exists() and os.access(path, os.R_OK)):
+            msg = f"What {parameter} of the Redis URI names can't be read: mount it."
+            raise SettingsError(msg)
 
 
 class _PlainConnection(_Live, Connection):
@@ -141,7 +132,9 @@ class RedisClient:
         try:
             async with asyncio.timeout(self._timeout):
                 result = await work(self._redis)
-        except (RedisError, OSError, SettingsError) as error:  # TimeoutError is an OSError
+        except (
+            Exception
+        ) as error:  # its parser raises what Python raises for an answer it can't read
             failure = _explain(error, self._timeout, tls=bool(self._tls))
             self._note(failure)
             raise failure from error
@@ -197,50 +190,11 @@ def open_redis(settings: Settings) -> RedisClient | None:
     )
 
 
-_NOT_READY = "Redis loads its data, or has lost its primary: wait for it."
-# What it answers to a command that it does not carry out; the first that fits.
-_ANSWERS = MappingProxyType[type[Exception], tuple[FailureCode, str]](
-    {
-        NoPermissionError: (
-            "forbidden",
-            "Redis does not let the user count: allow it +evalsha +script|load +incrby +expire and "
-            "the keys ~bookstore:limits:*.",
-        ),
-        ReadOnlyError: (
-            "read-only",
-            "Redis accepts no writes: it is a replica. Use the address of the primary.",
-        ),
-        OutOfMemoryError: (
-            "out-of-memory",
-            "Redis has no memory left: raise its maxmemory, or set a maxmemory-policy that evicts.",
-        ),
-        MasterDownError: ("not-ready", _NOT_READY),
-        ClusterDownError: ("not-ready", _NOT_READY),
-        BusyLoadingError: ("not-ready", _NOT_READY),
-    }
-)
-
-
 def _explain(error: Exception, timeout_seconds: float, *, tls: bool) -> RedisUnavailableError:
     """Tell an absent server, rejected credentials, slowness and all other failures apart."""
     return RedisUnavailableError(
-        *(_explain_answer(error) or _explain_silence(error, timeout_seconds, tls=tls))
+        *(explain_answer(error) or _explain_silence(error, timeout_seconds, tls=tls))
     )
-
-
-def _explain_answer(error: Exception) -> tuple[FailureCode, str] | None:
-    """Explain what Redis said; None where it said nothing that is known here."""
-    for kind, explained in _ANSWERS.items():
-        in_script = kind is NoPermissionError and "ACL failure in script" in str(error)
-        if isinstance(error, kind) or in_script:
-            return explained
-    if isinstance(error, AuthenticationError | AuthorizationError):
-        message = "Redis rejected the user or the password: check the secret with its URI."
-        return "authentication-failed", message
-    if "DB index is out of range" in str(error):
-        message = "Redis has no database of the number in the URI: use a smaller one, such as 0."
-        return "failed", message
-    return None
 
 
 def _explain_silence(
@@ -249,9 +203,11 @@ def _explain_silence(
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
             return "unreachable", _explain_tls(cause)
+        if isinstance(cause, socket.gaierror):
+            return "unreachable", UNKNOWN_NAME
     if isinstance(error, RedisTimeoutError | TimeoutError):
-        hint = " If its port has no TLS, use redis://." if tls else ""
-        return "timeout", f"Redis gave no answer in {timeout_seconds:g} s.{hint}"
+        hint = "has no TLS, use redis://" if tls else "demands TLS, use rediss://"
+        return "timeout", f"Redis gave no answer in {timeout_seconds:g} s. If its port {hint}."
     if isinstance(error, RedisConnectionError | OSError):
         message = "Redis does not answer: check that it runs, and the host and port of its URI."
         return "unreachable", message

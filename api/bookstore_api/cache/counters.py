@@ -1,6 +1,8 @@
 """Counters in Redis that all processes share: what limits are counted with."""
 
 from limits.aio.storage import RedisStorage
+from redis.asyncio import Redis
+from redis.exceptions import InvalidResponse
 
 from bookstore_api.cache.client import RedisClient
 
@@ -26,7 +28,15 @@ class Counters:
 
         Raises RedisUnavailableError.
         """
-        return await self._redis.guarded(lambda _: self._storage.incr(key, seconds))
+
+        async def count(_redis: Redis) -> int:
+            answer: object = await self._storage.incr(key, seconds)
+            if not isinstance(answer, int):
+                msg = "no number"
+                raise InvalidResponse(msg)
+            return answer
+
+        return await self._redis.guarded(count)
 
     async def check(self) -> None:
         """Do what a limit does, on a counter of its own; raises RedisUnavailableError."""

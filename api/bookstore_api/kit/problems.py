@@ -232,9 +232,12 @@ def unsupported_type(method: str) -> UnsupportedMediaTypeError:
 
     See RFC 9110, 12.5.1 and 15.5.16, and RFC 5789, 2.2.
     """
-    headers = {"Accept-Patch": PATCH_TYPES} if method == "PATCH" else {"Accept": JSON}
-    detail = f"Send JSON, with Content-Type: {MERGE_PATCH if method == 'PATCH' else JSON}."
-    return UnsupportedMediaTypeError(detail, headers=headers)
+    if method == "PATCH":
+        detail = f"Send JSON, with Content-Type: {MERGE_PATCH} or {JSON}."
+        return UnsupportedMediaTypeError(detail, headers={"Accept-Patch": PATCH_TYPES})
+    return UnsupportedMediaTypeError(
+        f"Send JSON, with Content-Type: {JSON}.", headers={"Accept": JSON}
+    )
 
 
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:

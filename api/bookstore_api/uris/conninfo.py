@@ -34,8 +34,7 @@ def read_conninfo(uri: str, known: Collection[str]) -> dict[str, str]:
     A parameter in the query wins over the same one before it. Empty ones are left out. Raises
     ValueError for one that is not `known`, and never with the URI in it.
     """
-    if _NOT_IN_A_URI.search(uri) or _BAD_PERCENT.search(uri):
-        raise ValueError(UNPARSABLE)
+    check_text(uri)
     address, _, query = uri.partition("://")[2].partition("?")
     authority, _, database = address.partition("/")
     if authority.count("@") > 1:
@@ -77,6 +76,12 @@ def _read_hosts(text: str) -> dict[str, str]:
         "host": ",".join(hosts) if any(hosts) else "",
         "port": ",".join(ports) if any(ports) else "",
     }
+
+
+def check_text(uri: str) -> None:
+    """Raise ValueError for characters that are no part of a URI, or percent-encode nothing."""
+    if _NOT_IN_A_URI.search(uri) or _BAD_PERCENT.search(uri):
+        raise ValueError(UNPARSABLE)
 
 
 def decode(text: str) -> str:

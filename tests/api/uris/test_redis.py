@@ -20,6 +20,17 @@ SECRET = "hunter2-canary"
         f"redis://:{SECRET}@host/0?socket_timeout=60",
         f"redis://:{SECRET}@host/0?{SECRET}=1",
         f"redis://:{SECRET}[@host/0",
+        f"redis://:{SECRET}%zz@host/0",
+        f"redis://:{SECRET}#@host/0",
+        f"redis://:{SECRET}@host/0#1",
+        f"redis://:{SECRET}@host:0/0",
+        f"redis://:{SECRET}@host/1_0",
+        f"redis://:{SECRET}@host/0/1",
+        f"redis://:{SECRET}@a,b/0",
+        f"redis://:{SECRET}@host/0?db=1&db=2",
+        f"redis://:{SECRET}@host/0?ssl_ca_certs=/ca.pem",
+        f"rediss://:{SECRET}@host/0?ssl_cert_reqs=maybe",
+        f"rediss://:{SECRET}@host/0?ssl_check_hostname=maybe",
     ],
 )
 def test_a_wrong_uri_is_rejected_without_being_shown(uri: str) -> None:

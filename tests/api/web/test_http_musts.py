@@ -1,6 +1,10 @@
 """What RFC 9110, 9112, 5789 and 7396 demand of a server, as a table, by real servers."""
 
+import fcntl
 import json
+import socket
+import termios
+from array import array
 from typing import Any
 
 import httpx
@@ -180,12 +184,104 @@ def test_what_is_read_in_two_ways_is_rejected(api: httpx.Client) -> None:
         assert answer.status == 400, sent
 
 
+UNKNOWN_METHODS = (
+    "BREW", "get", "Get", "GETT", "G", "PROPFIND", "QUERY", "M-SEARCH", "DESCRIBE", "PRI", "LINK",
+    "A" * 300, "!#$%&'*+.^_`|~-",
+)  # fmt: skip
+
+
 def test_what_is_not_implemented_is_named(api: httpx.Client) -> None:
-    assert ask_raw(api, f"BREW {BOOKS} HTTP/1.1\nhost: a").status == 501
-    assert ask_raw(api, f"get {BOOKS} HTTP/1.1\nhost: a").status == 501
-    assert ask_raw(api, f"GET {BOOKS} HTTP/2.0\nhost: a").status == 505
+    """Whether or not the parser knows it: RFC 9110, 9.1 and 15.6.2."""
+    for method in UNKNOWN_METHODS:
+        assert ask_raw(api, f"{method} {BOOKS} HTTP/1.1\nhost: a").status == 501, method
+    assert ask_raw(api, "CONNECT books.example:443 HTTP/1.1\nhost: books.example:443").status == 501
+    for method in ("G@T", "G(T", "G\xe9T", '"GET"'):
+        assert ask_raw(api, f"{method} {BOOKS} HTTP/1.1\nhost: a").status == 400, method
+    for method in ("TRACE", "PUT"):
+        assert ask_raw(api, f"{method} {BOOKS} HTTP/1.1\nhost: a").status == 405, method
     assert ask_raw(api, f"GET {BOOKS} HTTP/1.1\nhost: a\nexpect: 200-ok").status == 417
     assert ask_raw(api, f"GET {BOOKS} HTTP/1.0\nhost: a\nexpect: 200-ok").status == 200
+
+
+def test_another_major_version_is_505_and_a_minor_one_is_ours(api: httpx.Client) -> None:
+    """RFC 9110, 2.5 and 15.6.6; the last is what an HTTP/2 client begins with."""
+    for version in ("2.0", "3.0", "9.9"):
+        assert ask_raw(api, f"GET {BOOKS} HTTP/{version}\nhost: a").status == 505
+    for version in ("1.2", "1.9"):
+        assert ask_raw(api, f"GET {BOOKS} HTTP/{version}\nhost: a").status == 200
+    for version in ("0.9", "1.10", "1", "1.x", "11.1"):
+        assert ask_raw(api, f"GET {BOOKS} HTTP/{version}\nhost: a").status == 400, version
+    [answer] = exchange(str(api.base_url), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    assert answer.status == 505
+
+
+def test_an_unknown_method_is_told_wherever_it_begins(api: httpx.Client) -> None:
+    """In parts, and behind other requests with and without a body."""
+    get = f"GET {BOOKS} HTTP/1.1\r\nhost: a\r\n\r\n".encode()
+    post = f"POST {BOOKS} HTTP/1.1\r\nhost: a\r\n".encode()
+    brew = b"BREW /pot HTTP/1.1\r\nhost: a\r\n\r\n"
+    before = {
+        b"": [],
+        b"\r\n": [],
+        get: [200],
+        get + get: [200, 200],
+        post + b"content-length: 4\r\n\r\n\r\n\r\n": [415],
+        post + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n": [415],
+    }
+    for first, statuses in before.items():
+        answers = exchange(str(api.base_url), first + brew)
+        assert [answer.status for answer in answers] == [*statuses, 501], first
+        answers = exchange(str(api.base_url), first + brew.replace(b"/pot", b"no pot"))
+        assert [answer.status for answer in answers] == [*statuses, 400], first
+    for size in (1, 3, 7):
+        with connect(str(api.base_url)) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for start in range(0, len(brew), size):
+                send(connection, [brew[start : start + size]])
+                wait_until_read(connection)
+            assert read_to_end(connection).startswith(b"HTTP/1.1 501")
+
+
+def wait_until_read(connection: socket.socket) -> None:
+    """Wait until the server's side of the machine has what was sent, so that parts stay parts."""
+    unacknowledged = array("i", [1])
+    while unacknowledged[0]:
+        fcntl.ioctl(connection, termios.TIOCOUTQ, unacknowledged)
+
+
+CODINGS = {
+    "gzip, chunked": 501, "x, chunked": 501, "deflate, gzip, chunked": 501, "trailers,chunked": 501,
+    "gzip\ntransfer-encoding: chunked": 501, "chunked ": 415, "Chunked": 415,
+    # Where chunked is not the last, 400 is a must (RFC 9112, 6.3).
+    "gzip": 400, "identity": 400, "chunked, gzip": 400, "chunked, chunked": 400, "": 400,
+    '"chunked"': 400, "a b, chunked": 400, ", chunked": 400, "gzip;q=1, chunked": 400,
+}  # fmt: skip
+
+
+def test_an_unknown_transfer_coding_is_501_where_it_ends(api: httpx.Client) -> None:
+    for coding, status in CODINGS.items():
+        head = f"POST {BOOKS} HTTP/1.1\nhost: a\ntransfer-encoding: {coding}"
+        assert ask_raw(api, head, b"2\r\n{}\r\n0\r\n\r\n").status == status, coding
+
+
+def test_an_encoded_slash_is_no_slash(api: httpx.Client, path: str) -> None:
+    """RFC 3986, 2.2: a proxy that guards a path would let it through. And 2.1: `%zz` is nothing."""
+    id_ = path.rpartition("/")[2]
+    for target in (f"{BOOKS}%2F{id_}", f"{BOOKS}%2f", "/api%2Fv1/books", f"{BOOKS}/%2e%2e%2Fbooks"):
+        assert ask_raw(api, f"GET {target} HTTP/1.1\nhost: a").status in {404, 422}, target
+    for target in ("/api/v1/b%6Foks", f"{BOOKS}/{id_.replace('-', '%2D')}"):
+        assert ask_raw(api, f"GET {target} HTTP/1.1\nhost: a").status == 200, target
+    for target in (f"{BOOKS}/%", f"{BOOKS}/%z0", f"{BOOKS}?limit=%2", f"http://a{BOOKS}?%%"):
+        assert ask_raw(api, f"GET {target} HTTP/1.1\nhost: a").status == 400, target
+
+
+def test_white_space_around_a_value_is_not_part_of_it(api: httpx.Client, path: str) -> None:
+    """RFC 9110, 5.5."""
+    head = f'GET {path} HTTP/1.1\nhost: \t a \t\nif-none-match: \t "1" \t'
+    assert ask_raw(api, head).status == 304
+    body = b'{"title": "A"}'
+    head = f"PATCH {path} HTTP/1.1\nhost:a \ncontent-length: {len(body)} \t"
+    assert ask_raw(api, f"{head}\ncontent-type: \tapplication/json\t ", body).status == 200
 
 
 def test_the_answer_to_a_head_never_has_a_body(api: httpx.Client) -> None:
@@ -364,6 +460,12 @@ def test_a_creation_has_nothing_to_match(api: httpx.Client) -> None:
 # Bodies: RFC 9110, 8.4 and 15.5.16; RFC 5789, 2.2; RFC 7396
 
 
+OTHER_TYPES = (
+    "text/plain", "application/json-patch+json", "application/vnd.api+json", "text/json", "json",
+    "", "application/json, text/plain", "application/x-www-form-urlencoded", "application/json-seq",
+)  # fmt: skip
+
+
 def test_what_is_not_read_is_415_and_says_what_is(api: httpx.Client, path: str) -> None:
     for coding in ("gzip", "br", "gzip, identity", "x-unknown"):
         headers = {"content-encoding": coding}
@@ -375,10 +477,57 @@ def test_what_is_not_read_is_415_and_says_what_is(api: httpx.Client, path: str) 
             assert answer.headers["accept-encoding"] == "identity"
             assert answer.json()["status"] == 415
     assert api.patch(path, json={}, headers={"content-encoding": "identity"}).status_code == 200
-    plain = {"content-type": "text/plain"}
-    assert api.post(BOOKS, content="x", headers=plain).headers["accept"] == "application/json"
-    patch = api.patch(path, content="x", headers=plain)
-    assert "application/merge-patch+json" in patch.headers["accept-patch"]
+    merge_patch = "application/merge-patch+json"
+    for kind in OTHER_TYPES:
+        headers = {"content-type": kind}
+        post = api.post(BOOKS, content=b"{}", headers=headers)
+        assert (post.status_code, post.headers["accept"]) == (415, "application/json"), kind
+        patch = api.patch(path, content=b"{}", headers=headers)
+        assert (patch.status_code, patch.headers["accept-patch"].split(", ")[0]) == (
+            415,
+            merge_patch,
+        )
+    assert api.post(BOOKS, content=b"{}", headers={"content-type": merge_patch}).status_code == 415
+    for kind in (merge_patch, "application/json", "Application/JSON ; charset=utf-16"):
+        headers = {"content-type": kind}
+        assert api.patch(path, content=b"{}", headers=headers).status_code == 200, kind
+
+
+TEXT = json.dumps(BOOK)
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "UTF-16": (TEXT.encode("utf-16"), "unreadable"),
+    "UTF-16 without a mark": (TEXT.encode("utf-16-le"), "json_invalid"),
+    "UTF-32": (TEXT.encode("utf-32"), "unreadable"),
+    "Latin-1": (TEXT.replace("Code", "Cod\xe9").encode("latin-1"), "unreadable"),
+    "an overlong form": (TEXT.encode().replace(b"Code", b"\xc0\xaf"), "unreadable"),
+    "a surrogate": (TEXT.encode().replace(b"Code", b"\xed\xa0\x80"), "unreadable"),
+    "two titles": (TEXT.replace("{", '{"title": "A", ', 1).encode(), "duplicate"),
+    "two spellings of a name": (TEXT.replace("{", r'{"titl\u0065": 1, ', 1).encode(), "duplicate"),
+    "two amounts": (TEXT.replace('"amount"', '"amount": "1", "amount"').encode(), "duplicate"),
+    "NaN": (TEXT.replace('"39.90"', "NaN").encode(), "json_invalid"),
+    "Infinity": (TEXT.replace('"39.90"', "-Infinity").encode(), "json_invalid"),
+    "a long number": (TEXT.replace('"39.90"', "1" * 5000).encode(), "unreadable"),
+    "many brackets": (b"[" * 100_000, "unreadable"),
+    "something after it": (f"{TEXT}x".encode(), "json_invalid"),
+    "NUL after it": (f"{TEXT}\0".encode(), "json_invalid"),
+    "a second one": (f"{TEXT}{TEXT}".encode(), "json_invalid"),
+    "a comment": (f"{TEXT}// x".encode(), "json_invalid"),
+}
+
+
+def test_a_body_is_json_in_one_way_only(api: httpx.Client, path: str) -> None:
+    """RFC 8259, and RFC 7493, 2.3: a name is there once."""
+    headers = {"content-type": "application/json"}
+    for what, (body, code) in UNREADABLE.items():
+        for answer in (
+            api.post(BOOKS, content=body, headers=headers),
+            api.patch(path, content=body, headers=headers),
+        ):
+            assert answer.status_code == 422, what
+            [error] = answer.json()["errors"]
+            assert (error["location"], error["code"]) == ("body", code), what
+    for body in (b"\xef\xbb\xbf{}", b" \r\n\t{} \n"):
+        assert api.patch(path, content=body, headers=headers).status_code == 200
 
 
 PRICE = BOOK["price"]

@@ -93,6 +93,7 @@ class LimitedProtocol(HttpToolsProtocol):
         """
         super().__init__(*args, **kwargs)
         self.url, self.headers = b"", []  # uvicorn sets them when a request begins
+        self.parser.set_dangerous_leniencies(lenient_version=True)  # looked at below, with the rest
         self._limits = limits
         self._origins = origins
         self._counted = counted
@@ -232,6 +233,10 @@ class LimitedProtocol(HttpToolsProtocol):
         """Begin a request."""
         super().on_message_begin()
         self._head_started = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; the parser leaves white space after its value (RFC 9110, 5.5)."""
+        super().on_header(name, value.rstrip(b" \t"))
 
     def on_headers_complete(self) -> None:
         """Hand the request to the app, or in line for it; raises RejectedError."""

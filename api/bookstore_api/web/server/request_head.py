@@ -123,7 +123,7 @@ def check_head(head: Head, max_bytes: int) -> Rejection | None:
         return TARGET_TOO_LONG
     if head.size > max_bytes:
         return HEAD_TOO_LARGE
-    if head.version not in ("1.1", "1.0"):
+    if not head.version.startswith("1."):  # a higher minor version is read as ours (RFC 9110, 2.5)
         return MALFORMED if head.version < "1" else WRONG_VERSION
     if head.method not in _METHODS:
         return UNKNOWN_METHOD
@@ -138,7 +138,7 @@ def _check_framing(head: Head) -> Rejection | None:
     hosts, codings = headers.get(b"host", ()), headers.get(b"transfer-encoding", ())
     if len(hosts) > 1 or not (hosts or old) or not all(map(is_host, hosts)):
         return WRONG_HOST
-    if codings and (old or codings[0].lower() != b"chunked" or len(codings) > 1):
+    if codings and (old or b",".join(codings).lower() != b"chunked"):
         return WRONG_CODING if old else _check_codings(b",".join(codings))
     if head.upgrade and (codings or b"content-length" in headers):
         return WRONG_UPGRADE  # the parser takes such a body for another protocol's first words

@@ -110,7 +110,7 @@ def wait_for_line(stream: io.StringIO, request_id: str) -> dict[str, Any]:
         (("GET", "/canary/canary"), 404, "(unmatched)"),
         (("HEAD", "/canary"), 404, "(unmatched)"),
         (("OPTIONS", "/canary"), 404, "(unmatched)"),
-        (("PROPFIND", "/canary"), 404, "(unmatched)"),
+        (("TRACE", "/canary"), 404, "(unmatched)"),
         (("GET", "/fail"), 500, "/fail"),
         (("GET", "/fail-in-a-thread"), 500, "/fail-in-a-thread"),
     ],
@@ -123,7 +123,7 @@ def test_each_request_gives_one_line(
     assert answer.headers.get_list("x-request-id") == ["r-1"]
     line = wait_for_line(stream, "r-1")
     assert (answer.status_code, line["status"], line["route"]) == (status, status, route)
-    assert line["method"] == (method if method != "PROPFIND" else "(other)")
+    assert line["method"] == (method if method != "TRACE" else "(other)")
     assert line["client"] == pseudonym("127.0.0.1")
     assert line["duration_ms"] > 0
     assert "error" not in line
