@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -17,6 +17,7 @@ from demo.deploy import (
     install_operator,
     load_images,
     load_manifest,
+    metrics_added_meanwhile,
 )
 from demo.follow import follow
 from demo.kubectl import Kubectl, KubectlError
@@ -54,18 +55,21 @@ def up(name: Name = "bookstore") -> None:
     """Create or update a cluster, the operator and a BookStore."""
     began = time.monotonic()
     cluster = cluster_up(name)
-    api, operator = build_image(cluster, "api"), build_image(cluster, "operator")
-    load_images(cluster, [api, operator, *cluster.server_images])
-    install_operator(cluster, operator)
-    release_image(cluster, api)
+    with metrics_added_meanwhile(cluster):
+        api, operator = build_image(cluster, "api"), build_image(cluster, "operator")
+        load_images(cluster, [api, operator, *cluster.server_images])
+        install_operator(cluster, operator)
+        release_image(cluster, api)
     say("")
     make_request(cluster)
     say(f"\nBookStore {STORE} is Ready after {duration(time.monotonic() - began)}.")
+    show_autoscaler(cluster)
     say(f"""
   Its API:        {cluster.url}/docs
   Look around:    eval "$(.venv/bin/devcluster env --name {name})"
                   kubectl get bookstores,bookstorereleases,pods
                   .venv/bin/kubectl-bookstore status {STORE}
+                  kubectl get hpa {STORE} --watch     it follows the load
   Add a book:     TOKEN=$(kubectl get secret {STORE}-staff -o jsonpath={{.data.token}} | base64 -d)
                   curl {cluster.url}/api/v1/books -H "Authorization: Bearer $TOKEN" \\
                     -H 'Content-Type: application/json' -d '{json.dumps(ANOTHER_BOOK)}'
@@ -92,6 +96,7 @@ def release(name: Name = "bookstore") -> None:
     if requests.failed:
         raise DemoError(f"Responses by status code: {dict(requests.answers)}")
     say(kubectl("get", "bookstorereleases"))
+    show_autoscaler(cluster)
 
 
 @app.command()
@@ -122,6 +127,30 @@ def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
                 "See kubectl describe bookstore demo."
             )
         time.sleep(0.5)
+
+
+def show_autoscaler(cluster: Cluster, *, timeout: float = 90) -> None:
+    """Wait until the autoscaler has metrics, and show it.
+
+    The metrics server reads each Pod twice, 15 s apart, before it knows how busy it is.
+    """
+    kubectl = cluster.kubectl()
+    deadline = time.monotonic() + timeout
+    with step("Autoscaling: the metrics server knows the Pods", expected_seconds=45):
+        while not has_metrics(kubectl.find("hpa", STORE)):
+            if time.monotonic() > deadline:
+                raise DemoError(
+                    f"HorizontalPodAutoscaler {STORE} has no metrics after {timeout:.0f} s. "
+                    f"See kubectl describe hpa {STORE}."
+                )
+            time.sleep(0.5)
+    say(kubectl("get", "hpa", STORE))
+
+
+def has_metrics(autoscaler: dict[str, Any] | None) -> bool:
+    """Whether an autoscaler knows how busy the Pods of its target are."""
+    conditions = ((autoscaler or {}).get("status") or {}).get("conditions") or []
+    return any(c["type"] == "ScalingActive" and c["status"] == "True" for c in conditions)
 
 
 def make_request(cluster: Cluster) -> None:

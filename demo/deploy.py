@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,19 @@ class Cluster:
 def cluster_up(name: str, *, metrics: bool = False, more_ports: int = 0) -> Cluster:
     """Return the kind cluster of this name; create or start it if needed."""
     return Cluster.of(kindcluster.up(name, metrics=metrics, more_ports=more_ports))
+
+
+@contextmanager
+def metrics_added_meanwhile(cluster: Cluster) -> Iterator[None]:
+    """Install the metrics server while the block runs: it is not needed before its end.
+
+    Raises DevclusterError at the end of the block if that failed.
+    """
+    assert cluster.kind is not None  # noqa: S101  # an engine alone has no nodes
+    with ThreadPoolExecutor(1) as pool:
+        adding = pool.submit(cluster.kind.add_metrics, wait=False)
+        yield
+        adding.result()
 
 
 def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool = False) -> str:

@@ -15,7 +15,8 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -258,11 +259,15 @@ class KindCluster:
         for program, path in programs.items():
             (folder / program).symlink_to(path)
 
-    def _add_metrics(self) -> None:
+    def add_metrics(self, *, wait: bool = True) -> None:
+        """Install the metrics server, or bring it up to date; `wait` until it serves metrics.
+
+        Raises DevclusterError.
+        """
         image = self._images.metrics_server()
         if not self._images.pulls:
             self._kind("load", "docker-image", image, "--name", self.name)
-        metricsserver.install(image, self._kubectl)
+        metricsserver.install(image, self._kubectl, wait=wait)
 
     @functools.cached_property
     def _images(self) -> ImageSource:
@@ -342,13 +347,26 @@ def up(
         is_finished = record is not None and record.ready
         images = None if is_finished else _choose_images(choice, name)
         cluster = KindCluster(name, record, images)
-        if not cluster._is_usable():
-            cluster._create(port, more_ports)
-        elif record is not None and port is not None and port != record.port:
-            progress.warn(f"{name} is up already, on port {record.port}; it keeps that port.")
+        with _made_meanwhile(cluster._images.metrics_server if metrics else None):
+            if not cluster._is_usable():
+                cluster._create(port, more_ports)
+            elif record is not None and port is not None and port != record.port:
+                progress.warn(f"{name} is up already, on port {record.port}; it keeps that port.")
         if metrics:
-            cluster._add_metrics()
+            cluster.add_metrics()
     return cluster
+
+
+@contextlib.contextmanager
+def _made_meanwhile(make: Callable[[], object] | None) -> Iterator[None]:
+    """Make something that takes long while the block runs; raises what `make` does at its end."""
+    if make is None:
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        making = pool.submit(make)
+        yield
+        making.result()
 
 
 def get(name: str = DEFAULT_NAME) -> KindCluster:

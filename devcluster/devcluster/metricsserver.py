@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from devcluster import paths, progress, run
 
 
-def install(image: str, kubectl: Sequence[str]) -> None:
-    """Install the metrics server, or bring it up to date; return when it serves metrics.
+def install(image: str, kubectl: Sequence[str], *, wait: bool = True) -> None:
+    """Install the metrics server, or bring it up to date; `wait` until it serves metrics.
 
     Raises CommandFailed.
     """
@@ -16,6 +16,8 @@ def install(image: str, kubectl: Sequence[str]) -> None:
             [*kubectl, "apply", "--server-side", "-f", "-"],
             input=manifest.replace("@IMAGE@", image),
         )
+        if not wait:
+            return
         service = "apiservice/v1beta1.metrics.k8s.io"
         run.output(
             [*kubectl, "wait", "--for=condition=Available", "--timeout=180s", service], timeout=200

@@ -10,7 +10,7 @@ from demo.follow import follow
 from demo.kubectl import Kubectl
 from demo.traffic import traffic, wait_until_answering
 from tests.e2e.conftest import NODE_PORT, Installed
-from tests.support.kube import condition, wait_for
+from tests.support.kube import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
@@ -31,8 +31,10 @@ OTHER_BOOK = {
 
 
 def bookstore(image: str, **spec: Any) -> dict[str, Any]:
-    """Return the demo's sample with this image and other fields of the spec."""
+    """Return the demo's sample with a fixed size, this image and other fields of the spec."""
     store = load_manifest(ROOT / "manifests" / "samples" / "demo.yaml")
+    del store["spec"]["autoscaling"]
+    store["spec"]["replicas"] = 2
     store["spec"]["service"]["nodePort"] = NODE_PORT
     store["spec"] |= {"image": image, **spec}
     return store
@@ -115,31 +117,3 @@ def test_a_bookstore_is_created_used_released_deleted_and_adopted(
         60,
         "the Secrets to be deleted",
     )
-
-
-@pytest.mark.timeout(600)  # not among the first: a worker has other things to do than to wait
-def test_an_autoscaler_follows_the_active_color(installed: Installed, kubectl: Kubectl) -> None:
-    """Metrics reach the autoscaler, and a release hands it over without losing replicas."""
-    autoscaling = {"minReplicas": 2, "maxReplicas": 3}
-    service = {"type": "ClusterIP"}
-
-    def autoscaled(image: str) -> dict[str, Any]:
-        store = bookstore(image, autoscaling=autoscaling, service=service)
-        del store["spec"]["replicas"]
-        return store
-
-    def target() -> str:
-        """Return the Deployment that the autoscaler scales, empty while it does not."""
-        autoscaler = kubectl.find("hpa", STORE) or {}
-        if condition(autoscaler, "ScalingActive").get("status") != "True":
-            return ""
-        return str(autoscaler["spec"]["scaleTargetRef"]["name"])
-
-    release(kubectl, autoscaled(installed.first_image))
-    wait_for(lambda: target() == f"{STORE}-blue", 150, "the autoscaler to get metrics of blue")
-    release(kubectl, autoscaled(installed.second_image))
-    wait_for(lambda: target() == f"{STORE}-green", 150, "the autoscaler to get metrics of green")
-    green = kubectl.find("deployment", f"{STORE}-green")
-    assert green is not None
-    assert green["spec"]["replicas"] >= 2
-    kubectl("delete", "bookstore", STORE, "--timeout=60s")

@@ -10,6 +10,7 @@ import yaml
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     DEPLOYMENTS,
+    DISRUPTION_BUDGETS,
     ENDPOINT_SLICES,
     EVENTS,
     KINDS,
@@ -71,9 +72,12 @@ def test_the_operator_may_do_what_the_table_of_kinds_says_and_no_more() -> None:
 
 @pytest.mark.parametrize("resource", WATCHED, ids=lambda resource: resource.kind)
 def test_watched_kinds_can_be_listed_and_written_kinds_deleted(resource: Resource) -> None:
+    """Whether each of them is used, too: tests/cluster/test_rights.py."""
     writes = set() if resource in READ_ONLY else {"create", "patch", "delete"}
     writes &= {"delete"} if resource is PODS else writes
-    assert set(resource.verbs) == {"get", "list", "watch"} | writes
+    writes -= {"delete"} if resource is DISRUPTION_BUDGETS else set()
+    reads = {"list", "watch"} if resource is ENDPOINT_SLICES else {"get", "list", "watch"}
+    assert set(resource.verbs) == reads | writes
 
 
 def test_secrets_are_read_by_name_only() -> None:

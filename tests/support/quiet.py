@@ -16,6 +16,8 @@ from demo.kubectl import Kubectl
 from tests.support.kube import condition, wait_for
 
 _SEEN_SECONDS = 30
+ALWAYS = ("Expand", "Start", "Switch", "Drain")
+"""Stages of every release; another may be recorded after the release's own end."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class Reports:
     def events(self) -> list[dict[str, Any]]:
         """Return the operator's events since the beginning."""
         return [
-            e for e in _events(self.kubectl, self.name) if e["metadata"]["uid"] not in self.earlier
+            e
+            for e in events_of(self.kubectl, self.name)
+            if e["metadata"]["uid"] not in self.earlier
         ]
 
     def _seen(self) -> list[dict[str, Any]]:
@@ -71,21 +75,24 @@ class Reports:
         warnings = [f"{e['reason']}: {e['note']}" for e in events if e["type"] != "Normal"]
         assert warnings == []
         assert self.transitions("Available") == [("True", "Serving")]
-        for kind in ("Stalled", "CacheHealthy", "BackupHealthy", "AutoscalingHealthy"):
-            assert len(self.transitions(kind)) == 1, (kind, self.transitions(kind))
+        assert [status for status, _ in self.transitions("Stalled")] == ["False"]
+        for kind in ("CacheHealthy", "BackupHealthy", "AutoscalingHealthy"):
+            statuses = [status for status, _ in self.transitions(kind)]
+            assert len(statuses) == len(set(statuses) - {"False"}), (kind, statuses)
         ready = [status for status, _ in self.transitions("Ready")]
         assert ready == ["True", "False", "True"], self.transitions("Ready")
         counts: Counter[str] = Counter()
         for event in events:
             counts[event["reason"]] += (event.get("series") or {}).get("count", 1)
-        stages = [f"Stage{stage.name}" for stage in STAGES]
-        assert {name: counts[name] for name in stages} == dict.fromkeys(stages, 1)
+        passed = {f"Stage{stage.name}": counts[f"Stage{stage.name}"] for stage in STAGES}
+        assert set(passed.values()) <= {0, 1}, passed
+        assert all(passed[f"Stage{name}"] for name in ALWAYS), passed
 
 
 @contextmanager
 def reports(kubectl: Kubectl, name: str) -> Iterator[Reports]:
     """Watch a BookStore during the block."""
-    earlier = frozenset(event["metadata"]["uid"] for event in _events(kubectl, name))
+    earlier = frozenset(event["metadata"]["uid"] for event in events_of(kubectl, name))
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "watch.json"
         with output.open("w") as file:
@@ -104,7 +111,8 @@ def reports(kubectl: Kubectl, name: str) -> Iterator[Reports]:
             watch.wait(20)
 
 
-def _events(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+def events_of(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
+    """Return the operator's events about a BookStore (events.k8s.io/v1)."""
     text = kubectl("get", "events.events.k8s.io", "-l", f"bookstore.dev/store={name}", "-o", "json")
     items: list[dict[str, Any]] = json.loads(text)["items"]
     return items

@@ -94,11 +94,19 @@ CRON_JOBS = Resource("batch/v1", "CronJob", "cronjobs", _OWN)
 PODS = Resource("v1", "Pod", "pods", (*_WATCH, "delete"))
 SERVICES = Resource("v1", "Service", "services", _OWN)
 CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims", _OWN)
-ENDPOINT_SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", _WATCH)
+ENDPOINT_SLICES = Resource(
+    "discovery.k8s.io/v1", "EndpointSlice", "endpointslices", ("list", "watch")
+)
 AUTOSCALERS = Resource(
     "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", _OWN
 )
-DISRUPTION_BUDGETS = Resource("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", _OWN)
+DISRUPTION_BUDGETS = Resource(
+    "policy/v1",
+    "PodDisruptionBudget",
+    "poddisruptionbudgets",
+    ("get", "list", "watch", "create", "patch"),
+)
+"""Each BookStore has one, so it is deleted with its owner only."""
 NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _OWN)
 SECRETS = Resource("v1", "Secret", "secrets", ("get", "create", "patch"))
 """Never listed or watched: Secrets are read one by one, by name."""
