@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from kubectl_bookstore import __version__
-from kubectl_bookstore.commands import change, history, plan, status, why
+from kubectl_bookstore.commands import change, history, plan, promotion, status, why
 from kubectl_bookstore.options import command
 from kubectl_bookstore.output import say
 
@@ -42,8 +42,10 @@ for function in (
     why.why,
     plan.plan,
     history.history,
+    promotion.approve,
     change.abort,
     change.retry,
+    promotion.rollback,
     change.pause,
     change.resume,
 ):

@@ -18,11 +18,12 @@ class ExitCode(IntEnum):
     DONE = 0, "Done: what was asked for is shown or holds."
     ERROR = 1, "The cluster could not be asked: unreachable, forbidden, or an unexpected error."
     USAGE = 2, "The command line is wrong, or the file is no valid BookStore."
-    PERSON = 3, "The BookStore waits for a person: it is paused, or makes no progress by itself."
-    FAILED = 4, "The release failed."
+    PERSON = 3, "The BookStore waits for a person: an approval, a resume, or a problem to fix."
+    FAILED = 4, "The release failed, was aborted or rolled back."
     TIMED_OUT = 5, "The time limit of the command passed; the cluster goes on."
     NOT_FOUND = 6, "There is no such BookStore or release, or the CRDs are not installed."
-    REFUSED = 7, "The state does not allow it, such as abort without a release in progress."
+    REFUSED = 7, "The state does not allow it, such as an abort once the release serves."
+    NOTHING_TO_DO = 8, "There is nothing to do, such as an abort without a release in progress."
     INTERRUPTED = 130, "Interrupted by Ctrl-C."
 
 

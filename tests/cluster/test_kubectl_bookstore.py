@@ -75,7 +75,7 @@ def test_a_release_is_awaited_explained_and_retried(operated: Shop) -> None:
     assert done.code == ExitCode.DONE, done
     assert "Release demo-r1  revision 1, blue" in done.out
     assert run(operated, "why").out.strip().endswith("nothing blocks it; the current spec serves.")
-    assert run(operated, "retry", "demo").code == ExitCode.REFUSED
+    assert run(operated, "retry", "demo").code == ExitCode.NOTHING_TO_DO
 
     operated.apply(replicas=1, image=image("2-job-fail"), migration={"attempts": 1})
     failed = run(operated, "status", "demo", "--wait", "-o=json")
@@ -89,11 +89,11 @@ def test_a_release_is_awaited_explained_and_retried(operated: Shop) -> None:
     assert (first["active"], first["result"]) == (True, "Succeeded")
     assert (second["active"], second["result"]) == (False, "Failed")
 
-    before = operated.require("bookstorereleases", "demo-r2")["metadata"]["uid"]
     again = run(operated, "retry", "demo", "--wait")
     assert again.code == ExitCode.FAILED, again
-    assert "Deleted demo-r2, which had failed (MigrationFailed)" in again.out
-    assert operated.require("bookstorereleases", "demo-r2")["metadata"]["uid"] != before
+    assert "Retrying demo-r2 (spec.retry of demo-r2: true)" in again.out
+    second = operated.require("bookstorereleases", "demo-r2-a2")
+    assert second["status"]["result"] == "Failed"
 
 
 def test_a_plan_is_what_the_operator_then_does(shop: Shop) -> None:
@@ -128,7 +128,7 @@ def test_a_plan_is_what_the_operator_then_does(shop: Shop) -> None:
 def test_abort_pause_and_resume_change_what_fits_and_once(operated: Shop) -> None:
     operated.apply(replicas=1)
     operated.ready()
-    assert run(operated, "abort", "demo").code == ExitCode.REFUSED
+    assert run(operated, "abort", "demo").code == ExitCode.NOTHING_TO_DO
     operated.apply(replicas=1, image=image("2-pod-unready"))
     at_stage(operated, "demo-r2", "Start")
     why = run(operated, "why", "demo").out
@@ -146,6 +146,38 @@ def test_abort_pause_and_resume_change_what_fits_and_once(operated: Shop) -> Non
     assert run(operated, "status", "demo", "--wait").code == ExitCode.PERSON
     operated.apply(replicas=1, paused=True)
     assert run(operated, "resume", "demo", "--wait").code == ExitCode.DONE
+
+
+def test_a_release_is_approved_and_rolled_back_by_who_has_the_role(operated: Shop) -> None:
+    operated.apply(replicas=1, rollout={"promotion": "Manual"})
+    operated.ready()
+    for user, role in (
+        *(("editor", "edit"), ("approver", "view"), ("approver", "bookstore-approver")),
+    ):
+        operated.kubectl(
+            *("create", "rolebinding", f"{user}-{role}", f"--clusterrole={role}"), f"--user={user}"
+        )
+    assert run(operated, "approve", "demo").code == ExitCode.NOTHING_TO_DO
+    assert run(operated, "rollback", "demo").code == ExitCode.NOTHING_TO_DO
+    operated.apply(replicas=1, image=image("2"), rollout={"promotion": "Manual"})
+    waits = run(operated, "status", "demo", "--wait", "-o=json")
+    assert (waits.code, waits.data["reason"]) == (ExitCode.PERSON, "WaitingForApproval")
+    for command in ("approve", "abort"):
+        forbidden = run(operated, command, "demo", "--as=editor")
+        assert forbidden.code == ExitCode.ERROR, command
+        assert "cannot patch resource" in forbidden.error
+    approved = run(operated, "approve", "demo", "--as=approver", "--wait")
+    assert approved.code == ExitCode.DONE, approved
+    assert operated.serving() == image("2")
+    assert run(operated, "rollback", "demo", "--to=7").code == ExitCode.NOT_FOUND
+    back = run(operated, "rollback", "demo", "--as=approver", "--wait")
+    assert back.code == ExitCode.DONE, back
+    assert operated.serving() == image("1")
+    state = run(operated, "status", "demo", "--wait", "-o=json")
+    assert (state.code, state.data["reason"]) == (ExitCode.FAILED, "RolledBack")
+    assert run(operated, "rollback", "demo", "--to=1").code == ExitCode.NOTHING_TO_DO
+    answered = operated.require("bookstorereleases", "demo-r1")
+    assert answered["spec"]["rollback"] is False
 
 
 def test_a_change_of_what_was_read_is_refused(

@@ -65,6 +65,23 @@ def paused() -> World:
     return World().settle().change(paused=True, image="api:2").settle()
 
 
+def approving() -> World:
+    world = World().settle().change(image="api:2", rollout={"promotion": "Manual"})
+    return world.run_until(lambda w: w.condition("Ready")[1] == "WaitingForApproval")
+
+
+def rolled_back() -> World:
+    world = World().settle().change(image="api:2").settle()
+    world.get("BookStoreRelease", "demo-r1")["spec"]["rollback"] = True
+    return world.settle()
+
+
+def aborted() -> World:
+    world = approving()
+    world.get("BookStoreRelease", "demo-r2")["spec"]["aborted"] = True
+    return world.settle()
+
+
 CASES: dict[str, Callable[[], World]] = {
     "new": new,
     "serving": serving,
@@ -72,6 +89,9 @@ CASES: dict[str, Callable[[], World]] = {
     "draining": draining,
     "failed": failed,
     "paused": paused,
+    "approving": approving,
+    "rolled-back": rolled_back,
+    "aborted": aborted,
 }
 
 

@@ -185,7 +185,7 @@ def test_reverting_and_reapplying_a_spec_retries_a_failed_release(world: World) 
 
 def test_deleting_a_failed_release_retries_it(world: World) -> None:
     fail_release(world)
-    assert "delete BookStoreRelease demo-r2" in world.message("Stalled")
+    assert "kubectl bookstore retry demo" in world.message("Stalled")
     world.delete_release("demo-r2")
     world.migration = MIGRATED
     world.settle()

@@ -1,19 +1,26 @@
 """`abort`, `retry`, `pause`, `resume`: each reads the state live and changes it only if it fits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES
-from bookstore_operator.core.plan import Manifest
-from bookstore_operator.crd.release import BookStoreRelease, Result
-from kubectl_bookstore.cluster.kubectl import Kubectl, KubectlError
+from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, Result
+from bookstore_operator.releases import rollback
+from kubectl_bookstore.cluster.kubectl import Kubectl
 from kubectl_bookstore.commands.look import Look, done, look, wait_until
-from kubectl_bookstore.errors import ExitCode, PluginError
+from kubectl_bookstore.commands.write import (
+    manifest_of,
+    newest_of,
+    nothing,
+    refused,
+    release_named,
+    report,
+    try_change,
+    wait_for,
+)
+from kubectl_bookstore.errors import ExitCode
 from kubectl_bookstore.options import TIMEOUT_SECONDS, Output, RequiredName, Timeout, Wait
-from kubectl_bookstore.output import Format, print_data, say
-
-_TRIES = 5
-"""How often a change is tried when the object changes between the check and the write."""
+from kubectl_bookstore.output import Format
 
 
 def abort(
@@ -26,20 +33,21 @@ def abort(
 ) -> ExitCode:
     """Abort the release in progress; the active release continues to serve.
 
-    A migration that runs is not interrupted: the release ends after it. Without a release that is
-    still to be promoted this changes nothing and ends with code 7. With --wait: code 0 once the
-    release has ended.
+    A migration that runs is not interrupted: the release ends after it. While the release is
+    watched, the one before it serves again. An abort beats a pause and an approval. Without a
+    release in progress this changes nothing and ends with code 8, and with code 7 if the release
+    serves for good. With --wait: code 0 once the release has ended.
 
     For example:
       kubectl bookstore abort demo --wait
     """
-    message, release = _try(lambda: _abort(kubectl, name))
-    _report(name, release, message, output, wait=wait)
+    message, release = try_change(lambda: _abort(kubectl, name))
+    report(name, release, message, output, wait=wait)
     if not wait:
         return ExitCode.DONE
     current, code = wait_until(kubectl, name, timeout, output, lambda now: _over(now, release))
     if code is ExitCode.DONE:
-        _report(name, release, f"{release} has ended: {_result(current, release)}.", output)
+        report(name, release, f"{release} has ended: {_result(current, release)}.", output)
     return code
 
 
@@ -51,21 +59,20 @@ def retry(
     timeout: Timeout = TIMEOUT_SECONDS,
     output: Output = Format.TEXT,
 ) -> ExitCode:
-    """Release the current spec again after its release has failed.
+    """Release the current spec again after its release failed, was aborted or rolled back.
 
-    Deletes the failed BookStoreRelease with its Jobs, as its message says; the operator then begins
-    the release again. Needs the right to delete BookStoreReleases. If a release is in progress, it
-    changes nothing; if the newest one has not failed, it ends with code 7.
+    Sets spec.retry of the newest BookStoreRelease; the operator then begins another attempt. If a
+    release is in progress, it changes nothing; if the newest one serves, it ends with code 8.
 
     For example:
       kubectl bookstore retry demo --wait && echo released
     """
     uids: list[str] = []
-    message, release = _try(lambda: _retry(kubectl, name, uids))
-    _report(name, release, message, output, wait=wait)
+    message, release = try_change(lambda: _retry(kubectl, name, uids))
+    report(name, release, message, output, wait=wait)
     if not wait:
         return ExitCode.DONE
-    return _wait(
+    return wait_for(
         kubectl,
         name,
         timeout,
@@ -83,8 +90,8 @@ def pause(kubectl: Kubectl, name: RequiredName, *, output: Output = Format.TEXT)
     For example:
       kubectl bookstore pause demo
     """
-    message, _ = _try(lambda: _set_paused(kubectl, name, paused=True))
-    _report(name, None, message, output)
+    message, _ = try_change(lambda: _set_paused(kubectl, name, paused=True))
+    report(name, None, message, output)
     return ExitCode.DONE
 
 
@@ -101,9 +108,9 @@ def resume(
     For example:
       kubectl bookstore resume demo --wait
     """
-    message, _ = _try(lambda: _set_paused(kubectl, name, paused=False))
-    _report(name, None, message, output, wait=wait)
-    return _wait(kubectl, name, timeout, output) if wait else ExitCode.DONE
+    message, _ = try_change(lambda: _set_paused(kubectl, name, paused=False))
+    report(name, None, message, output, wait=wait)
+    return wait_for(kubectl, name, timeout, output) if wait else ExitCode.DONE
 
 
 # Each change: check what is there now, then write with its resourceVersion -----------------------
@@ -111,55 +118,64 @@ def resume(
 
 def _abort(kubectl: Kubectl, name: str) -> tuple[str, str]:
     current = look(kubectl, name)
-    release = _newest(current)
+    release = newest_of(current)
     if release is None:
-        raise _refused(f"BookStore {name} has no release to abort.")
-    if release.status.result is Result.PROMOTED:
-        raise _refused(
-            f"{release.name} serves users already, so it can't be aborted. To go back, put the "
-            "BookStore's spec back to what it was."
-        )
-    if release.spec.aborted and release.status.result is Result.FAILED:
+        raise nothing(f"BookStore {name} has no release to abort.")
+    if release.spec.aborted and release.status.result in {Result.ABORTED, Result.ROLLED_BACK}:
         return f"{release.name} was aborted already; nothing changed.", release.name
-    if not release.in_flight:
-        raise _refused(
+    watched = release.status.result is Result.PROMOTED and release.status.stage == "Watch"
+    if release.status.result is Result.PROMOTED and not watched:
+        raise refused(
+            f"{release.name} serves users already, so it can't be aborted. To go back: kubectl "
+            f"bookstore rollback {name}."
+        )
+    if not release.in_flight and not watched:
+        raise nothing(
             f"No release of BookStore {name} is in progress: the newest, {release.name}, is "
             f"{release.status.result}."
         )
     if release.spec.aborted:
         return f"{release.name} is being aborted already; nothing changed.", release.name
-    kubectl.patch(RELEASES, _manifest_of(current, release), {"aborted": True})
-    serves = history.active(current.observation.snapshot)
-    after = f"{serves.name} continues to serve." if serves else "No release serves yet."
-    paused = f" It ends after kubectl bookstore resume {name}." if current.view.paused else ""
-    return f"Aborted {release.name} (spec.aborted: true). {after}{paused}", release.name
+    kubectl.patch(RELEASES, manifest_of(current, release), {"aborted": True})
+    return f"Aborted {release.name} (spec.aborted: true). {_after(current, release)}", release.name
+
+
+def _after(current: Look, aborted: BookStoreRelease) -> str:
+    """Return which release serves after one is aborted."""
+    snapshot = current.observation.snapshot
+    serves = history.active(snapshot)
+    if serves == aborted:
+        older = rollback.former(snapshot)
+        return f"{older.name} serves again." if older else rollback.NOTHING_TO_GO_BACK_TO
+    return f"{serves.name} continues to serve." if serves else "No release serves yet."
 
 
 def _retry(kubectl: Kubectl, name: str, uids: list[str]) -> tuple[str, str]:
     current = look(kubectl, name)
-    release = _newest(current)
+    snapshot = current.observation.snapshot
+    release = newest_of(current)
     if release is None:
-        raise _refused(f"BookStore {name} has no release to retry.")
+        raise nothing(f"BookStore {name} has no release to retry.")
     if release.in_flight:
         return f"{release.name} is in progress already; nothing changed.", release.name
-    if release.status.result is not Result.FAILED or release.status.promoted_at:
-        raise _refused(
+    overrules = history.overrules_spec(snapshot, release)
+    if release.status.result not in {Result.FAILED, *ENDED_BY_DECISION} and not overrules:
+        raise nothing(
             f"Nothing to retry: the newest release of BookStore {name}, {release.name}, is "
             f"{release.status.result}."
         )
-    if not history.matches_spec(current.observation.snapshot, release):
-        raise _refused(
-            f"The spec of BookStore {name} has changed since {release.name} failed, so there is "
+    if not history.matches_spec(snapshot, release):
+        raise nothing(
+            f"The spec of BookStore {name} has changed since {release.name} ended, so there is "
             "nothing to retry: the operator begins the next release by itself."
         )
-    kubectl.delete(RELEASES, _manifest_of(current, release))
     uids.append(release.metadata.uid)
     paused = f" It begins after kubectl bookstore resume {name}." if current.view.paused else ""
-    return (
-        f"Deleted {release.name}, which had failed ({release.status.reason}): the operator begins "
-        f"the release again.{paused}",
-        release.name,
-    )
+    if release.spec.retry:
+        return f"{release.name} is being retried already; nothing changed.{paused}", release.name
+    kubectl.patch(RELEASES, manifest_of(current, release), {"retry": True})
+    what = release.spec.overrides if overrules else release.name
+    return f"Retrying {what} (spec.retry of {release.name}: true).{paused}", release.name
 
 
 def _set_paused(kubectl: Kubectl, name: str, *, paused: bool) -> tuple[str, str]:
@@ -172,73 +188,18 @@ def _set_paused(kubectl: Kubectl, name: str, *, paused: bool) -> tuple[str, str]
     return f"{word} BookStore {name} (spec.paused: {str(paused).lower()}).", name
 
 
-def _try(change: Callable[[], tuple[str, str]]) -> tuple[str, str]:
-    """Make a change; check and try again if the object has changed since it was read."""
-    for left in reversed(range(_TRIES)):
-        try:
-            return change()
-        except KubectlError as error:
-            if error.reason not in {"Conflict", "NotFound"} or not left:
-                raise
-    raise AssertionError  # the last try returns or raises
-
-
-# What they share ---------------------------------------------------------------------------------
-
-
-def _wait(
-    kubectl: Kubectl,
-    name: str,
-    timeout: int,
-    output: Format,
-    ending: Callable[[Look], ExitCode | None] = done,
-) -> ExitCode:
-    current, code = wait_until(kubectl, name, timeout, output, ending)
-    if output is not Format.TEXT:
-        print_data(current.view.manifest(), output)
-    return code
-
-
-def _report(
-    name: str, release: str | None, message: str, output: Format, *, wait: bool = False
-) -> None:
-    """Print what was done; with --wait in text only, as a document follows at the end."""
-    if output is Format.TEXT:
-        say(message)
-    elif not wait:
-        data = {"name": name, "release": release, "message": message}
-        print_data({key: value for key, value in data.items() if value}, output)
-
-
-def _newest(current: Look) -> BookStoreRelease | None:
-    return history.newest(current.observation.snapshot)
-
-
 def _is_new(current: Look, deleted: Sequence[str]) -> bool:
-    newest = _newest(current)
+    newest = newest_of(current)
     return newest is not None and newest.metadata.uid not in deleted
 
 
-def _manifest_of(current: Look, release: BookStoreRelease) -> Manifest:
-    return current.observation.objects[RELEASES.ref(release.name)]
-
-
-def _release_named(current: Look, name: str) -> BookStoreRelease | None:
-    releases = current.observation.snapshot.releases
-    return next((release for release in releases if release.name == name), None)
-
-
 def _over(current: Look, name: str) -> ExitCode | None:
-    release = _release_named(current, name)
-    if release and release.in_flight:
-        return ExitCode.PERSON if current.view.paused else None
+    release = release_named(current, name)
+    if release and (release.in_flight or release.status.result is Result.PROMOTED):
+        return None  # an abort beats a pause
     return ExitCode.DONE
 
 
 def _result(current: Look, name: str) -> str:
-    release = _release_named(current, name)
+    release = release_named(current, name)
     return release.status.reason if release else "deleted"
-
-
-def _refused(message: str) -> PluginError:
-    return PluginError(message, ExitCode.REFUSED)

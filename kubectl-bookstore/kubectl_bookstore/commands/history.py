@@ -10,6 +10,7 @@ from kubectl_bookstore.output import Format, note, print_data, print_table
 from kubectl_bookstore.views.status import ReleaseView, history_of
 from kubectl_bookstore.views.text import age, clean
 
+_AT = (None, "Failed", "Aborted", "RolledBack")
 _DONE = frozenset({"Succeeded", "Promoted"})
 
 
@@ -42,7 +43,7 @@ def _shown(release: ReleaseView) -> dict[str, object]:
 
 def _row(release: ReleaseView, now: datetime) -> list[str]:
     attempt = f" (attempt {release.attempt})" if release.attempt > 1 else ""
-    at = f" at {release.stage}" if release.stage and release.result in (None, "Failed") else ""
+    at = f" at {release.stage}" if release.stage and release.result in _AT else ""
     detail = f"{release.reason}: {clean(release.message)}" if release.message else release.reason
     return [
         f"{release.revision}{attempt}",

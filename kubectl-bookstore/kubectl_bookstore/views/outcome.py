@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from bookstore_operator.core.gate import Failed, Waiting
+from bookstore_operator.core.reasons import WAITS_FOR_PERSON, Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.status import READY, STALLED, Condition, ConditionStatus
 from kubectl_bookstore.errors import ExitCode
@@ -16,9 +17,9 @@ class Outcome(StrEnum):
     """The current spec serves."""
     IN_PROGRESS = "InProgress"
     WAITING_FOR_PERSON = "WaitingForPerson"
-    """It is paused, or there will be no progress without intervention."""
+    """It is paused, waits for an approval, or there will be no progress without intervention."""
     FAILED = "Failed"
-    """The release of the current spec failed."""
+    """The release of the current spec failed, was aborted or rolled back."""
     TERMINATING = "Terminating"
 
     @property
@@ -45,9 +46,12 @@ def outcome_of(snapshot: Snapshot, evaluation: Evaluation) -> Outcome:
     stalled = isinstance(blocking, Waiting) and blocking.stalled
     if store.metadata.deletion_timestamp:
         return Outcome.TERMINATING
-    if isinstance(blocking, Failed) and not store.spec.paused:
+    waits = isinstance(blocking, Waiting) and blocking.reason in WAITS_FOR_PERSON
+    back = isinstance(blocking, Waiting) and blocking.reason is Reason.ROLLED_BACK
+    failed = back or isinstance(blocking, Failed)
+    if failed and not store.spec.paused:
         return Outcome.FAILED
-    if store.spec.paused or stalled or holds(snapshot, STALLED):
+    if store.spec.paused or stalled or waits or holds(snapshot, STALLED):
         return Outcome.WAITING_FOR_PERSON
     return Outcome.DONE if holds(snapshot, READY) else Outcome.IN_PROGRESS
 

@@ -6,45 +6,18 @@ from pydantic import Field
 
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.core.kinds import CRON_JOBS, DEPLOYMENTS, PODS, STATEFUL_SETS
-from bookstore_operator.core.labels import (
-    COMPONENT_LABEL,
-    RELEASE_LABEL,
-    Component,
-    release_selector,
-)
-from bookstore_operator.core.lookup import all_of, condition, label
-from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.base import Part, Time
-from bookstore_operator.crd.release import BookStoreRelease, Result
+from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, Result
 from bookstore_operator.crd.stages import STAGES, Stage, find_stage
 from bookstore_operator.crd.status import READY, Condition
-from bookstore_operator.workloads.jobs import job_name
-from bookstore_operator.workloads.pod_problems import problem_of_pod
 from kubectl_bookstore.views.evaluate import Evaluation, GateAnswer
 from kubectl_bookstore.views.observation import Observation
 from kubectl_bookstore.views.outcome import Outcome, condition_of, is_observed, outcome_of
+from kubectl_bookstore.views.pods import ComponentView, PodView, components_of, pods_of_release
 
 PASSED, WAITING, FAILED, NOT_REACHED = "Passed", "Waiting", "Failed", "NotReached"
 """The states of gates and stages."""
-
-
-class ProblemView(Part):
-    """What keeps a Pod from serving."""
-
-    reason: str
-    message: str
-
-
-class PodView(Part):
-    """A Pod."""
-
-    name: str
-    phase: str
-    ready: bool
-    restarts: int
-    problem: ProblemView | None = None
 
 
 class GateView(Part):
@@ -80,7 +53,11 @@ class ReleaseView(Part):
     active: bool
     matches_spec: bool | None = None
     result: str | None = None
+    approved: bool = False
     aborted: bool = False
+    rollback_of: str = ""
+    overrides: str = ""
+    rolled_back_to: str = ""
     reason: str = ""
     message: str = ""
     stage: str | None = None
@@ -88,22 +65,6 @@ class ReleaseView(Part):
     promoted_at: Time | None = None
     demoted_at: Time | None = None
     stages: list[StageView] = Field(default_factory=list)
-    pods: list[PodView] = Field(default_factory=list)
-
-
-class WorkloadView(Part):
-    """A Deployment, StatefulSet or CronJob of a component."""
-
-    kind: str
-    name: str
-    summary: str
-
-
-class ComponentView(Part):
-    """A part of the BookStore besides the API."""
-
-    name: str
-    workloads: list[WorkloadView] = Field(default_factory=list)
     pods: list[PodView] = Field(default_factory=list)
 
 
@@ -147,7 +108,7 @@ def view_of(observation: Observation, evaluation: Evaluation) -> StoreView:
         releases=[
             release_view(observation, release, evaluation) for release in _of_interest(snapshot)
         ],
-        components=_components(snapshot),
+        components=components_of(snapshot),
         notes=notes,
     )
 
@@ -201,7 +162,11 @@ def release_view(
         active=active is not None and active.name == release.name,
         matches_spec=snapshot.matches_spec.get(release.name),
         result=status.result,
+        approved=bool(release.spec.approved),
         aborted=bool(release.spec.aborted),
+        rollback_of=release.spec.rollback_of,
+        overrides=release.spec.overrides,
+        rolled_back_to=status.rolled_back_to,
         reason=status.reason,
         message=status.message,
         stage=status.stage,
@@ -209,7 +174,7 @@ def release_view(
         promoted_at=status.promoted_at,
         demoted_at=status.demoted_at,
         stages=_stages(snapshot, release, evaluation) if evaluation else [],
-        pods=_pods_of_release(snapshot, release) if evaluation else [],
+        pods=pods_of_release(snapshot, release) if evaluation else [],
     )
 
 
@@ -219,6 +184,8 @@ def _of_interest(snapshot: Snapshot) -> list[BookStoreRelease]:
     return [*releases, active] if active and active != newest else releases
 
 
+_ENDED = frozenset({Result.FAILED, *ENDED_BY_DECISION})
+
 # Stages ---------------------------------------------------------------------------------------
 
 
@@ -227,7 +194,7 @@ def _stages(
 ) -> list[StageView]:
     """Return the stages of a release that is in progress or has failed; of others none."""
     status = release.status
-    if status.result not in (None, Result.PROMOTED, Result.FAILED):
+    if status.result not in {None, Result.PROMOTED, *_ENDED}:
         return []
     current = find_stage(status.stage)
     if status.stage and current is None:  # of a newer operator
@@ -263,7 +230,7 @@ def _stage_state(release: BookStoreRelease, ahead: int, gates: list[GateView]) -
     """Return a stage's state; `ahead` is how many stages it is behind the recorded one."""
     if ahead < 0:
         return PASSED
-    if release.status.result is Result.FAILED:
+    if release.status.result in _ENDED:
         return FAILED if ahead == 0 else NOT_REACHED
     for state in (FAILED, WAITING):
         if any(gate.state == state for gate in gates):
@@ -291,65 +258,3 @@ def gate_view(asked: GateAnswer) -> GateView:
         until=until,
         stalled=stalled,
     )
-
-
-# Pods -----------------------------------------------------------------------------------------
-
-
-def _pods_of_release(snapshot: Snapshot, release: BookStoreRelease) -> list[PodView]:
-    selectors = (release_selector(release), {RELEASE_LABEL: release.name})
-    return [
-        pod_view(snapshot, pod)
-        for pod in all_of(snapshot, PODS)
-        if any(s.items() <= (pod["metadata"].get("labels") or {}).items() for s in selectors)
-    ]
-
-
-def pod_view(snapshot: Snapshot, pod: Manifest) -> PodView:
-    """Return what is shown of a Pod."""
-    status = pod.get("status") or {}
-    containers = status.get("containerStatuses") or ()
-    ends = [(container.get("state") or {}).get("terminated") for container in containers]
-    over = bool(ends) and all(end is not None for end in ends)
-    result = "Succeeded" if all(end and end.get("exitCode") == 0 for end in ends) else "Failed"
-    phase = status.get("phase") or (result if over else "Unknown")
-    of_job = job_name(pod) is not None
-    problem = None if over and of_job else problem_of_pod(snapshot, pod)
-    return PodView(
-        name=pod["metadata"]["name"],
-        phase="Terminating" if pod["metadata"].get("deletionTimestamp") else phase,
-        ready=condition(pod, "Ready") is not None,
-        restarts=sum(container.get("restartCount", 0) for container in containers),
-        problem=ProblemView(reason=problem.reason, message=problem.message) if problem else None,
-    )
-
-
-def _components(snapshot: Snapshot) -> list[ComponentView]:
-    """Return the parts besides the API and its migrations, which releases have."""
-    views = []
-    for name in Component:
-        if name in {Component.API, Component.MIGRATION, Component.CHECK}:
-            continue
-        workloads = [
-            WorkloadView(kind=obj["kind"], name=obj["metadata"]["name"], summary=_summary(obj))
-            for resource in (STATEFUL_SETS, DEPLOYMENTS, CRON_JOBS)
-            for obj in all_of(snapshot, resource)
-            if label(obj, COMPONENT_LABEL) == name.value
-        ]
-        pods = [
-            pod_view(snapshot, pod)
-            for pod in all_of(snapshot, PODS)
-            if label(pod, COMPONENT_LABEL) == name.value
-        ]
-        if workloads or pods:
-            views.append(ComponentView(name=name.value, workloads=workloads, pods=pods))
-    return views
-
-
-def _summary(workload: Manifest) -> str:
-    spec, status = workload.get("spec") or {}, workload.get("status") or {}
-    if workload["kind"] == CRON_JOBS.kind:
-        last = status.get("lastSuccessfulTime")
-        suspended = "suspended, " if spec.get("suspend") else ""
-        return f"{suspended}at {spec.get('schedule')}, last success {last or 'never'}"
-    return f"{status.get('readyReplicas', 0)}/{spec.get('replicas', 1)} ready"

@@ -9,14 +9,13 @@ from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.crd.release import Result
 from bookstore_operator.crd.status import READY, RECONCILING, STALLED, ConditionStatus
 from kubectl_bookstore.views.outcome import Outcome
+from kubectl_bookstore.views.pods import ComponentView, PodView
 from kubectl_bookstore.views.status import (
     FAILED,
     NOT_REACHED,
     PASSED,
     WAITING,
-    ComponentView,
     GateView,
-    PodView,
     ReleaseView,
     StageView,
     StoreView,
@@ -84,12 +83,14 @@ def _conditions(view: StoreView) -> Iterator[Node]:
 
 def _release(release: ReleaseView, now: datetime) -> Node:
     role = ["serves"] if release.active else []
+    role += [f"as {release.rollback_of}"] if release.overrides else []
+    role += ["approved"] if release.approved and not release.result else []
     attempt = [f"attempt {release.attempt}"] if release.attempt > 1 else []
     facts = [f"revision {release.revision}", *attempt, release.color, clean(release.image)]
     since = release.promoted_at or release.created_at
     state = release.result or ("Aborting" if release.aborted else "in progress")
     ago = [f"{state} for {age(since, now)}" if state == "in progress" and since else state]
-    failed = release.result == Result.FAILED.value
+    failed = release.result in {Result.FAILED, Result.ABORTED, Result.ROLLED_BACK}
     children = (
         *(_stage(stage, release, now) for stage in release.stages),
         *(_pod(pod) for pod in release.pods),

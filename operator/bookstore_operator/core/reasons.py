@@ -124,6 +124,9 @@ class Reason(StrEnum):
         return cls(text) if text in set(cls) else cls.RELEASE_FAILED
 
 
+WAITS_FOR_PERSON = frozenset({Reason.WAITING_FOR_APPROVAL})
+"""The reasons that are no problem, but wait for a decision of a person."""
+
 _ALL = tuple(Reason)
 WARNING_REASONS = frozenset(_ALL[_ALL.index(Reason.IMAGE_PULL_FAILED) :])
 """The reasons that need attention: each is posted as a Warning event when it is new."""

@@ -89,8 +89,8 @@ def _enter(snapshot: Snapshot, stage: Stage, now: datetime) -> Snapshot:
 def _fail(snapshot: Snapshot, failure: Failed) -> Snapshot:
     release = _newest(snapshot)
     message = (
-        f"{failure.message} To retry, delete BookStoreRelease {release.name}; "
-        "to release something else, change the BookStore."
+        f"{failure.message} To retry: kubectl bookstore retry {snapshot.store.name}; to release "
+        "something else, change the BookStore."
     )
     return update_status(
         snapshot, release, result=Result.FAILED, reason=failure.reason, message=message
