@@ -24,7 +24,7 @@ from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
-from bookstore_operator.releases.manifests import expand_job, release
+from bookstore_operator.releases.manifests import migration_job, release
 from tests.support.world import World
 
 pytestmark = pytest.mark.golden
@@ -116,8 +116,8 @@ CASES: dict[str, Callable[[], Manifest]] = {
     "deployment-rich": lambda: deployment(store(RICH), released(RICH, 2, Color.GREEN)),
     "service": lambda: active_service(store(MINIMAL), released(MINIMAL, 1, Color.BLUE)),
     "service-node-port": lambda: active_service(store(RICH), released(RICH, 2, Color.GREEN)),
-    "migration-job": lambda: expand_job(store(MINIMAL), released(MINIMAL, 1, Color.BLUE), 1),
-    "migration-job-rich": lambda: expand_job(store(RICH), released(RICH, 2, Color.GREEN), 3),
+    "migration-job": lambda: migration_job(store(MINIMAL), released(MINIMAL, 1, Color.BLUE), 1),
+    "migration-job-rich": lambda: migration_job(store(RICH), released(RICH, 2, Color.GREEN), 3),
     "database-secret": lambda: database.database_secret(store(MINIMAL)),
     "database-secret-owner": lambda: database.database_secret_owner(store(RICH)),
     "database-service": lambda: database.database_service(store(MINIMAL)),
@@ -125,7 +125,7 @@ CASES: dict[str, Callable[[], Manifest]] = {
         store(MINIMAL), _embedded(), POSTGRES
     ),
     "deployment-with-cache": lambda: deployment(store(CACHED), released(CACHED, 1, Color.BLUE)),
-    "migration-job-with-cache": lambda: expand_job(
+    "migration-job-with-cache": lambda: migration_job(
         store(CACHED), released(CACHED, 1, Color.BLUE), 1
     ),
     "cache-secret": lambda: cache.cache_secret(store(CACHED)),

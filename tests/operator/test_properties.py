@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.decide import decide
+from tests.support.backups import add_backup
 from tests.support.examples import scaled
-from tests.support.world import MIGRATED, VALKEY, World
+from tests.support.world import CONTRACTED, MIGRATED, TO_CONTRACT, VALKEY, World
 
 pytestmark = pytest.mark.scenario
 
@@ -26,6 +27,10 @@ CACHES: list[dict[str, Any] | None] = [
     {"external": {"secretName": "redis"}},
 ]
 LOST_SECRETS = ["demo-staff", "demo-cache", "redis"]
+BACKED_UP: dict[str, Any] = {
+    "image": "api:1",
+    "backup": {"schedule": "0 3 * * *", "maxAgeSeconds": 600},
+}
 LOST = [
     *("Job", "Deployment", "Service", "PodDisruptionBudget", "BookStoreRelease"),
     *("PersistentVolumeClaim", "StatefulSet"),
@@ -109,6 +114,19 @@ def break_image(number: int) -> Step:
     return lambda world: world.broken.add(f"api:{number}")
 
 
+def backup(world: World) -> None:
+    """Let a backup begin now, and succeed."""
+    if world.has("CronJob", "demo-backup"):
+        add_backup(world, began=0)
+
+
+def contracts_say(result: dict[str, Any] | None) -> Step:
+    def say(world: World) -> None:
+        world.contracted = result
+
+    return say
+
+
 STEPS = st.one_of(
     st.integers(0, 16).map(killed_after),
     once(World.reconcile),
@@ -126,6 +144,34 @@ STEPS = st.one_of(
     st.booleans().map(valkey),
     st.tuples(st.sampled_from(LOST_SECRETS), st.booleans()).map(lambda drawn: secret(*drawn)),
 )
+
+
+@pytest.mark.invariant
+@settings(max_examples=scaled(30), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    steps=st.lists(
+        st.one_of(STEPS, once(backup), st.sampled_from([*RESULTS, CONTRACTED]).map(contracts_say)),
+        max_size=25,
+    )
+)
+def test_at_most_one_migration_runs_and_the_schema_is_contracted_at_last(steps: list[Step]) -> None:
+    """The world holds at each Job's creation that no other migration of either branch runs."""
+    world = World(spec=copy.deepcopy(BACKED_UP))
+    world.answers["contract"] = TO_CONTRACT
+    for step in steps:
+        step(world)
+    world.broken, world.database_up = set(), True
+    world.secrets["redis"] = frozenset({"uri"})
+    world.migration, world.contracted = MIGRATED, CONTRACTED
+    world.settle(200)
+    world.change(image="api:9").settle(200)
+    world.wait(60)
+    backup(world)
+    world.settle(200)
+    active = world.store["status"]["active"]["release"]
+    assert world.store["status"]["active"]["image"] == "api:9"
+    assert world.release(active)["contract"]["state"] == "Done"
+    assert world.condition("Ready") == ("True", "Serving")
 
 
 @pytest.mark.invariant

@@ -90,6 +90,18 @@ CURRENT: Object = {
     },
 }
 PASSED: Object = {"command": "smoke", "code": "passed", "message": "All steps passed."}
+CONTRACTED: Object = {
+    "command": "migrate",
+    "code": "migrated",
+    "message": "Applied 1 revision: 0001_contract.",
+    "schemaBefore": ["0001_books"],
+    "schemaAfter": ["0001_books", "0001_contract"],
+}
+TO_CONTRACT: Object = {
+    **DESCRIBED,
+    "heads": {"expand": ["0001_books"], "contract": ["0001_contract"]},
+}
+"""The answer of an image with a contract revision."""
 BACKED_UP: Object = {"command": "backup", "code": "done", "message": "Dumped 5 bytes."}
 SUCCESSES = frozenset(
     {"migrated", "nothing-to-do", "described", "current", "ahead", "passed", "done"}
@@ -150,6 +162,8 @@ class World:
     """How often the tag of an image was pushed again."""
     lost: dict[str, Object] = field(default_factory=dict)
     """The status of Pods of checks that end without an answer, by command, as of the evicted."""
+    contracted: Object | None = field(default_factory=lambda: CONTRACTED)
+    """The termination message of Jobs that contract the schema; None: they do not end."""
     backup: Object | None = field(default_factory=lambda: BACKED_UP)
     """The termination message of backup Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
@@ -588,7 +602,11 @@ class World:
     def _result_of(self, job: Object) -> Object | None:
         """Return the termination message of a Job; None if it runs on."""
         component = job["metadata"]["labels"].get(COMPONENT_LABEL)
-        return self.backup if component == "backup" else self.migration
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        if component == "backup":
+            return self.backup
+        contracts = container.get("args") == ["migrate", "--to", "contract"]
+        return self.contracted if contracts else self.migration
 
     def _scale(self, deployment: Object) -> None:
         before = deployment.get("status", {})

@@ -17,7 +17,8 @@ API_USER = 10001
 # Commands -----------------------------------------------------------------------------------
 
 SERVE = ("serve",)
-EXPAND = ("migrate", "--to", "expand")
+MIGRATE = ("migrate", "--to")
+"""Followed by the branch to migrate."""
 CONTRACT = ("contract",)
 CHECK_SCHEMA = ("check-schema",)
 SMOKE = ("smoke",)

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from bookstore_operator.crd.attempts import Branch
 from bookstore_operator.crd.release import Color
 
 LONGEST = 63
@@ -30,19 +31,21 @@ def preview_service(store: str) -> str:
     return f"{store}-preview"
 
 
-def migration_job(release_name: str, attempt: int = 1) -> str:
-    """Return the name of the Job that expands the schema for a release."""
+def migration_job(release_name: str, attempt: int = 1, branch: Branch = Branch.EXPAND) -> str:
+    """Return the name of the Job that migrates the schema for a release."""
     suffix = "" if attempt == 1 else f"-{attempt}"
-    return f"{release_name}-expand{suffix}"
+    return f"{release_name}-{branch.value}{suffix}"
 
 
-def migration_attempt(release_name: str, job: str) -> int:
-    """Return the number of the attempt that a migration Job is; 1 for a name of somebody else's.
+def migration_attempt(release_name: str, job: str) -> tuple[Branch, int]:
+    """Return the branch and the number of a migration Job; 1 for a name of somebody else's.
 
     Names can't be changed, as labels can.
     """
-    suffix = job.removeprefix(f"{migration_job(release_name)}-")
-    return int(suffix) if suffix.isascii() and suffix.isdecimal() else 1
+    name = job.removeprefix(f"{release_name}-")
+    branch, _, number = name.partition("-")
+    attempt = int(number) if number.isascii() and number.isdecimal() else 1
+    return Branch.CONTRACT if branch == Branch.CONTRACT else Branch.EXPAND, attempt
 
 
 def check_job(release_name: str, check: str, attempt: int = 1) -> str:

@@ -53,7 +53,10 @@ class Create:
     manifest: Manifest
     reason: str
     message: str
-    irreversible: ClassVar[bool] = False
+    irreversible: bool = False
+    """What it does can't be undone: the Executor first checks that the Snapshot is current."""
+    reads: tuple[ObjectRef, ...] = ()
+    """Objects that are read live before: if one has changed, nothing is created."""
 
 
 GENERATED = "{generated}"

@@ -67,6 +67,7 @@ class Reason(StrEnum):
     MIGRATION_RETRY = "MigrationRetry"
     MIGRATION_SUSPENDED = "MigrationSuspended"
     MIGRATION_FAILED = "MigrationFailed"
+    CONTRACT_FAILED = "ContractFailed"
     SMOKE_TEST_FAILED = "SmokeTestFailed"
     METRICS_UNREADABLE = "MetricsUnreadable"
     LIMITS_EXCEEDED = "LimitsExceeded"

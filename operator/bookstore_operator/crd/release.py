@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema, field_validator
 
+from bookstore_operator.crd.attempts import ContractRecord, MigrationAttempt
 from bookstore_operator.crd.backups import BackupRun, LastBackup
 from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rules
 from bookstore_operator.crd.bookstore import BookStoreSpec
@@ -70,7 +71,8 @@ started. Only a person's wish starts it again."""
 IMMUTABLE = rules(
     (
         "self == oldSelf",
-        "a BookStoreRelease is a record: only approved, aborted, retry and rollback can be changed",
+        "a BookStoreRelease is a record: only approved, aborted, contractApproved, retry and "
+        "rollback can be changed",
     )
 )
 
@@ -136,6 +138,11 @@ class ReleaseSpec(Part):
         description="Set to true to keep the release although its watch was inconclusive, if "
         "`rollout.watch.onInconclusive` is Hold.",
     )
+    contract_approved: bool | None = Field(
+        None,
+        description="Set to true on the release that serves to approve its contract migration, "
+        "where `migration.contract` is Manual.",
+    )
     retry: bool | None = Field(
         None,
         description="Set to true on the newest release, once it has ended without serving, to "
@@ -187,19 +194,6 @@ class RollbackAnswer(Part):
     answered_at: Time = Field(description="When it was answered.")
 
 
-class MigrationAttempt(Part):
-    """The last attempt to migrate the schema. Recorded before its Job is created."""
-
-    number: int = Field(ge=1, description="Number of the attempt, from 1. Its Job is named by it.")
-    database: str = Field("", max_length=63, description="Database that it migrates.")
-    started_at: Time = Field(description="When its Job was to be created.")
-    created: bool = Field(False, description="Whether its Job was created.")
-    ended_at: Time | None = Field(None, description="When it ended.")
-    succeeded: bool = Field(False, description="Whether it succeeded.")
-    code: str = Field("", max_length=63, description="Code of its outcome.")
-    message: str = Field("", max_length=1024, description="Message of its outcome.")
-
-
 class ReleaseStatus(Part):
     """Progress and result of the release: the durable record of what can't be observed."""
 
@@ -228,6 +222,9 @@ class ReleaseStatus(Part):
         max_length=20,
         description="What images have answered to the operator's questions. Its Jobs may be gone.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    contract: ContractRecord | None = Field(
+        None, description="Contract migration, once the release serves."
     )
     database: str = Field(
         "",

@@ -2,17 +2,23 @@
 
 Jobs can be deleted by anybody, or by a policy as soon as they have ended. So the record has what
 decisions need: the number of the last attempt, which is written before its Job is created, its
-outcome once it was observed, and how many have failed.
+outcome once it was observed, and how many have failed. Each branch of migrations has its own.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from bookstore_operator.components.database.identity import database_identity
-from bookstore_operator.core.plan import Manifest
+from bookstore_operator.core import contract
+from bookstore_operator.core.kinds import RELEASES
+from bookstore_operator.core.plan import Action, Create, Manifest, ObjectRef, WriteStatus
 from bookstore_operator.core.records import update_status
-from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.core.snapshot import Snapshot, find_release
+from bookstore_operator.crd.attempts import Branch, ContractRecord, MigrationAttempt
 from bookstore_operator.crd.base import parse_time
-from bookstore_operator.crd.release import BookStoreRelease, MigrationAttempt
+from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.releases.manifests import migration_job
 from bookstore_operator.releases.migrations import (
     Migration,
     is_transient,
@@ -27,63 +33,130 @@ _LONGEST_MESSAGE = 1024
 DELETED = "Its Job was deleted before its result was read."
 
 
-def record_attempts(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Snapshot:
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """The attempts of one branch."""
+
+    count: int = 0
+    """The number of Jobs that were started."""
+    failed: int = 0
+    """How many failures count."""
+    last: MigrationAttempt | None = None
+
+
+def attempts_of(release: BookStoreRelease, branch: Branch = Branch.EXPAND) -> Attempts:
+    """Return the recorded attempts of a branch."""
+    status = release.status
+    if branch is Branch.EXPAND:
+        return Attempts(status.attempts, status.failed_attempts, status.last_attempt)
+    record = status.contract or ContractRecord()
+    return Attempts(record.attempts, record.failed_attempts, record.last_attempt)
+
+
+def put_attempts(
+    snapshot: Snapshot, release: BookStoreRelease, branch: Branch, attempts: Attempts, **more: Any
+) -> Snapshot:
+    """Return the Snapshot with the attempts of a branch, and more changes of the status."""
+    changes = {
+        "attempts": attempts.count,
+        "failed_attempts": attempts.failed,
+        "last_attempt": attempts.last,
+    }
+    if branch is Branch.EXPAND:
+        return update_status(snapshot, release, **changes, **more)
+    record = release.status.contract or ContractRecord()
+    return update_status(snapshot, release, contract=record.model_copy(update=changes), **more)
+
+
+def record_attempts(
+    snapshot: Snapshot, release: BookStoreRelease, now: datetime, branch: Branch = Branch.EXPAND
+) -> Snapshot:
     """Return the Snapshot with what the Jobs of a release show in its record."""
-    last = release.status.last_attempt
-    migrations = migrations_of(snapshot, release)
+    known = attempts_of(release, branch)
+    last, migrations = known.last, migrations_of(snapshot, release, branch)
     if migrations and (last is None or migrations[-1].attempt >= last.number):
-        return _record_job(snapshot, release, migrations, now)
+        return _record_job(snapshot, release, branch, migrations, now)
     if last and last.created and last.ended_at is None:
         ended = last.model_copy(update={"ended_at": now, "message": DELETED})
-        failed = release.status.failed_attempts + 1
-        return update_status(snapshot, release, last_attempt=ended, failed_attempts=failed)
+        attempts = Attempts(known.count, known.failed + 1, ended)
+        return _note_change(
+            put_attempts(snapshot, release, branch, attempts), release, branch, None, now
+        )
     return snapshot
 
 
-def begin_attempt(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Snapshot:
+def begin_attempt(
+    snapshot: Snapshot, release: BookStoreRelease, now: datetime, branch: Branch = Branch.EXPAND
+) -> Snapshot:
     """Return the Snapshot with the next attempt in a release's record, before it has a Job.
 
     An attempt whose Job was not created is made again under its number: the operator was ended, or
     its write rejected, between the two.
     """
-    last, current = release.status.last_attempt, database_identity(snapshot)
+    known, current = attempts_of(release, branch), database_identity(snapshot)
+    last = known.last
     same = last is not None and last.database == current
     if last and same and _is_uncreated(last):
         return snapshot
-    number = max(release.status.attempts, last.number if last else 0)
+    number = max(known.count, last.number if last else 0)
     if last is None or not _is_uncreated(last):
         number += 1
     attempt = MigrationAttempt(number=number, database=current, started_at=now)
-    return update_status(
-        snapshot,
-        release,
-        attempts=number,
-        last_attempt=attempt,
-        failed_attempts=release.status.failed_attempts if same else 0,
+    attempts = Attempts(number, known.failed if same else 0, attempt)
+    return put_attempts(snapshot, release, branch, attempts)
+
+
+def attempt_actions(
+    snapshot: Snapshot,
+    release: BookStoreRelease,
+    branch: Branch = Branch.EXPAND,
+    reads: tuple[ObjectRef, ...] = (),
+) -> tuple[Action, ...]:
+    """Return the creation of the Job of the last attempt, and the record that it was created.
+
+    Args:
+        snapshot: has the attempt in the release's record.
+        release: the release.
+        branch: the branch to migrate. A contract migration can't be undone.
+        reads: objects that must be as they were observed.
+
+    """
+    known = attempts_of(release, branch)
+    number, last = known.count, known.last
+    verb = {Branch.EXPAND: "Expand", Branch.CONTRACT: "Contract"}[branch]
+    message = f"{verb} the schema for {release.name}, attempt {number}."
+    created = Attempts(number, known.failed, last and last.model_copy(update={"created": True}))
+    written = find_release(put_attempts(snapshot, release, branch, created), release.name)
+    job = migration_job(snapshot.store, release, number, branch)
+    return (
+        Create(job, "Migrate", message, irreversible=branch is Branch.CONTRACT, reads=reads),
+        WriteStatus(
+            RELEASES.ref(release.name), written.status.manifest(), "Migrate", f"{message} Created."
+        ),
     )
 
 
-def mark_created(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
-    """Return the Snapshot in which the Job of a release's last attempt was created."""
-    last = release.status.last_attempt
-    created = last and last.model_copy(update={"created": True})
-    return update_status(snapshot, release, last_attempt=created)
-
-
-def retry_at(snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttempt) -> datetime:
+def retry_at(
+    snapshot: Snapshot,
+    release: BookStoreRelease,
+    last: MigrationAttempt,
+    branch: Branch = Branch.EXPAND,
+) -> datetime:
     """Return when to make the next attempt.
 
     Not while a Pod of the last one has time to end. After that it may still run on a node that is
     lost, and only the lock of the contract keeps it from migrating beside the next.
     """
     due = (last.ended_at or last.started_at) + retry_delay(last)
-    ends = [pod["metadata"]["deletionTimestamp"] for pod in pods_left(snapshot, release)]
+    ends = [pod["metadata"]["deletionTimestamp"] for pod in pods_left(snapshot, release, branch)]
     return max([due, *map(parse_time, ends)])
 
 
-def pods_left(snapshot: Snapshot, release: BookStoreRelease) -> list[Manifest]:
+def pods_left(
+    snapshot: Snapshot, release: BookStoreRelease, branch: Branch = Branch.EXPAND
+) -> list[Manifest]:
     """Return the Pods of the last attempt that are marked for deletion and still exist."""
-    newest = migrations_of(snapshot, release)[-1:]
+    newest = migrations_of(snapshot, release, branch)[-1:]
     return [pod for one in newest for pod in terminating_pods(snapshot, one.job)]
 
 
@@ -93,9 +166,9 @@ def retry_delay(last: MigrationAttempt) -> timedelta:
     return min(doubled, LONGEST_BACKOFF)
 
 
-def is_running(release: BookStoreRelease) -> bool:
+def is_running(release: BookStoreRelease, branch: Branch = Branch.EXPAND) -> bool:
     """Whether the last attempt has a Job that has not ended."""
-    last = release.status.last_attempt
+    last = attempts_of(release, branch).last
     return last is not None and last.created and last.ended_at is None
 
 
@@ -106,32 +179,70 @@ def _is_uncreated(last: MigrationAttempt) -> bool:
 def _record_job(
     snapshot: Snapshot,
     release: BookStoreRelease,
+    branch: Branch,
     migrations: tuple[Migration, ...],
     now: datetime,
 ) -> Snapshot:
-    status, newest = release.status, migrations[-1]
-    last = status.last_attempt
-    known = last is not None and last.number == newest.attempt
-    if last and known and last.ended_at:
+    known, newest = attempts_of(release, branch), migrations[-1]
+    last = known.last
+    same = last is not None and last.number == newest.attempt
+    if last and same and last.ended_at:
         return snapshot
     seen = {"created": True, **_outcome(newest, now)}
-    attempt = (last if known else None) or MigrationAttempt(
+    attempt = (last if same else None) or MigrationAttempt(
         number=newest.attempt,
-        database=status.database or database_identity(snapshot),
+        database=release.status.database or database_identity(snapshot),
         started_at=now,
     )
     attempt = attempt.model_copy(update=seen)
     # A record of an older operator has no last attempt: all of its Jobs exist.
-    failed = status.failed_attempts if last else sum(m.counts for m in migrations[:-1])
-    return update_status(
+    failed = known.failed if last else sum(m.counts for m in migrations[:-1])
+    attempts = Attempts(max(known.count, newest.attempt), failed + newest.counts, attempt)
+    recorded = put_attempts(
         snapshot,
         release,
-        attempts=max(status.attempts, newest.attempt),
-        last_attempt=attempt,
-        failed_attempts=failed + newest.counts,
-        schema_revisions=list(newest.schema_after) or status.schema_revisions,
+        branch,
+        attempts,
+        schema_revisions=list(newest.schema_after) or release.status.schema_revisions,
         stage_started_at=_without_work(release, attempt, now),
     )
+    return _note_change(recorded, release, branch, newest, now)
+
+
+def _note_change(
+    snapshot: Snapshot,
+    release: BookStoreRelease,
+    branch: Branch,
+    migration: Migration | None,
+    now: datetime,
+) -> Snapshot:
+    """Return the Snapshot with the time at which a contract may first have changed the schema.
+
+    Args:
+        snapshot: has the outcome in the release's record.
+        release: the release as it was before that.
+        branch: the branch of the migration.
+        migration: the attempt; None if its Job is gone.
+        now: the current time.
+
+    """
+    if branch is Branch.EXPAND or (migration and migration.ending is Ending.RUNNING):
+        return snapshot
+    recorded = find_release(snapshot, release.name)
+    record = recorded.status.contract or ContractRecord()
+    if record.changed_at or (migration and not _may_have_changed(release, migration)):
+        return snapshot
+    changed = record.model_copy(update={"changed_at": now})
+    return update_status(snapshot, recorded, contract=changed)
+
+
+def _may_have_changed(release: BookStoreRelease, migration: Migration) -> bool:
+    """Whether an attempt has changed the schema, or ended without saying what it left."""
+    if not migration.schema_after:
+        return migration.code not in contract.RETRY_REASONS
+    before = migration.schema_before
+    known = release.status.schema_revisions if before is None else before
+    return {*migration.schema_after} != {*known}
 
 
 def _without_work(

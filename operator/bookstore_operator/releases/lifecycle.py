@@ -12,6 +12,7 @@ from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.releases import rollback
 from bookstore_operator.releases.begin import begin
 from bookstore_operator.releases.cancel import end_jobs
+from bookstore_operator.releases.contract import take_up_contract
 from bookstore_operator.releases.ended import (
     abort,
     drain_rolled_back,
@@ -32,6 +33,7 @@ def advance(snapshot: Snapshot, visit: Visit) -> Progress:
     if not isinstance(owned.answer, Passed):
         return Progress(owned.snapshot, owned.answer)
     progress = _advance(record_databases(owned.snapshot), visit)
+    progress = take_up_contract(progress, visit)
     return replace(progress, actions=(*owned.actions, *progress.actions))
 
 

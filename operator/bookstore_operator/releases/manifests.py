@@ -20,6 +20,7 @@ from bookstore_operator.core.labels import (
 )
 from bookstore_operator.core.metadata import metadata, owned_by_release
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.crd.attempts import Branch
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.workloads.pod_manifests import resource_manifest
@@ -54,21 +55,22 @@ ENDED_CHECK_SECONDS = 3600
 """How long the Job of a check is kept, for its log; the release's record has its outcome."""
 
 
-def expand_job(store: BookStore, release: BookStoreRelease, attempt: int) -> Manifest:
-    """Return the Job that expands the schema: the release's Pod with another command.
+def migration_job(
+    store: BookStore, release: BookStoreRelease, attempt: int, branch: Branch = Branch.EXPAND
+) -> Manifest:
+    """Return the Job that migrates the schema: the release's Pod with another command.
 
     One Job is one attempt (backoffLimit 0), because the operator decides which failures count. The
     Job has no TTL and is deleted with its release, so that its result can't be lost unread.
     """
-    meta = _job_metadata(
-        store, release, names.migration_job(release.name, attempt), Component.MIGRATION, attempt
-    )
+    name = names.migration_job(release.name, attempt, branch)
+    meta = _job_metadata(store, release, name, Component.MIGRATION, attempt)
     template = _template(
         store,
         release,
         release,
         component=Component.MIGRATION,
-        command=contract.EXPAND,
+        command=(*contract.MIGRATE, branch.value),
         volumes=NEEDED,
     )
     return _job(meta, template, store.spec.migration.timeout_seconds)

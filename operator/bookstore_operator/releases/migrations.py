@@ -17,6 +17,7 @@ from bookstore_operator.core.lookup import all_of, label, owned_by
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.attempts import Branch
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.workloads import pod_problems, termination
 from bookstore_operator.workloads.jobs import (
@@ -28,7 +29,7 @@ from bookstore_operator.workloads.jobs import (
     result_of,
 )
 
-_EXPAND_JOB = re.compile(rf".*{names.migration_job('')}(-\d+)?")
+_MIGRATION_JOB = re.compile(rf".*-({'|'.join(Branch)})(-\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Migration:
     ending: Ending
     code: str = ""
     message: str = ""
+    schema_before: tuple[str, ...] | None = None
+    """None if it is unknown."""
     schema_after: tuple[str, ...] = ()
     ended_at: datetime | None = None
 
@@ -60,27 +63,49 @@ def is_transient(code: str, message: str) -> bool:
     return code in contract.RETRY_REASONS or termination.volume_full(message)
 
 
-def migrations_of(snapshot: Snapshot, release: BookStoreRelease) -> tuple[Migration, ...]:
+def migrations_of(
+    snapshot: Snapshot, release: BookStoreRelease, branch: Branch = Branch.EXPAND
+) -> tuple[Migration, ...]:
     """Return the migrations of a release whose Jobs exist, oldest first."""
-    jobs = (job for job in _migration_jobs(snapshot) if owned_by(job, release.metadata.uid))
+    jobs = (job for job in _migration_jobs(snapshot) if _is_of(job, release, branch))
     migrations = (_read(snapshot, release, job) for job in jobs)
     return tuple(sorted(migrations, key=lambda migration: migration.attempt))
 
 
-def running_migration(snapshot: Snapshot, but: BookStoreRelease | None = None) -> Manifest | None:
-    """Return a running migration Job of another release than `but`; None if there is none."""
+def running_migration(
+    snapshot: Snapshot, but: BookStoreRelease | None = None, branch: Branch = Branch.EXPAND
+) -> Manifest | None:
+    """Return a running migration Job; None if there is none.
+
+    Args:
+        snapshot: what is observed.
+        but: the release whose own migrations do not count.
+        branch: the branch of these.
+
+    """
     for job in _migration_jobs(snapshot):
-        mine = but is not None and owned_by(job, but.metadata.uid)
+        mine = but is not None and _is_of(job, but, branch)
         if not mine and ending_of(snapshot, job) is Ending.RUNNING:
             return job
     return None
 
 
+def _is_of(job: Manifest, release: BookStoreRelease, branch: Branch) -> bool:
+    """Whether a Job migrates a branch for a release."""
+    name = job["metadata"]["name"]
+    mine = owned_by(job, release.metadata.uid)
+    return mine and names.migration_attempt(release.name, name)[0] is branch
+
+
 def running_answer(
-    snapshot: Snapshot, release: BookStoreRelease, attempt: int, now: datetime
+    snapshot: Snapshot,
+    release: BookStoreRelease,
+    attempt: int,
+    now: datetime,
+    branch: Branch = Branch.EXPAND,
 ) -> Waiting:
     """Return the answer of a gate that waits for a running migration Job."""
-    key = JOBS.ref(names.migration_job(release.name, attempt))
+    key = JOBS.ref(names.migration_job(release.name, attempt, branch))
     job = snapshot.objects.get(key) or {"spec": {}}
     if job["spec"].get("suspend"):
         return Waiting(
@@ -125,13 +150,13 @@ def _migration_jobs(snapshot: Snapshot) -> list[Manifest]:
         job
         for job in all_of(snapshot, JOBS)
         if label(job, COMPONENT_LABEL) == Component.MIGRATION.value
-        or _EXPAND_JOB.fullmatch(job["metadata"]["name"])
+        or _MIGRATION_JOB.fullmatch(job["metadata"]["name"])
     ]
 
 
 def _read(snapshot: Snapshot, release: BookStoreRelease, job: Manifest) -> Migration:
     ending = ending_of(snapshot, job)
-    attempt = names.migration_attempt(release.name, job["metadata"]["name"])
+    _, attempt = names.migration_attempt(release.name, job["metadata"]["name"])
     if ending is Ending.RUNNING:
         return Migration(job, attempt, ending)
     outcome = contract.read_outcome(result_of(snapshot, job))
@@ -142,6 +167,7 @@ def _read(snapshot: Snapshot, release: BookStoreRelease, job: Manifest) -> Migra
         ending,
         code=outcome.code,
         message=outcome.message or why,
+        schema_before=outcome.schema_before,
         schema_after=outcome.schema_after,
         ended_at=ended_at(snapshot, job),
     )

@@ -134,6 +134,7 @@ class Executor:
             case Apply():
                 return await self._apply(action, key)
             case Create():
+                await self._read_live(action.reads, key)
                 return await self._create(action.manifest, key)
             case CreateSecret():
                 return await self._create_secret(action, key)

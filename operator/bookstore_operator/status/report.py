@@ -1,6 +1,6 @@
 """Report the outcome of a reconciliation: the releases' and the BookStore's status, and events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -12,11 +12,12 @@ from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Waiting
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES
 from bookstore_operator.core.labels import release_selector
-from bookstore_operator.core.plan import Action, Event, EventType, WriteStatus
+from bookstore_operator.core.plan import Action, Event, EventType, ObjectRef, WriteStatus
 from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.attempts import ContractState
 from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.crd.stages import find_stage, stages_from
 from bookstore_operator.crd.status import (
@@ -29,10 +30,17 @@ from bookstore_operator.crd.status import (
     Condition,
     ConditionStatus,
 )
+from bookstore_operator.releases.contract import contract_due
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.status import conditions
 from bookstore_operator.workloads.pod_problems import next_threshold
 from bookstore_operator.workloads.unexplained import look_again
+
+_CONTRACT_EVENTS: Mapping[str, EventType] = {
+    ContractState.RUNNING: EventType.NORMAL,
+    ContractState.DONE: EventType.NORMAL,
+    ContractState.FAILED: EventType.WARNING,
+}
 
 
 class Report(NamedTuple):
@@ -84,6 +92,7 @@ def look_again_after(snapshot: Snapshot, blocking: Answer, visit: Visit) -> time
     candidates = [
         blocking.until if isinstance(blocking, Waiting) else None,
         look_again(snapshot.objects, visit.now),
+        contract_due(snapshot),
         next_threshold(snapshot, visit.now),
         *(part.look_again(snapshot, visit) for part in COMPONENTS if part.look_again),
     ]
@@ -121,6 +130,19 @@ def _events(
         failed = result in {Result.FAILED, Result.ROLLED_BACK}
         kind = EventType.WARNING if failed else EventType.NORMAL
         yield Event(key, kind, f"Release{result}", f"{name}: {release.status.message}")
+    yield from _contract_events(key, previous, release)
+
+
+def _contract_events(
+    key: ObjectRef, previous: BookStoreRelease, release: BookStoreRelease
+) -> Iterator[Event]:
+    """Yield an event when a contract migration begins or ends."""
+    before, after = previous.status.contract, release.status.contract
+    if after is None or after.state not in _CONTRACT_EVENTS:
+        return
+    if before is None or before.state != after.state:
+        kind = _CONTRACT_EVENTS[after.state]
+        yield Event(key, kind, f"Contract{after.state}", f"{release.name}: {after.message}")
 
 
 def _stages_passed(before: str | None, now: str | None) -> Iterator[str]:

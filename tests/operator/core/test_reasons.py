@@ -65,6 +65,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,
         Reason.BACKUP_SUSPENDED,
+        Reason.CONTRACT_FAILED,
         Reason.VOLUME_MISMATCH,
         Reason.SPEC_INVALID,
         Reason.DATABASE_REPLACED,

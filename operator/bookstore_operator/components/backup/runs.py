@@ -14,6 +14,7 @@ from bookstore_operator.core import names
 from bookstore_operator.core.lookup import find_condition
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of, result_of
 from bookstore_operator.workloads.pod_problems import full_volume_advice
 from bookstore_operator.workloads.termination import volume_full
@@ -42,7 +43,7 @@ def newest_success(snapshot: Snapshot, since: datetime | None = None) -> Success
 def began_at(job: Manifest) -> datetime:
     """Return when a backup Job began: a suspended one begins when it is resumed."""
     started = (job.get("status") or {}).get("startTime")
-    return datetime.fromisoformat(started or job["metadata"]["creationTimestamp"])
+    return parse_time(started or job["metadata"]["creationTimestamp"])
 
 
 def why_failed(snapshot: Snapshot, job: Manifest) -> str:

@@ -7,6 +7,7 @@ from bookstore_operator.core.gate import Answer, Passed
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
+from bookstore_operator.crd.attempts import ContractState
 from bookstore_operator.crd.release import BookStoreRelease, Result
 from bookstore_operator.crd.stages import is_expanded
 from bookstore_operator.crd.status import DATABASE_MIGRATED
@@ -24,6 +25,9 @@ def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Find
     if is_expanded(release.status.stage):
         newest = ", ".join(release.status.schema_revisions[-1:]) or "the image's revision"
         message = f"The schema is at {newest}.{_replacement(release)}"
+        contract = release.status.contract
+        if contract and contract.state == ContractState.FAILED:
+            return holds(DATABASE_MIGRATED, Reason.CONTRACT_FAILED, f"{message} {contract.message}")
         return holds(DATABASE_MIGRATED, Reason.MIGRATED, message)
     if release.status.result is Result.FAILED:
         reason = Reason.of_record(release.status.reason)

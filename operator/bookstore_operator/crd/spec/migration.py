@@ -1,9 +1,19 @@
 """`spec.migration`: how the database schema is migrated."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from bookstore_operator.crd.base import Part
 from bookstore_operator.crd.spec.resources import Resources
+
+
+class Contract(StrEnum):
+    """Who decides that what only older code needs is removed from the schema."""
+
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+    NEVER = "Never"
 
 
 class Migration(Part):
@@ -20,6 +30,13 @@ class Migration(Part):
         "count if the database is unreachable, locked or out of disk space, or if it rejects the "
         "credentials: it is retried until `rollout.progressDeadlineSeconds` is over, and without "
         "limit if no other release serves.",
+    )
+    contract: Contract = Field(
+        Contract.AUTOMATIC,
+        description="Whether what only older code needs is removed from the schema. It waits for "
+        "the end of the rollback window, until no Pod of older code is left, and for a backup that "
+        "began after the switch; so nothing is removed without `backup`. `Manual`: also for "
+        "`contractApproved` of the BookStoreRelease that serves.",
     )
     resources: Resources | None = Field(
         None, description="CPU and memory of a migration's Pod. Defaults to `spec.resources`."

@@ -19,6 +19,7 @@ from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.backups import BackupRun
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.spec.backup import BeforeMigration
 from bookstore_operator.releases.migrations import is_expanded_already
@@ -132,7 +133,7 @@ def _is_database_new(snapshot: Snapshot) -> bool:
     claim, store = database_volume(snapshot), snapshot.store.metadata.creation_timestamp
     if claim is None or store is None:
         return True
-    return datetime.fromisoformat(claim["metadata"]["creationTimestamp"]) >= store
+    return parse_time(claim["metadata"]["creationTimestamp"]) >= store
 
 
 def _current_run(snapshot: Snapshot, release: BookStoreRelease) -> BackupRun | None:

@@ -1,6 +1,5 @@
 """Stage Backup: a fresh backup, or one made for the release, before its migration."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from bookstore_operator.core.labels import DATABASE_ANNOTATION
 from bookstore_operator.core.plan import Action, Create, EventType, WriteStatus
+from tests.support.backups import add_backup
 from tests.support.world import BACKED_UP, Object, World
 
 pytestmark = pytest.mark.scenario
@@ -20,23 +20,6 @@ OWN = "demo-r2-backup"
 def backed_up(**fields: Any) -> World:
     """Return a BookStore with backups that is ready at revision 1."""
     return World(spec={"image": "api:1", "backup": {**BACKUP, **fields}}).settle()
-
-
-def add_backup(world: World, *, began: int = 60, ended: bool = True, **more: Any) -> str:
-    """Let a backup have begun so many seconds ago; returns its Job's name."""
-    template = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]
-    name = f"demo-backup-{began}"
-    start = (world.now - timedelta(seconds=began)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    done = {"type": "Complete", "status": "True", "lastTransitionTime": start}
-    status = {
-        "startTime": start,
-        **({"conditions": [done]} if ended else {"active": 1, "ready": 1}),
-    }
-    metadata = {**template["metadata"], "name": name, "uid": name, "creationTimestamp": start}
-    kind = {"apiVersion": "batch/v1", "kind": "Job"}
-    spec = template["spec"]
-    world.add({**kind, "metadata": {**metadata, **more}, "spec": spec, "status": status})
-    return name
 
 
 def backups_made(world: World) -> list[str]:

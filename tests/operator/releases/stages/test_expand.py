@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bookstore_operator.core.plan import Delete
-from bookstore_operator.crd.release import MigrationAttempt
+from bookstore_operator.crd.attempts import MigrationAttempt
 from bookstore_operator.releases.attempts import retry_delay
 from tests.support.cases.failures import UNPULLABLE, running, unscheduled
 from tests.support.world import MIGRATED, Object, World

@@ -1,0 +1,23 @@
+"""Backups in the simulated world, whose CronJobs create no Jobs."""
+
+from datetime import timedelta
+from typing import Any
+
+from tests.support.world import World
+
+
+def add_backup(world: World, *, began: int = 60, ended: bool = True, **more: Any) -> str:
+    """Let a backup have begun so many seconds ago; returns its Job's name."""
+    template = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]
+    name = f"demo-backup-{began}"
+    start = (world.now - timedelta(seconds=began)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    done = {"type": "Complete", "status": "True", "lastTransitionTime": start}
+    status = {
+        "startTime": start,
+        **({"conditions": [done]} if ended else {"active": 1, "ready": 1}),
+    }
+    metadata = {**template["metadata"], "name": name, "uid": name, "creationTimestamp": start}
+    kind = {"apiVersion": "batch/v1", "kind": "Job"}
+    spec = template["spec"]
+    world.add({**kind, "metadata": {**metadata, **more}, "spec": spec, "status": status})
+    return name
