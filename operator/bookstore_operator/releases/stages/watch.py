@@ -47,6 +47,8 @@ def watch(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
     if isinstance(answer, Waiting):
         return Progress(recorded, _first(arrival, answer), (), observed.measurements)
     doubt = problem or _doubt(observed, _limits(snapshot).min_requests)
+    if doubt and _goes_back_in_doubt(snapshot, release):
+        return _send_back(recorded, release, observed, f"The watch is inconclusive: {doubt}", visit)
     return Progress(_conclude(recorded, release, observed, doubt), arrival)
 
 
@@ -116,6 +118,13 @@ def _held(snapshot: Snapshot, release: BookStoreRelease, doubt: str) -> Passed |
         "instead. More requests decide, too.",
         stalled=True,
     )
+
+
+def _goes_back_in_doubt(snapshot: Snapshot, release: BookStoreRelease) -> bool:
+    """Whether users are sent back from a release of which too little is known."""
+    asked = _limits(snapshot).on_inconclusive is OnInconclusive.ROLL_BACK
+    wanted = history.matches_spec(snapshot, release) and not release.spec.watch_approved
+    return asked and wanted and rollback.warm(snapshot) is not None
 
 
 def _doubt(observed: Observed, min_requests: int) -> str:
