@@ -53,9 +53,11 @@ class Cluster:
         return Kubectl(self.environment, namespace)
 
 
-def cluster_up(name: str, *, metrics: bool = False, more_ports: int = 0) -> Cluster:
+def cluster_up(
+    name: str, *, metrics: bool = False, more_ports: int = 0, workers: int = 0
+) -> Cluster:
     """Return the kind cluster of this name; create or start it if needed."""
-    return Cluster.of(kindcluster.up(name, metrics=metrics, more_ports=more_ports))
+    return Cluster.of(kindcluster.up(name, metrics=metrics, more_ports=more_ports, workers=workers))
 
 
 @contextmanager

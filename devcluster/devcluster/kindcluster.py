@@ -206,7 +206,7 @@ class KindCluster:
                 time.sleep(_POLL_SECONDS)
         return False
 
-    def _create(self, port: int | None, more_ports: int) -> None:
+    def _create(self, port: int | None, more_ports: int, workers: int) -> None:
         image = self._images.node()
         _ = self._base_images  # made now, so that the first `env` is quick
         self._link_programs()
@@ -216,7 +216,7 @@ class KindCluster:
             configuration = self._folder / "kind.yaml"
             configuration.write_text(
                 kind_configuration(
-                    self.record.port, more_ports, own_node_image=not self.record.pulls
+                    self.record.port, more_ports, workers, own_node_image=not self.record.pulls
                 )
             )
             try:
@@ -325,18 +325,20 @@ class KindCluster:
         }
 
 
-def up(
+def up(  # noqa: PLR0913 - one argument per property of a cluster
     name: str = DEFAULT_NAME,
     *,
     port: int | None = None,
     more_ports: int = 0,
+    workers: int = 0,
     metrics: bool = False,
     choice: EngineChoice | None = None,
 ) -> KindCluster:
     """Bring a cluster up; one that is up is left as it is, a half-made one is recreated.
 
     `port` on 127.0.0.1 leads to node port 30080; without it the first free one from 8080. The
-    `more_ports` node ports after that are published, too: `KindCluster.node_port_url`.
+    `more_ports` node ports after that are published, too: `KindCluster.node_port_url`. There are as
+    many nodes more as `workers`; such a cluster does not survive a reboot.
     `metrics` adds the metrics server. Raises DevclusterError.
     """
     paths.check_name(name)
@@ -349,7 +351,7 @@ def up(
         cluster = KindCluster(name, record, images)
         with _made_meanwhile(cluster._images.metrics_server if metrics else None):
             if not cluster._is_usable():
-                cluster._create(port, more_ports)
+                cluster._create(port, more_ports, workers)
             elif record is not None and port is not None and port != record.port:
                 progress.warn(f"{name} is up already, on port {record.port}; it keeps that port.")
         if metrics:
@@ -477,8 +479,10 @@ def _announce(own: Engine | None) -> None:
 # Configuration and ports
 
 
-def kind_configuration(port: int, more_ports: int = 0, *, own_node_image: bool) -> str:
-    """Return kind's configuration of a cluster: one node, ports published for this machine only.
+def kind_configuration(
+    port: int, more_ports: int = 0, workers: int = 0, *, own_node_image: bool
+) -> str:
+    """Return kind's configuration of a cluster, with ports published for this machine only.
 
     With our own node image the controller manager, which provisions volumes there, gets the folder
     on the node's disk that they are in.
@@ -502,6 +506,7 @@ nodes:
 - role: control-plane
   extraPortMappings:
 {mappings}"""
+    configuration += "- role: worker\n" * workers
     return configuration + (_VOLUMES_PATCH if own_node_image else "")
 
 

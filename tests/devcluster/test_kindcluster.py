@@ -129,6 +129,11 @@ def test_ports_are_published_on_this_machine_only(more_ports: int) -> None:
     assert "kubeadmConfigPatches" not in configuration
 
 
+def test_more_nodes_are_workers() -> None:
+    configuration = yaml.safe_load(kind_configuration(8123, 1, 2, own_node_image=True))
+    assert [node["role"] for node in configuration["nodes"]] == ["control-plane", *["worker"] * 2]
+
+
 def test_our_own_node_gives_the_provisioner_the_folder_of_the_volumes() -> None:
     configuration = yaml.safe_load(kind_configuration(8123, own_node_image=True))
     (patch,) = map(yaml.safe_load, configuration["kubeadmConfigPatches"])

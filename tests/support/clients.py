@@ -27,19 +27,14 @@ class Client:
 
     def run(self, stop: threading.Event) -> None:
         """Send requests until `stop` is set."""
-        with httpx.Client(timeout=_TIMEOUT_SECONDS, headers=dict(self.headers)) as kept:
+        limits = httpx.Limits(max_keepalive_connections=1 if self.keeps_alive else 0)
+        headers = dict(self.headers)
+        with httpx.Client(timeout=_TIMEOUT_SECONDS, headers=headers, limits=limits) as client:
             for number in itertools.count():
                 if stop.wait(_PAUSE_SECONDS):
                     return
                 try:
-                    if self.keeps_alive:
-                        answer = self._send(kept, number)
-                    else:
-                        with httpx.Client(
-                            timeout=_TIMEOUT_SECONDS, headers=dict(self.headers)
-                        ) as new:
-                            answer = self._send(new, number)
-                    self.answers[str(answer.status_code)] += 1
+                    self.answers[str(self._send(client, number).status_code)] += 1
                 except httpx.HTTPError as error:
                     self.answers[f"{type(error).__name__}: {error}"] += 1
 
