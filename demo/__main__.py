@@ -1,6 +1,8 @@
 """`python -m demo up | release | down`: what `make demo` and its sisters run."""
 
 import json
+import os
+import subprocess
 import sys
 import time
 from typing import Annotated, Any
@@ -19,7 +21,7 @@ from demo.deploy import (
     load_manifest,
     metrics_added_meanwhile,
 )
-from demo.follow import follow
+from demo.follow import DRAINED, WATCHED, follow
 from demo.kubectl import Kubectl, KubectlError
 from demo.traffic import traffic, wait_until_answering
 from devcluster import kindcluster
@@ -27,7 +29,6 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import duration, say, step
 
 STORE = "demo"
-COLORS = f"bookstore.dev/store={STORE},app.kubernetes.io/component=api"
 SAMPLE = ROOT / "manifests" / "samples" / "demo.yaml"
 BOOK = {
     "title": "The Left Hand of Darkness",
@@ -89,14 +90,13 @@ def release(name: Name = "bookstore") -> None:
     api = build_image(cluster, "api", build=f"demo-{len(releases) + 1}")
     load_images(cluster, [api])
     with traffic(f"{cluster.url}/api/v1/books") as requests:
-        release_image(cluster, api)
-        with step("Drain: the old color is scaled to 0", expected_seconds=30):
-            wait_until_drained(cluster)
+        release_image(cluster, api, last=DRAINED)
     say(f"\n{requests.sent} requests during the release, {requests.failed} failed.")
     if requests.failed:
         raise DemoError(f"Responses by status code: {dict(requests.answers)}")
-    say(kubectl("get", "bookstorereleases"))
     show_autoscaler(cluster)
+    say(f"\n{plugin(kubectl, 'history', STORE)}")
+    say(f"The old color stays warm for a while: .venv/bin/kubectl-bookstore rollback {STORE}")
 
 
 @app.command()
@@ -105,28 +105,25 @@ def down(name: Name = "bookstore") -> None:
     kindcluster.down(name)
 
 
-def release_image(cluster: Cluster, image: str) -> None:
-    """Apply the sample BookStore with this image and show the release."""
+def release_image(cluster: Cluster, image: str, *, last: str = WATCHED) -> None:
+    """Apply the sample BookStore with this image and show the release up to its `last` stage."""
     kubectl = cluster.kubectl()
     store = load_manifest(SAMPLE)
     store["spec"]["image"] = image
     kubectl.apply(store)
-    follow(kubectl, STORE, image)
+    try:
+        follow(kubectl, STORE, image, last=last)
+    except DemoError as error:
+        raise DemoError(f"{error}\n\n{plugin(kubectl, 'why', STORE)}") from error
 
 
-def wait_until_drained(cluster: Cluster, *, timeout: float = 180) -> None:
-    """Wait until only the color that serves has Pods."""
-    deadline = time.monotonic() + timeout
-    while True:
-        deployments = cluster.kubectl().list("deployment", COLORS)
-        if sum(d["spec"]["replicas"] > 0 for d in deployments) <= 1:
-            return
-        if time.monotonic() > deadline:
-            raise DemoError(
-                f"The old color still has Pods after {timeout:.0f} s. "
-                "See kubectl describe bookstore demo."
-            )
-        time.sleep(0.5)
+def plugin(kubectl: Kubectl, *arguments: str) -> str:
+    """Return what `kubectl bookstore` prints, whatever its exit code says about the BookStore."""
+    command = [sys.executable, "-m", "kubectl_bookstore", *arguments]
+    command += ["--namespace", kubectl.namespace]
+    environment = {**os.environ, **kubectl.environment}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return run.stdout.strip() or run.stderr.strip()
 
 
 def show_autoscaler(cluster: Cluster, *, timeout: float = 90) -> None:

@@ -5,13 +5,15 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bookstore_operator.crd.stages import find_stage, stages_until_switch
+from bookstore_operator.crd.release import Result
+from bookstore_operator.crd.stages import STAGES, find_stage
 from demo.deploy import DemoError
 from demo.kubectl import Kubectl
 from devcluster.progress import Step, step
 
-# A release that is at a later one has passed all of these.
-STAGES = {stage.name: f"{stage.name}: {stage.sentence}" for stage in stages_until_switch()}
+LINES = {stage.name: f"{stage.name}: {stage.sentence}" for stage in STAGES}
+WATCHED, DRAINED = "Watch", "Drain"
+"""The stage after which a BookStore is Ready; that after which users have left the old color."""
 POLL_SECONDS = 0.25
 
 
@@ -23,6 +25,12 @@ class Progress:
     message: str
     ready: bool
     stalled: bool
+    complete: bool = False
+    """The release has passed its last stage."""
+
+    def has_passed(self, stage: str) -> bool:
+        """Whether the release is at a later stage, also one that only a newer operator has."""
+        return self.complete or (bool(self.stage) and self.stage not in stages_up_to(stage))
 
 
 def progress_of(store: dict[str, Any], releases: list[dict[str, Any]], image: str) -> Progress:
@@ -41,13 +49,16 @@ def progress_of(store: dict[str, Any], releases: list[dict[str, Any]], image: st
         message=conditions.get("Stalled" if stalled else "Ready", {}).get("message", ""),
         ready=holds("Ready") and bool(mine),
         stalled=stalled,
+        complete=newest.get("status", {}).get("result") == Result.SUCCEEDED,
     )
 
 
-def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> None:
-    """Show each stage until the BookStore is Ready with `image`.
+def follow(
+    kubectl: Kubectl, name: str, image: str, *, last: str = WATCHED, timeout: float = 600
+) -> None:
+    """Show each stage until the BookStore is Ready with `image` and has passed the `last` one.
 
-    Raises DemoError when it stalls, or is not Ready within `timeout` seconds.
+    Raises DemoError when it stalls, or is not there within `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     passed: list[str] = []
@@ -55,12 +66,12 @@ def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> 
         current: Step = shown.enter_context(step("Accepted: the operator has seen the BookStore"))
         while True:
             progress = _look(kubectl, name, image)
-            for stage in stages_up_to(progress.stage)[len(passed) :]:
+            for stage in entered(progress, last)[len(passed) :]:
                 passed.append(stage)
                 shown.close()
-                current = shown.enter_context(step(STAGES[stage]))
+                current = shown.enter_context(step(LINES[stage]))
             current.update(progress.message)
-            if progress.ready:
+            if progress.ready and progress.has_passed(last):
                 return
             if progress.stalled:
                 raise DemoError(f"BookStore {name} is stalled: {progress.message}")
@@ -73,11 +84,15 @@ def follow(kubectl: Kubectl, name: str, image: str, *, timeout: float = 600) -> 
 
 
 def stages_up_to(stage: str) -> list[str]:
-    """Return the stages to show for a release at this stage."""
-    names = list(STAGES)
-    if stage in names:
-        return names[: names.index(stage) + 1]
-    return names if find_stage(stage) else []
+    """Return a stage and those before it; none for what is no stage."""
+    names = list(LINES)
+    return names[: names.index(stage) + 1] if find_stage(stage) else []
+
+
+def entered(progress: Progress, last: str) -> list[str]:
+    """Return the stages to show: those that the release has entered, up to the last one."""
+    wanted = stages_up_to(last)
+    return wanted if progress.has_passed(last) else stages_up_to(progress.stage)[: len(wanted)]
 
 
 def _look(kubectl: Kubectl, name: str, image: str) -> Progress:

@@ -18,6 +18,7 @@ from devcluster.errors import DevclusterError
 from tests.cluster.conftest import (
     ACCOUNT,
     MESSAGES,
+    QUICK,
     ROOT,
     SYSTEM,
     Cluster,
@@ -36,11 +37,7 @@ OPERATOR = f"system:serviceaccount:{SYSTEM}:{ACCOUNT}"
 SECONDS = 60
 BACKUP: dict[str, Any] = {"schedule": "0 3 1 1 *"}
 TOO_MUCH: dict[str, Any] = {"requests": {"memory": "900Ti"}, "limits": {"memory": "900Ti"}}
-ROLLOUT: dict[str, Any] = {
-    "scaleDownDelaySeconds": 0,
-    "progressDeadlineSeconds": 60,
-    "historyLimit": 2,
-}
+ROLLOUT: dict[str, Any] = {**QUICK, "progressDeadlineSeconds": 60, "historyLimit": 2}
 
 
 class Right(NamedTuple):

@@ -16,6 +16,7 @@ from devcluster.errors import DevclusterError
 from tests.cluster.conftest import (
     INSTALL,
     MESSAGES,
+    QUICK,
     ROOT,
     Cluster,
     Shop,
@@ -32,10 +33,13 @@ pytestmark = pytest.mark.cluster
 
 SPEC: dict[str, Any] = {
     "replicas": 2,
+    "rollout": {"scaleDownDelaySeconds": 0, "progressDeadlineSeconds": 60},
     "scheduling": {"nodeSelector": {"kubernetes.io/os": "linux"}},
     "cache": {"embedded": {}},
     "backup": {"schedule": "0 3 1 1 *"},
 }
+AFTER: dict[str, Any] = {**SPEC, "rollout": {**QUICK, "progressDeadlineSeconds": 60}}
+"""The same with fields that only this operator has; none of them starts a release."""
 LATER = "addedLater"
 WORKLOADS = ("apps/v1/deployments", "apps/v1/statefulsets")
 
@@ -141,14 +145,14 @@ def test_an_upgrade_of_the_operator_restarts_no_pod_and_starts_no_release(
 
     upgrade(shop, versions)
     # What the new operator does in place shows that it has taken over.
-    shop.apply(**{**SPEC, "replicas": 3}, image=image("2"))
+    shop.apply(**{**AFTER, "replicas": 3}, image=image("2"))
     wait_for(lambda: len(pods(shop)) == 5, 60, "a third Pod")
     shop.ready()
     assert running.items() <= pods(shop).items(), "every Pod is the one that it was"
     assert templates(shop) == hashes
     assert releases(shop) == made
 
-    shop.apply(**SPEC, image=image("3"))
+    shop.apply(**AFTER, image=image("3"))
     shop.ready(image=image("3"))
     assert releases(shop) == [*made, "demo-r3"], "and it releases what is asked for"
 
@@ -166,6 +170,7 @@ def test_an_upgrade_in_the_middle_of_a_release_completes_it(
     upgrade(shop, versions)
     wait_for(lambda: shop.operator.logged("demo"), 30, "the new operator to have begun")
     assert running.items() <= pods(shop).items()
+    shop.apply(**AFTER, image=image("2-job-hang"))
     end_migration(shop, "demo")
     shop.ready(image=image("2-job-hang"))
     assert releases(shop) == ["demo-r1", "demo-r2"]

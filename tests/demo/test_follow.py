@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from bookstore_operator.crd.stages import STAGES, stages_until_switch
-from demo.follow import progress_of, stages_up_to
+from bookstore_operator.crd.stages import STAGES
+from demo.__main__ import has_metrics
+from demo.follow import DRAINED, WATCHED, Progress, entered, progress_of, stages_up_to
 
 pytestmark = pytest.mark.scenario
 
-FIRST = STAGES[0].name
-UNTIL_SWITCH = [stage.name for stage in stages_until_switch()]
+NAMES = [stage.name for stage in STAGES]
+UNTIL_READY = stages_up_to(WATCHED)
 
 
 def store(generation: int = 2, observed: int = 2, **conditions: str) -> dict[str, Any]:
@@ -54,14 +55,57 @@ def test_a_stalled_store_reports_the_cause() -> None:
     assert progress.message == "Stalled is True."
 
 
+def at(stage: str, **more: bool) -> Progress:
+    return Progress(stage, "", ready=True, stalled=False, **more)
+
+
 @pytest.mark.parametrize(
-    ("stage", "shown"),
+    ("progress", "shown"),
     [
-        ("", []),
-        (FIRST, [FIRST]),
-        ("Switch", UNTIL_SWITCH),
-        ("Drain", UNTIL_SWITCH),
+        (at(""), []),
+        (at(NAMES[0]), NAMES[:1]),
+        (at("Switch"), NAMES[: NAMES.index("Switch") + 1]),
+        (at(WATCHED), UNTIL_READY),
+        (at(DRAINED), UNTIL_READY),
+        (at("OfANewerOperator"), UNTIL_READY),
+        (at(WATCHED, complete=True), UNTIL_READY),
     ],
 )
-def test_stages_that_passed_between_polls_are_shown(stage: str, shown: list[str]) -> None:
-    assert stages_up_to(stage) == shown
+def test_stages_that_passed_between_polls_are_shown(progress: Progress, shown: list[str]) -> None:
+    assert entered(progress, WATCHED) == shown
+
+
+@pytest.mark.parametrize(
+    ("progress", "passed"),
+    [
+        (at(""), False),
+        (at("Switch"), False),
+        (at(WATCHED), False),
+        (at(DRAINED), True),
+        (at("OfANewerOperator"), True),
+        (at(WATCHED, complete=True), True),
+    ],
+)
+def test_a_stage_is_passed_when_a_later_one_is_entered(progress: Progress, passed: bool) -> None:
+    assert progress.has_passed(WATCHED) is passed
+
+
+def test_a_release_that_succeeded_is_complete() -> None:
+    succeeded = release(1, "a", "Warm")
+    succeeded["status"]["result"] = "Succeeded"
+    assert progress_of(store(Ready="True"), [succeeded], "a").complete
+    assert not progress_of(store(Ready="True"), [release(1, "a", "Warm")], "a").complete
+
+
+@pytest.mark.parametrize(
+    ("autoscaler", "known"),
+    [
+        (None, False),
+        ({"status": {"conditions": [{"type": "ScalingActive", "status": "False"}]}}, False),
+        ({"status": {"conditions": [{"type": "ScalingActive", "status": "True"}]}}, True),
+    ],
+)
+def test_an_autoscaler_has_metrics_when_it_says_so(
+    autoscaler: dict[str, Any] | None, known: bool
+) -> None:
+    assert has_metrics(autoscaler) is known

@@ -24,7 +24,14 @@ from tests.support.quiet import events_of, reports
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 SWITCHES = 3
-UNLIMITED = {"config": {"rateLimits": {"reads": "off", "writes": "off"}}}
+UNLIMITED: dict[str, Any] = {
+    "config": {"rateLimits": {"reads": "off", "writes": "off"}},
+    "rollout": {
+        "scaleDownDelaySeconds": 5,
+        "watch": {"seconds": 5},
+        "rollbackWindowSeconds": 5,
+    },
+}
 
 
 def create(books: str, headers: dict[str, str], book: dict[str, Any]) -> str:
