@@ -21,6 +21,12 @@ def autoscale(shop: Shop, replicas: int) -> None:
     shop.kubectl("scale", "deployment", f"demo-{color_of(shop)}", f"--replicas={replicas}")
 
 
+def wait_for_pods(shop: Shop, color: str, count: int) -> None:
+    """Wait until a color has so many Pods, none of which is about to end."""
+    selector = f"bookstore.dev/color={color},app.kubernetes.io/component=api"
+    wait_for(lambda: len(shop.list("v1/pods", selector)) == count, SECONDS, f"{count} {color} Pods")
+
+
 def releases(shop: Shop) -> int:
     return len(shop.list("bookstorereleases"))
 
@@ -44,6 +50,7 @@ def test_green_follows_a_size_that_changes_while_it_starts(operated: Shop) -> No
     wait_for(lambda: operated.replicas(green) == 4, SECONDS, "green to have the live size")
     autoscale(operated, 3)
     wait_for(lambda: operated.replicas(green) == 3, SECONDS, "green to follow")
+    wait_for_pods(operated, "green", 3)
     make_pods_ready(operated, "demo")
     operated.ready(image=slow)
     assert operated.replicas(green) == 3
@@ -66,6 +73,7 @@ def test_autoscaling_is_added_and_removed_in_mid_release(operated: Shop) -> None
     operated.apply(replicas=2, image=pending)
     wait_for(lambda: not operated.list(AUTOSCALERS), SECONDS, "the autoscaler to be deleted")
     wait_for(lambda: operated.replicas(green) == 2, SECONDS, "green to have the spec's size")
+    wait_for_pods(operated, "green", 2)
     make_pods_ready(operated, "demo")
     operated.ready(image=pending)
     assert operated.replicas(green) == 2
