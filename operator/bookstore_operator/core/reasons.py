@@ -109,6 +109,7 @@ class Reason(StrEnum):
     APPLY_REJECTED = "ApplyRejected"
     WEBHOOK_FAILED = "WebhookFailed"
     API_SERVER_ERROR = "APIServerError"
+    PERMISSION_MISSING = "PermissionMissing"
     SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - no secret
     CHANGED_BY_OTHERS = "ChangedByOthers"
     NO_METRICS = "NoMetrics"

@@ -112,6 +112,8 @@ class Snapshot:
     """The objects that others change again and again."""
     blocker: Blocker | None = None
     """Why no step of a release is taken; None if nothing blocks."""
+    missing_rights: str = ""
+    """Which rights to write the operator lacks, as sentences; empty if none."""
     measurements: Measurements = field(default_factory=lambda: NONE)
     """The results of what the last Plan wanted to have measured. Only the operator has any."""
 
@@ -131,6 +133,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     rejection: Rejection | None = None,
     contests: tuple[Contest, ...] = (),
     blocker: Blocker | None = None,
+    missing_rights: str = "",
     measurements: Measurements = NONE,
 ) -> Snapshot:
     """Return the Snapshot of a BookStore. All Snapshots are constructed here.
@@ -166,6 +169,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
         rejection=rejection,
         contests=contests,
         blocker=unreadable or blocker,
+        missing_rights=missing_rights,
         measurements=measurements,
     )
 

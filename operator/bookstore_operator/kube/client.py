@@ -158,6 +158,26 @@ class Api:
             if f"{kind['group']}/{kind['version']}" == api_version
         }
 
+    async def rules(self, namespace: str) -> list[dict[str, Any]]:
+        """Return what this user may do in a namespace, as far as the API server can list it."""
+        review = await self._review("SelfSubjectRulesReview", {"namespace": namespace})
+        rules: list[dict[str, Any]] = (review.get("status") or {}).get("resourceRules") or []
+        return rules
+
+    async def may(
+        self, verb: str, group: str, resource: str, subresource: str, namespace: str | None
+    ) -> bool:
+        """Whether this user may do something in a namespace, or in all."""
+        asked = {"verb": verb, "group": group, "resource": resource, "subresource": subresource}
+        attributes = {**asked, "namespace": namespace or ""}
+        review = await self._review("SelfSubjectAccessReview", {"resourceAttributes": attributes})
+        return bool((review.get("status") or {}).get("allowed"))
+
+    async def _review(self, kind: str, spec: Manifest) -> dict[str, Any]:
+        version = "authorization.k8s.io/v1"
+        body = {"apiVersion": version, "kind": kind, "metadata": {}, "spec": spec}
+        return await self._request("POST", f"/apis/{version}/{kind.lower()}s", body=body)
+
     async def newest_warning(self, namespace: str, key: ObjectRef) -> str | None:
         """Return the message of the newest Warning event about an object; None if there is none."""
         query = {"fieldSelector": warning_selector(key), "limit": str(_PAGE)}

@@ -1,6 +1,7 @@
 """Run the operator: start its parts, wait until the first ends, log why, and stop the others."""
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
@@ -34,7 +35,9 @@ logger = logging.getLogger(__name__)
 LEASE_NAME = "bookstore-operator"
 _STOP_SECONDS = 3
 _LINGER_SECONDS = 1.0
-_PERMISSION_CHECK_SECONDS = 60.0
+_PERMISSION_CHECK_SECONDS = 20.0
+_CHECKS_PER_CRD_CHECK = 3
+_MISSING_CHECK_SECONDS = 10.0
 _UNAVAILABLE_POLL_SECONDS = 5.0
 _RELIST_SPACING = 30.0
 _SECRET_ROUND_SECONDS = 10.0
@@ -78,12 +81,12 @@ async def run(options: Options) -> None:
         parts = Manager(api, client, options, health)
         probes = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be
-        health.listed = True
+        health.listed = parts.scopes.started = True
         stopped = asyncio.Event()
         _handle_signals(stopped)
         watches = {
             asyncio.create_task(parts.watch(configuration, scope, stopped), name="watch")
-            for scope in parts.scopes
+            for scope in parts.scopes.names
         }
         tasks = {
             asyncio.create_task(watchdog.beat(), name="heartbeat"),
@@ -114,7 +117,7 @@ class Manager:
         self._health = health
         self._observer = Observer(api, self.cache, options.settings, options.namespaces)
         self.scopes = self._observer.scopes
-        health.unavailable = self._observer.unavailable
+        health.unavailable = self.scopes.unavailable
         self._queue: WorkQueue[StoreKey] = WorkQueue()
         self._relist = asyncio.Event()
         self.election = LeaderElection(
@@ -150,8 +153,7 @@ class Manager:
             await self.list_all()  # a standby's cache may be behind
             await self._check_crds()
             self._relist.set()  # and once more when all watches run: earlier deletions are missed
-            for key in self.cache.stores():
-                self.reconciler.enqueue(key)
+            self._enqueue_all()
             for _ in range(self._options.workers):
                 group.create_task(self.reconciler.work())
 
@@ -172,7 +174,9 @@ class Manager:
             on_start=lambda: _handle_signals(stopped),
         )
         while True:
-            while scope in self._observer.unavailable:
+            if scope in self.scopes.unavailable:
+                self._enqueue_all()
+            while scope in self.scopes.unavailable:
                 await asyncio.sleep(_UNAVAILABLE_POLL_SECONDS)
                 await self._retry_scope(scope)
             watching = asyncio.create_task(watch(configuration, listener, scope))
@@ -184,12 +188,12 @@ class Manager:
 
     async def _until_lost(self, watching: asyncio.Task[NoReturn], scope: str | None) -> None:
         """Wait until a namespace is unavailable; raises as `watch` does."""
-        while scope not in self._observer.unavailable:
+        while scope not in self.scopes.unavailable:
             await asyncio.wait({watching}, timeout=_UNAVAILABLE_POLL_SECONDS)
             if not watching.done():
                 continue
             with suppress(ApiError):
-                if not await self._observer.may_list(scope):
+                if not await self._observer.may_watch(scope):
                     return
             message = (
                 "The watches failed; without them the operator sees no changes "
@@ -200,13 +204,17 @@ class Manager:
     async def _retry_scope(self, scope: str | None) -> None:
         """List a namespace that was unavailable, and reconcile its BookStores if it is not."""
         try:
-            if not await self._observer.may_list(scope):
+            if not await self._observer.may_watch(scope):
                 return
-            changed = await self._observer.relist_scope(scope)
+            await self._observer.relist_scope(scope)
         except ApiError as error:
             logger.debug("Could not list %s: %s", scope, error.message)
             return
-        for key in changed:
+        self._enqueue_all()
+
+    def _enqueue_all(self) -> None:
+        """Reconcile all BookStores, for what all of them report."""
+        for key in self.cache.stores():
             self.reconciler.enqueue(key)
 
     async def list_all(self) -> None:
@@ -236,21 +244,23 @@ class Manager:
         raise OperatorEndedError(message)
 
     async def _permission_check_loop(self) -> None:
-        """Check every minute what the operator may list, and the CRDs: watches do not tell."""
-        while True:
-            await asyncio.sleep(_PERMISSION_CHECK_SECONDS)
+        """Check what the operator may do, and every minute the CRDs: watches do not tell."""
+        for count in itertools.count():
+            lacking = self.scopes.lacks_any
+            await asyncio.sleep(_MISSING_CHECK_SECONDS if lacking else _PERMISSION_CHECK_SECONDS)
             try:
-                await self._observer.check_permissions()
+                if await self._observer.check_permissions():
+                    self._enqueue_all()
             except ApiError as error:
                 logger.warning("Could not check the operator's permissions: %s", error.message)
-            await self._check_crds()
+            if count % _CHECKS_PER_CRD_CHECK == 0:
+                await self._check_crds()
 
     async def _check_crds(self) -> None:
         """Compare the installed CRDs with this operator's; all BookStores report a difference."""
         try:
             if await self._observer.check_crds():
-                for key in self.cache.stores():
-                    self.reconciler.enqueue(key)
+                self._enqueue_all()
         except ApiError as error:
             logger.info("Could not read the schemas of the CRDs: %s", error.message)
         except Exception:  # the document is made by others: it ends nothing

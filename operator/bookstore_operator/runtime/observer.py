@@ -42,11 +42,16 @@ from bookstore_operator.crd.structural import Schema
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.overrides import Overrides
+from bookstore_operator.runtime.rights import describe, find_missing
+from bookstore_operator.runtime.scopes import Scopes
 from bookstore_operator.runtime.scrape import Measurer
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
 
 logger = logging.getLogger(__name__)
+
+_HOME = "default"
+"""The namespace in which rights in all namespaces are asked for: every cluster has it."""
 
 
 class _Secrets(NamedTuple):
@@ -78,10 +83,7 @@ class Observer:
         self._narrower = ""
         self.installed: Mapping[str, Schema] = {}
         """The schemas of the installed CRDs by kind; empty until they were read."""
-        self.scopes: Sequence[str | None] = tuple(namespaces) or (None,)
-        """The namespaces to watch; None for all."""
-        self.unavailable: dict[str, str] = {}
-        """The namespaces that the operator may not list any more, and why."""
+        self.scopes = Scopes(namespaces, cache.drop_namespace)
         self.measurer: Measurer | None = None
         """Measures what Plans ask for; None: nothing is measured."""
 
@@ -93,7 +95,7 @@ class Observer:
             ClusterError: the CRDs are missing, or the operator may not list.
 
         """
-        changed = await asyncio.gather(*(self.relist_scope(scope) for scope in self.scopes))
+        changed = await asyncio.gather(*(self.relist_scope(scope) for scope in self.scopes.names))
         return set[StoreKey]().union(*changed)
 
     async def relist_scope(self, scope: str | None) -> set[StoreKey]:
@@ -101,28 +103,10 @@ class Observer:
         try:
             changed = await asyncio.gather(*(self._relist(kind, scope) for kind in WATCHED))
         except ForbiddenError as error:
-            self._lose(scope, error)
+            self.scopes.lose(scope, error)
             return set()
-        self._regain(scope)
+        self.scopes.regain(scope)
         return set[StoreKey]().union(*changed)
-
-    def _lose(self, scope: str | None, error: ForbiddenError) -> None:
-        """Record that a namespace is unavailable.
-
-        Raises:
-            ClusterError: all namespaces are.
-
-        """
-        if scope is None or {*self.unavailable, scope} >= {*self.scopes}:
-            raise error
-        if scope not in self.unavailable:
-            self._cache.drop_namespace(scope)
-            logger.error("Namespace %s is not served, the others are: %s", scope, error)
-        self.unavailable[scope] = str(error)
-
-    def _regain(self, scope: str | None) -> None:
-        if scope is not None and self.unavailable.pop(scope, ""):
-            logger.info("Namespace %s is served again.", scope)
 
     async def check_crds(self) -> bool:
         """Compare the installed CRDs with this operator's; True if the outcome is a new one.
@@ -142,26 +126,35 @@ class Observer:
             logger.warning("%s", self._narrower)
         return self._outdated != before
 
-    async def check_permissions(self) -> None:
-        """Check in which namespaces the operator may list BookStores.
+    async def check_permissions(self) -> bool:
+        """Check which rights the operator has; True if the outcome is a new one.
 
         Raises:
             ApiError: the API server did not answer.
-            ClusterError: the operator may no longer list them in any.
 
         """
-        for scope in self.scopes:
-            await self.may_list(scope)
+        before = dict(self.scopes.unavailable)
+        changed = [await self._check_rights(scope) for scope in self.scopes.names]
+        for scope in self.scopes.names:
+            await self.may_watch(scope)
+        return any(changed) or before != self.scopes.unavailable
 
-    async def may_list(self, scope: str | None) -> bool:
-        """Whether the operator may list BookStores in a namespace. Raises as above."""
+    async def _check_rights(self, scope: str | None) -> bool:
+        return self.scopes.record_missing(scope, await find_missing(self._api, scope, _HOME))
+
+    async def may_watch(self, scope: str | None) -> bool:
+        """Whether the operator may list and watch all kinds in a namespace. Raises as above."""
+        await self._check_rights(scope)
+        if missing := self.scopes.lacks_watching(scope):
+            self.scopes.lose(scope, ForbiddenError(describe(missing)))
+            return False
         try:
             await self._api.first(BOOKSTORES, scope)
         except ApiError as error:
             explained = _explained(BOOKSTORES, error)
             if not isinstance(explained, ForbiddenError):
                 raise explained from error
-            self._lose(scope, explained)
+            self.scopes.lose(scope, explained)
             return False
         return True
 
@@ -209,6 +202,7 @@ class Observer:
             rejection=rejection,
             contests=contests,
             blocker=blocker,
+            missing_rights=self.scopes.missing_writes(key.namespace),
             measurements=self.measurer.results(key) if self.measurer else NONE,
         )
 
@@ -279,9 +273,10 @@ class Observer:
     ) -> tuple[_Secrets, Blocker | None]:
         """Return the BookStore's Secrets, and why no release may take a step; None if it may."""
         outdated = Blocker(Reason.CRD_OUTDATED, self._outdated) if self._outdated else None
+        blocker = self.scopes.blocker(key.namespace) or outdated
         try:
             used = secrets_of_interest(store)
-            return await self._secrets(key.namespace, used, key.name), outdated
+            return await self._secrets(key.namespace, used, key.name), blocker
         except ApiError as error:
             if error.status != 403:
                 raise
@@ -331,6 +326,6 @@ def _explained(resource: Resource, error: ApiError) -> Exception:
     if error.status == 403:
         return ForbiddenError(
             f"The operator may not list {resource.plural}: {error.message}. "
-            "Install the ClusterRole and its binding (manifests/base/rbac.yaml)."
+            "Give it that right again: the ClusterRole and its binding (manifests/base/rbac.yaml)."
         )
     return error

@@ -23,14 +23,16 @@ class Health:
     leading: bool = False
     fatal: str = ""
     """Why the process is about to exit; empty while it runs."""
-    unavailable: Mapping[str, str] = field(default_factory=dict)
-    """The watched namespaces that are not served, and why."""
+    unavailable: Mapping[str | None, str] = field(default_factory=dict)
+    """The watched namespaces that are not served, and why; None if none is."""
 
     def answer(self, path: str) -> tuple[HTTPStatus, dict[str, object]]:
         """Return the status and the JSON body of the response to a probe."""
         body: dict[str, object] = {"listed": self.listed, "leading": self.leading}
         if self.unavailable:
-            body["unavailableNamespaces"] = dict(self.unavailable)
+            body["unavailableNamespaces"] = {
+                name or "*": why for name, why in self.unavailable.items()
+            }
         if self.fatal:
             body["fatal"] = self.fatal
         healthy = {"/livez": not self.fatal, "/readyz": not self.fatal and self.listed}

@@ -163,9 +163,14 @@ def _overrides(snapshot: Snapshot) -> str:
         for key in sorted(snapshot.objects, key=str)
         if (added := added_to_pods(snapshot.objects[key]))
     ]
-    return _sentence(
-        "A webhook or policy changes what the operator applies, which it tolerates", changes
-    ) + _sentence("Others have added to Pod templates, which the operator tolerates", additions)
+    lacking = f" {snapshot.missing_rights}" if snapshot.missing_rights else ""
+    return (
+        lacking
+        + _sentence(
+            "A webhook or policy changes what the operator applies, which it tolerates", changes
+        )
+        + _sentence("Others have added to Pod templates, which the operator tolerates", additions)
+    )
 
 
 def _sentence(what: str, items: list[str]) -> str:

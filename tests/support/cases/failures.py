@@ -612,6 +612,9 @@ FAILURES = {
     "secrets-forbidden": of_blocker(
         Reason.SECRET_FORBIDDEN, "The operator may not read the Secrets.", hides_secrets=True
     ),
+    "permission-missing": of_blocker(
+        Reason.PERMISSION_MISSING, "The operator may not watch services."
+    ),
     "record-unreadable": of_blocker(
         Reason.RECORD_INVALID, "BookStoreRelease demo-r2 can't be read."
     ),
