@@ -22,7 +22,7 @@ from tests.support.kube import condition, holds, wait_for
 from tests.support.log_lines import validated
 from tests.support.operators import Operator
 from tests.support.shared import folder_of_the_run, shared
-from tests.support.world import CURRENT, DESCRIBED, PASSED
+from tests.support.world import CONTRACTED, CURRENT, DESCRIBED, PASSED
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "bookstore-system"
@@ -46,6 +46,7 @@ NOT_MIGRATED = {
 UNDESCRIBED = {"command": "contract", "code": "failed", "message": "A setting is malformed."}
 INCOMPATIBLE = {"command": "check-schema", "code": "incompatible", "message": "No table books."}
 MESSAGES = [
+    Messages("migrate --to contract", json.dumps(CONTRACTED), json.dumps(NOT_MIGRATED)),
     Messages("migrate", json.dumps(MIGRATED), json.dumps(NOT_MIGRATED)),
     Messages("contract", json.dumps(DESCRIBED), json.dumps(UNDESCRIBED)),
     Messages("check-schema", json.dumps(CURRENT), json.dumps(INCOMPATIBLE)),

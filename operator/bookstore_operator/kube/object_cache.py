@@ -7,8 +7,9 @@ object stays deleted: late events about it are recognized by their uid and versi
 
 import logging
 import math
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,9 @@ from bookstore_operator.core.plan import Manifest, ObjectRef
 logger = logging.getLogger(__name__)
 
 _TOMBSTONES = 10_000
+_LAST_STATE_SECONDS = 30.0
+"""How long the result of a deleted Job can be read: some policies delete Jobs as they end."""
+_OVER = frozenset({"Succeeded", "Failed"})
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -46,7 +50,9 @@ _Address = tuple[str, ObjectRef]
 class ObjectCache:
     """Caches the newest known state of all watched objects, by name and by BookStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last_states: dict[StoreKey, dict[ObjectRef, tuple[float, Manifest]]] = {}
         self._objects: dict[_Address, Manifest] = {}
         self._by_store: dict[StoreKey, set[ObjectRef]] = {}
         self._gone: OrderedDict[str, float] = OrderedDict()
@@ -140,12 +146,33 @@ class ObjectCache:
         ]
 
     def owned(self, store: StoreKey) -> Mapping[ObjectRef, Manifest]:
-        """Return the other objects with a BookStore's label, in a stable order."""
+        """Return the other objects with a BookStore's label, in a stable order.
+
+        Also the last states of Jobs that have just been deleted, and of their Pods.
+        """
+        objects = {
+            **self._results(store),
+            **{key: self._objects[store.namespace, key] for key in self._by_store.get(store, ())},
+        }
         return {
-            key: self._objects[store.namespace, key]
-            for key in sorted(self._by_store.get(store, ()), key=_order)
+            key: objects[key]
+            for key in sorted(objects, key=_order)
             if key.kind not in {BOOKSTORES.kind, RELEASES.kind}
         }
+
+    def keep_result(self, manifest: Manifest) -> None:
+        """Keep the last state of a Job that was deleted after it had ended, or of a Pod of one."""
+        for store in _store_key_of(manifest):
+            if _has_ended(manifest):
+                until = self._clock() + _LAST_STATE_SECONDS
+                kept = (until, _as_result(trimmed(manifest)))
+                self._last_states.setdefault(store, {})[key_of(manifest)] = kept
+
+    def _results(self, store: StoreKey) -> dict[ObjectRef, Manifest]:
+        now, kept = self._clock(), self._last_states.pop(store, {})
+        if current := {key: item for key, item in kept.items() if now < item[0]}:
+            self._last_states[store] = current
+        return {key: manifest for key, (_, manifest) in current.items()}
 
     def stores(self) -> list[StoreKey]:
         """Return all BookStores."""
@@ -193,6 +220,27 @@ def trimmed(manifest: Manifest) -> Manifest:
     if kept.get("kind") == "Pod":
         kept["spec"] = _trimmed_pod_spec(manifest.get("spec") or {})
     return kept
+
+
+def _has_ended(manifest: Manifest) -> bool:
+    status = manifest.get("status") or {}
+    if manifest["kind"] == "Pod":
+        return status.get("phase") in _OVER
+    ended = (item for item in status.get("conditions") or () if item.get("status") == "True")
+    return manifest["kind"] == "Job" and any(item["type"] in _ENDED for item in ended)
+
+
+_ENDED = frozenset({"Complete", "Failed"})
+
+
+def _as_result(manifest: Manifest) -> Manifest:
+    """Return a deleted object as one that is not to be deleted again, or waited for."""
+    metadata = dict(manifest["metadata"])
+    if manifest["kind"] == "Pod":
+        metadata.pop("deletionTimestamp", None)  # or it would count as one that may still run
+    else:
+        metadata.setdefault("deletionTimestamp", metadata.get("creationTimestamp"))
+    return {**manifest, "metadata": metadata}
 
 
 def _trimmed_pod_spec(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -166,5 +166,8 @@ def ingest(cache: ObjectCache, event_type: str | None, manifest: dict[str, Any])
     metadata = manifest["metadata"]
     if event_type == "DELETED":
         gone_at = version_of(manifest)
-        return cache.remove(metadata["namespace"], key_of(manifest), metadata["uid"], gone_at)
+        removed = cache.remove(metadata["namespace"], key_of(manifest), metadata["uid"], gone_at)
+        if removed:  # by others: the operator has read the result of what it deletes itself
+            cache.keep_result(manifest)
+        return removed
     return cache.put(manifest)

@@ -10,6 +10,7 @@ from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import ENDED_BY_DECISION, BookStoreRelease, Result
 from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.releases import rollback
+from bookstore_operator.releases.backups import record_last_backup
 from bookstore_operator.releases.begin import begin
 from bookstore_operator.releases.cancel import end_jobs
 from bookstore_operator.releases.contract import take_up_contract
@@ -32,7 +33,8 @@ def advance(snapshot: Snapshot, visit: Visit) -> Progress:
     owned = take_ownership(snapshot, visit)
     if not isinstance(owned.answer, Passed):
         return Progress(owned.snapshot, owned.answer)
-    progress = _advance(record_databases(owned.snapshot), visit)
+    recorded = record_last_backup(record_databases(owned.snapshot))
+    progress = _advance(recorded, visit)
     progress = take_up_contract(progress, visit)
     return replace(progress, actions=(*owned.actions, *progress.actions))
 

@@ -17,6 +17,7 @@ from bookstore_operator.core.lookup import all_of, label, owned_by
 from bookstore_operator.core.plan import Action, Delete, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.releases.backups import end_kept_backups
 from bookstore_operator.releases.checks import find_record
 from bookstore_operator.releases.migrations import migrations_of
 from bookstore_operator.workloads.jobs import Ending, end_condition, ending_of, is_kept_running
@@ -61,6 +62,7 @@ def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
     time limit. The record has the results of both.
     """
     yield from _abandoned_backups(snapshot)
+    yield from end_kept_backups(snapshot)
     newest, active = history.newest(snapshot), history.active(snapshot)
     for release in {r.name: r for r in (newest, active) if r}.values():
         migrations = migrations_of(snapshot, release)

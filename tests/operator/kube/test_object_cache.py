@@ -177,3 +177,60 @@ def test_no_secret_is_ever_kept() -> None:
     secret = {**deployment(1), "apiVersion": "v1", "kind": "Secret", "data": {"password": "…"}}
     with pytest.raises(ValueError, match="must not be kept"):
         ObjectCache().put(secret)
+
+
+# The results of Jobs that are deleted as they end -----------------------------------------------
+
+
+def ended_job(version: int, condition: str = "Complete") -> dict[str, Any]:
+    job = {**deployment(version, name="demo-r2-expand"), "apiVersion": "batch/v1", "kind": "Job"}
+    ended = {"type": condition, "status": "True"}
+    return {**job, "status": {"conditions": [ended] if condition else []}}
+
+
+def ended_pod(version: int) -> dict[str, Any]:
+    pod = {**deployment(version, uid="u2", name="demo-r2-expand-x"), "apiVersion": "v1"}
+    pod["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return {**pod, "kind": "Pod", "status": {"phase": "Succeeded"}}
+
+
+def kept(cache: ObjectCache) -> list[str]:
+    return [key.name for key in cache.owned(KEY)]
+
+
+def test_the_result_of_a_deleted_job_can_be_read_for_a_while() -> None:
+    now = [0.0]
+    cache = ObjectCache(clock=lambda: now[0])
+    for manifest in (ended_job(1, condition=""), ended_pod(2)):
+        cache.put(manifest)
+    assert ingest(cache, "DELETED", ended_job(3))
+    assert ingest(cache, "DELETED", ended_pod(4))
+    job, pod = cache.owned(KEY).values()
+    assert job["status"]["conditions"][0]["type"] == "Complete"
+    assert "deletionTimestamp" in job["metadata"], "nobody deletes it again"
+    assert "deletionTimestamp" not in pod["metadata"], "it has ended"
+    assert cache.get("shop", ObjectRef("batch/v1", "Job", "demo-r2-expand")) is None
+    now[0] = 31.0
+    assert kept(cache) == []
+
+
+def test_what_the_operator_deletes_itself_or_what_has_not_ended_leaves_nothing() -> None:
+    cache = ObjectCache()
+    cache.put(ended_job(1))
+    cache.remove("shop", ObjectRef("batch/v1", "Job", "demo-r2-expand"), "u1")
+    assert not ingest(cache, "DELETED", ended_job(3))
+    assert kept(cache) == []
+    cache.put(deployment(4))
+    ingest(cache, "DELETED", deployment(5))
+    assert kept(cache) == []
+
+
+def test_a_job_that_is_there_again_is_the_one_that_counts() -> None:
+    cache = ObjectCache()
+    cache.put(ended_job(1))
+    ingest(cache, "DELETED", ended_job(2))
+    again = ended_job(3, condition="")
+    again["metadata"]["uid"] = "u9"
+    cache.put(again)
+    (job,) = cache.owned(KEY).values()
+    assert job["metadata"]["uid"] == "u9"

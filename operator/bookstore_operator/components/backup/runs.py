@@ -34,7 +34,7 @@ class Success:
 def newest_success(snapshot: Snapshot, since: datetime | None = None) -> Success | None:
     """Return the newest backup of the current database that began at or after a time."""
     current = database_identity(snapshot)
-    known = (*_of_jobs(snapshot), *_recorded(snapshot))
+    known = (*of_jobs(snapshot), *recorded(snapshot))
     valid = (s for s in known if not current or s.database in {"", current})
     recent = (s for s in valid if since is None or s.began_at >= since)
     return max(recent, key=lambda success: (success.began_at, success.job), default=None)
@@ -67,7 +67,8 @@ def _cause(snapshot: Snapshot, job: Manifest) -> str:
     return f"{cause}. See the log of its Pod, if there is one." if cause else "see its Pod's log."
 
 
-def _of_jobs(snapshot: Snapshot) -> Iterator[Success]:
+def of_jobs(snapshot: Snapshot) -> Iterator[Success]:
+    """Yield the backups whose Jobs exist."""
     for job in schedule.backup_jobs(snapshot):
         if ending_of(snapshot, job) is Ending.SUCCEEDED:
             began = began_at(job)
@@ -76,7 +77,8 @@ def _of_jobs(snapshot: Snapshot) -> Iterator[Success]:
             yield Success(name, began, ended, schedule.database_of_job(job))
 
 
-def _recorded(snapshot: Snapshot) -> Iterator[Success]:
+def recorded(snapshot: Snapshot) -> Iterator[Success]:
+    """Yield the backups that releases have recorded."""
     for release in snapshot.releases:
         if last := release.status.last_backup:
             yield Success(last.job, last.started_at, last.ended_at, last.database)

@@ -50,6 +50,27 @@ def last_success(snapshot: Snapshot) -> datetime | None:
     return max((time for time in times if time), default=None)
 
 
+def lost_run(snapshot: Snapshot, now: datetime) -> datetime | None:
+    """Return when a backup was started whose Job is gone, and which did not succeed; else None.
+
+    A policy may delete Jobs as soon as they have ended, whatever their history limits.
+    """
+    status = _cron_job(snapshot).get("status") or {}
+    started = status.get("lastScheduleTime")
+    if started is None or status.get("active"):
+        return None
+    moment = parse_time(started)
+    succeeded = last_success(snapshot)
+    seen = any(_created(job) >= moment for job in backup_jobs(snapshot))
+    if seen or now < moment + SLACK or (succeeded and succeeded >= moment):
+        return None
+    return moment
+
+
+def _created(job: Manifest) -> datetime:
+    return parse_time(job["metadata"]["creationTimestamp"])
+
+
 def overdue(snapshot: Snapshot, now: datetime) -> str | None:
     """Return a message if a backup is overdue: its time to start and to run is over; else None.
 

@@ -249,3 +249,15 @@ def test_a_secret_lost_in_a_long_migration_can_still_be_restored() -> None:
     late(world)
     assert world.release("demo-r2")["result"] == "Failed"
     assert "There is no Secret clerks" in world.message("Ready")
+
+
+def test_a_success_that_is_seen_only_as_the_job_is_deleted_counts(world: World) -> None:
+    """A policy deletes Jobs as they end: the cache keeps their last states for a while."""
+    world.change(image="api:2").run_until(lambda w: w.has("Pod", "demo-r2-expand-x"))
+    job = world.get("Job", "demo-r2-expand")
+    job["metadata"]["deletionTimestamp"] = job["metadata"]["creationTimestamp"]
+    world.reconcile()
+    world.lose("Job").settle()
+    assert world.release("demo-r2")["attempts"] == 1
+    assert world.release("demo-r2")["lastAttempt"]["succeeded"]
+    assert world.switches == ["demo-r1", "demo-r2"]
