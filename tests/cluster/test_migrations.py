@@ -113,7 +113,7 @@ def test_a_failed_backup_fails_the_release_before_anything_is_migrated(operated:
 
 
 def test_the_contract_follows_a_backup_after_the_window(operated: Shop) -> None:
-    spec = {"replicas": 1, "backup": BACKUP, "podMetadata": TO_BE_CONTRACTED}
+    spec: dict[str, Any] = {"replicas": 1, "backup": BACKUP, "podMetadata": TO_BE_CONTRACTED}
     operated.apply(**spec)
     operated.ready()
     operated.apply(**spec, image=image("2"))
@@ -131,7 +131,7 @@ def test_the_contract_follows_a_backup_after_the_window(operated: Shop) -> None:
 
 
 def test_without_backups_the_contract_stays_pending_and_blocks_nothing(operated: Shop) -> None:
-    spec = {"replicas": 1, "podMetadata": TO_BE_CONTRACTED}
+    spec: dict[str, Any] = {"replicas": 1, "podMetadata": TO_BE_CONTRACTED}
     operated.apply(**spec)
     operated.ready()
     succeeded(operated, "demo-r1")

@@ -16,6 +16,7 @@ from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.crd.release import BookStoreRelease, Result
+from bookstore_operator.releases.contracts import contracted_since, image_of
 
 NOTHING_TO_GO_BACK_TO = "No release served before it, so there is nothing to go back to."
 
@@ -85,8 +86,14 @@ def complete(snapshot: Snapshot) -> Snapshot:
 
 def refusal(snapshot: Snapshot, older: BookStoreRelease) -> str:
     """Return why nobody can go back to an older release by a new one; empty if it may be tried."""
-    del snapshot, older
-    return ""
+    newer = contracted_since(snapshot, older)
+    if newer is None:
+        return ""
+    return (
+        f"{newer.name} ({image_of(newer)}) has contracted the schema, or may have: what "
+        f"{older.name} ({image_of(older)}) needs can be gone, and a schema is never downgraded. "
+        "Release an image that works on it, or restore a backup."
+    )
 
 
 def overrule(snapshot: Snapshot, answer: Answer) -> Answer:

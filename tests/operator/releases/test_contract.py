@@ -383,3 +383,15 @@ def test_a_contract_that_has_changed_nothing_does_not_keep_older_code_from_comin
     world.contracted = FAILED
     after_backup(world).settle(200)
     assert since(world, "demo-r1") is None
+
+
+def test_going_back_to_code_that_the_contract_has_outgrown_is_refused() -> None:
+    world = released()
+    after_backup(world).settle()
+    world.get("BookStoreRelease", "demo-r1")["spec"]["rollback"] = True
+    world.settle()
+    answer = world.release("demo-r1")["rollback"]
+    assert answer["state"] == "Refused"
+    assert "demo-r2 (api:2) has contracted the schema" in answer["message"]
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert world.condition("Ready") == ("True", "Serving")

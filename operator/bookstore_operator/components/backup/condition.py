@@ -28,14 +28,6 @@ def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding
     last = next(reversed(schedule.ended(snapshot)), None)
     if failure := _failure(snapshot, last, visit.now):
         return failure
-    if lost := schedule.lost_run(snapshot, visit.now):
-        message = (
-            f"The backup that started at {lost:%Y-%m-%d %H:%M} UTC did not succeed, as far as is "
-            "known: its Job was deleted, by a policy or a person, before its result was read. See "
-            "the events of the namespace, and keep Jobs that have ended for some minutes "
-            "(ttlSecondsAfterFinished)."
-        )
-        return fails(BACKUP_HEALTHY, Reason.BACKUP_FAILED, message)
     if backup.suspend:
         message = "Backups are suspended: spec.backup.suspend is true."
         return unknown(BACKUP_HEALTHY, Reason.SUSPENDED, message)
@@ -52,6 +44,14 @@ def _failure(snapshot: Snapshot, last: Manifest | None, now: datetime) -> Findin
     if problem := _starting_problem(snapshot, now):
         message = f"The backup does not start: {problem.message}"
         return fails(BACKUP_HEALTHY, problem.reason, message)
+    if lost := schedule.lost_run(snapshot, now):
+        message = (
+            f"The backup that started at {lost:%Y-%m-%d %H:%M} UTC did not succeed, as far as is "
+            "known: its Job was deleted, by a policy or a person, before its result was read. See "
+            "the events of the namespace, and keep Jobs that have ended for some minutes "
+            "(ttlSecondsAfterFinished)."
+        )
+        return fails(BACKUP_HEALTHY, Reason.BACKUP_FAILED, message)
     if last is None or ending_of(snapshot, last) is not Ending.FAILED:
         return None
     name = last["metadata"]["name"]
