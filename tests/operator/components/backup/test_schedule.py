@@ -80,7 +80,11 @@ def a_job(world: World, **status: Any) -> None:
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": "by-hand", "labels": labels, "creationTimestamp": "2026"},
+        "metadata": {
+            "name": "by-hand",
+            "labels": labels,
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        },
         "status": status,
     }
     world.objects[key_of(job)] = job
