@@ -248,3 +248,65 @@ def test_a_release_survives_any_number_of_restarts_of_the_operator(kills: list[i
     for key, obj in undisturbed.objects.items():
         if key.kind == "BookStoreRelease":
             assert world.objects[key]["status"]["result"] == obj["status"]["result"]
+
+
+def errors(number: int, percent: float) -> Step:
+    """Let an image answer with errors."""
+
+    def set_errors(world: World) -> None:
+        world.traffic.errors[f"api:{number}"] = percent
+
+    return set_errors
+
+
+def unreadable(number: int) -> Step:
+    """Let the metrics of an image be out of reach."""
+
+    def hide(world: World) -> None:
+        world.traffic.unreadable[f"api:{number}"] = "it does not answer in time"
+
+    return hide
+
+
+WATCH_STEPS = st.one_of(
+    STEPS,
+    st.tuples(st.integers(1, 4), st.sampled_from([0.0, 3.0, 60.0])).map(lambda d: errors(*d)),
+    st.integers(1, 4).map(unreadable),
+    once(World.restart_operator),
+    *[st.integers(1, 12).map(lambda count: lambda world: world.steps(count))] * 3,
+)
+
+
+def serves_one_revision(world: World) -> bool:
+    """Whether the active Service selects Pods of one revision, that of the active record."""
+    if not world.has("Service", "demo"):
+        return True
+    selector = world.get("Service", "demo")["spec"]["selector"]
+    chosen = [p for p in world.all("Pod") if selector.items() <= p["metadata"]["labels"].items()]
+    return len({pod["metadata"]["labels"]["bookstore.dev/revision"] for pod in chosen}) <= 1
+
+
+@pytest.mark.invariant
+@settings(max_examples=scaled(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=st.lists(WATCH_STEPS, max_size=25))
+def test_watched_releases_end_and_users_meet_one_revision_of_ready_pods(steps: list[Step]) -> None:
+    """The world holds at each switch, forward and back, that the color is available."""
+    world = World(quick=False)
+    for step in steps:
+        step(world)
+        assert misdirect in steps or serves_one_revision(world)
+    world.broken = set()
+    world.traffic.errors, world.traffic.unreadable = {}, {}
+    world.database_up = True
+    world.secrets["redis"] = frozenset({"uri"})
+    world.migration = MIGRATED
+    world.settle(400)
+    world.change(image="api:9", replicas=3).settle(400)
+
+    assert world.condition("Ready") == ("True", "Serving")
+    active = world.store["status"]["active"]
+    assert active["image"] == "api:9"
+    assert serves_one_revision(world)
+    newest = world.release(active["release"])
+    assert newest["result"] == "Succeeded"
+    assert decide(world.snapshot(), world.now + timedelta(days=1)) == Plan()
