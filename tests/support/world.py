@@ -83,7 +83,7 @@ CURRENT: Object = {
     "schemaBefore": ["0001_books"],
     "schemaAfter": ["0001_books"],
     "connections": {
-        "server": {"limit": 97, "heldByOthers": 3},
+        "server": {"limit": 997, "heldByOthers": 3},
         "role": {"limit": None, "heldByOthers": 0},
         "database": {"limit": None, "heldByOthers": 0},
         "pooled": False,

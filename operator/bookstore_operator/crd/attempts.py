@@ -28,6 +28,10 @@ class MigrationAttempt(Part):
     succeeded: bool = Field(False, description="Whether it succeeded.")
     code: str = Field("", max_length=63, description="Code of its outcome.")
     message: str = Field("", max_length=1024, description="Message of its outcome.")
+    changed: bool = Field(
+        True,
+        description="Whether this attempt, or one before it, has changed the schema or may have.",
+    )
 
 
 class ContractState(StrEnum):

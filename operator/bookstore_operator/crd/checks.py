@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from bookstore_operator.crd.base import Part, Time
 from bookstore_operator.crd.text import REVISION_LENGTH, fit
+
+VALIDATE, COMPATIBLE, BUDGET = "validate", "compatible", "budget"
+"""Names of checks: of the new image's contract, and of the schema by the old and the new image."""
 
 MOST_HEADS = 20
 MESSAGE_LENGTH = 1024
@@ -90,4 +94,24 @@ class CheckRecord(Part):
     data: Answer | None = Field(None, description="What the image has said besides.")
     reused_from: str = Field(
         "", max_length=63, description="Release whose check has given the answer, if not this one."
+    )
+
+
+class Fit(StrEnum):
+    """Whether connections suffice."""
+
+    FITS = "Fits"
+    EXCEEDED = "Exceeded"
+    UNKNOWN = "Unknown"
+
+
+class ConnectionBudget(Part):
+    """Whether both colors at full size fit into the database's connections."""
+
+    result: str = Field(max_length=63, description=f"One of {', '.join(Fit)}.")
+    needed: int | None = Field(
+        None, description="Connections needed, with a margin. Unset if that is unknown."
+    )
+    message: Annotated[str, _fitted(MESSAGE_LENGTH)] = Field(
+        "", max_length=MESSAGE_LENGTH, description="How it was computed, or what is unknown."
     )

@@ -12,7 +12,7 @@ from bookstore_operator.crd.attempts import ContractRecord, MigrationAttempt
 from bookstore_operator.crd.backups import BackupRun, LastBackup
 from bookstore_operator.crd.base import CustomObject, Part, SmallText, Time, rules
 from bookstore_operator.crd.bookstore import BookStoreSpec
-from bookstore_operator.crd.checks import CheckRecord
+from bookstore_operator.crd.checks import CheckRecord, ConnectionBudget
 from bookstore_operator.crd.intent import intent_schema
 from bookstore_operator.crd.measured import Baseline, Watch
 from bookstore_operator.crd.text import Message
@@ -222,6 +222,9 @@ class ReleaseStatus(Part):
         max_length=20,
         description="What images have answered to the operator's questions. Its Jobs may be gone.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    connection_budget: ConnectionBudget | None = Field(
+        None, description="Whether both colors fit into the database's connections."
     )
     contract: ContractRecord | None = Field(
         None, description="Contract migration, once the release serves."

@@ -45,7 +45,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "Backup",
         "a backup protects the data",
-        deadline="rollout.progressDeadlineSeconds",  # of its waits: a backup has its own
+        deadline=_PROGRESS,  # of its waits: a backup has its own
     ),
     Stage(
         "Expand",
@@ -53,6 +53,8 @@ STAGES: tuple[Stage, ...] = (
         touches_database=True,
         deadline=_PROGRESS,  # of its waits: a migration has its own
     ),
+    Stage("Compatible", "the old code works on the new schema", deadline=_PROGRESS),
+    Stage("Budget", "both colors fit into the database's connections", deadline=_PROGRESS),
     Stage(
         "Start",
         "the idle color is up at the live size",

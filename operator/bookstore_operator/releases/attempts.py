@@ -77,7 +77,7 @@ def record_attempts(
     if migrations and (last is None or migrations[-1].attempt >= last.number):
         return _record_job(snapshot, release, branch, migrations, now)
     if last and last.created and last.ended_at is None:
-        ended = last.model_copy(update={"ended_at": now, "message": DELETED})
+        ended = last.model_copy(update={"ended_at": now, "message": DELETED, "changed": True})
         attempts = Attempts(known.count, known.failed + 1, ended)
         return _note_change(
             put_attempts(snapshot, release, branch, attempts), release, branch, None, now
@@ -101,7 +101,8 @@ def begin_attempt(
     number = max(known.count, last.number if last else 0)
     if last is None or not _is_uncreated(last):
         number += 1
-    attempt = MigrationAttempt(number=number, database=current, started_at=now)
+    changed = last.changed if last and same else False
+    attempt = MigrationAttempt(number=number, database=current, started_at=now, changed=changed)
     attempts = Attempts(number, known.failed if same else 0, attempt)
     return put_attempts(snapshot, release, branch, attempts)
 
@@ -194,7 +195,8 @@ def _record_job(
         database=release.status.database or database_identity(snapshot),
         started_at=now,
     )
-    attempt = attempt.model_copy(update=seen)
+    changed = attempt.changed or (newest.ending is not Ending.RUNNING and newest.may_have_changed)
+    attempt = attempt.model_copy(update={**seen, "changed": changed})
     # A record of an older operator has no last attempt: all of its Jobs exist.
     failed = known.failed if last else sum(m.counts for m in migrations[:-1])
     attempts = Attempts(max(known.count, newest.attempt), failed + newest.counts, attempt)

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bookstore_operator.components.database.identity import database_identity
-from bookstore_operator.core import contract, history, names
-from bookstore_operator.core.clock import stage_clock
+from bookstore_operator.core import contract, names
+from bookstore_operator.core.deadline import bounded
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.kinds import JOBS, RELEASES
 from bookstore_operator.core.labels import COMPONENT_LABEL, RELEASE_LABEL, Component
@@ -26,7 +26,6 @@ from bookstore_operator.core.snapshot import Snapshot, find_release
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.checks import CheckRecord
 from bookstore_operator.crd.release import BookStoreRelease
-from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.releases.manifests import TMP, check_job
 from bookstore_operator.workloads import pod_problems
 from bookstore_operator.workloads.check_outcomes import read_check
@@ -116,17 +115,7 @@ def check_answer(
     """
     if outcome_of(snapshot, release, check):
         return Passed()
-    waiting, deadline = _waiting(snapshot, release, check, now), _deadline(snapshot, release, now)
-    if deadline is None or now < deadline:
-        times = [time for time in (waiting.until, deadline) if time]
-        return Waiting(waiting.reason, waiting.message, min(times, default=None))
-    stage = find_stage(release.status.stage)
-    seconds = stage and stage.deadline_seconds(snapshot.store.spec)
-    late = f"No answer within {seconds} s (spec.{stage and stage.deadline}). {waiting.message}"
-    if active := history.active(snapshot):
-        serving = f"Revision {active.spec.revision} goes on serving."
-        return Failed(Reason.PROGRESS_DEADLINE_EXCEEDED, f"{late} {serving}")
-    return Waiting(Reason.PROGRESS_DEADLINE_EXCEEDED, late, waiting.until, stalled=True)
+    return bounded(snapshot, release, _waiting(snapshot, release, check, now), now)
 
 
 def find_record(release: BookStoreRelease, name: str) -> CheckRecord | None:
@@ -274,9 +263,3 @@ def _retrying(
         f"{advice}Retrying in {delay.total_seconds():.0f} s.",
         until=(record.ended_at or record.started_at) + delay,
     )
-
-
-def _deadline(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> datetime | None:
-    stage = find_stage(release.status.stage)
-    seconds = stage.deadline_seconds(snapshot.store.spec) if stage else None
-    return None if seconds is None else stage_clock(release, now) + timedelta(seconds=seconds)

@@ -57,6 +57,12 @@ class Migration:
         """Whether it counts as a failed attempt."""
         return self.ending is Ending.FAILED and not is_transient(self.code, self.message)
 
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether it may have changed the schema: unless it succeeded and says that it did not."""
+        unchanged = self.schema_before is not None and self.schema_before == self.schema_after
+        return self.ending is not Ending.SUCCEEDED or not unchanged
+
 
 def is_transient(code: str, message: str) -> bool:
     """Whether the state of the database was the cause of a failure: it is retried without limit."""

@@ -9,10 +9,10 @@ from bookstore_operator.core.lookup import condition
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.workloads.advice import RESOURCES
+from bookstore_operator.workloads.images import main_image_id
 from bookstore_operator.workloads.jobs import (
     end_condition,
     ended_at,
-    is_main,
     main_terminated,
     pods_of,
     result_of,
@@ -41,14 +41,6 @@ def read_check(snapshot: Snapshot, job: Manifest, now: datetime) -> dict[str, An
         "message": outcome.message or _why_silent(job, terminated),
         "data": outcome.answer if outcome.code else None,
     }
-
-
-def main_image_id(pod: Manifest) -> str:
-    """Return the image ID of a Pod's main container; empty while it has none."""
-    for container in (pod.get("status") or {}).get("containerStatuses") or ():
-        if is_main(pod, container):
-            return str(container.get("imageID") or "")
-    return ""
 
 
 def _why_interrupted(job: Manifest, pods: list[Manifest]) -> str:

@@ -1,5 +1,6 @@
 """Whether the new color is available, and whether the Service sends users to it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import all_available, problem_of, runs
@@ -10,12 +11,15 @@ from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.kinds import DEPLOYMENTS, SERVICES
 from bookstore_operator.core.labels import release_selector
 from bookstore_operator.core.lookup import find
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.checks import VALIDATE
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.workloads import pod_problems, pods
 from bookstore_operator.workloads.endpoints import endpoints, slices_of_others
+from bookstore_operator.workloads.images import content_of, is_pinned, main_image_id
 
 LONGEST_WAIT_BEFORE_NEXT = timedelta(seconds=30)
 """The longest time that the next release waits for the one before it, once users are sent to it."""
@@ -57,6 +61,59 @@ def overdue_or_waiting(
     if history.active(snapshot):
         return Failed(Reason.PROGRESS_DEADLINE_EXCEEDED, late)
     return Waiting(Reason.PROGRESS_DEADLINE_EXCEEDED, late, stalled=True)
+
+
+def one_image(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass if all Pods of the newest release run one image, which is the one that was validated.
+
+    A tag that was pushed again is found by the images' IDs; an image with a digest can't change.
+    """
+    release = history.newest(snapshot)
+    if release is None:
+        return Waiting(Reason.STARTING, "There is no release yet.")
+    image = str(release.spec.intent.get("image", ""))
+    if is_pinned(image):
+        return Passed()
+    running = sorted(pods.selected(snapshot, release_selector(release)), key=_name)
+    contents = {_name(pod): content_of(main_image_id(pod)) for pod in running}
+    if silent := [name for name, content in contents.items() if not content]:
+        message = f"the kubelet has not reported the image of Pod {silent[0]} yet."
+        return overdue_or_waiting(snapshot, release, now, message)
+    validated = _validated_contents(snapshot, release)
+    others = [name for name, content in contents.items() if content not in validated]
+    if len(set(contents.values())) <= 1 and (not others or not validated):
+        return Passed()
+    return _image_changed(image, contents, validated)
+
+
+def _validated_contents(snapshot: Snapshot, release: BookStoreRelease) -> frozenset[str]:
+    """Return the digests of the image that was validated; empty if that is unknown.
+
+    A release of the active release's image is only validated by that one's Pods.
+    """
+    records = [record for record in release.status.checks if record.name == VALIDATE]
+    if validated := {content_of(record.image_id) for record in records if record.image_id}:
+        return frozenset(validated)
+    active = history.active(snapshot)
+    if active is None or active.spec.intent.get("image") != release.spec.intent.get("image"):
+        return frozenset()
+    serving = pods.selected(snapshot, release_selector(active))
+    return frozenset(content_of(main_image_id(pod)) for pod in serving) - {""}
+
+
+def _image_changed(image: str, contents: Mapping[str, str], validated: frozenset[str]) -> Failed:
+    by_content = {content: name for name, content in contents.items()}
+    ran = ", ".join(f"{content} (Pod {name})" for content, name in sorted(by_content.items()))
+    known = f", but {', '.join(sorted(validated))} was validated" if validated else ""
+    return Failed(
+        Reason.IMAGE_CHANGED,
+        f"The Pods of the release do not run the image that {image} was: its tag was pushed again. "
+        f"They run {ran}{known}. Use a digest in spec.image (NAME@sha256:...), or a new tag.",
+    )
+
+
+def _name(pod: Manifest) -> str:
+    return str(pod["metadata"]["name"])
 
 
 def switched(snapshot: Snapshot, now: datetime) -> Answer:

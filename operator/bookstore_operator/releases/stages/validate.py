@@ -7,7 +7,7 @@ from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
-from bookstore_operator.crd.checks import CheckRecord
+from bookstore_operator.crd.checks import VALIDATE, CheckRecord
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.checks import (
     Check,
@@ -19,7 +19,6 @@ from bookstore_operator.releases.checks import (
 )
 from bookstore_operator.releases.progress import Progress
 
-VALIDATE = "validate"
 ASKED = ("image", "config.databasePoolSize", "env", "secretMounts")
 """The fields of an intent that the answer depends on."""
 _KNOWN = ", ".join(map(str, sorted(contract.VERSIONS)))
