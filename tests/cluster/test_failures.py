@@ -103,16 +103,20 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def container(pod: dict[str, Any], ready: bool, state: dict[str, Any]) -> dict[str, Any]:
+def container(
+    pod: dict[str, Any], ready: bool, state: dict[str, Any], image_id: str = ""
+) -> dict[str, Any]:
     """The status of a Pod's one container."""
     spec = pod["spec"]["containers"][0]
-    plain = {"name": spec["name"], "image": spec["image"], "imageID": "", "restartCount": 0}
+    plain = {"name": spec["name"], "image": spec["image"], "imageID": image_id, "restartCount": 0}
     return {**plain, "ready": ready, "started": ready, "state": state}
 
 
 def make_pods_ready(shop: Shop, name: str) -> None:
     """Let the new color's Pods come up after all."""
     selector = f"bookstore.dev/store={name},bookstore.dev/color=green"
+    checks = shop.require("bookstorereleases", f"{name}-r2")["status"]["checks"]
+    validated = next(check["imageID"] for check in checks if check["name"] == "validate")
     for number, pod in enumerate(pods(shop, selector, 2)):
         if "job-name" in pod["metadata"]["labels"]:
             continue
@@ -120,7 +124,7 @@ def make_pods_ready(shop: Shop, name: str) -> None:
             {"type": kind, "status": "True", "lastTransitionTime": now()}
             for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ]
-        running = container(pod, True, {"running": {"startedAt": now()}})
+        running = container(pod, True, {"running": {"startedAt": now()}}, validated)
         address = pod["status"].get("podIP") or f"10.9.0.{number + 1}"
         status = {
             "phase": "Running",
@@ -136,7 +140,8 @@ def end_migration(shop: Shop, name: str, code: str = "migrated", message: str = 
     """End the Pod of the migration with this result."""
     good = code == "migrated"
     result = json.dumps({**MIGRATED, "code": code, "message": message})
-    for pod in pods(shop, f"bookstore.dev/release={name}-r2"):
+    of_migration = "app.kubernetes.io/component=migration"
+    for pod in pods(shop, f"bookstore.dev/release={name}-r2,{of_migration}"):
         ended = {
             "exitCode": 0 if good else 1,
             "reason": "Completed" if good else "Error",
@@ -429,11 +434,17 @@ def test_a_quota_for_pods_is_reported_for_jobs_and_deployments(operated: Shop) -
     """Three Pods serve. A fourth may not be, then one more than that."""
     operated.apply(rollout=PATIENT)
     operated.ready()
-    for pods_allowed, case in (("3", "quota-for-the-migration"), ("4", "quota-for-pods")):
+    of_check = (
+        "Job {name}-r2-validate can't create Pods",
+        "exceeded quota: few",
+        "Raise the quota",
+    )
+    of_job = replace(FAILURES["quota-for-the-migration"], words=of_check)
+    for pods_allowed, case in (("3", of_job), ("4", FAILURES["quota-for-pods"])):
         operated.limit(pods=pods_allowed)
         serves = what_serves(operated, "demo")
         operated.apply(rollout=PATIENT, image=image("2"))
-        assert_reported(operated, "demo", FAILURES[case])
+        assert_reported(operated, "demo", case)
         assert_harmless(operated, "demo", serves)
     operated.kubectl("delete", "quota", "few")
     operated.ready(image=image("2"))

@@ -21,6 +21,7 @@ from bookstore_operator.decide import decide
 from bookstore_operator.runtime.workqueue import Backoff, Schedule
 from tests.support.cases.failures import (
     BLUE,
+    CHECK,
     CRASHING,
     CREATING,
     FAILURES,
@@ -68,7 +69,7 @@ def begin(world: World, fault: Fault) -> None:
             if event:
                 world.warned[ObjectRef("v1", "Pod", "demo-green-x")] = event
         case NoNodeFits():
-            world.ailing[MIGRATION] = unscheduled(NO_NODE)
+            world.ailing[CHECK] = unscheduled(NO_NODE)
         case PodsForbidden(owner, message) if owner == MIGRATION:
             world.migration = None
             world.warned[JOB] = message

@@ -75,17 +75,22 @@ def stale_jobs(snapshot: Snapshot) -> Iterator[Action]:
 
 
 def stale_checks(snapshot: Snapshot) -> Iterator[Action]:
-    """Yield the deletion of Jobs of checks that have not ended and that nobody waits for.
+    """Yield the deletion of running Jobs of checks that nobody waits for.
 
     A check leaves nothing behind, so its Job may be deleted at any time: one whose Pod can't start
-    must not stay until its time limit. Jobs that have ended are kept for a while, for their log.
+    must not stay until its time limit. A Job that ends is kept for a while, for its log, unless
+    only a container that somebody else added keeps it from ending.
     """
     releases = {release.name: release for release in snapshot.releases}
     for job in all_of(snapshot, JOBS):
-        if label(job, COMPONENT_LABEL) == Component.CHECK and end_condition(job) is None:
-            release = releases.get(label(job, RELEASE_LABEL) or "")
-            if release and not _is_awaited(release, job):
-                yield from ensure_absent(job, "its check is over.")
+        if label(job, COMPONENT_LABEL) != Component.CHECK or end_condition(job):
+            continue
+        release = releases.get(label(job, RELEASE_LABEL) or "")
+        running = ending_of(snapshot, job) is Ending.RUNNING
+        if is_kept_running(snapshot, job):
+            yield from ensure_absent(job, "only containers of others still run.")
+        elif running and release and not _is_awaited(release, job):
+            yield from ensure_absent(job, "nobody waits for its answer.")
 
 
 def _is_awaited(release: BookStoreRelease, job: Manifest) -> bool:

@@ -189,6 +189,28 @@ def test_a_spec_set_back_deletes_the_check_at_once(world: World) -> None:
     assert not world.has("Job", JOB)
 
 
+def test_a_check_whose_own_container_has_ended_is_left_to_its_controller(world: World) -> None:
+    """The kubelet reports the container before the Job has its condition."""
+    world.change(image="api:2").run_until(lambda w: w.has("Job", JOB))
+    world.tick()
+    world.get("Job", JOB)["status"] = {"active": 1}
+    world.reconcile()
+    world.reconcile()
+    assert record(world)["code"] == "described"
+    assert world.has("Job", JOB)
+
+
+def test_a_check_that_only_a_mesh_keeps_running_is_deleted(world: World) -> None:
+    world.change(image="api:2").run_until(lambda w: w.has("Job", JOB))
+    world.tick()
+    world.get("Job", JOB)["status"] = {"active": 1}
+    proxy = {"name": "istio-proxy", "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
+    world.get("Pod", f"{JOB}-x")["status"]["containerStatuses"].append(proxy)
+    world.reconcile()
+    assert record(world)["code"] == "described"
+    assert not world.has("Job", JOB)
+
+
 def test_a_job_that_ended_is_not_deleted_with_its_release_in_progress(world: World) -> None:
     world.change(image="api:2").settle()
     assert world.has("Job", JOB), "its log explains the answer; its TTL deletes it"

@@ -236,7 +236,7 @@ NO_SPACE = 'could not extend file "base/5/1": No space left on device'
 WEBHOOK = "check.policies.example"
 CACHE = f"Deployment/{VALKEY}"
 GREEN, BLUE = "Deployment/api:2", "Deployment/api:1"
-MIGRATION, DATABASE = "Job/api:2", "StatefulSet/db"
+MIGRATION, CHECK, DATABASE = "Job/api:2", "Check/api:2", "StatefulSet/db"
 PULL_SECRETS = {
     "registry": "does not exist",
     "other": "is of type Opaque, not kubernetes.io/dockerconfigjson",
@@ -361,7 +361,7 @@ FAILURES = {
     "unschedulable-migration": Failure(
         NoNodeFits(),
         "PodUnschedulable",
-        ("Pod {name}-r2-expand-{x} can't be scheduled", "didn't match", "spec.scheduling"),
+        ("Pod {name}-r2-validate-{x} can't be scheduled", "didn't match", "spec.scheduling"),
         played=Played.BOTH,
     ),
     "volume-not-mounted": Failure(

@@ -127,12 +127,17 @@ def _need(snapshot: Snapshot, release: BookStoreRelease) -> Need | None:
             return None
         count = max(live, size(snapshot, active.spec.color) or 0)
         total += count * old
-        parts.append(f"{count} Pods with {old} each of revision {active.spec.revision}")
-    parts.append(f"{live} Pods with {each} each of revision {release.spec.revision}")
+        parts.append(_of(count, old, active))
+    parts.append(_of(live, each, release))
     total += MARGIN
     parts.append(f"{MARGIN} for a migration, a check, a backup and an administrator")
     text = f"{total} connections at most ({', '.join(parts)})"
     return Need(total, text, snapshot.store.spec.database.external is None)
+
+
+def _of(count: int, each: int, release: BookStoreRelease) -> str:
+    pods = "1 Pod" if count == 1 else f"{count} Pods"
+    return f"{pods} with {each} each of revision {release.spec.revision}"
 
 
 def _compare(connections: Connections, need: Need) -> tuple[list[tuple[int, str]], list[str]]:

@@ -1,5 +1,7 @@
 """Stage Budget: two colors must not take the database down."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.world import CURRENT, DESCRIBED, Object, World
@@ -9,8 +11,9 @@ pytestmark = pytest.mark.scenario
 NO_LIMIT: Object = {"limit": None, "heldByOthers": 0}
 
 
-def allows(pooled: bool = False, **limits: Object | None) -> Object:
+def allows(**limits: Any) -> Object:
     """Return the answer of a database with these limits, and no others."""
+    pooled = limits.pop("pooled", False)
     known = {"server": NO_LIMIT, "role": NO_LIMIT, "database": NO_LIMIT, **limits}
     shares = {name: share for name, share in known.items() if share is not None}
     return {**CURRENT, "connections": {**shares, "pooled": pooled}}
