@@ -114,7 +114,8 @@ def test_an_old_image_without_the_command_is_named(world: World) -> None:
 def test_a_first_release_and_one_of_the_same_image_ask_nothing(world: World) -> None:
     assert not world.has("Job", "demo-r1-compatible")
     world.change(config={"logLevel": "debug"}).settle()
-    assert not [j for j in world.all("Job") if "-r2-" in j["metadata"]["name"]], "not one Job"
+    made = [j["metadata"]["name"] for j in world.all("Job") if "-r2-" in j["metadata"]["name"]]
+    assert made == ["demo-r2-smoke"], "the settings are others, the code is not"
     assert world.release("demo-r2")["result"] == "Succeeded"
 
 
