@@ -57,17 +57,16 @@ def is_promoted(kubectl: Kubectl) -> bool:
 
 @pytest.mark.invariant
 def test_no_request_fails_when_a_node_is_drained_in_a_switch(
-    two_nodes: tuple[Cluster, list[str]], request: pytest.FixtureRequest
+    two_nodes: tuple[Cluster, list[str]],
 ) -> None:
     cluster, images = two_nodes
     kubectl = cluster.kubectl("shop")
     kubectl.apply(kube.namespace("shop"))
-    failed_before = request.session.testsfailed
     try:
         drain_in_a_switch(cluster, kubectl, images)
-    finally:
-        if request.session.testsfailed > failed_before:
-            print(dump(cluster, kubectl))
+    except BaseException:
+        print(dump(cluster, kubectl))
+        raise
 
 
 def drain_in_a_switch(cluster: Cluster, kubectl: Kubectl, images: list[str]) -> None:

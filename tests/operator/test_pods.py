@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.core.drift import differs
 from bookstore_operator.core.kinds import CRON_JOBS, JOBS
 from bookstore_operator.core.plan import Delete
 from bookstore_operator.workloads.advice import creation_advice, scheduling_advice
@@ -89,7 +90,13 @@ def test_every_pod_gets_scheduling_pull_secrets_labels_and_annotations(
 ) -> None:
     template = templates(world)[component]
     pod = template["spec"]
-    assert {name: pod.get(name) for name in PLACEMENT} == PLACEMENT
+    assert differs(PLACEMENT | {"affinity": {}}, pod) is None
+    assert differs(PLACEMENT["affinity"]["nodeAffinity"], pod["affinity"]["nodeAffinity"]) is None
+    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
+    own = PLACEMENT["affinity"]["podAntiAffinity"][preferred]
+    terms = pod["affinity"]["podAntiAffinity"][preferred]
+    assert [term for term in own if term in terms] == own
+    assert len(terms) == len(own) + (component in {"api", "migration"}), "and zones for the API"
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert template["metadata"]["labels"]["team"] == "books"
     assert template["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"

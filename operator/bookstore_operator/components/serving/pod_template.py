@@ -48,7 +48,7 @@ def api_pod_template(
     ]
     own_labels = {COLOR_LABEL: color.value, REVISION_LABEL: str(revision)}
     config = spec.config
-    return pod_template(
+    template = pod_template(
         spec,
         labels(store, Component.API, **own_labels),
         _container(spec, revision, color),
@@ -61,16 +61,34 @@ def api_pod_template(
         terminationGracePeriodSeconds=(
             config.drain_seconds + config.shutdown_seconds + contract.GRACE_SECONDS
         ),
+        # For zones it would have no effect at all where nodes have none: see _in_other_zones.
         topologySpreadConstraints=[
             {
                 "maxSkew": 1,
-                "topologyKey": topology,
+                "topologyKey": "kubernetes.io/hostname",
                 "whenUnsatisfiable": "ScheduleAnyway",
                 "labelSelector": {"matchLabels": color_selector(store, color)},
             }
-            for topology in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
         ],
     )
+    affinity = _in_other_zones(template["spec"].get("affinity") or {}, store, color)
+    return {**template, "spec": {**template["spec"], "affinity": affinity}}
+
+
+def _in_other_zones(affinity: Manifest, store: str, color: Color) -> Manifest:
+    """Return an affinity that also prefers zones without Pods of the color.
+
+    No spread constraint: the scheduler ignores nodes that lack the key of one of a Pod's
+    constraints, so without zones there would be no spreading over nodes either.
+    """
+    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
+    apart = affinity.get("podAntiAffinity") or {}
+    term = {
+        "labelSelector": {"matchLabels": color_selector(store, color)},
+        "topologyKey": "topology.kubernetes.io/zone",
+    }
+    terms = [*(apart.get(preferred) or ()), {"weight": 100, "podAffinityTerm": term}]
+    return {**affinity, "podAntiAffinity": {**apart, preferred: terms}}
 
 
 def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
