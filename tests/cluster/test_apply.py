@@ -369,3 +369,27 @@ def test_a_bookstore_that_is_gone_has_no_snapshot(shop: Shop) -> None:
         assert await executor.observer.snapshot(key) is None
 
     run(shop, scenario)
+
+
+def test_a_decision_that_depends_on_another_object_reads_that_live_first(shop: Shop) -> None:
+    """As of a Job's Pod: one that has started in the meantime keeps its Job from being deleted."""
+
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        job, pod, other = service(name="demo-a"), service(name="demo-b"), service(name="demo-c")
+        await do(executor, key, Apply(job, *WHY), Apply(pod, *WHY))
+        observed, reads = cached(executor, key, job), (key_of(pod),)
+        uid, version = (observed["metadata"][name] for name in ("uid", "resourceVersion"))
+        delete = Delete(key_of(job), uid, *WHY, resource_version=version, reads=reads)
+        create = Create(other, *WHY, irreversible=True, reads=reads)
+        for action in (delete, create):
+            shop.kubectl("annotate", "service", "demo-b", "changed=yes")
+            with pytest.raises(StaleSnapshotError, match="demo-b has changed"):
+                await do(executor, key, action)
+            shop.kubectl("annotate", "service", "demo-b", "changed-")
+            await executor.observer.refresh(key.namespace, key_of(pod))
+        assert shop.get("v1/services", "demo-a") is not None
+        assert shop.get("v1/services", "demo-c") is None
+        assert await do(executor, key, delete, create) == 2
+        assert shop.get("v1/services", "demo-a") is None
+
+    run(shop, scenario)
