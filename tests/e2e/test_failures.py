@@ -83,7 +83,7 @@ def test_a_release_continues_when_its_image_is_pushed_late(
     with traffic(books) as requests:
         kubectl.apply(bookstore(MISSING))
         assert_reported(
-            kubectl, STORE, "ImagePullFailed", f"Image {MISSING} of Pod {STORE}-r2-expand"
+            kubectl, STORE, "ImagePullFailed", f"Image {MISSING} of Pod {STORE}-r2-validate"
         )
         # The kubelet pulls, fails and waits by turns.
         changes = changes_within(kubectl, 15)
