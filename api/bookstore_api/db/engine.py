@@ -16,6 +16,7 @@ from bookstore_api.db import driver
 from bookstore_api.db.hosts import Hosts
 from bookstore_api.db.limits import POOL_WAIT_SECONDS, RECYCLE_SECONDS, Limits
 from bookstore_api.db.pool import CountingPool
+from bookstore_api.db.stored import read_text
 from bookstore_api.settings import SettingsError
 from bookstore_api.uris.database import PostgresServer, SqliteFile, parse_database_uri
 
@@ -129,6 +130,7 @@ def _check_openable(path: Path, *_connecting: Any) -> None:
 
 
 def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
+    connection.driver_connection.text_factory = read_text  # of bytes, which may be no UTF-8
     connection.isolation_level = None  # transactions begin where we say, DDL included
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {int(busy_seconds * 1000)}")

@@ -155,6 +155,11 @@ class Database:
         async with self._health.asyncio.connect() as connection:
             yield connection
 
+    @property
+    def has_health_connection(self) -> bool:
+        """Whether a connection for health was used before, and is kept."""
+        return self._health.pool.checkedin() > 0
+
     def abort_health_connection(self) -> None:
         """End the connection kept for health at once, so that who waits for it waits no more."""
         self._health.abort()

@@ -34,6 +34,8 @@ REDIS_SLOW_SECONDS = 0.05
 FULL_BYTES = 1024 * 1024
 # A hanging connection is cut a little before the check is given up: then it ends by itself.
 CONNECTION_SECONDS = CHECK_SECONDS - 0.1
+# One that worked before has less, so that there is time for another: it may be lost without a word.
+USED_CONNECTION_SECONDS = 0.7
 
 _UNKNOWN_SCHEMA = Finding(
     SCHEMA, State.UNKNOWN, "Not known while the database does not answer: fix that first."
@@ -59,24 +61,28 @@ class DatabaseCheck:
         self._lost_connection = False
 
     async def __call__(self) -> Findings:
-        """Ask over the connection kept for it, which is cut where it hangs."""
+        """Ask over the connection kept for it; where that hangs, over a new one."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + CONNECTION_SECONDS
+        if self._database.has_health_connection:
+            findings = await self._check_within(USED_CONNECTION_SECONDS)
+            if findings is not None:
+                return findings
+        findings = await self._check_within(deadline - clock())
+        return findings or database_unanswered(
+            "timeout", f"No answer within {CONNECTION_SECONDS:g} s."
+        )
+
+    async def _check_within(self, seconds: float) -> Findings | None:
+        """Check, by a connection that is cut after this time; None where it was."""
         loop = asyncio.get_running_loop()
-        cut = loop.call_later(CONNECTION_SECONDS, self._database.abort_health_connection)
-        rejected_writes = self._database.rejected_writes
+        cut = loop.call_later(seconds, self._database.abort_health_connection)
         try:
-            latency, read_only = await self._ask()
-            if self._lost_connection:  # the server answers, so others may be lost as well
-                self._database.replace_connections()
-                self._lost_connection = False
-            if rejected_writes != self._seen_rejected_writes:
-                self._tested.clear()  # look whether writes work again, until they do
-            compatibility = await check_compatibility(
-                self._database, None if read_only else self._self_test, tested=self._tested
-            )
+            return await self._check()
         except ERRORS as error:
             if loop.time() >= cut.when():
                 self._lost_connection = True
-                return database_unanswered("timeout", f"No answer within {CONNECTION_SECONDS:g} s.")
+                return None
             failure = explain(error)
             if failure.code == "no-resources":
                 return _writes_fail(failure)
@@ -85,6 +91,18 @@ class DatabaseCheck:
             return _database_failed("settings", str(error))
         finally:
             cut.cancel()
+
+    async def _check(self) -> Findings:
+        rejected_writes = self._database.rejected_writes
+        latency, read_only = await self._ask()
+        if self._lost_connection:  # the server answers, so others may be lost as well
+            self._database.replace_connections()
+            self._lost_connection = False
+        if rejected_writes != self._seen_rejected_writes:
+            self._tested.clear()  # look whether writes work again, until they do
+        compatibility = await check_compatibility(
+            self._database, None if read_only else self._self_test, tested=self._tested
+        )
         if read_only:
             return Findings(
                 (_degraded(READ_ONLY, latency), _schema_finding(compatibility)),

@@ -11,6 +11,7 @@ from fastapi import Depends, Header
 from bookstore_api.kit.problems import InvalidRequestError
 
 WEAK = "W/"
+MAX_VERSION = 2**63 - 1
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"[ \t]*(?:,[ \t]*)*{_TAG}(?:[ \t]*,[ \t]*(?:{_TAG})?)*[ \t]*")
 _EACH = re.compile(_TAG)
@@ -19,9 +20,14 @@ CONTENT_TAG_BYTES = 12
 _OF_CONTENT = re.compile(rf'(?:W/)?"[0-9a-f]{{{2 * CONTENT_TAG_BYTES}}}"')
 
 
-def etag_of(version: int) -> str:
-    """Make the strong entity tag of a version of something."""
-    return f'"{version}"'
+def etag_of(version: object) -> str:
+    """Make the strong entity tag of a version of something; of what is no number, that of 0."""
+    return f'"{version if isinstance(version, int) else 0}"'
+
+
+def next_version(version: object) -> int:
+    """Return the version after another one; it begins again where the column has no larger one."""
+    return version + 1 if isinstance(version, int) and 0 <= version < MAX_VERSION else 1
 
 
 def weak_etag(content: bytes) -> str:
@@ -67,7 +73,7 @@ class Precondition:
     if_match: EntityTags | None = None
     if_none_match: EntityTags | None = None
 
-    def holds(self, version: int) -> bool:
+    def holds(self, version: object) -> bool:
         """Whether something of this version may be changed."""
         etag = etag_of(version)
         if self.if_match is not None and not self.if_match.match_strongly(etag):

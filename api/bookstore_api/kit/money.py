@@ -1,9 +1,10 @@
 """Money: amounts as text for clients, as whole minor units in the database."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from bookstore_api.db.stored import read_text
 from bookstore_api.kit.schemas import MergePatch, Strict
 
 # ISO 4217: the currencies in use, by the number of decimals of their minor unit.
@@ -46,14 +47,22 @@ def to_minor_units(amount: str, currency: str) -> int:
         msg = "Not the code of a currency in use (ISO 4217)"
         raise ValueError(msg)
     whole, _, fraction = amount.partition(".")
+    if not (whole + fraction).isdecimal():  # a stored amount that is no number
+        msg = "The stored amount can't be kept: change it, too"
+        raise ValueError(msg)
     if len(fraction) > decimals:
         msg = f"More decimals than the currency has ({decimals})"
         raise ValueError(msg)
     return int(whole + fraction.ljust(decimals, "0"))
 
 
-def from_minor_units(minor: int, currency: str) -> str:
-    """`(1230, "EUR")` → "12.30": always all decimals of the currency; any stored amount has one."""
+def from_minor_units(minor: object, currency: str) -> str:
+    """`(1230, "EUR")` → "12.30": always all decimals of the currency; any stored amount has one.
+
+    What is stored in place of a number is shown as it is.
+    """
+    if not isinstance(minor, int):
+        return str(read_text(minor))
     decimals = DECIMALS.get(currency, DEFAULT_DECIMALS)
     if not decimals:
         return str(minor)
@@ -84,7 +93,7 @@ class MoneyChange(MergePatch):
     amount: Amount = ""
     currency: Currency = ""
 
-    def applied_to(self, minor: int, currency: str) -> tuple[int, str]:
+    def applied_to(self, minor: Any, currency: str) -> tuple[Any, str]:
         """Return the stored minor units and currency with this change; raises ValueError.
 
         What does not change is not validated: a stored currency may no longer be in use.
@@ -104,6 +113,6 @@ class MoneyRead(BaseModel):
     currency: str = Field(description="ISO 4217, in use when it was stored", examples=["EUR"])
 
 
-def show_money(minor: int, currency: str) -> MoneyRead:
+def show_money(minor: object, currency: str) -> MoneyRead:
     """Turn stored money into what clients see, without validating it."""
     return MoneyRead(amount=from_minor_units(minor, currency), currency=currency)

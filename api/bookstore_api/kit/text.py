@@ -6,10 +6,12 @@ are needed.
 """
 
 import json
+import re
 import unicodedata
 from typing import Any
 
 from bookstore_api.db.sort_text import IGNORABLE
+from bookstore_api.db.stored import read_text
 
 # Persian and Indic scripts join or separate letters by these, and emoji are joined by the second.
 _JOINERS = frozenset("\u200c\u200d")
@@ -21,6 +23,8 @@ _SELECTORS = frozenset(
 )
 # Marks of direction: invisible letters, so to speak, that embed and override nothing.
 _MARKS = frozenset("\u200e\u200f\u061c")
+# Flags of regions: a black flag, tags that spell the region, and a tag that ends it (UTS 51).
+_TAGGED_FLAG = re.compile("\U0001f3f4[\U000e0061-\U000e007a\U000e0030-\U000e0039]{1,6}\U000e007f")
 _ANNOTATIONS = frozenset("\ufff9\ufffa\ufffb")
 _VIRAMA = 9  # the combining class of signs that join the letter before them to the next
 _BLANK = "\N{BRAILLE PATTERN BLANK}"
@@ -37,7 +41,8 @@ def one_line(text: str) -> str:
     if not any(map(_is_visible, text)):
         msg = "At least one visible character is needed"
         raise ValueError(msg)
-    if any(_is_hidden(text, place) for place in range(len(text))):
+    untagged = _TAGGED_FLAG.sub("\U0001f3f4", text)
+    if any(_is_hidden(untagged, place) for place in range(len(untagged))):
         msg = "No invisible characters or direction controls are allowed"
         raise ValueError(msg)
     return text
@@ -47,10 +52,16 @@ def show_texts(stored: Any) -> list[str]:
     """Return the texts of a stored list; whatever else the JSON is, as text."""
     if stored is None:
         return []
-    return [
-        item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)
-        for item in (stored if isinstance(stored, list) else [stored])
-    ]
+    return [_show_text(item) for item in (stored if isinstance(stored, list) else [stored])]
+
+
+def _show_text(item: Any) -> str:
+    if not isinstance(item, str):
+        try:
+            item = json.dumps(item, ensure_ascii=False)
+        except RecursionError:
+            item = "…"
+    return str(read_text(item))
 
 
 def _is_visible(char: str) -> bool:

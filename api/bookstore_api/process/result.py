@@ -6,7 +6,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
+DEFAULT_LOG = "/dev/termination-log"
 MAX_BYTES = 4096  # the kubelet cuts a termination message off there
 
 EXIT_CODES = {
@@ -60,18 +62,53 @@ class CommandResult:
 
 
 def report(outcome: CommandResult) -> int:
-    """Write the outcome to the termination log and as the last line of output; the exit code."""
+    """Write the outcome to the termination log and as the last line of output; the exit code.
+
+    What has been done is done, so an outcome that can't be written changes no exit code.
+    """
     text = outcome.to_json()
-    path = Path(os.environ.get("BOOKSTORE_TERMINATION_LOG", "/dev/termination-log"))
+    path = Path(os.environ.get("BOOKSTORE_TERMINATION_LOG") or DEFAULT_LOG)
     try:
         # Truncating what is there, never making the default: outside of a Pod it does not exist.
-        if "BOOKSTORE_TERMINATION_LOG" in os.environ or path.exists():
-            path.write_text(text, encoding="utf-8")
+        if os.environ.get("BOOKSTORE_TERMINATION_LOG") or path.exists():
+            _write(path, text)
     except OSError as error:
-        sys.stderr.write(
-            f"bookstore-api: BOOKSTORE_TERMINATION_LOG, {path}, can't be written: "
-            f"{error.strerror}. The outcome is on standard output only.\n"
+        _complain(
+            f"BOOKSTORE_TERMINATION_LOG, {path}, can't be written: {error.strerror}. The outcome "
+            "is on standard output only."
         )
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        give_up(sys.stdout)
+        _complain(f"Standard output can't be written: {error.strerror}. The outcome is: {text}")
     return outcome.exit_code
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole, without waiting: a pipe that nobody reads is an error."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY
+    file = os.open(path, flags, 0o666)
+    try:
+        left = text.encode()
+        while left:
+            left = left[os.write(file, left) :]
+    finally:
+        os.close(file)
+
+
+def _complain(message: str) -> None:
+    try:
+        sys.stderr.write(f"bookstore-api: {message}\n")
+        sys.stderr.flush()
+    except OSError:
+        give_up(sys.stderr)  # there is nobody left to tell
+
+
+def give_up(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that comes, nowhere: else Python exits with 120."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
+    stream.flush()

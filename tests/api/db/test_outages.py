@@ -22,6 +22,7 @@ from bookstore_api.db.errors import DatabaseUnavailableError
 from bookstore_api.db.sessions import Database, WriteSession, open_database
 from bookstore_api.db.sqlstates import meaning_of
 from bookstore_api.health.checks import DatabaseCheck
+from bookstore_api.health.finding import State
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 from bookstore_api.uris.database import CONNECT_SECONDS, FIXED
@@ -251,6 +252,23 @@ def test_connections_lost_without_a_word_cost_one_wait(
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
         assert time.monotonic() - began < END_SECONDS
+
+
+def test_a_check_survives_the_silent_loss_of_its_connection(migrated_postgres: str) -> None:
+    """The same check asks again on a new one, so that no probe fails."""
+
+    async def codes(database: Database, proxy: Proxy) -> list[tuple[bool, str]]:
+        check = DatabaseCheck(database, self_test)
+        seen = [await check()]
+        await asyncio.to_thread(proxy.forget)
+        seen.append(await check())
+        return [
+            (item.state is State.FAILED, item.message) for found in seen for item in found.items
+        ]
+
+    with way_to(migrated_postgres) as (proxy, url):
+        found = on(url, lambda database: codes(database, proxy))
+    assert not any(failed for failed, _ in found), found
 
 
 def test_a_frozen_server_keeps_no_process(

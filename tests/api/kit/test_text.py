@@ -99,3 +99,14 @@ def test_a_book_has_a_title_and_authors_that_can_be_seen(api: httpx.Client) -> N
     created = api.post(BOOKS, json=book("A"))
     changed = api.patch(created.headers["location"], json={"title": "\u2066"})
     assert changed.status_code == 422
+
+
+@pytest.mark.parametrize("region", ["gbeng", "gbsct", "gbwls", "usca"])
+def test_a_flag_of_a_region_is_a_character(region: str) -> None:
+    """It is spelled by tags, which are invisible elsewhere (Unicode Technical Standard 51)."""
+    tags = "".join(chr(0xE0000 + ord(letter)) for letter in region)
+    flag = f"\U0001f3f4{tags}\U000e007f"
+    assert one_line(f"On {flag}") == f"On {flag}"
+    for hidden in (f"A{tags}\U000e007f", f"\U0001f3f4{tags}", "\U0001f3f4\U000e007f", flag + tags):
+        with pytest.raises(ValueError, match="invisible"):
+            one_line(hidden)

@@ -7,6 +7,7 @@ from sqlalchemy import literal, select, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from bookstore_api.db.errors import violates
+from bookstore_api.db.orm import is_uuid
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.kit.pagination import SortKey
 from bookstore_api.shop.catalog.models import UNIQUE_ISBN, Book
@@ -30,7 +31,7 @@ async def page(
     session: ReadSession, *, after: SortKey | None, limit: int, isbn: str | None = None
 ) -> Sequence[Book]:
     """At most `limit` books by sort title and id, after a place in that order."""
-    query = select(Book).order_by(Book.sort_title, Book.id).limit(limit)
+    query = select(Book).where(is_uuid(Book.id)).order_by(Book.sort_title, Book.id).limit(limit)
     if isbn is not None:
         query = query.where(Book.isbn == isbn)
     if after is not None:

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.db.sort_text import to_sort_text
+from bookstore_api.db.stored import read_text
 from bookstore_api.kit.errors import (
     ConflictError,
     InvalidChangeError,
     NotFoundError,
     PreconditionFailedError,
 )
-from bookstore_api.kit.etags import Precondition
+from bookstore_api.kit.etags import Precondition, next_version
 from bookstore_api.kit.ids import new_id
 from bookstore_api.kit.pagination import Page, SortKey, page_of
 from bookstore_api.shop.catalog import repository
@@ -56,7 +57,11 @@ async def list_books(
 ) -> Page[BookRead]:
     """List a page of books by title."""
     books = await repository.page(session, after=after, limit=limit + 1, isbn=isbn)
-    return page_of(books, limit, key=lambda book: SortKey(book.sort_title, book.id), show=to_read)
+    return page_of(books, limit, key=_place_of, show=to_read)
+
+
+def _place_of(book: Book) -> SortKey:
+    return SortKey(read_text(book.sort_title), book.id)
 
 
 async def update_book(
@@ -74,7 +79,7 @@ async def update_book(
         return book
     for name, value in changes.items():
         setattr(book, name, value)
-    book.version += 1
+    book.version = next_version(book.version)
     book.updated_at = datetime.now(UTC)
     return await _save(session, book)
 

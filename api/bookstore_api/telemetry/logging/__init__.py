@@ -1,6 +1,7 @@
 """Log lines: one JSON object each, without a client's or a library's values.
 
 lines.py       makes and writes each line
+sink.py        where they go, also while nobody reads
 schema.py      holds back what the schema (log_schema.json) does not name
 libraries.py   what is kept of a library's message
 tracebacks.py  exceptions without their values

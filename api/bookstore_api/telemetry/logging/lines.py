@@ -17,6 +17,7 @@ from bookstore_api.settings import Environment, Settings
 from bookstore_api.telemetry import pseudonyms, request_state
 from bookstore_api.telemetry.logging.libraries import LEFT_OUT, library_event
 from bookstore_api.telemetry.logging.schema import hold_back, make_validator
+from bookstore_api.telemetry.logging.sink import Sink
 from bookstore_api.telemetry.logging.tracebacks import describe_exception, short_path
 
 # Loggers whose lines below warning say nothing that ours do not.
@@ -57,7 +58,7 @@ class Output:
 
     def __init__(self, settings: Settings, stream: TextIO) -> None:
         self.threshold = _LEVELS[settings.log_level]
-        self._stream = stream
+        self._sink = Sink(stream)
         self._lock = threading.RLock()  # a signal's handler may log while its own thread does
         identity = {"revision": settings.revision, "color": settings.color}
         self._identity = {name: value for name, value in identity.items() if value}
@@ -89,10 +90,14 @@ class Output:
         try:
             text = self._render(line) + "\n"
             with self._lock:
-                self._stream.write(text)
-                self._stream.flush()
+                self._sink.write(text)
+                lost = self._sink.take_lost()
         except (OSError, ValueError):
-            pass  # nobody reads it any more, or the disk is full: no reason to fail a request
+            return  # nobody reads it any more, or the disk is full: no reason to fail a request
+        if lost:
+            self.write(
+                __name__, "warning", f"log lines lost, as nobody read them: {lost}", {}, None
+            )
 
 
 def _method(level: str, *, in_handler: bool = False) -> Callable[..., None]:

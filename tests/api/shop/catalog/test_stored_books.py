@@ -147,3 +147,72 @@ def test_pages_go_on_after_any_row(server: Served) -> None:
             break
         after = {"after": page.json()["next"]}
     assert sorted(seen) == sorted(str(number) for number in range(len(keys)))
+
+
+# SQLite keeps anything in any column; as SQL literals. What is shown, None for no book at all.
+ODD: dict[str, dict[str, Any]] = {
+    "title": {"x'ff'": "\ufffd", "CAST(x'61ff' AS TEXT)": "a\ufffd", "7": "7", "1.5": "1.5"},
+    "isbn": {"x'ff00'": "\ufffd\0"},
+    "authors": {
+        "'no JSON'": ["no JSON"], "''": [""], "x'ff'": ["\ufffd"], "'[1'": ["[1"], "7": ["7"],
+        "'[\"\\ud800\"]'": ["?"], f"'{'[' * 5000}'": ["[" * 5000], f"'{'1' * 5000}'": None,
+    },
+    "published_on": {
+        "'soon'": None, "''": None, "5": None, "x'ff'": None, "'2008-13-01'": None,
+        "'2008-08-01 00:00:00'": "2008-08-01", "'99999-01-01'": None, "'infinity'": None,
+    },
+    "created_at": {
+        "'soon'": "0001-01-01T00:00:00Z", "5": "0001-01-01T00:00:00Z",
+        "'2026-01-02T03:04:05+02:00'": "2026-01-02T01:04:05Z",
+        "'0001-01-01 00:00:00+05:00'": "0001-01-01T00:00:00Z",
+    },
+    "price_minor": {"'much'": "much", "1.5": "1.5", "x'ff'": "\ufffd", "9e999": "inf"},
+    "currency": {"x'ff'": "\ufffd"},
+    "sort_title": {"x'ff'": None},
+    "version": {"'first'": None, "x'ff'": None, "1.5": None, "-1": None},
+}  # fmt: skip
+
+
+def test_no_value_of_a_column_fails_the_list(sqlite_server: Served) -> None:
+    """Nor the book's own page, a change of something else, and its deletion."""
+    server, api = sqlite_server, sqlite_server.client
+    for column, values in ODD.items():
+        for literal, expected in values.items():
+            execute(server.url, "DELETE FROM books")
+            path = insert(server)
+            execute(server.url, f"UPDATE books SET {column} = {literal}")  # noqa: S608
+            book = shown(server, path)
+            seen = book["price"] if column in {"price_minor", "currency"} else book
+            name = "amount" if column == "price_minor" else column
+            if expected is not None or column == "published_on":
+                assert seen[name] == expected, (column, literal[:40])
+            changed = api.patch(path, json={"isbn": "9780132350884", "authors": ["B"]})
+            assert (changed.status_code, changed.json()["authors"]) == (200, ["B"]), literal[:40]
+            assert api.get(path).headers["etag"] == changed.headers["etag"]
+            assert api.delete(path).status_code == 204
+
+
+def test_a_row_without_an_id_is_left_out(sqlite_server: Served) -> None:
+    """No path leads to it, and no page could go on after it."""
+    server = sqlite_server
+    for number, literal in enumerate(("'x'", "''", "1.5", "x'00ff'", f"'{'0' * 33}'", "'A'")):
+        execute(server.url, "DELETE FROM books")
+        insert(server, isbn=str(number))
+        execute(server.url, f"UPDATE books SET id = {literal}")  # noqa: S608
+        assert server.client.get(BOOKS).json()["items"] == [], literal
+
+
+def test_a_price_that_is_no_number_is_replaced_whole(sqlite_server: Served) -> None:
+    server, api = sqlite_server, sqlite_server.client
+    path = insert(server)
+    execute(server.url, "UPDATE books SET price_minor = 'much'")
+    half = api.patch(path, json={"price": {"currency": "USD"}})
+    assert (half.status_code, half.json()["errors"][0]["location"]) == (422, "body/price")
+    price = {"amount": "1.00", "currency": "USD"}
+    assert api.patch(path, json={"price": price}).json()["price"] == price
+
+
+def test_the_largest_version_is_not_the_last(server: Served) -> None:
+    path = insert(server, version=2**63 - 1)
+    changed = server.client.patch(path, json={"title": "Other"})
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"1"')
