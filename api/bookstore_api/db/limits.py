@@ -14,6 +14,8 @@ LOCK_SECONDS = 1.0
 SQLITE_BUSY_SECONDS = 5.0
 # Who asks for health has less time: a lock that is not to be had in this time is an answer too.
 HEALTH_BUSY_SECONDS = 1.0
+# In PostgreSQL, less than a check waits for a connection that may be lost.
+HEALTH_LOCK_SECONDS = 0.5
 # A connection is not kept longer than this, so that servers, poolers and passwords may change.
 RECYCLE_SECONDS = 1800
 # For a server to take leave of a connection; then it is cut.
@@ -47,6 +49,6 @@ class Limits:
 
 
 REQUESTS = Limits()
-HEALTH = Limits(busy_seconds=HEALTH_BUSY_SECONDS)
+HEALTH = Limits(lock_seconds=HEALTH_LOCK_SECONDS, busy_seconds=HEALTH_BUSY_SECONDS)
 # A statement of a migration may take hours, by limits that it sets itself. It polls for the lock.
 MIGRATIONS = Limits(None, None, None, busy_seconds=HEALTH_BUSY_SECONDS)

@@ -78,6 +78,10 @@ _MEANINGS: Mapping[str, Failure] = MappingProxyType(
             "The connection pooler before the database refused the connection, or lost its own: "
             "look at the pooler's log.",
         ),
+        "22P05": Failure(
+            "failed",
+            "The database's encoding can't hold all of Unicode: create it with ENCODING 'UTF8'.",
+        ),
         "25006": READ_ONLY,
         "25P03": Failure("busy", "A transaction was idle for longer than the server allows."),
         "25P04": Failure("busy", "A transaction took longer than the server allows."),

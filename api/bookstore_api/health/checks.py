@@ -64,7 +64,8 @@ class DatabaseCheck:
         """Ask over the connection kept for it; where that hangs, over a new one."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + CONNECTION_SECONDS
-        if self._database.has_health_connection:
+        # SQLite's can't be lost, and wait for a lock for longer.
+        if self._database.file is None and self._database.has_health_connection:
             findings = await self._check_within(USED_CONNECTION_SECONDS)
             if findings is not None:
                 return findings
@@ -193,7 +194,7 @@ class DiskCheck:
 
     def __init__(self, database_file: Path | None, *, minimum_bytes: int) -> None:
         self._minimum = minimum_bytes
-        self._folders = {"temporary files": Path(tempfile.gettempdir())}
+        self._folders = {"temporary files": _temporary_folder()}
         if database_file is not None:
             self._folders["the database"] = database_file.parent
         self._asked: asyncio.Future[FreeSpace] | None = None
@@ -222,6 +223,14 @@ class DiskCheck:
         except OSError as error:
             return error
         return left
+
+
+def _temporary_folder() -> Path:
+    """Return the folder for temporary files; where none can be written, the usual one."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nobody needs one to read and write books
+        return Path("/tmp")  # noqa: S108 - nothing is written there
 
 
 def in_daemon_thread(work: Callable[[], T]) -> asyncio.Future[T]:

@@ -532,3 +532,17 @@ def test_every_query_in_the_documentation_asks_for_metrics_that_exist() -> None:
     suffixes = ("_bucket", "_count", "_sum")
     names = documented()
     assert not {name for name in asked if name not in names and not name.endswith(suffixes)}
+
+
+def test_no_folder_for_temporary_files_is_no_reason_not_to_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where every volume is read-only: Python finds none, and raises."""
+
+    def none_found() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr("tempfile.gettempdir", none_found)
+    check = DiskCheck(tmp_path / "books.db", minimum_bytes=1)
+    finding = asyncio.run(_once(check)).items[0]
+    assert finding.dependency == "disk"

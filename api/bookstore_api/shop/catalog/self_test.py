@@ -4,11 +4,16 @@ import secrets
 from datetime import UTC, date, datetime
 
 from bookstore_api.db.sessions import WriteSession
+from bookstore_api.db.sort_text import SORT_TEXT_LENGTH
 from bookstore_api.kit.ids import new_id
 from bookstore_api.kit.pagination import SortKey
 from bookstore_api.shop.catalog import repository
 from bookstore_api.shop.catalog.isbn import make_isbn
-from bookstore_api.shop.catalog.models import Book
+from bookstore_api.shop.catalog.models import TITLE_LENGTH, Book
+
+# Of many scripts, as users write: a database of another encoding than UTF-8 can't hold it all, or
+# counts its bytes.
+_LONG = "Rehearsal \u0420 \u05d0 \u0628 \u66f8 \U0001f56e " * TITLE_LENGTH
 
 
 async def self_test(session: WriteSession) -> None:
@@ -17,8 +22,8 @@ async def self_test(session: WriteSession) -> None:
     book = Book(
         id=id_,
         isbn=make_isbn(secrets.randbelow(10**9)),
-        title="Rehearsal",
-        sort_title="rehearsal",
+        title=_LONG[:TITLE_LENGTH],
+        sort_title=_LONG[:SORT_TEXT_LENGTH],
         authors=["Nobody"],
         published_on=date(2000, 1, 1),
         price_minor=1,

@@ -40,7 +40,7 @@ from tests.support.migrations import (
     newer_code,
     only,
 )
-from tests.support.postgres import OwnPostgres, session
+from tests.support.postgres import OwnPostgres, Postgres, session
 from tests.support.schema_dump import schema_of
 
 T = TypeVar("T")
@@ -529,3 +529,19 @@ def test_a_migration_in_production_needs_no_staff_token(
         (("check-schema",), "current"),
     ):
         assert run_command(*command, env=env, cwd=tmp_path).outcome["code"] == code
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "EUC_JP", "SQL_ASCII"])
+def test_a_database_that_is_not_unicode_is_told_before_a_user_meets_it(
+    postgres: Postgres, encoding: str
+) -> None:
+    name = f"in_{encoding.lower()}"
+    sql = f"CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"
+    postgres.execute(sql)
+    try:
+        apply_schema(postgres.url(name), Branch.CONTRACT)
+        found = checking(postgres.url(name))
+        assert found.code == "incompatible"
+        assert "ENCODING 'UTF8'" in found.message or encoding == "SQL_ASCII", found.message
+    finally:
+        postgres.drop_database(postgres.url(name))
