@@ -34,6 +34,7 @@ REDIS_SLOW_SECONDS = 0.05
 FULL_BYTES = 1024 * 1024
 # A hanging connection is cut a little before the check is given up: then it ends by itself.
 CONNECTION_SECONDS = CHECK_SECONDS - 0.1
+CANCEL_SECONDS = 0.05
 # One that worked before has less, so that there is time for another: it may be lost without a word.
 USED_CONNECTION_SECONDS = 0.7
 
@@ -69,7 +70,11 @@ class DatabaseCheck:
             findings = await self._check_within(USED_CONNECTION_SECONDS)
             if findings is not None:
                 return findings
-        findings = await self._check_within(deadline - clock())
+        findings = None
+        with contextlib.suppress(TimeoutError):
+            # One that is being made can't be cut yet, but canceled.
+            async with asyncio.timeout_at(deadline + CANCEL_SECONDS):
+                findings = await self._check_within(deadline - clock())
         return findings or database_unanswered(
             "timeout", f"No answer within {CONNECTION_SECONDS:g} s."
         )
