@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bookstore_operator.components.serving.availability import deployment_of, runs
 from bookstore_operator.components.serving.manifests import (
     active_service,
     autoscaler,
@@ -15,7 +16,7 @@ from bookstore_operator.core.kinds import AUTOSCALERS, DEPLOYMENTS, SERVICES
 from bookstore_operator.core.lookup import find, owned_by
 from bookstore_operator.core.plan import Action, Scale
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.release import Color
+from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.crd.stages import needs_idle_color
 
 
@@ -69,7 +70,8 @@ def _ensure_idle_color_scaled_down(snapshot: Snapshot) -> Iterator[Action]:
     color = history.idle_color(snapshot)
     if snapshot.blocker:  # another release may need the color
         return
-    if starting:
+    if newest and starting:
+        yield from _ensure_started_color_sized(snapshot, newest)
         return
     if history.draining(snapshot):
         if history.superseded_active(snapshot) and size(snapshot, color) is not None:
@@ -80,6 +82,19 @@ def _ensure_idle_color_scaled_down(snapshot: Snapshot) -> Iterator[Action]:
         yield from ensure_absent(idle, "it was left by a former BookStore.")
     elif size(snapshot, color):
         yield from ensure_scale(snapshot, color, 0, "no longer needed")
+
+
+def _ensure_started_color_sized(snapshot: Snapshot, newest: BookStoreRelease) -> Iterator[Action]:
+    """Yield the scaling of a color that was started before the size of the active one changed.
+
+    Stage Start scales it itself, because it must run the release's template first.
+    """
+    running = deployment_of(snapshot, newest)
+    if newest.status.stage != "Start" and running and runs(running, newest):
+        size_of_active = live_size(snapshot)
+        yield from ensure_scale(
+            snapshot, newest.spec.color, size_of_active, "to match the active color"
+        )
 
 
 def ensure_scale(snapshot: Snapshot, color: Color, replicas: int, why: str) -> Iterator[Action]:

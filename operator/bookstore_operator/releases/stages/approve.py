@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bookstore_operator.components.serving.availability import deployment_of, problem_of, runs
-from bookstore_operator.components.serving.ensure import ensure_scale
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
 from bookstore_operator.core.clock import stage_clock
@@ -24,16 +23,14 @@ from bookstore_operator.workloads import pod_problems
 
 
 def approve(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
-    """Wait for the approval, with the release's color kept at the live size."""
+    """Wait for the approval. Serving keeps the release's color at the live size meanwhile."""
     answer = visit.ask(approved, snapshot)
     if isinstance(answer, Passed):
         return Progress(snapshot, answer)
     if lost := _lost(snapshot, release, visit.now):
         back = update_status(snapshot, release, stage="Start", stage_started_at=visit.now)
         return Progress(back, lost)
-    size = live_size(snapshot)
-    scales = ensure_scale(snapshot, release.spec.color, size, "to match the active color")
-    return Progress(snapshot, answer, tuple(scales))
+    return Progress(snapshot, answer)
 
 
 def approved(snapshot: Snapshot, now: datetime) -> Answer:
