@@ -4,7 +4,7 @@ import pytest
 
 from bookstore_operator.core.plan import Create
 from bookstore_operator.decide import decide
-from tests.support.world import World
+from tests.support.world import CURRENT, World
 
 pytestmark = pytest.mark.scenario
 
@@ -149,6 +149,28 @@ def test_the_overruled_release_is_kept_as_long_as_it_is_overruled() -> None:
         world.get("BookStoreRelease", "demo-r1")["spec"]["rollback"] = True
         world.settle()
     assert world.has("BookStoreRelease", "demo-r2")
+
+
+def test_a_cold_rollback_is_gated_by_the_check_of_its_own_image() -> None:
+    world = second()
+    world.answers["check-schema api:1"] = {
+        **CURRENT,
+        "code": "incompatible",
+        "message": "Column books.title is gone.",
+    }
+    ask(world).settle()
+    assert images(world) == ("api:2", 0, 2)
+    assert world.release("demo-r3")["result"] == "Failed"
+    assert world.condition("Ready") == (FALSE, "SchemaIncompatible")
+    assert "Column books.title is gone" in world.message("Ready")
+    assert not [pod for pod in world.all("Pod") if pod["metadata"]["name"] == "demo-blue-0"]
+
+
+def test_newer_schemas_that_the_older_code_works_on_are_no_obstacle() -> None:
+    world = second()
+    world.answers["check-schema api:1"] = {**CURRENT, "code": "ahead"}
+    ask(world).settle()
+    assert images(world) == ("api:1", 0, 2)
 
 
 def test_a_first_install_has_nothing_to_go_back_to() -> None:

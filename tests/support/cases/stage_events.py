@@ -62,6 +62,13 @@ def _nothing(world: World) -> None:
     del world
 
 
+def _ask_for_connections(world: World) -> None:
+    """Let the schema stay as it is, and what is known of the connections become old."""
+    world.migration = {**MIGRATED, "schemaBefore": MIGRATED["schemaAfter"]}
+    world.answers["check-schema api:2"] = None
+    world.wait(7200)
+
+
 def _let_switch(world: World) -> None:
     world.broken = set()
     _promotion("Automatic")(world)
@@ -79,6 +86,8 @@ HOLDS: dict[str, Hold] = {
     "Validate": Hold(_answers("contract api:2", None), _answers("contract api:2", 1)),
     "Backup": Hold(_set("backup", None), _set("backup", BACKED_UP)),
     "Expand": Hold(_set("migration", None), _set("migration", MIGRATED)),
+    "Compatible": Hold(_answers("check-schema api:1", None), _answers("check-schema api:1", 1)),
+    "Budget": Hold(_ask_for_connections, _answers("check-schema api:2", 1)),
     "Start": Hold(_set("broken", {"api:2"}), _set("broken", set())),
     "Verify": Hold(_answers("smoke api:2", None), _answers("smoke api:2", 1)),
     "Approve": Hold(_promotion("Manual"), _promotion("Automatic")),
@@ -87,7 +96,11 @@ HOLDS: dict[str, Hold] = {
     "Drain": Hold(),
     "Warm": Hold(),
 }
-BEFORE_SWITCH = ("Validate", "Backup", "Expand", "Start", "Verify", "Approve", "Switch")
+BEFORE_SWITCH = (
+    *("Validate", "Backup", "Expand", "Compatible", "Budget"),
+    *("Start", "Verify", "Approve", "Switch"),
+)
+AT_ONCE = tuple(stage for stage in BEFORE_SWITCH if stage not in {"Backup", "Expand"})
 SERVING = ("Watch", "Drain", "Warm")
 
 
@@ -266,7 +279,7 @@ ROWS: tuple[Row, ...] = (
         change_spec,
         (
             Cell(
-                ("Validate", "Start", "Verify", "Approve", "Switch"),
+                AT_ONCE,
                 "The release is superseded at once, and the next one begins.",
                 Outcome("Superseded", "api:3"),
             ),
@@ -298,7 +311,7 @@ ROWS: tuple[Row, ...] = (
         put_back,
         (
             Cell(
-                ("Validate", "Start", "Verify", "Approve", "Switch"),
+                AT_ONCE,
                 "The release is superseded at once; nothing else changes.",
                 BACK,
             ),
@@ -320,7 +333,7 @@ ROWS: tuple[Row, ...] = (
         abort,
         (
             Cell(
-                ("Validate", "Start", "Verify", "Approve", "Switch"),
+                AT_ONCE,
                 "The release ends at once, and its color is scaled to 0.",
                 Outcome("Aborted", "api:1", "Aborted"),
             ),
@@ -357,7 +370,7 @@ ROWS: tuple[Row, ...] = (
         approve,
         (
             Cell(
-                ("Validate", "Backup", "Expand", "Start", "Verify"),
+                BEFORE_SWITCH[:-2],
                 "Early: it counts once the release is verified.",
                 DONE,
             ),
@@ -382,7 +395,7 @@ ROWS: tuple[Row, ...] = (
         kill,
         (
             Cell(
-                ("Validate", "Backup", "Expand", "Start", "Verify", "Approve", "Switch"),
+                BEFORE_SWITCH,
                 "The next one goes on from the record; no Job is made twice.",
                 DONE,
             ),
@@ -398,7 +411,7 @@ ROWS: tuple[Row, ...] = (
         "The Job is evicted or deleted",
         lose_jobs,
         (
-            Cell(("Validate", "Verify"), "The check is repeated.", DONE),
+            Cell(("Validate", "Compatible", "Budget", "Verify"), "The check is repeated.", DONE),
             Cell(("Backup",), "Another backup is made.", DONE),
             Cell(
                 ("Expand",),
@@ -417,7 +430,7 @@ ROWS: tuple[Row, ...] = (
         lose_green,
         (
             Cell(
-                ("Validate", "Backup", "Expand"),
+                BEFORE_SWITCH[:5],
                 "It does not exist yet: the release fails later, in Start.",
                 FAILED,
             ),
@@ -468,7 +481,7 @@ ROWS: tuple[Row, ...] = (
                 DONE,
             ),
             Cell(
-                ("Validate", "Start", "Verify", "Approve", "Switch"),
+                AT_ONCE,
                 "The Pods of both colors are not ready; the stage goes on when they are.",
                 DONE,
             ),
@@ -514,7 +527,7 @@ ROWS: tuple[Row, ...] = (
         drain_node,
         (
             Cell(
-                ("Validate", "Backup", "Expand"),
+                BEFORE_SWITCH[:5],
                 "Pods are replaced; a Job's attempt is repeated.",
                 DONE,
             ),

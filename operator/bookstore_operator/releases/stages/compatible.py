@@ -24,9 +24,10 @@ from bookstore_operator.releases.schema_checks import (
 def compatible(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progress:
     """Ask the active release's image, unless the schema is the one that it served on before."""
     active = history.active(snapshot)
-    if active is None or not _has_new_schema(release):
+    if active is None or not (release.spec.rollback_of or _has_new_schema(release)):
         return Progress(snapshot, Passed())
-    progress = run_check(snapshot, release, _check(active), visit)
+    check = _check(release if release.spec.rollback_of else active)
+    progress = run_check(snapshot, release, check, visit)
     answer = visit.ask(old_code_works, progress.snapshot)
     return Progress(progress.snapshot, answer, progress.actions)
 
@@ -36,24 +37,36 @@ def old_code_works(snapshot: Snapshot, now: datetime) -> Answer:
     release, active = history.newest(snapshot), history.active(snapshot)
     if release is None or active is None:
         return Passed()
-    check = _check(active)
+    check = _check(release if release.spec.rollback_of else active)
     answered = outcome_of(snapshot, release, check)
     if answered is None:
         return check_answer(snapshot, release, check, now)
+    if answered.code in DOES_NOT_WORK and release.spec.rollback_of:
+        return _outgrown(release, check, answered)
     if answered.code in DOES_NOT_WORK:
         return _incompatible(release, active, check, answered)
     return unanswered(release, check, answered) or Passed()
 
 
-def _check(active: BookStoreRelease) -> Check:
-    question = "whether the code that serves works on the new schema"
-    return schema_check(COMPATIBLE, active, question, Reason.CHECKING_COMPATIBILITY)
+def _check(asked: BookStoreRelease) -> Check:
+    """Return the check of the older code: that which serves, or that which is to serve again."""
+    question = "whether the older code works on the schema"
+    return schema_check(COMPATIBLE, asked, question, Reason.CHECKING_COMPATIBILITY)
 
 
 def _has_new_schema(release: BookStoreRelease) -> bool:
     """Whether the release's migration has changed the schema, or may have."""
     last = release.status.last_attempt
     return last is not None and last.changed
+
+
+def _outgrown(release: BookStoreRelease, check: Check, answered: CheckRecord) -> Failed:
+    return Failed(
+        Reason.SCHEMA_INCOMPATIBLE,
+        f"Image {check.image}, to which {release.name} was to go back, does not work on the schema "
+        f"as it is now ({answered.code}): {answered.message.rstrip('.')}. What serves goes on "
+        "serving. The schema is never downgraded: release an image that works on it.",
+    )
 
 
 def _incompatible(
