@@ -1,6 +1,7 @@
 """What others do to the operator's objects: webhooks, node failures, and hands."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -334,3 +335,45 @@ def test_a_release_that_a_finalizer_keeps_is_deleted_once() -> None:
     deleted = [action.key.name for action in world.done if isinstance(action, Delete)]
     assert "demo-r2" not in deleted
     assert {"demo-r1", "demo-r3"} <= {*deleted}
+
+
+@pytest.mark.parametrize(("kind", "name"), [("Deployment", "demo-blue"), ("Service", "demo")])
+def test_an_object_that_a_finalizer_keeps_is_named(world: World, kind: str, name: str) -> None:
+    metadata = world.get(kind, name)["metadata"]
+    metadata |= {"deletionTimestamp": f"{world.now:%Y-%m-%dT%H:%M:%SZ}", "finalizers": ["x/y"]}
+    plan = world.reconcile()
+    assert world.condition("Ready") == (TRUE, "Serving"), "it may be gone in a moment"
+    assert plan.requeue_after == timedelta(minutes=1)
+    world.wait(61).steps(2)
+    assert world.condition("Stalled") == (TRUE, "ObjectTerminating")
+    assert f"{kind} {name}" in world.message("Ready")
+    assert "finalizer x/y keeps it" in world.message("Ready")
+    assert world.condition("Available") == (TRUE, "Serving")
+    del metadata["deletionTimestamp"], metadata["finalizers"]
+    world.settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+
+
+def test_a_migration_without_parallelism_is_named(world: World) -> None:
+    migrating(world)
+    world.get("Job", "demo-r2-expand")["spec"]["parallelism"] = 0
+    world.steps(2)
+    assert world.condition("Stalled") == (TRUE, "MigrationSuspended")
+    assert '{"parallelism":1}' in world.message("Ready")
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [{"type": "OnDelete"}, {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}],
+)
+def test_a_statefulset_that_would_not_roll_out_is_set_right(world: World, strategy: Object) -> None:
+    world.get("StatefulSet", "demo-db")["spec"]["updateStrategy"] = strategy
+    world.settle()
+    found = world.get("StatefulSet", "demo-db")["spec"]["updateStrategy"]
+    assert found == {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+
+
+def test_a_service_that_lists_unready_pods_is_set_right(world: World) -> None:
+    world.get("Service", "demo")["spec"]["publishNotReadyAddresses"] = True
+    world.settle()
+    assert not world.get("Service", "demo")["spec"]["publishNotReadyAddresses"]

@@ -11,7 +11,7 @@ WHOLE = frozenset({"selector", "matchLabels"})
 
 AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
 
-OMITTED_IF_FALSE = frozenset({"paused"})
+OMITTED_IF_FALSE = frozenset({"paused", "publishNotReadyAddresses"})
 """Fields that the API server does not return when they are false."""
 
 Path: TypeAlias = tuple[str, ...]

@@ -116,6 +116,7 @@ class Reason(StrEnum):
     API_SERVER_ERROR = "APIServerError"
     PERMISSION_MISSING = "PermissionMissing"
     SECRET_FORBIDDEN = "SecretForbidden"  # noqa: S105 - no secret
+    OBJECT_TERMINATING = "ObjectTerminating"
     CHANGED_BY_OTHERS = "ChangedByOthers"
     NO_METRICS = "NoMetrics"
 

@@ -121,6 +121,14 @@ def running_answer(
             f'kubectl patch job {key.name} --type=merge -p \'{{"spec":{{"suspend":false}}}}\'.',
             stalled=True,
         )
+    if job["spec"].get("parallelism") == 0:
+        return Waiting(
+            Reason.MIGRATION_SUSPENDED,
+            f"Migration Job {key.name} may have no Pod: somebody has set spec.parallelism to 0, "
+            "and its time limit runs. To let it run: "
+            f'kubectl patch job {key.name} --type=merge -p \'{{"spec":{{"parallelism":1}}}}\'.',
+            stalled=True,
+        )
     pods = {RELEASE_LABEL: release.name, COMPONENT_LABEL: Component.MIGRATION.value}
     problem = pod_problems.problem_of_pods(snapshot, pods, key, now)
     seconds = job["spec"].get("activeDeadlineSeconds")

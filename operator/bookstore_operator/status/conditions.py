@@ -34,6 +34,7 @@ from bookstore_operator.crd.status import (
     ConditionStatus,
 )
 from bookstore_operator.status import failures
+from bookstore_operator.status.lingering import nothing_lingers
 from bookstore_operator.workloads import pod_problems
 
 EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
@@ -122,7 +123,8 @@ def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
         if component.gate and _is_done(answer):
             of_component = visit.ask(component.gate, snapshot)
             answer = answer if isinstance(of_component, Passed) else of_component
-    return answer
+    lingering = visit.ask(nothing_lingers, snapshot) if _is_done(answer) else Passed()
+    return answer if isinstance(lingering, Passed) else lingering
 
 
 def _is_done(answer: Answer) -> bool:

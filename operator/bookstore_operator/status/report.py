@@ -33,6 +33,7 @@ from bookstore_operator.crd.status import (
 from bookstore_operator.releases.contract import contract_due
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.status import conditions
+from bookstore_operator.status.lingering import next_due
 from bookstore_operator.workloads.pod_problems import next_threshold
 from bookstore_operator.workloads.unexplained import look_again
 
@@ -92,6 +93,7 @@ def look_again_after(snapshot: Snapshot, blocking: Answer, visit: Visit) -> time
     candidates = [
         blocking.until if isinstance(blocking, Waiting) else None,
         look_again(snapshot.objects, visit.now),
+        next_due(snapshot, visit.now),
         contract_due(snapshot),
         next_threshold(snapshot, visit.now),
         *(part.look_again(snapshot, visit) for part in COMPONENTS if part.look_again),

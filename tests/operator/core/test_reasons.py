@@ -74,6 +74,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.DATABASE_REPLACED,
         Reason.MIGRATION_SUSPENDED,
         Reason.POD_TERMINATING,
+        Reason.OBJECT_TERMINATING,
     }
     assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
 

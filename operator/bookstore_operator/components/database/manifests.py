@@ -90,6 +90,8 @@ def database_stateful_set(store: BookStore, database: EmbeddedDatabase, image: s
     spec = {
         "serviceName": names.database(store.name),
         "replicas": 1,
+        # Owned, because with OnDelete or a partition no change of the template reaches the Pod.
+        "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}},
         "selector": {"matchLabels": database_selector(store.name)},
         "persistentVolumeClaimRetentionPolicy": {
             "whenDeleted": when_deleted,

@@ -46,6 +46,7 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
         "type": service.type.value,
         "ipFamilyPolicy": service.ip_family_policy.value,
         "selector": release_selector(active),
+        "publishNotReadyAddresses": False,
         "ports": [
             {
                 "name": "http",
