@@ -27,7 +27,7 @@ from tests.support.world import CONTRACTED, CURRENT, DESCRIBED, PASSED
 ROOT = Path(__file__).parents[2]
 SYSTEM = "bookstore-system"
 ACCOUNT = "bookstore-operator"
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 REPORT_SECONDS = 60.0  # trouble that can pass by itself counts after 20 s at most
 
 MIGRATED = {
