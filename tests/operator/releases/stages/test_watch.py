@@ -116,7 +116,8 @@ def test_restarts_before_the_switch_are_none_of_the_watch() -> None:
     world.change(image="api:2").reach("Start")
     world.run_until(lambda w: w.has("Pod", "demo-green-0"))
     pod = world.get("Pod", "demo-green-0")
-    pod["status"]["containerStatuses"] = [{"name": "api", "restartCount": 3}]
+    statuses = pod["status"].setdefault("containerStatuses", [{"name": "api"}])
+    statuses[0]["restartCount"] = 3
     world.reach("Drain")
     assert world.release("demo-r2")["watch"]["counts"]["restarts"] == 0
 
