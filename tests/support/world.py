@@ -597,7 +597,8 @@ class World:
 
     def image_id(self, image: str) -> str:
         """Return the ID of an image; `pushed` says how often its tag was pushed again."""
-        return f"registry.example/x@sha256:{image}-{self.pushed.get(image, 0)}"
+        content = image.rpartition("/")[2]  # the same in a mirror
+        return f"registry.example/x@sha256:{content}-{self.pushed.get(image, 0)}"
 
     def _result_of(self, job: Object) -> Object | None:
         """Return the termination message of a Job; None if it runs on."""
