@@ -1,11 +1,13 @@
 """The names of everything that belongs to a BookStore. All fit in 63 characters."""
 
 import hashlib
+import re
 
 from bookstore_operator.crd.attempts import Branch
 from bookstore_operator.crd.release import Color
 
 LONGEST = 63
+_MIGRATION = re.compile(r"-(?P<branch>expand|contract)(?:-(?P<attempt>[1-9][0-9]{0,8}))?$")
 DATABASE_USER = "bookstore"
 DATABASE_NAME = "bookstore"
 
@@ -33,8 +35,7 @@ def preview_service(store: str) -> str:
 
 def migration_job(release_name: str, attempt: int = 1, branch: Branch = Branch.EXPAND) -> str:
     """Return the name of the Job that migrates the schema for a release."""
-    suffix = "" if attempt == 1 else f"-{attempt}"
-    return f"{release_name}-{branch.value}{suffix}"
+    return _job(release_name, branch.value, attempt)
 
 
 def migration_attempt(release_name: str, job: str) -> tuple[Branch, int]:
@@ -42,22 +43,22 @@ def migration_attempt(release_name: str, job: str) -> tuple[Branch, int]:
 
     Names can't be changed, as labels can.
     """
-    name = job.removeprefix(f"{release_name}-")
-    branch, _, number = name.partition("-")
-    attempt = int(number) if number.isascii() and number.isdecimal() else 1
-    return Branch.CONTRACT if branch == Branch.CONTRACT else Branch.EXPAND, attempt
+    ends = _MIGRATION.search(job)
+    if ends is None:
+        return Branch.EXPAND, 1
+    branch, attempt = Branch(ends["branch"]), int(ends["attempt"] or 1)
+    ours = migration_job(release_name, attempt, branch) == job
+    return (branch, attempt) if ours else (Branch.EXPAND, 1)
 
 
 def check_job(release_name: str, check: str, attempt: int = 1) -> str:
     """Return the name of a Job that asks an image something for a release."""
-    suffix = "" if attempt == 1 else f"-{attempt}"
-    return _shorten(f"{release_name}-{check}{suffix}")
+    return _job(release_name, check, attempt)
 
 
 def release_backup(release_name: str, attempt: int = 1) -> str:
     """Return the name of the Job that backs up the database before a release migrates it."""
-    suffix = "" if attempt == 1 else f"-{attempt}"
-    return f"{release_name}-backup{suffix}"
+    return _job(release_name, "backup", attempt)
 
 
 def database(store: str) -> str:
@@ -90,9 +91,10 @@ def api_network_policy(store: str) -> str:
     return f"{store}-api"
 
 
-def _shorten(name: str) -> str:
-    """Return a name of at most 63 characters: a longer one ends in its hash instead."""
-    if len(name) <= LONGEST:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: LONGEST - 9]}-{digest}"
+def _job(release_name: str, task: str, attempt: int) -> str:
+    """Return the name of a release's Job: if too long, a hash stands for the release's end."""
+    suffix = f"-{task}" if attempt == 1 else f"-{task}-{attempt}"
+    if len(release_name) + len(suffix) <= LONGEST:
+        return f"{release_name}{suffix}"
+    digest = hashlib.sha256(release_name.encode()).hexdigest()[:8]
+    return f"{release_name[: LONGEST - len(suffix) - 9]}-{digest}{suffix}"
