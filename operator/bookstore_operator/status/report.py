@@ -12,7 +12,14 @@ from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Waiting
 from bookstore_operator.core.kinds import BOOKSTORES, RELEASES
 from bookstore_operator.core.labels import release_selector
-from bookstore_operator.core.plan import Action, Event, EventType, ObjectRef, WriteStatus
+from bookstore_operator.core.plan import (
+    Action,
+    Event,
+    EventType,
+    Manifest,
+    ObjectRef,
+    WriteStatus,
+)
 from bookstore_operator.core.reasons import WARNING_REASONS
 from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
@@ -165,24 +172,42 @@ def _type_of(condition: Condition) -> EventType:
 
 
 def _status(snapshot: Snapshot, current: tuple[Condition, ...]) -> BookStoreStatus:
-    newest, active = history.newest(snapshot), history.active(snapshot)
-    counts = status_of(snapshot, active) if active else {}
-    in_progress = newest and newest.status.result in (None, Result.PROMOTED)
     return BookStoreStatus.model_validate(
         {
             "observedGeneration": snapshot.store.metadata.generation,
             "conditions": current,
-            "release": newest.name if newest else None,
-            "stage": newest.status.stage if newest and in_progress else None,
-            "active": _active(active) if active else None,
-            "replicas": counts.get("replicas", 0),
-            "readyReplicas": counts.get("readyReplicas", 0),
-            "selector": _selector(active) if active else "",
-            "schema": _schema(snapshot),
+            **_releases(snapshot),
             "volumes": volumes_status(snapshot),
             "lastBackupAt": schedule.last_success(snapshot),
         }
     )
+
+
+_OF_RELEASES = {
+    *("release", "stage", "active"),
+    *("replicas", "ready_replicas", "selector", "schema_revision"),
+}
+
+
+def _releases(snapshot: Snapshot) -> Manifest:
+    """Return which release is newest and which serves, with what size.
+
+    What was reported last stays if the record of the one that serves can't be read: it still does.
+    """
+    if snapshot.blocker and snapshot.blocker.hides_active:
+        return snapshot.store.status.model_dump(by_alias=True, include=_OF_RELEASES)
+    newest, active = history.newest(snapshot), history.active(snapshot)
+    counts = status_of(snapshot, active) if active else {}
+    in_progress = newest and newest.status.result in (None, Result.PROMOTED)
+    return {
+        "release": newest.name if newest else None,
+        "stage": newest.status.stage if newest and in_progress else None,
+        "active": _active(active) if active else None,
+        "replicas": counts.get("replicas", 0),
+        "readyReplicas": counts.get("readyReplicas", 0),
+        "selector": _selector(active) if active else "",
+        "schema": _schema(snapshot),
+    }
 
 
 def _schema(snapshot: Snapshot) -> str | None:

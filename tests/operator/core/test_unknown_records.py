@@ -72,9 +72,11 @@ def test_nothing_is_touched_while_the_serving_release_is_unreadable() -> None:
     world.change(image="api:2").settle()
     service = world.get("Service", "demo")["spec"]
     world.get("BookStoreRelease", "demo-r2")["spec"]["color"] = "purple"
-    before = len(world.done)
+    before, status = len(world.done), world.store["status"]
     world.steps(5)
     assert world.get("Service", "demo")["spec"] == service
+    kept = ("release", "active", "replicas", "readyReplicas", "selector", "schema")
+    assert [world.store["status"].get(key) for key in kept] == [status[key] for key in kept]
     assert {type(action).__name__ for action in world.done[before:]} == {"WriteStatus"}
     assert world.condition("Ready") == ("False", "RecordInvalid")
     assert world.condition("Available") == ("Unknown", "RecordInvalid")
