@@ -5,45 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from bookstore_operator.core.kinds import RELEASES
-from kubectl_bookstore.__main__ import as_kubectl_reads
-from kubectl_bookstore.app import app
 from kubectl_bookstore.cluster.kubectl import Connection, Kubectl, KubectlError
 from kubectl_bookstore.errors import ExitCode
 from tests.cluster.conftest import Shop, bookstore, image
+from tests.cluster.plugin import Answer, run
 from tests.support.kube import wait_for
 from tests.support.operators import Operator
 
 pytestmark = pytest.mark.cluster
-
-
-@dataclass(frozen=True)
-class Answer:
-    """How a run of the plugin ended."""
-
-    code: int
-    out: str
-    error: str
-
-    @property
-    def data(self) -> Any:
-        """Return what `-o json` printed."""
-        return json.loads(self.out)
-
-
-def run(shop: Shop, *arguments: str, stdin: str | None = None) -> Answer:
-    """Run the plugin in the namespace of a test, off a terminal: here, since it starts kubectl."""
-    words = as_kubectl_reads([*arguments, f"--namespace={shop.namespace}"])
-    done = CliRunner().invoke(app, words, input=stdin, env=dict(shop.kubectl.environment))
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
-    return Answer(done.exit_code, done.stdout, done.stderr)
 
 
 def at_stage(shop: Shop, release: str, stage: str) -> None:

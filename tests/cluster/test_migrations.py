@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from kubectl_bookstore.errors import ExitCode
 from tests.cluster.conftest import Shop, image
+from tests.cluster.plugin import run
 from tests.support.kube import wait_for
 from tests.support.world import TO_CONTRACT
 
@@ -149,9 +151,11 @@ def test_a_manual_contract_waits_for_its_approval(operated: Shop) -> None:
     succeeded(operated, "demo-r1")
     back_up(operated, "by-hand")
     wait_for(lambda: "contractApproved" in contract(operated, "demo-r1")[1], 30, "the question")
-    patch = '{"spec": {"contractApproved": true}}'
-    operated.kubectl("patch", "bookstorerelease", "demo-r1", "--type=merge", f"-p={patch}")
+    assert run(operated, "approve", "demo").code == ExitCode.NOTHING_TO_DO
+    approved = run(operated, "approve", "demo", "--contract")
+    assert approved.code == ExitCode.DONE, approved
     wait_for(lambda: contract(operated, "demo-r1")[0] == "Done", 30, "the contract")
+    assert run(operated, "approve", "demo", "--contract").code == ExitCode.NOTHING_TO_DO
 
 
 def test_the_claim_of_the_backups_is_written_once(operated: Shop) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from kubectl_bookstore.errors import ExitCode
 from tests.cluster.conftest import Shop, image
+from tests.cluster.plugin import run
 from tests.support.kube import condition, wait_for
 from tests.support.pods_proxy import Simulation, answering
 
@@ -100,6 +102,19 @@ def test_silence_is_inconclusive_and_an_operator_killed_in_watch_goes_on(
     watch = status(shop)["watch"]
     assert watch["result"] == "Inconclusive"
     assert "fewer than spec.rollout.watch.minRequests" in watch["message"]
+    assert revision(shop) == "2"
+
+
+def test_a_release_that_is_held_in_silence_is_kept_by_an_approval(
+    shop: Shop, pods: Simulation
+) -> None:
+    pods.per_second = 0.0
+    watch = {"seconds": 5, "onInconclusive": "Hold"}
+    release(shop, rollout={**ROLLOUT, "watch": watch})
+    shop.reports("Ready", "WatchInconclusive", "kubectl bookstore approve demo")
+    kept = run(shop, "approve", "demo")
+    assert kept.code == ExitCode.DONE, kept
+    assert ended(shop) == "Succeeded"
     assert revision(shop) == "2"
 
 

@@ -6,8 +6,11 @@ import typer
 
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import RELEASES
+from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.attempts import ContractState
 from bookstore_operator.crd.release import BookStoreRelease, Result, RollbackState
+from bookstore_operator.crd.spec.migration import Contract
 from bookstore_operator.crd.spec.rollout import Promotion
 from bookstore_operator.releases import rollback as rollbacks
 from kubectl_bookstore.cluster.kubectl import Kubectl
@@ -27,23 +30,33 @@ from kubectl_bookstore.options import TIMEOUT_SECONDS, Output, RequiredName, Tim
 from kubectl_bookstore.output import Format
 
 
-def approve(
+def approve(  # noqa: PLR0913 - one argument per option
     kubectl: Kubectl,
     name: RequiredName,
     *,
+    contract: Annotated[
+        bool,
+        typer.Option(
+            "--contract", help="Approve the contract migration of the release that serves."
+        ),
+    ] = False,
     wait: Wait = False,
     timeout: Timeout = TIMEOUT_SECONDS,
     output: Output = Format.TEXT,
 ) -> ExitCode:
-    """Approve the promotion of the release in progress (rollout.promotion: Manual or After).
+    """Approve what the release in progress waits for: its promotion, or the end of its watch.
 
-    It may be approved before it is verified: users are sent to it once it is. Without a release
-    that needs an approval this changes nothing and ends with code 8.
+    With rollout.promotion Manual or After, it may be approved before it is verified: users are sent
+    to it once it is. A release that is held because its watch was inconclusive is kept. With
+    --contract, what only older code needs may be removed from the schema (migration.contract:
+    Manual). If there is nothing to approve, this changes nothing and ends with code 8.
 
     For example:
       kubectl bookstore approve demo --wait
+      kubectl bookstore approve demo --contract
     """
-    message, release = try_change(lambda: _approve(kubectl, name))
+    change = _approve_contract if contract else _approve
+    message, release = try_change(lambda: change(kubectl, name))
     report(name, release, message, output, wait=wait)
     return wait_for(kubectl, name, timeout, output) if wait else ExitCode.DONE
 
@@ -80,6 +93,10 @@ def rollback(  # noqa: PLR0913 - one argument per option
 def _approve(kubectl: Kubectl, name: str) -> tuple[str, str]:
     current = look(kubectl, name)
     release = newest_of(current)
+    if release is not None and release.status.reason == Reason.WATCH_INCONCLUSIVE:
+        kubectl.patch(RELEASES, manifest_of(current, release), {"watchApproved": True})
+        message = f"{release.name} is kept (spec.watchApproved: true)."
+        return f"{message}{_after_resume(current, name)}", release.name
     if release is None or not release.in_flight:
         which = f": the newest, {release.name}, is {release.status.result}" if release else ""
         raise nothing(f"No release of BookStore {name} is to be promoted{which}.")
@@ -89,8 +106,31 @@ def _approve(kubectl: Kubectl, name: str) -> tuple[str, str]:
         return f"{release.name} is approved already; nothing changed.", release.name
     kubectl.patch(RELEASES, manifest_of(current, release), {"approved": True})
     early = "" if release.status.stage == "Approve" else " It is promoted once it is verified."
-    paused = f" It continues after kubectl bookstore resume {name}." if current.view.paused else ""
+    paused = _after_resume(current, name)
     return f"Approved {release.name} (spec.approved: true).{early}{paused}", release.name
+
+
+def _approve_contract(kubectl: Kubectl, name: str) -> tuple[str, str]:
+    current = look(kubectl, name)
+    snapshot = current.observation.snapshot
+    release = history.active(snapshot)
+    if release is None:
+        raise nothing(f"No release of BookStore {name} serves.")
+    mode, state = snapshot.store.spec.migration.contract, release.status.contract
+    if mode is not Contract.MANUAL:
+        raise nothing(f"It needs no approval (spec.migration.contract: {mode}).")
+    if state is not None and state.state is not ContractState.PENDING:
+        raise nothing(f"The contract migration of {release.name} is {state.state}.")
+    if release.spec.contract_approved:
+        raise nothing(f"The contract migration of {release.name} is approved already.")
+    kubectl.patch(RELEASES, manifest_of(current, release), {"contractApproved": True})
+    message = f"Approved the contract migration of {release.name} (spec.contractApproved: true)."
+    return f"{message}{_after_resume(current, name)}", release.name
+
+
+def _after_resume(current: Look, name: str) -> str:
+    paused = current.view.paused
+    return f" It continues after kubectl bookstore resume {name}." if paused else ""
 
 
 def _roll_back(kubectl: Kubectl, name: str, to: int | None) -> tuple[str, str]:

@@ -71,8 +71,8 @@ started. Only a person's wish starts it again."""
 IMMUTABLE = rules(
     (
         "self == oldSelf",
-        "a BookStoreRelease is a record: only approved, aborted, contractApproved, retry and "
-        "rollback can be changed",
+        "a BookStoreRelease is a record: only approved, aborted, watchApproved, contractApproved, "
+        "retry and rollback can be changed",
     )
 )
 

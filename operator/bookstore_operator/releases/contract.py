@@ -214,9 +214,9 @@ def _approved(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> st
     if not manual or release.spec.contract_approved:
         return None
     return (
-        "Waiting for an approval (spec.migration.contract is Manual): kubectl patch "
-        f"bookstorerelease {release.name} --type=merge "
-        '-p \'{"spec":{"contractApproved":true}}\'. After it, older code can\'t be released again.'
+        "Waiting for an approval (spec.migration.contract is Manual): kubectl bookstore approve "
+        f"{snapshot.store.name} --contract (spec.contractApproved of {release.name}). After it, "
+        "older code can't be released again."
     )
 
 

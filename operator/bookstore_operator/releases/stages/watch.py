@@ -110,12 +110,12 @@ def _held(snapshot: Snapshot, release: BookStoreRelease, doubt: str) -> Passed |
     decided = release.spec.watch_approved or not history.matches_spec(snapshot, release)
     if not doubt or not holds or decided:
         return Passed()
-    patch = '{"spec": {"watchApproved": true}}'
     return Waiting(
         Reason.WATCH_INCONCLUSIVE,
         f"The watch of {release.name} is inconclusive: {doubt} To keep the release: "
-        f"kubectl patch bsr {release.name} --type=merge -p '{patch}'. To go back: set spec.aborted "
-        "instead. More requests decide, too.",
+        f"kubectl bookstore approve {snapshot.store.name} (spec.watchApproved of the "
+        f"BookStoreRelease). To go back: kubectl bookstore abort {snapshot.store.name}. More "
+        "requests decide, too.",
         stalled=True,
     )
 
