@@ -86,3 +86,44 @@ def test_releases_of_a_former_bookstore_count_for_nothing_until_they_are_deleted
     world.settle()  # it collects them
     assert world.switches == ["demo-r1", "demo-r1"]
     assert world.store["status"]["active"]["image"] == "api:2"
+
+
+def foreign_release(world: World, *, owned: bool, **spec: Any) -> str:
+    """Create a release by hand, as somebody who may: next in line, and of another program."""
+    manifest = copy.deepcopy(world.get("BookStoreRelease", "demo-r2"))
+    template = manifest["spec"]["podTemplate"].replace("api:2", "somebody-else:1")
+    manifest["metadata"] |= {"name": "demo-r9", "uid": "made-by-hand"}
+    manifest["spec"] |= {"revision": 9, "podTemplate": template, **spec}
+    manifest["status"] = {}
+    if not owned:
+        manifest["metadata"].pop("ownerReferences")
+    world.add(manifest)
+    return str(manifest["metadata"]["name"])
+
+
+@pytest.mark.parametrize("owned", [True, False], ids=["owned", "orphaned"])
+@pytest.mark.parametrize(
+    "spec",
+    [{}, {"rollbackOf": "demo-r1"}, {"overrides": "demo-r2"}, {"intent": {"image": "somebody:1"}}],
+    ids=lambda spec: "-".join(spec) or "template",
+)
+def test_a_release_that_somebody_else_has_made_is_never_acted_on(
+    *, owned: bool, spec: dict[str, Any]
+) -> None:
+    world = World().settle()
+    world.change(image="api:2").settle()
+    name = foreign_release(world, owned=owned, **spec)
+    world.done.clear()
+    world.steps(8)
+    assert "somebody" not in repr([a for a in world.done if isinstance(a, Apply)])
+    assert not [job for job in world.all("Job") if name in job["metadata"]["name"]]
+    assert world.condition("Ready") == (FALSE, "RecordInvalid")
+    assert f"kubectl delete bookstorerelease --namespace shop {name}" in world.message("Ready")
+    assert world.condition("Available") == (TRUE, "Serving")
+    world.lose("Service").steps(3)
+    assert world.has("Service", "demo"), "what serves is kept right"
+
+    world.delete_release(name)
+    world.change(image="api:3").settle()
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.switches[-1] == "demo-r3"
