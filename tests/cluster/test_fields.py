@@ -103,6 +103,7 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "autoscaling.minReplicas": (0, "should be greater than or equal to 1"),
     "autoscaling.maxReplicas": (1001, "should be less than or equal to 1000"),
     "autoscaling.targetCpuPercent": (101, "should be less than or equal to 100"),
+    "autoscaling.scaleDownStabilizationSeconds": (3601, "should be less than or equal to 3600"),
     "database.embedded.storage.size": ("much", "should match"),
     "database.embedded.storage.storageClassName": ("Not a name", "should match"),
     "database.embedded.resources.requests.cpu": ("half", "should match"),
@@ -122,8 +123,11 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "staff.key": ("no/key", "should match"),
     "migration.timeoutSeconds": (0, "should be greater than or equal to 1"),
     "migration.attempts": (21, "should be less than or equal to 20"),
+    "migration.contract": ("Perhaps", 'supported values: "Automatic", "Manual", "Never"'),
     "rollout.progressDeadlineSeconds": (86401, "should be less than or equal to 86400"),
     "rollout.scaleDownDelaySeconds": (-1, "should be greater than or equal to 0"),
+    "rollout.promotion": ("Perhaps", 'supported values: "Automatic", "After", "Manual"'),
+    "rollout.promoteAfterSeconds": (86401, "should be less than or equal to 86400"),
     "rollout.watch.seconds": (86401, "should be less than or equal to 86400"),
     "rollout.watch.maxErrorPercent": (101, "should be less than or equal to 100"),
     "rollout.watch.maxSlowPercent": (-1, "should be greater than or equal to 0"),
@@ -142,6 +146,8 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "backup.storage.size": ("1Pi", "should match"),
     "backup.storage.storageClassName": (LONG, "at most 253|more than 253"),
     "backup.timeoutSeconds": (59, "should be greater than or equal to 60"),
+    "backup.beforeMigration": ("never", 'supported values: "maxAge", "always", "skip"'),
+    "backup.maxAgeSeconds": (59, "should be greater than or equal to 60"),
     "backup.suspend": ("perhaps", 'expected "boolean"'),
     "config.logLevel": ("loud", 'supported values: "debug"'),
     "config.drainSeconds": (301, "should be less than or equal to 300"),
@@ -453,6 +459,8 @@ def spec_with(path: str, value: Any) -> dict[str, Any]:
     place = spec[outer] = dict(REQUIRED.get(outer, {}))
     if path.startswith(("database.external.", "cache.external.")):
         place["external"] = {"secretName": "books"}
+    if path.startswith("rollout.watch.prometheus."):
+        place["watch"] = {"prometheus": {"url": "http://prometheus"}}
     for name in inner[:-1]:
         place = place.setdefault(name, {})
     place[inner[-1]] = value
@@ -476,6 +484,7 @@ def errors(cluster: Cluster) -> dict[str, str]:
     wrong_type = [path for path, (_, text) in INVALID.items() if text.startswith("expected")]
     alone = {name_of(path): apply(kubectl, [stores.pop(path)]) for path in wrong_type}
     output = apply(kubectl, list(stores.values()))
+    assert "error validating" not in output, f"kubectl has sent nothing: {output}"
     parts = re.split(r"(?m)^(?=The BookStore |Error )", output)
     matches = (re.search(r"case-\d+-x", part) for part in parts)
     return alone | {match[0]: part for match, part in zip(matches, parts, strict=True) if match}
