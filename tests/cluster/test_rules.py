@@ -28,7 +28,8 @@ EXTERNAL = {"external": {"secretName": "books"}}
         ("1demo", "must begin with a letter"),
         ("demo.shop", "must begin with a letter"),
         ("demo-db", "must not end in -db"),
-        ("demo-cache", "must not end in -db or -cache"),
+        ("demo-cache", "must not end in -db, -cache"),
+        ("demo-preview", "must not end in -db, -cache or -preview"),
     ],
 )
 def test_an_invalid_name_is_rejected(shop: Shop, name: str, message: str) -> None:
