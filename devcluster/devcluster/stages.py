@@ -17,8 +17,9 @@ or the end of its image's tag: `-check-<behavior>` for Pods whose label
 
 When its containers end, their termination message is the annotation
 `devcluster.dev/termination-message.<first argument>` or `devcluster.dev/termination-message`, or
-what `Messages` has for the container's arguments. The ID of an image is a hash of its name, and of
-the annotation `devcluster.dev/image-content`.
+what `Messages` has for the container's arguments. The ID of an image is a hash of its name without
+the registry, so that a mirror has the same content, and of the annotation
+`devcluster.dev/image-content`.
 """
 
 import json
@@ -223,8 +224,8 @@ def _containers(lines: str, message: str = "", image_id: str = "") -> str:
 
 
 _PULLED = (
-    '{{ printf "%s@sha256:%s" (regexReplaceAll ":[^:/]*$" .image "") (sha256sum (print .image'
-    ' (get (or $pod.metadata.annotations dict) "devcluster.dev/image-content")'
+    '{{ printf "%s@sha256:%s" (regexReplaceAll ":[^:/]*$" .image "") (sha256sum (print'
+    ' (base .image) (get (or $pod.metadata.annotations dict) "devcluster.dev/image-content")'
     ' (ternary $pod.metadata.uid "" (hasSuffix "-pod-repushed" .image)))) | Quote }}'
 )
 """The ID of a container's image: that of its content."""

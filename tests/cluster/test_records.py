@@ -78,7 +78,8 @@ def test_a_migration_beside_a_sidecar_ends_and_its_job_is_deleted(operated: Shop
     operated.apply()
     operated.ready()
     operated.apply(image=image("2-job-hang"))
-    (pod,) = pods(operated, "bookstore.dev/release=demo-r2")
+    of_migration = "app.kubernetes.io/component=migration"
+    (pod,) = pods(operated, f"bookstore.dev/release=demo-r2,{of_migration}")
     ended = {
         "exitCode": 0,
         "reason": "Completed",
