@@ -135,15 +135,15 @@ def test_a_stage_of_a_newer_operator_is_told_and_the_service_is_repaired(operate
 
     def is_newer() -> bool:
         """Write the stage, until the operator has no write of its own left to make."""
-        if stage(operated) != "Verify":
+        if stage(operated) != "Canary":
             operated.kubectl(
                 *("patch", "bookstorerelease", "demo-r2", "--subresource=status"),
-                *("--type=merge", "-p", json.dumps({"status": {"stage": "Verify"}})),
+                *("--type=merge", "-p", json.dumps({"status": {"stage": "Canary"}})),
             )
         return condition(operated.store(), "Ready").get("reason") == "RecordInvalid"
 
     wait_for(is_newer, 30, "the stage to be read")
-    operated.reports("Ready", "RecordInvalid", "demo-r2 is at stage Verify", status="False")
+    operated.reports("Ready", "RecordInvalid", "demo-r2 is at stage Canary", status="False")
     operated.kubectl("delete", "service", "demo")
     wait_for(lambda: operated.get("v1/services", "demo"), 20, "the Service to be repaired")
     operated.apply(replicas=1, image=image("3"))
