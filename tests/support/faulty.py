@@ -39,8 +39,13 @@ class Seen:
 
     @property
     def is_write(self) -> bool:
-        """Whether it was to change something; renewals of a Lease are not counted."""
-        return self.method != "GET" and "/leases" not in self.path
+        """Whether it was to change something.
+
+        Renewals of a Lease are not counted, nor reviews: questions about rights, which are sent
+        as a POST and stored nowhere.
+        """
+        unchanging = ("/leases", "/selfsubjectrulesreviews", "/selfsubjectaccessreviews")
+        return self.method != "GET" and not any(part in self.path for part in unchanging)
 
 
 Fault: TypeAlias = Callable[["Proxy", web.Request], Awaitable[web.StreamResponse]]
