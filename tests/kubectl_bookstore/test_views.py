@@ -20,6 +20,7 @@ from kubectl_bookstore.cluster.observe import observe
 from kubectl_bookstore.errors import PluginError
 from kubectl_bookstore.views import planning, status
 from kubectl_bookstore.views.advice import all_advice, parse
+from kubectl_bookstore.views.diff import before_apply, diff
 from kubectl_bookstore.views.evaluate import evaluate_snapshot
 from kubectl_bookstore.views.observation import Observation, settings_in_use, settings_of
 from kubectl_bookstore.views.outcome import Outcome, outcome_of
@@ -201,6 +202,20 @@ def test_a_removed_field_shows_as_removed() -> None:
     changed = [line for line in action.diff if line[0] in "+-"]
     assert "-    added-once: by us" in changed
     assert not any("externalName" in line for line in changed)
+
+
+def test_the_order_of_keys_in_a_list_is_no_change() -> None:
+    """The API server returns maps sorted; items without a key of their own are compared whole."""
+    desired = {"terms": [{"weight": 100, "term": {"topologyKey": "zone", "labels": [{"b": 1}]}}]}
+    observed = {"terms": [{"term": {"labels": [{"b": 1}], "topologyKey": "zone"}, "weight": 100}]}
+    metadata: Object = {"metadata": {}}
+    assert diff(before_apply(desired, observed | metadata), desired) == []
+    observed["terms"][0]["weight"] = 1
+    changed = diff(before_apply(desired, observed | metadata), desired)
+    assert [line for line in changed if line[0] in "+-"] == ["-- weight: 1", "+- weight: 100"]
+    observed = {"terms": [*desired["terms"], {"weight": 7}]}
+    changed = diff(before_apply(desired, observed | metadata), desired)
+    assert [line for line in changed if line[0] in "+-"] == ["-- weight: 7"]
 
 
 @pytest.mark.parametrize(("path", "effect"), EFFECTS.items())

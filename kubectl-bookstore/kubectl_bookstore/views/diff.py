@@ -1,6 +1,7 @@
 """The difference that an action makes to an object, as server-side apply makes it. Pure."""
 
 import difflib
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -118,7 +119,8 @@ def _list_before(
 ) -> list[Any]:
     keys = {key for names in _item_keys(fields) for key in names} or {"name"}
     if not all(isinstance(i, Mapping) and keys & i.keys() for i in (*desired, *observed)):
-        return observed
+        whole: list[Any] = _in_order(observed, desired)  # which is replaced
+        return whole
     before = []
     for item in observed:
         match = next((other for other in desired if _same_item(item, other, keys)), None)
@@ -128,6 +130,17 @@ def _list_before(
         elif inner is not None:
             before.append(_owned(item, inner))
     return before
+
+
+def _in_order(observed: Any, desired: Any) -> Any:
+    """Return an observed value with the keys of its maps in the order of the desired one's."""
+    if isinstance(desired, Mapping) and isinstance(observed, Mapping):
+        order = [key for key in (*desired, *observed) if key in observed]
+        return {key: _in_order(observed[key], desired.get(key)) for key in order}
+    if isinstance(desired, list) and isinstance(observed, list):
+        pairs = itertools.zip_longest(observed, desired[: len(observed)])
+        return [_in_order(item, other) for item, other in pairs]
+    return observed
 
 
 def _owned(value: Any, fields: Mapping[str, Any]) -> Any:
