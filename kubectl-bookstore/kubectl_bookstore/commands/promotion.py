@@ -93,7 +93,7 @@ def rollback(  # noqa: PLR0913 - one argument per option
 def _approve(kubectl: Kubectl, name: str) -> tuple[str, str]:
     current = look(kubectl, name)
     release = newest_of(current)
-    if release is not None and release.status.reason == Reason.WATCH_INCONCLUSIVE:
+    if release is not None and _is_held(current, release):
         kubectl.patch(RELEASES, manifest_of(current, release), {"watchApproved": True})
         message = f"{release.name} is kept (spec.watchApproved: true)."
         return f"{message}{_after_resume(current, name)}", release.name
@@ -110,6 +110,13 @@ def _approve(kubectl: Kubectl, name: str) -> tuple[str, str]:
     return f"Approved {release.name} (spec.approved: true).{early}{paused}", release.name
 
 
+def _is_held(current: Look, release: BookStoreRelease) -> bool:
+    """Whether the operator reports that a release is kept in its watch until people decide."""
+    conditions = current.observation.snapshot.store.status.conditions
+    reported = any(item.reason == Reason.WATCH_INCONCLUSIVE for item in conditions)
+    return reported and release.status.stage == "Watch" and not release.spec.watch_approved
+
+
 def _approve_contract(kubectl: Kubectl, name: str) -> tuple[str, str]:
     current = look(kubectl, name)
     snapshot = current.observation.snapshot
@@ -119,7 +126,7 @@ def _approve_contract(kubectl: Kubectl, name: str) -> tuple[str, str]:
     mode, state = snapshot.store.spec.migration.contract, release.status.contract
     if mode is not Contract.MANUAL:
         raise nothing(f"It needs no approval (spec.migration.contract: {mode}).")
-    if state is not None and state.state is not ContractState.PENDING:
+    if state is not None and state.state != ContractState.PENDING:
         raise nothing(f"The contract migration of {release.name} is {state.state}.")
     if release.spec.contract_approved:
         raise nothing(f"The contract migration of {release.name} is approved already.")
