@@ -49,10 +49,15 @@ def test_answers_are_recorded_and_a_release_of_the_same_image_asks_nothing(opera
     assert record(operated, "demo-r1", "validate")["imageID"]
     operated.apply(replicas=1, config={"logLevel": "debug"})
     wait_for(lambda: result(operated, "demo-r2") in {"Promoted", "Succeeded"}, 60, "the release")
-    assert jobs(operated, "demo-r2") == set()
+    assert jobs(operated, "demo-r2") == {"demo-r2-smoke"}  # settings decide whether it works
     budget = operated.require("bookstorereleases", "demo-r2")["status"]["connectionBudget"]
     assert budget["result"] == "Fits"
     assert record(operated, "demo-r2", "validate")["reusedFrom"] == "demo-r1"
+    operated.apply(replicas=1, config={"logLevel": "debug"}, **annotated("example.com/note", "new"))
+    wait_for(lambda: result(operated, "demo-r3") in {"Promoted", "Succeeded"}, 60, "the release")
+    assert jobs(operated, "demo-r3") == set()
+    assert record(operated, "demo-r3", "validate")["reusedFrom"] == "demo-r1"
+    assert record(operated, "demo-r3", "smoke")["reusedFrom"] == "demo-r2"
 
 
 def test_a_bad_image_is_named_and_a_corrected_one_is_released_at_once(operated: Shop) -> None:

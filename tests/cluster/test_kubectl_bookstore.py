@@ -89,7 +89,7 @@ def test_a_plan_is_what_the_operator_then_does(shop: Shop) -> None:
     actions = run(shop, "plan", "-o", "json").data["actions"]
     (repair,) = [item for item in actions if item["kind"] == "Deployment"]
     changed = [line.strip() for line in repair["diff"] if line[0] in "+-"]
-    assert [line[:1] for line in changed] == ["-", "+"], repair
+    assert [line[:1] for line in changed] == ["-", "+"], "\n".join(repair["diff"])
     assert all("terminationGracePeriodSeconds: " in line for line in changed)
 
     edited = run(shop, "plan", "-f", "-", stdin=json.dumps(bookstore(image=image("3"))))
@@ -123,7 +123,8 @@ def test_abort_pause_and_resume_change_what_fits_and_once(operated: Shop) -> Non
 
 
 def test_a_release_is_approved_and_rolled_back_by_who_has_the_role(operated: Shop) -> None:
-    operated.apply(replicas=1, rollout={"promotion": "Manual"})
+    rollout = {"promotion": "Manual", "watch": {"seconds": 0}}  # its Pods have no metrics
+    operated.apply(replicas=1, rollout=rollout)
     operated.ready()
     for user, role in (
         *(("editor", "edit"), ("approver", "view"), ("approver", "bookstore-approver")),
@@ -133,7 +134,7 @@ def test_a_release_is_approved_and_rolled_back_by_who_has_the_role(operated: Sho
         )
     assert run(operated, "approve", "demo").code == ExitCode.NOTHING_TO_DO
     assert run(operated, "rollback", "demo").code == ExitCode.NOTHING_TO_DO
-    operated.apply(replicas=1, image=image("2"), rollout={"promotion": "Manual"})
+    operated.apply(replicas=1, image=image("2"), rollout=rollout)
     waits = run(operated, "status", "demo", "--wait", "-o=json")
     assert (waits.code, waits.data["reason"]) == (ExitCode.PERSON, "WaitingForApproval")
     for command in ("approve", "abort"):
