@@ -69,7 +69,7 @@ def test_rights_to_write_that_are_taken_away_are_named_while_all_goes_on(helped:
     helped.ready()
     some = (
         *(("events.k8s.io", "events", "create"), ("", "events", "list"), ("", "pods", "delete")),
-        *(("apps", "deployments/scale", "patch"), ("policy", "poddisruptionbudgets", "delete")),
+        *(("apps", "deployments/scale", "patch"), ("batch", "cronjobs", "delete")),
     )
     assert {*some} <= {*rights()}
     grant(helped, *some)
