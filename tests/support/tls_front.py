@@ -49,8 +49,11 @@ class TlsFront:
             if client.recv(len(_SSL_REQUEST), socket.MSG_PEEK) == _SSL_REQUEST:
                 client.recv(len(_SSL_REQUEST))
                 client.sendall(b"S")
-                with self._context.wrap_socket(client, server_side=True) as encrypted:
-                    self._pass_on(encrypted)
+                with self._context.wrap_socket(
+                    client, server_side=True, do_handshake_on_connect=False
+                ) as encrypted:
+                    if _shake_hands(encrypted):
+                        self._pass_on(encrypted)
             else:
                 self._pass_on(client)
 
@@ -62,6 +65,22 @@ class TlsFront:
                     if not (chunk := source.recv(CHUNK_BYTES)):
                         return
                     ways[source].sendall(chunk)
+
+
+def _shake_hands(client: ssl.SSLSocket) -> bool:
+    """Whether the handshake succeeds; where not, the client gets to read the alert that says why.
+
+    By TLS 1.3 the client may already send when its certificate is rejected. To close a socket with
+    something unread resets the connection, and a reset overtakes the alert.
+    """
+    try:
+        client.do_handshake()
+    except ssl.SSLError:
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(CHUNK_BYTES):
+            pass
+        return False
+    return True
 
 
 @contextmanager
