@@ -23,6 +23,7 @@ from tests.support.bookstore import Process, apply_schema, environment, execute
 from tests.support.postgres import own_postgres
 
 ROOT = Path(__file__).parents[2]
+CONFIG = Path(__file__).with_name("schemathesis.toml")
 DATABASES = ("sqlite", "postgresql")
 # Left out are the checks of what a description can't say: which ISBN is one, which cursor is ours.
 CHECKS = (
@@ -58,7 +59,8 @@ def fuzz(url: str, folder: Path, *, examples: int, seed: int) -> Round:
     report = folder / "report.json"
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(CONFIG)),
+            *("run", f"{url}/openapi.json"),
             *("--checks", ",".join(CHECKS), "--max-examples", str(examples), "--seed", str(seed)),
             *("--header", f"Authorization: Bearer {TOKEN}"),
             *("--generation-database", "none", "--continue-on-failure", "--no-color"),
