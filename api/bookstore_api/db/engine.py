@@ -42,6 +42,7 @@ class Engine:
         address = read_address(uri)
         self._limits = limits
         self._opened: WeakSet[driver.Connection] = WeakSet()
+        self._idle: WeakSet[driver.Connection] = WeakSet()
         self._epoch = 0
         common: dict[str, Any] = {
             "hide_parameters": True,
@@ -85,6 +86,14 @@ class Engine:
         assert isinstance(pool, CountingPool)  # noqa: S101 - made above
         return pool
 
+    @property
+    def has_idle_connection(self) -> bool:
+        """Whether a connection to PostgreSQL was used before, and is kept and open.
+
+        The pool counts those too that have ended meanwhile, or could not be made again.
+        """
+        return any(not connection.is_closed() for connection in self._idle)
+
     def replace_connections(self) -> None:
         """Have every connection there is replaced before its next use."""
         self._epoch += 1
@@ -112,14 +121,16 @@ class Engine:
         SQLAlchemy's pre-ping would cost three on each request.
         """
         used = connection.driver_connection
+        self._idle.discard(used)
         if used.is_closed() or record.info["epoch"] != self._epoch:
             raise DisconnectionError
         if self._limits.hold_seconds is not None:
             loop = asyncio.get_running_loop()
             record.info["deadline"] = loop.call_later(self._limits.hold_seconds, used.terminate)
 
-    @staticmethod
-    def _check_in(_connection: Any, record: Any) -> None:
+    def _check_in(self, connection: Any | None, record: Any) -> None:
+        if connection is not None:  # None: it was lost
+            self._idle.add(connection.driver_connection)
         if deadline := record.info.pop("deadline", None):
             deadline.cancel()
 

@@ -157,8 +157,8 @@ class Database:
 
     @property
     def has_health_connection(self) -> bool:
-        """Whether a connection for health was used before, and is kept."""
-        return self._health.pool.checkedin() > 0
+        """Whether a connection for health was used before, and is kept and open."""
+        return self._health.has_idle_connection
 
     def abort_health_connection(self) -> None:
         """End the connection kept for health at once, so that who waits for it waits no more."""
