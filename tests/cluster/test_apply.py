@@ -393,3 +393,25 @@ def test_a_decision_that_depends_on_another_object_reads_that_live_first(shop: S
         assert shop.get("v1/services", "demo-a") is None
 
     run(shop, scenario)
+
+
+@pytest.mark.parametrize("kind", ["Secret", "Service"])
+def test_no_object_is_given_an_owner_that_has_been_deleted(shop: Shop, kind: str) -> None:
+    """It would be deleted like its owner: the password of a database that is kept."""
+    obj: dict[str, Any] = SECRET if kind == "Secret" else service()
+    shop.kubectl.apply(obj)
+
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        store = executor.cache.bookstore(key)
+        assert store is not None
+        uid = store["metadata"]["uid"]
+        owner = {"apiVersion": store["apiVersion"], "kind": "BookStore", "name": "demo", "uid": uid}
+        owned = {**obj, "metadata": {**obj["metadata"], "ownerReferences": [owner]}}
+        shop.kubectl("delete", "bookstore", "demo", "--cascade=orphan")
+        with pytest.raises(StaleSnapshotError, match="BookStore demo has changed"):
+            await do(executor, key, Apply(owned, *WHY))
+        assert executor.cache.bookstore(key) is None
+
+    run(shop, scenario)
+    kept = shop.require(f"v1/{kind.lower()}s", obj["metadata"]["name"])
+    assert "ownerReferences" not in kept["metadata"]

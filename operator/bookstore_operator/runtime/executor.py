@@ -151,6 +151,11 @@ class Executor:
         manifest, target = action.manifest, key_of(action.manifest)
         await self._check(action.guards, key)
         unobserved = await self._ours_or_none(target, key)
+        existing = unobserved or self.cache.get(key.namespace, target)
+        if existing is not None and _gains_owner(existing, manifest):
+            # A deletion that orphans takes the owners away. The BookStore is read after the
+            # object: with an owner that is being deleted, the object would be deleted, too.
+            await self._read_live([_bookstore(key)], key)
         if action.expected_resource_version is not None:
             metadata = {**manifest["metadata"], "resourceVersion": action.expected_resource_version}
             manifest = {**manifest, "metadata": metadata}
@@ -295,6 +300,17 @@ def _lost_its_label(existing: Manifest, key: StoreKey) -> bool:
         and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
         and FIELD_MANAGER in managers
     )
+
+
+def _bookstore(key: StoreKey) -> ObjectRef:
+    return ObjectRef(BOOKSTORES.api_version, BOOKSTORES.kind, key.name)
+
+
+def _gains_owner(existing: Manifest, manifest: Manifest) -> bool:
+    """Whether a manifest has an owner that the existing object has not."""
+    owners = {owner["uid"] for owner in existing["metadata"].get("ownerReferences") or ()}
+    wanted = {owner["uid"] for owner in manifest["metadata"].get("ownerReferences") or ()}
+    return not wanted <= owners
 
 
 def _is_report(action: Action) -> bool:
