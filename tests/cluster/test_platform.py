@@ -93,7 +93,8 @@ def test_a_missing_or_short_staff_token_is_reported_until_fixed(operated: Shop) 
     operated.apply(replicas=1, staff={"secretName": "clerks"})
 
     operated.reports("Ready", "StaffSecretMissing", "no Secret clerks", "Create it", "`token`")
-    assert not operated.list("batch/v1/jobs"), "nothing is migrated for it yet"
+    migrations = "app.kubernetes.io/component=migration"
+    assert not operated.list("batch/v1/jobs", migrations), "nothing is migrated for it yet"
     operated.provide("clerks", password="hush-hush")
     operated.reports("Ready", "StaffSecretIncomplete", "Secret clerks has no key `token`", "Add it")
     operated.provide("clerks", token="hush-hush-hush")
