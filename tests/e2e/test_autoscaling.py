@@ -15,7 +15,8 @@ from tests.e2e.test_bookstore import STORE, bookstore, release
 from tests.support.kube import condition, wait_for
 from tests.support.quiet import reports
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+# Not beside other tests: its load takes every processor that there is.
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly, pytest.mark.timeout(1200)]
 
 MOST = 4
 SENDERS = 4

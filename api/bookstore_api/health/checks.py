@@ -36,7 +36,7 @@ FULL_BYTES = 1024 * 1024
 CONNECTION_SECONDS = CHECK_SECONDS - 0.1
 CANCEL_SECONDS = 0.05
 # One that worked before has less, so that there is time for another: it may be lost without a word.
-USED_CONNECTION_SECONDS = 0.7
+USED_CONNECTION_SECONDS = 1.0
 
 _UNKNOWN_SCHEMA = Finding(
     SCHEMA, State.UNKNOWN, "Not known while the database does not answer: fix that first."

@@ -4,8 +4,13 @@ A tag can be pushed again: then Pods of one template run different images, and n
 says so.
 """
 
+import re
+from collections.abc import Iterable
+
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.workloads.jobs import is_main
+
+_IMPORTED = re.compile(r"(^|/)import-\d{4}-\d{2}-\d{2}$")
 
 
 def main_image_id(pod: Manifest) -> str:
@@ -16,9 +21,28 @@ def main_image_id(pod: Manifest) -> str:
     return ""
 
 
-def content_of(image_id: str) -> str:
-    """Return the digest in an image ID, which may have the name of any repository before it."""
-    return image_id.rpartition("@")[2]
+def content_of(image_id: str) -> tuple[str, str] | None:
+    """Return what an image ID identifies, `manifest` or `config`, and its digest; None: nothing.
+
+    The ID of an image that was pulled is NAME@DIGEST, of its manifest, whatever the repository's
+    name. That of an image that was loaded onto the node is the bare digest of its configuration, or
+    has a name that containerd gives to the archives of a day, with the digest of the last one.
+    """
+    name, separator, digest = image_id.rpartition("@")
+    if _IMPORTED.search(name):
+        return None
+    return ("manifest" if separator else "config", digest) if digest else None
+
+
+def differing(image_ids: Iterable[str]) -> frozenset[str]:
+    """Return the digests of images that are certainly not one; empty if they may be one.
+
+    A manifest and a configuration can't be compared.
+    """
+    digests: dict[str, set[str]] = {}
+    for kind, digest in filter(None, map(content_of, image_ids)):
+        digests.setdefault(kind, set()).add(digest)
+    return frozenset(d for group in digests.values() if len(group) > 1 for d in group)
 
 
 def is_pinned(image: str) -> bool:

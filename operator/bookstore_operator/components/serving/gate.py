@@ -19,7 +19,7 @@ from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.stages import find_stage
 from bookstore_operator.workloads import pod_problems, pods
 from bookstore_operator.workloads.endpoints import endpoints, slices_of_others
-from bookstore_operator.workloads.images import content_of, is_pinned, main_image_id
+from bookstore_operator.workloads.images import differing, is_pinned, main_image_id
 
 LONGEST_WAIT_BEFORE_NEXT = timedelta(seconds=30)
 """The longest time that the next release waits for the one before it, once users are sent to it."""
@@ -75,41 +75,45 @@ def one_image(snapshot: Snapshot, now: datetime) -> Answer:
     if is_pinned(image):
         return Passed()
     running = sorted(pods.selected(snapshot, release_selector(release)), key=_name)
-    contents = {_name(pod): content_of(main_image_id(pod)) for pod in running}
-    if silent := [name for name, content in contents.items() if not content]:
+    ids = {_name(pod): main_image_id(pod) for pod in running}
+    if silent := [name for name, image_id in ids.items() if not image_id]:
         message = f"the kubelet has not reported the image of Pod {silent[0]} yet."
         return overdue_or_waiting(snapshot, release, now, message)
-    validated = _validated_contents(snapshot, release)
-    others = [name for name, content in contents.items() if content not in validated]
-    if len(set(contents.values())) <= 1 and (not others or not validated):
-        return Passed()
-    return _image_changed(image, contents, validated)
+    validated = _validated_ids(snapshot, release)
+    if differing([*ids.values(), *validated]):
+        return _image_changed(image, ids, validated)
+    return Passed()
 
 
-def _validated_contents(snapshot: Snapshot, release: BookStoreRelease) -> frozenset[str]:
-    """Return the digests of the image that was validated; empty if that is unknown.
+def _validated_ids(snapshot: Snapshot, release: BookStoreRelease) -> frozenset[str]:
+    """Return the IDs of the image that was validated; empty if that is unknown.
 
     A release of the active release's image is only validated by that one's Pods.
     """
     records = [record for record in release.status.checks if record.name == VALIDATE]
-    if validated := {content_of(record.image_id) for record in records if record.image_id}:
+    if validated := {record.image_id for record in records if record.image_id}:
         return frozenset(validated)
     active = history.active(snapshot)
     if active is None or active.spec.intent.get("image") != release.spec.intent.get("image"):
         return frozenset()
     serving = pods.selected(snapshot, release_selector(active))
-    return frozenset(content_of(main_image_id(pod)) for pod in serving) - {""}
+    return frozenset(main_image_id(pod) for pod in serving) - {""}
 
 
-def _image_changed(image: str, contents: Mapping[str, str], validated: frozenset[str]) -> Failed:
-    by_content = {content: name for name, content in contents.items()}
-    ran = ", ".join(f"{content} (Pod {name})" for content, name in sorted(by_content.items()))
-    known = f", but {', '.join(sorted(validated))} was validated" if validated else ""
+def _image_changed(image: str, ids: Mapping[str, str], validated: frozenset[str]) -> Failed:
+    by_digest = {_digest(image_id): name for name, image_id in ids.items()}
+    ran = ", ".join(f"{digest} (Pod {name})" for digest, name in sorted(by_digest.items()))
+    digests = ", ".join(sorted(map(_digest, validated)))
+    known = f", but {digests} was validated" if validated else ""
     return Failed(
         Reason.IMAGE_CHANGED,
         f"The Pods of the release do not run the image that {image} was: its tag was pushed again. "
         f"They run {ran}{known}. Use a digest in spec.image (NAME@sha256:...), or a new tag.",
     )
+
+
+def _digest(image_id: str) -> str:
+    return image_id.rpartition("@")[2]
 
 
 def _name(pod: Manifest) -> str:

@@ -37,6 +37,35 @@ def test_a_tag_that_was_pushed_again_during_the_start_is_found(world: World) -> 
     assert world.replicas("green") == 0
 
 
+IMPORTED = "docker.io/library/import-2026-11-27@sha256:"
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        (f"{IMPORTED}first", f"{IMPORTED}second"),
+        ("sha256:config", "sha256:config"),
+        ("sha256:config", f"{IMPORTED}first"),
+    ],
+    ids=["archives", "loaded", "mixed"],
+)
+def test_images_that_were_loaded_onto_nodes_are_compared_by_what_is_comparable(
+    world: World, ids: tuple[str, str]
+) -> None:
+    """Containerd names images of an archive by the day, with the digest of the last archive."""
+    started(world)
+    image_ids(world, *ids)
+    world.settle()
+    assert world.switches == ["demo-r1", "demo-r2"]
+
+
+def test_another_image_of_a_tag_that_was_loaded_onto_a_node_is_found(world: World) -> None:
+    started(world)
+    image_ids(world, "sha256:config", "sha256:another")
+    world.settle()
+    assert world.condition("Stalled") == ("True", "ImageChanged")
+
+
 def test_a_tag_that_was_pushed_again_after_it_was_validated_is_found(world: World) -> None:
     started(world)
     image_ids(world, "x@sha256:new", "x@sha256:new")
