@@ -25,7 +25,10 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 SWITCHES = 3
 UNLIMITED: dict[str, Any] = {
-    "config": {"rateLimits": {"reads": "off", "writes": "off"}},
+    "config": {
+        "rateLimits": {"reads": "off", "writes": "off"},
+        "connectionMaxAgeSeconds": 10,  # Drain waits for the kept ones
+    },
     "rollout": {
         "scaleDownDelaySeconds": 5,
         "watch": {"seconds": 5},
