@@ -176,7 +176,7 @@ def served(app: ASGIApp, settings: Settings | None = None) -> Iterator[httpx.Cli
 
 
 class Process:
-    """`bookstore-api serve` as a process of its own, on free ports."""
+    """`bookstore-api serve` as a process of its own, on free ports unless its settings name one."""
 
     def __init__(self, env: Mapping[str, str], cwd: Path, *, module: str = "bookstore_api") -> None:
         """Start it; it serves when `wait_until_serving` returns."""
@@ -185,7 +185,7 @@ class Process:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, "serve"],
-                env={**env, **ports},
+                env={**ports, **env},
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -12,9 +12,9 @@ PACKAGE = "import bookstore_api, pathlib; print(pathlib.Path(bookstore_api.__fil
 
 FAILS_LISTS_OF_13 = '''"""A bug that no smoke test finds: lists of 13 books fail."""
 
-from starlette.routing import Router
+from fastapi.routing import APIRouter
 
-route = Router.app
+route = APIRouter.app
 
 
 async def app(self, scope, receive, send):
@@ -23,9 +23,9 @@ async def app(self, scope, receive, send):
     await route(self, scope, receive, send)
 
 
-Router.app = app
+APIRouter.app = app
 '''
-"""Python runs it at the start of each process (sitecustomize)."""
+"""Each process runs it at its start, by a .pth file: Debian has a sitecustomize of its own."""
 
 FAILS = Script("0009_fails", EXPAND_HEAD, body='op.execute("SELECT 1/0")')
 """A migration with a mistake."""
@@ -40,7 +40,8 @@ BREAKS_OLD_CODE = Script(
 
 def with_bug(cluster: Cluster, image: str) -> str:
     """Make, and load, an image whose lists of 13 books fail."""
-    return _make(cluster, image, "../sitecustomize.py", FAILS_LISTS_OF_13)
+    line = f"import builtins; builtins.exec({FAILS_LISTS_OF_13!r}, {{}})\n"
+    return _make(cluster, image, "../bug.pth", line)
 
 
 def with_migration(cluster: Cluster, image: str, script: Script) -> str:

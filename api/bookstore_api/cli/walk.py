@@ -27,6 +27,8 @@ TIMEOUT_SECONDS = 10.0
 LONGEST_WALK = timedelta(seconds=25)
 LEFT_BEHIND_AFTER = timedelta(seconds=30)
 """Longer than a walk may take: an older book of this kind is one that nobody will delete."""
+CONNECT_SECONDS = 10.0
+"""How long the first connection may be refused: nodes learn of a Service's addresses later."""
 CONNECTIONS = 10
 """How many connections are made to see which revision answers: each may reach another process."""
 BOOKS = "/api/v1/books"
@@ -90,9 +92,25 @@ def _expect_revision(revision: str) -> Callable[[httpx.Response], None]:
 
 def _expect_everywhere(client: Callable[[], httpx.Client]) -> None:
     """See who answers, by a new connection each time; any answer of the API will do."""
+    _wait_for_connection(client)
     for _ in range(CONNECTIONS):
         with client() as one:
             one.head(BOOKS, params={"limit": 1})
+
+
+def _wait_for_connection(client: Callable[[], httpx.Client]) -> None:
+    """Wait until a connection is accepted; raises httpx.ConnectError if none is for too long."""
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            with client() as one:
+                one.head(BOOKS, params={"limit": 1})
+        except httpx.ConnectError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def walk(client: httpx.Client) -> None:

@@ -191,6 +191,24 @@ def test_the_smoke_test_notices_the_answer_of_another_revision(
     assert "revision 7 has answered where revision 8 was expected" in failed.outcome["message"]
 
 
+def test_the_smoke_test_of_a_revision_waits_for_the_first_connection(
+    start: StartProcess, url: str, tmp_path: Path
+) -> None:
+    """As after a Service has got its endpoints, which the nodes do not know yet."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    smoke = subprocess.Popen(
+        command_line("smoke", "--url", f"http://127.0.0.1:{port}", "--revision=7"),
+        env=environment(None, tmp_path),
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+    )
+    start(url, revision="7", port=str(port)).wait_until_ready()
+    output, _ = smoke.communicate(timeout=30)
+    outcome = json.loads(output.splitlines()[-1])
+    assert (smoke.returncode, outcome["code"]) == (0, "passed"), outcome
+
+
 def test_the_metrics_count_the_connections_of_the_public_port(
     start: StartProcess, url: str
 ) -> None:
