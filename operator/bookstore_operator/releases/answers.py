@@ -6,6 +6,7 @@ from bookstore_operator.components.database.identity import (
     database_identity,
     describe_replacement,
 )
+from bookstore_operator.components.database.secrets import database_advice
 from bookstore_operator.core import contract, names
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.plan import Manifest
@@ -72,11 +73,7 @@ def _retry_message(
     snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttempt, branch: Branch
 ) -> str:
     external = snapshot.store.spec.database.external
-    secret = external.secret_name if external else names.database(snapshot.store.name)
-    advice = {
-        contract.UNREACHABLE: "Check that the database runs and is reachable. ",
-        contract.AUTHENTICATION_FAILED: f"Correct the credentials in Secret {secret}. ",
-    }.get(last.code, "")
+    advice = database_advice(snapshot, last.code)
     if termination.volume_full(last.message):
         expand_claim = full_volume_advice(names.database_claim(snapshot.store.name))
         advice = "Free disk space on the database server. " if external else f"{expand_claim} "

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bookstore_operator.components.database.identity import database_identity
+from bookstore_operator.components.database.secrets import database_advice
 from bookstore_operator.core import contract, names
 from bookstore_operator.core.deadline import bounded
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
@@ -248,12 +249,7 @@ def _waiting(snapshot: Snapshot, release: BookStoreRelease, check: Check, now: d
 def _retrying(
     snapshot: Snapshot, release: BookStoreRelease, check: Check, record: CheckRecord
 ) -> Waiting:
-    external = snapshot.store.spec.database.external
-    secret = external.secret_name if external else names.database(snapshot.store.name)
-    advice = {
-        contract.UNREACHABLE: "Check that the database runs and is reachable. ",
-        contract.AUTHENTICATION_FAILED: f"Correct the credentials in Secret {secret}. ",
-    }.get(record.code, "")
+    advice = database_advice(snapshot, record.code)
     name = names.check_job(release.name, record.name, record.attempt)
     delay = retry_delay(record.attempt)
     cause = record.message.rstrip(".") or "no reason given"

@@ -1,7 +1,7 @@
 """The Secret and keys of the database's URIs, and whether the embedded one's password is lost."""
 
 from bookstore_operator.components.database.identity import database_volume
-from bookstore_operator.core import names
+from bookstore_operator.core import contract, names
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import Snapshot
@@ -44,3 +44,13 @@ def volume_being_deleted(snapshot: Snapshot) -> bool:
 
 def _attempted(release: BookStoreRelease) -> str:
     return release.status.last_attempt.database if release.status.last_attempt else ""
+
+
+def database_advice(snapshot: Snapshot, code: str) -> str:
+    """Return what to do about a command's failure, as a sentence and a space; empty if unknown."""
+    external = snapshot.store.spec.database.external
+    secret = external.secret_name if external else names.database(snapshot.store.name)
+    return {
+        contract.UNREACHABLE: "Check that the database runs and is reachable. ",
+        contract.AUTHENTICATION_FAILED: f"Correct the credentials in Secret {secret}. ",
+    }.get(code, "")

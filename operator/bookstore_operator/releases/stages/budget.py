@@ -66,7 +66,7 @@ def budget(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
 
 
 def connections_fit(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass if both colors at full size fit, or if that can't be told."""
+    """Pass if both colors at full size fit, or if that is unknown."""
     release = history.newest(snapshot)
     if release is None:
         return Waiting(Reason.CHECKING_CONNECTIONS, "There is no release yet.")
