@@ -104,7 +104,8 @@ def reports(kubectl: Kubectl, name: str) -> Iterator[Reports]:
             )
         seen = Reports(kubectl, name, output, earlier)
         try:
-            seen.statuses()  # the watch has begun
+            # No state read before this is one that the watch has to deliver.
+            wait_for(seen._seen, _SEEN_SECONDS, "the watch to begin")
             yield seen
         finally:
             watch.terminate()
