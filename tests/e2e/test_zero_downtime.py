@@ -23,7 +23,6 @@ from tests.support.quiet import events_of, reports
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
-SWITCHES = 3
 UNLIMITED: dict[str, Any] = {
     "config": {
         "rateLimits": {"reads": "off", "writes": "off"},
@@ -54,13 +53,29 @@ def wait_until_over(kubectl: Kubectl, revision: int) -> None:
     wait_for(lambda: result(kubectl, revision) == "Succeeded", 180, f"release {revision} to end")
 
 
-@pytest.mark.invariant
-def test_no_request_fails_and_nothing_warns_over_three_switches(
-    installed: Installed, kubectl: Kubectl, url: str
-) -> None:
+def released(
+    installed: Installed, kubectl: Kubectl, url: str, number: int
+) -> tuple[dict[str, int], dict[str, Any]]:
+    """Release so many times under traffic, each quiet; return requests sent, and failed ones."""
     books = f"{url}/api/v1/books"
     images = [installed.first_image, installed.second_image]
-    release(kubectl, bookstore(images[0], **UNLIMITED))
+    written, headers = serving(kubectl, books, bookstore(images[0], **UNLIMITED))
+    with clients(books, written, headers) as sending:
+        for revision in range(2, number + 2):
+            image = images[(revision - 1) % 2]
+            with reports(kubectl, STORE) as seen:
+                release(kubectl, bookstore(image, **UNLIMITED))
+                wait_until_over(kubectl, revision)
+                seen.assert_quiet()
+            assert serving_images(kubectl) == {image}
+    return sending.sent, sending.failures
+
+
+def serving(
+    kubectl: Kubectl, books: str, store: dict[str, Any]
+) -> tuple[tuple[str, str], dict[str, str]]:
+    """Release a first time; return the ids of two books, and the headers to write them with."""
+    release(kubectl, store)
     wait_until_answering(books)
     warnings = [e["note"] for e in events_of(kubectl, STORE) if e["type"] == "Warning"]
     assert warnings == [], "a first install that goes well is quiet, too"
@@ -69,16 +84,14 @@ def test_no_request_fails_and_nothing_warns_over_three_switches(
     )
     wait_until_over(kubectl, revision=1)
     headers = staff(kubectl)
-    written = create(books, headers, BOOK), create(books, headers, OTHER_BOOK)
+    return (create(books, headers, BOOK), create(books, headers, OTHER_BOOK)), headers
 
-    with clients(books, written, headers) as sending:
-        for number in range(1, SWITCHES + 1):
-            image = images[number % 2]
-            with reports(kubectl, STORE) as seen:
-                release(kubectl, bookstore(image, **UNLIMITED))
-                wait_until_over(kubectl, revision=number + 1)
-                seen.assert_quiet()
-            assert serving_images(kubectl) == {image}
-    print(f"{SWITCHES} switches: {sending.sent}")
-    assert sending.failures == {}
-    assert min(sending.sent.values()) > 50, "all of them have sent requests all the time"
+
+@pytest.mark.invariant
+def test_no_request_fails_and_nothing_warns_over_three_switches(
+    installed: Installed, kubectl: Kubectl, url: str
+) -> None:
+    sent, failures = released(installed, kubectl, url, 3)
+    print(f"3 switches: {sent}")
+    assert failures == {}
+    assert min(sent.values()) > 50, "all of them have sent requests all the time"

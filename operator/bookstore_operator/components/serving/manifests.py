@@ -91,11 +91,15 @@ def autoscaler(store: BookStore, autoscaling: Autoscaling, active: Color) -> Man
 
 
 def disruption_budget(store: BookStore, active: Color) -> Manifest:
-    """Return the PodDisruptionBudget: one Pod of the active color may be evicted at a time."""
+    """Return the PodDisruptionBudget: one Pod of the active color may be evicted at a time.
+
+    Pods that are not ready count as evicted: all of them can be so for some seconds, as while the
+    database starts on another node, and a drain must not take them all at that moment.
+    """
     spec = {
         "maxUnavailable": 1,
         "selector": {"matchLabels": color_selector(store.name, active)},
-        "unhealthyPodEvictionPolicy": "AlwaysAllow",
+        "unhealthyPodEvictionPolicy": "IfHealthyBudget",
     }
     return owned_object(
         DISRUPTION_BUDGETS, store, names.service(store.name), Component.API, spec=spec
