@@ -33,6 +33,7 @@ LOGS = ROOT / ".test-output"
 LIMIT_SECONDS = 40 * 60.0
 FAILURES_AT_MOST = 50
 FUZZED_REQUESTS = 50_000
+SWITCHES = "tests/e2e/test_many_switches.py"
 PYTHONS = ("3.11", "3.12", "3.13")
 
 Result = dict[str, Any]
@@ -86,7 +87,11 @@ def parts(folder: Path) -> dict[str, Part]:
         ),
         "faults": Part(
             "what goes wrong with clusters and takes minutes: kills, reboots, full disks",
-            (_pytest("--nightly", "-m", "nightly"),),
+            (_pytest("--nightly", "-m", "nightly", f"--ignore={SWITCHES}"),),
+        ),
+        "switches": Part(
+            "20 full releases and 200 switches under traffic, and Pods that end in a switch",
+            (_pytest("--nightly", "-n1", "-rP", SWITCHES),),
         ),
         "cold": Part(
             "from empty caches to a BookStore that lives on a kind cluster",
