@@ -23,6 +23,9 @@ class Proxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._started = threading.Event()
         self._ended = asyncio.Event()
+        self.round_trips = 0
+        """How often clients have sent something after an answer, or first."""
+        self._clients_turn = True
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
         self.port = 0
@@ -101,7 +104,7 @@ class Proxy:
             raise
         self._writers.add(there[1])
         pumps = {
-            asyncio.create_task(self._pump(reader, there[1])),
+            asyncio.create_task(self._pump(reader, there[1], of_client=True)),
             asyncio.create_task(self._pump(there[0], writer)),
         }
         try:
@@ -112,9 +115,13 @@ class Proxy:
         there[1].transport.abort()
         self._writers.discard(there[1])
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, of_client: bool = False
+    ) -> None:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK_BYTES):
+                self.round_trips += of_client and self._clients_turn
+                self._clients_turn = not of_client
                 await self._flowing.wait()
                 if self._delay:
                     await asyncio.sleep(self._delay)

@@ -64,7 +64,7 @@ async def read_capacity(connection: AsyncConnection) -> Capacity | None:
         "server": _share(settings["max_connections"] - reserved, sessions["all_sessions"] - own),
         "role": _share(limits["of_role"], sessions["of_role"] - own),
         "database": _share(limits["of_database"], sessions["of_database"] - own),
-        "pooled": cast("Connection", driver).pooled,
+        "pooled": await cast("Connection", driver).is_pooled(),
     }
 
 

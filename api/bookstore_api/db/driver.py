@@ -2,14 +2,15 @@
 
 A pooler in transaction mode (PgBouncer) gives each transaction any of its server connections. So
 what a connection asks for is asked within a transaction, limits are those of a transaction, and
-prepared statements have no names there: another server connection would not know them.
+prepared statements have no names there: another server connection would not know them. Whether
+there is a pooler is asked with the first BEGIN, and so costs no round trip.
 """
 
 import asyncio
 import os
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 from weakref import WeakSet
@@ -35,8 +36,9 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no 
 
     begin = ""
     keepalive = Keepalive()
-    pooled = False
-    """Whether a pooler is between the server and us."""
+    adapter: Any = None
+    """SQLAlchemy's side of it, until it is known whether that may name its statements."""
+    _pooled: bool | None = None
 
     def __init__(self, protocol: Any, transport: Any, *arguments: Any) -> None:
         super().__init__(protocol, transport, *arguments)
@@ -44,9 +46,36 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg ships no 
 
     async def execute(self, query: str, *arguments: Any, **options: Any) -> str:
         """Run a query; a BEGIN with the limits, in the same round trip."""
-        if query.startswith("BEGIN") and not arguments:
-            query += self.begin
-        return cast("str", await super().execute(query, *arguments, **options))
+        if not query.startswith("BEGIN") or arguments:
+            return cast("str", await super().execute(query, *arguments, **options))
+        query += self.begin
+        if self._pooled is None:
+            query += self._question
+        status = cast("str", await super().execute(query, **options))
+        if self._pooled is None:
+            self._note(status)
+        return status
+
+    async def is_pooled(self) -> bool:
+        """Whether a pooler is between the server and us; asks only what is not known yet."""
+        if self._pooled is None:
+            self._note(await super().execute(self._question))
+        return bool(self._pooled)
+
+    @property
+    def _question(self) -> str:
+        """Ask whether another process answers than the one that the session began with.
+
+        The answer is in what the server says of the last statement: how many rows it has.
+        """
+        return f"SELECT 1 WHERE pg_backend_pid() <> {self.get_server_pid()};"
+
+    def _note(self, status: str) -> None:
+        self._pooled = status != "SELECT 0"
+        if self._pooled:
+            self.adapter._prepared_statement_cache = None
+            self.adapter._prepared_statement_name_func = str
+        self.adapter = None
 
     async def part(self) -> None:
         """Close it, politely where the server answers at once."""
@@ -59,21 +88,6 @@ class Dialect(PGDialect_asyncpg):
     """SQLAlchemy's dialect, with a limit on every close."""
 
     supports_statement_cache = True
-
-    def on_connect(self) -> Callable[[Any], None]:
-        """Return what prepares a connection: it asks for types, so in a pooler's transaction."""
-        prepare: Callable[[Any], None] = super().on_connect()  # type: ignore[no-untyped-call]
-
-        def connect(adapter: Any) -> None:
-            if not adapter.driver_connection.pooled:
-                prepare(adapter)
-                return
-            transaction = adapter.driver_connection.transaction()
-            await_only(transaction.start())
-            prepare(adapter)
-            await_only(transaction.commit())
-
-        return connect
 
     def do_close(self, dbapi_connection: Any) -> None:
         """Close a connection that was in order when it was used last."""
@@ -114,30 +128,17 @@ def connect(
             loop=PatientLoop(asyncio.get_running_loop(), each),
         )
         opened.add(connection)
-        try:
-            await _detect_pooler(connection)
-        except BaseException:
-            connection.terminate()
-            raise
         return connection
 
     async def create() -> Connection:
         with _told_as_settings():
             return await hosts.connect(server.hosts, server.session_attributes, seconds, open_at)
 
-    async def reuse() -> Connection:
-        return driver
-
-    dbapi = dialect.loaded_dbapi
-    adapter = dbapi.connect(
+    adapter = dialect.loaded_dbapi.connect(
         async_creator_fn=create, prepared_statement_cache_size=STATEMENTS_CACHED
     )
-    driver: Connection = adapter.driver_connection
-    if not driver.pooled:
-        return adapter
-    return dbapi.connect(
-        async_creator_fn=reuse, prepared_statement_cache_size=0, prepared_statement_name_func=str
-    )
+    adapter.driver_connection.adapter = adapter
+    return adapter
 
 
 @contextmanager
@@ -166,18 +167,6 @@ def _check_tls_files(server: PostgresServer) -> None:
         if not (path.is_file() and os.access(path, os.R_OK)):
             msg = f"The file that {parameter} of the database URI names can't be read: mount it."
             raise SettingsError(msg)
-
-
-async def _detect_pooler(connection: Connection) -> None:
-    """Compare the process that the session began with to the one that answers it."""
-    answer = bytearray()
-
-    async def read(data: bytes) -> None:
-        answer.extend(data)
-
-    # COPY takes one round trip, and no prepared statement that a pooler could separate from it.
-    await connection.copy_from_query("SELECT pg_backend_pid()", output=read)
-    connection.pooled = int(answer) != connection.get_server_pid()
 
 
 def _connection_class(limits: Limits, keepalive: Keepalive) -> type[Connection]:

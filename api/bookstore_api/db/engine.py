@@ -98,6 +98,13 @@ class Engine:
         """Have every connection there is replaced before its next use."""
         self._epoch += 1
 
+    def end_idle_connection(self) -> None:
+        """End one that nobody uses at the moment, if there is one."""
+        for connection in self._idle:
+            if not connection.is_closed():
+                connection.terminate()
+                return
+
     def abort(self) -> None:
         """End every connection at once, so that who waits for one waits no more.
 

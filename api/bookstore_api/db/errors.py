@@ -69,6 +69,12 @@ _NO_CONNECT = Failure(
     "authentication-failed",
     "The user may not connect to the database: GRANT CONNECT ON DATABASE … TO the user.",
 )
+_SCHEMA_FORBIDDEN = Failure(
+    "failed",
+    "The database's user may not use the schema, or create tables there: GRANT USAGE, CREATE ON "
+    "SCHEMA … TO the user, or make it the database's owner. (Since PostgreSQL 15, nobody else may "
+    "create tables in the schema public.)",
+)
 _STATEMENT_MODE = Failure(
     "unreachable",
     "The connection pooler is in statement mode, which has no transactions: set pool_mode to "
@@ -101,6 +107,7 @@ _NO_PRIMARY = Failure(
 # By what the server's message has in it; these words are not translated by PgBouncer, and by
 # PostgreSQL only where its lc_messages is another language.
 _TEXTS = (
+    ("permission denied for schema", _SCHEMA_FORBIDDEN),
     ("statement pooling mode", _STATEMENT_MODE),
     ("permission denied for database", _NO_CONNECT),
     ("unsupported startup parameter", _STARTUP_PARAMETER),

@@ -140,6 +140,18 @@ class Database:
             self._replaceable_at = now + REPLACE_SECONDS
             self._requests.replace_connections()
 
+    def make_room_for_health(self) -> None:
+        """Leave a connection of requests to the next check: the server has no other to spare.
+
+        Without one it would find the database unreachable, while requests keep theirs and are
+        answered, for as long as those are kept.
+        """
+        self._requests.end_idle_connection()
+
+    def replace_health_connection(self) -> None:
+        """Have the connection of health checks replaced before its next use."""
+        self._health.replace_connections()
+
     @asynccontextmanager
     async def rolled_back(self) -> AsyncIterator[WriteSession]:
         """Open a transaction on the health connection that is always rolled back."""

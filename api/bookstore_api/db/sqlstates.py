@@ -59,6 +59,12 @@ POOL_EXHAUSTED = Failure(
     "Requests use every connection of this process: look for slow queries, or raise "
     "BOOKSTORE_DATABASE_POOL_SIZE.",
 )
+NO_CONNECTION_TO_SPARE = Failure(
+    "unreachable",
+    "The database has no connection to spare: raise its max_connections (or the limit of the user "
+    "or database), or lower BOOKSTORE_DATABASE_POOL_SIZE.",
+    repeatable=True,  # with one of those that this process has
+)
 POOLED_STATEMENT = Failure(
     "unreachable",
     "A connection pooler handed the session to another server connection: use PgBouncer in "
@@ -90,6 +96,11 @@ _MEANINGS: Mapping[str, Failure] = MappingProxyType(
         "3D000": Failure(
             "unreachable", "The server has no database of the name in the URI: create it first."
         ),
+        "3F000": Failure(
+            "failed",
+            "No schema that the search_path names exists: CREATE SCHEMA, or change the search_path "
+            "(ALTER ROLE, ALTER DATABASE, or `options` of the URI).",
+        ),
         "40001": _CONFLICT,
         "40003": Failure("busy", "It is not known whether a statement was completed."),
         "40P01": _CONFLICT,
@@ -100,12 +111,7 @@ _MEANINGS: Mapping[str, Failure] = MappingProxyType(
         "53": Failure("no-resources", "The database server lacks a resource: see its log."),
         "53100": Failure("no-resources", "The database's disk is full: make room, or enlarge it."),
         "53200": Failure("no-resources", "The database server is out of memory."),
-        "53300": Failure(
-            "unreachable",
-            "The database has no connection to spare: raise its max_connections (or the limit of "
-            "the user or database), or lower BOOKSTORE_DATABASE_POOL_SIZE.",
-            repeatable=False,
-        ),
+        "53300": NO_CONNECTION_TO_SPARE,
         "55006": Failure("busy", "Another session uses the object."),
         "55P03": Failure(
             "busy",

@@ -17,7 +17,7 @@ from bookstore_api.cache.counters import Counters
 from bookstore_api.db.errors import ERRORS, explain
 from bookstore_api.db.schema.check import Compatibility, SelfTest, check_compatibility
 from bookstore_api.db.sessions import Database
-from bookstore_api.db.sqlstates import READ_ONLY, Failure
+from bookstore_api.db.sqlstates import NO_CONNECTION_TO_SPARE, READ_ONLY, Failure
 from bookstore_api.health.finding import Finding, Findings, State
 from bookstore_api.health.probe import CHECK_SECONDS
 from bookstore_api.settings import SettingsError
@@ -90,6 +90,8 @@ class DatabaseCheck:
                 self._lost_connection = True
                 return None
             failure = explain(error)
+            if failure is NO_CONNECTION_TO_SPARE:
+                self._database.make_room_for_health()
             if failure.code == "no-resources":
                 return _writes_fail(failure)
             return database_unanswered(failure.code, failure.message)
@@ -110,6 +112,8 @@ class DatabaseCheck:
             self._database, None if read_only else self._self_test, tested=self._tested
         )
         if read_only:
+            # The role's default is that of when the session began, and there may be another primary
+            self._database.replace_health_connection()
             return Findings(
                 (_degraded(READ_ONLY, latency), _schema_finding(compatibility)),
                 compatibility.applied,

@@ -1,6 +1,7 @@
 """What requests get while the database can't do what they ask for, and how soon."""
 
 import asyncio
+import secrets
 import signal
 import socket
 import threading
@@ -85,7 +86,7 @@ TEMPORARY = {
     "40P01": ("busy", 4),
     "53100": ("no-resources", 1),
     "53200": ("no-resources", 1),
-    "53300": ("unreachable", 1),
+    "53300": ("unreachable", 4),
     "53400": ("no-resources", 1),
     "55P03": ("busy", 1),
     "57014": ("busy", 1),
@@ -254,6 +255,26 @@ def test_connections_lost_without_a_word_cost_one_wait(
         assert time.monotonic() - began < END_SECONDS
 
 
+def test_a_new_connection_costs_no_round_trip_more_than_its_login(migrated_postgres: str) -> None:
+    """Whether a pooler is between is asked with the first BEGIN."""
+
+    async def trips(database: Database, proxy: Proxy) -> tuple[int, int]:
+        counts = []
+        for _ in range(3):
+            before = proxy.round_trips
+            assert await database.read(lambda session: session.scalar(text("SELECT 1"))) == 1
+            counts.append(proxy.round_trips - before)
+            if len(counts) == 2:
+                database.replace_connections()
+        _, kept, new = counts
+        return kept, new
+
+    with way_to(migrated_postgres) as (proxy, url):
+        kept, new = on(f"{url}?sslmode=disable", lambda database: trips(database, proxy))
+    assert kept == len(("BEGIN", "execute", "ROLLBACK"))
+    assert new <= kept + len(("start", "SCRAM", "SCRAM again", "prepare"))
+
+
 def test_a_check_survives_the_silent_loss_of_its_connection(migrated_postgres: str) -> None:
     """The same check asks again on a new one, so that no probe fails."""
 
@@ -314,6 +335,77 @@ def test_a_read_only_database_is_told_and_read(
         return httpx.post(process.url + BOOKS, json=BOOK).status_code in {201, 409}
 
     wait_until(accepted, "a write")
+
+
+@contextmanager
+def role_on(postgres: Postgres, url: str, options: str = "") -> Iterator[tuple[str, str]]:
+    """Make a user with the rights on all tables; its name, and the URI as that user."""
+    name = f"role_{secrets.token_hex(4)}"
+    postgres.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'pw' {options}")
+    query(url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {name}")
+    parts = urlsplit(url)
+    yield name, parts._replace(netloc=f"{name}:pw@{parts.hostname}:{parts.port}").geturl()
+    query(url, f"DROP OWNED BY {name}")
+    postgres.execute(f"DROP ROLE {name}")
+
+
+def test_health_tells_at_once_that_writes_are_accepted_again(
+    postgres: Postgres, migrated_postgres: str
+) -> None:
+    """A session keeps the default of its role: the check looks at it on another connection."""
+
+    async def codes(database: Database, role: str) -> list[str]:
+        check = DatabaseCheck(database, self_test)
+        seen = [(await check()).items[0].code]
+        await asyncio.to_thread(postgres.execute, f"ALTER ROLE {role} RESET ALL")
+        return [*seen, (await check()).items[0].code]
+
+    with role_on(postgres, migrated_postgres) as (role, url):
+        postgres.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on")
+        before, after = on(url, lambda database: codes(database, role))
+    assert before == "database-read-only"
+    assert after in {"", "database-slow"}
+
+
+def test_a_server_without_connections_to_spare_is_served_by_those_there_are(
+    postgres: Postgres, migrated_postgres: str
+) -> None:
+    """More requests than connections wait for one another; without any, each is told why."""
+
+    async def ask(database: Database) -> str:
+        try:
+            await database.read(lambda session: session.execute(text("SELECT pg_sleep(0.05)")))
+        except DatabaseUnavailableError as error:
+            return error.failure.message
+        return "answered"
+
+    async def ask_all(database: Database) -> list[str]:
+        return list(await asyncio.gather(*(ask(database) for _ in range(8))))
+
+    with role_on(postgres, migrated_postgres, "CONNECTION LIMIT 2") as (role, url):
+        assert on(url, ask_all) == ["answered"] * 8
+        postgres.execute(f"ALTER ROLE {role} CONNECTION LIMIT 0")
+        began = time.monotonic()
+        assert all("max_connections" in message for message in on(url, ask_all))
+        assert time.monotonic() - began < limits.POOL_WAIT_SECONDS
+
+
+def test_a_check_gets_a_connection_that_requests_only_keep(
+    postgres: Postgres, migrated_postgres: str
+) -> None:
+    """After an outage, requests may have been faster to take all that the server has."""
+
+    async def states(database: Database) -> None:
+        check = DatabaseCheck(database, self_test)
+        assert await database.read(lambda session: session.scalar(text("SELECT 1"))) == 1
+        first = (await check()).items[0]
+        assert (first.state, "max_connections" in first.message) == (State.FAILED, True)
+        async with asyncio.timeout(TOLERANCE_SECONDS):
+            while (await check()).items[0].state is State.FAILED:
+                pass
+
+    with role_on(postgres, migrated_postgres, "CONNECTION LIMIT 1") as (_, url):
+        on(url, states)
 
 
 def test_health_learns_of_writes_that_fail(migrated_postgres: str) -> None:

@@ -18,9 +18,13 @@ LOCK_ID = 0x626F6F6B73746F72  # "bookstor"
 POLL_SECONDS = 0.2
 POOLER_ATTEMPTS = 3
 
-# So that no migration that was killed, frozen or cut off keeps the lock, or a table, for long.
+# So that no migration that was killed, frozen or cut off keeps the lock, or a table, for long; and
+# that limits which a role or database has for requests end no migration: `steps` has its own.
 SESSION_LIMITS: Mapping[str, str] = MappingProxyType(
     {
+        "statement_timeout": "0",
+        "transaction_timeout": "0",
+        "lock_timeout": "0",
         # The server looks after its client even while a statement of hours runs.
         "client_connection_check_interval": "2s",
         "idle_in_transaction_session_timeout": "10s",
@@ -87,7 +91,7 @@ async def _reject_shared_session(engine: AsyncEngine, connection: AsyncConnectio
     connection takes it, or has the first one continue on another while it is in a transaction.
     """
     driver = (await connection.get_raw_connection()).driver_connection
-    if driver is None or not driver.pooled:
+    if driver is None or not await driver.is_pooled():
         return
     ask = text("SELECT pg_backend_pid()")
     async with engine.connect() as other:

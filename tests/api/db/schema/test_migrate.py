@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from bookstore_api.cli.walk import walk
 from bookstore_api.db.limits import Limits
@@ -40,7 +43,7 @@ from tests.support.migrations import (
     newer_code,
     only,
 )
-from tests.support.postgres import OwnPostgres, Postgres, session
+from tests.support.postgres import OwnPostgres, Postgres, query, session
 from tests.support.schema_dump import schema_of
 
 T = TypeVar("T")
@@ -265,6 +268,37 @@ def test_a_statement_that_stops_the_shop_for_too_long_is_ended(
     outcome = migrating(migrated_postgres, Branch.EXPAND, newer_code(tmp_path, slow))
     assert (outcome.code, outcome.schema_after) == ("failed", ALL)
     assert "bookstore_api.db.schema.operations" in outcome.message
+
+
+@pytest.mark.parametrize("setting", ["statement_timeout", "transaction_timeout", "lock_timeout"])
+def test_limits_of_the_database_end_no_migration(empty_postgres: str, setting: str) -> None:
+    """People set them for requests; an index may take hours."""
+    name = empty_postgres.rpartition("/")[2]
+    query(empty_postgres, f"ALTER DATABASE {name} SET {setting} = '1min'")
+
+    async def limit(database: Database) -> str:
+        async with migration_lock(database.migration_engine, wait_seconds=1) as connection:
+            shown = await connection.scalar(text(f"SHOW {setting}"))
+            await connection.rollback()
+            return str(shown)
+
+    assert on(empty_postgres, limit) == "0"
+
+
+def test_a_user_who_may_create_no_tables_is_told_what_to_grant(
+    postgres: Postgres, empty_postgres: str
+) -> None:
+    """Since PostgreSQL 15, nobody but a database's owner may create tables in `public`."""
+    role = f"role_{secrets.token_hex(4)}"
+    postgres.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
+    parts = urlsplit(empty_postgres)
+    url = parts._replace(netloc=f"{role}:pw@{parts.hostname}:{parts.port}").geturl()
+    outcome = migrating(url, Branch.EXPAND)
+    postgres.execute(f"ALTER ROLE {role} SET search_path = nowhere")
+    without_schema = migrating(url, Branch.EXPAND)
+    postgres.execute(f"DROP ROLE {role}")
+    assert (outcome.code, "GRANT USAGE, CREATE ON SCHEMA" in outcome.message) == ("failed", True)
+    assert (without_schema.code, "search_path" in without_schema.message) == ("failed", True)
 
 
 def test_a_migration_may_take_longer_than_a_request(
