@@ -91,7 +91,7 @@ def parts(folder: Path) -> dict[str, Part]:
         ),
         "switches": Part(
             "20 full releases and 200 switches under traffic, and Pods that end in a switch",
-            (_pytest("--nightly", "-n1", "-rP", SWITCHES),),
+            (_pytest("--nightly", "-rP", SWITCHES),),
         ),
         "cold": Part(
             "from empty caches to a BookStore that lives on a kind cluster",
