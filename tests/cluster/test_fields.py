@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.schema import crds
+from bookstore_operator.crd.spec.cache import Cache, EmbeddedCache
 from demo.kubectl import Kubectl, KubectlError
 from tests.cluster.conftest import Cluster, bookstore
 
@@ -243,10 +245,9 @@ INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
         {"service": {"type": "ClusterIP", "nodePort": 30001}},
         "spec.service.*service.nodePort requires service.type",
     ),
-    "no-cache": ({"cache": {}}, "spec.cache.*exactly one of cache.embedded and cache.external"),
     "two-caches": (
         {"cache": {"embedded": {}, "external": {"secretName": "redis"}}},
-        "spec.cache.*exactly one of cache.embedded and cache.external",
+        "spec.cache.*at most one of cache.embedded and cache.external",
     ),
     "a-cache-of-any-size": (
         {"cache": {"embedded": {"resources": {"limits": {"cpu": 1}}}}},
@@ -538,3 +539,40 @@ def test_a_bookstore_without_an_image_is_rejected_with_the_name_of_the_field(
     del store["spec"]["image"]
     error = apply(cluster.kubectl("default"), [store])
     assert re.search(r'BookStore.spec\): missing required field "image"', error), error
+
+
+EMPTY: dict[str, Any] = {
+    "cache": {"embedded": {}},
+    "database": {"embedded": {}},
+    "podMetadata": {"labels": {}, "annotations": {}},
+    "scheduling": {"nodeSelector": {}, "affinity": {}, "tolerations": []},
+    "migration": {"resources": {}},
+    "rollout": {"watch": {}},
+    "env": [],
+}
+FILLED: dict[str, Any] = {
+    "cache": {"embedded": {"resources": {"requests": {"cpu": "50m"}}}},
+    "database": {"embedded": {"resources": {"requests": {"cpu": "50m"}}}},
+    "podMetadata": {"labels": {"team": "a"}, "annotations": {"team": "a"}},
+    "scheduling": {
+        "nodeSelector": {"disk": "ssd"},
+        "affinity": {"podAffinity": {PREFERRED: [item_of(f"podAffinity.{PREFERRED}")]}},
+        "tolerations": [{"operator": "Exists"}],
+    },
+    "migration": {"resources": {"requests": {"cpu": "50m"}}},
+    "rollout": {"watch": {"seconds": 3}},
+    "env": [{"name": "A", "value": "1"}],
+}
+
+
+def test_what_was_filled_can_be_applied_empty_again(cluster: Cluster) -> None:
+    """Server-side apply sets to null what was emptied: allowed, or there is a default."""
+    kubectl = cluster.kubectl("default")
+    for spec in (EMPTY, FILLED, EMPTY):
+        kubectl.apply(bookstore("emptied", **spec))
+    stored = json.loads(kubectl("get", "bookstore", "emptied", "-o", "json"))["spec"]
+    kubectl("delete", "bookstore", "emptied", "--wait=false")
+    assert stored["podMetadata"] == {"labels": {}, "annotations": {}}
+    model = BookStoreSpec.model_validate(stored)
+    assert model.cache == Cache(embedded=EmbeddedCache())
+    assert model.scheduling.affinity is None

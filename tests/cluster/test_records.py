@@ -11,7 +11,7 @@ import pytest
 
 from tests.cluster.conftest import MIGRATED, REPORT_SECONDS, Shop, image
 from tests.cluster.test_failures import container, now, patch_status, pods
-from tests.support import faulty
+from tests.support import faulty, mutating_webhook
 from tests.support.kube import condition, wait_for
 
 pytestmark = pytest.mark.cluster
@@ -100,21 +100,23 @@ def test_a_migration_beside_a_sidecar_ends_and_its_job_is_deleted(operated: Shop
     assert operated.require("bookstorereleases", "demo-r2")["status"]["lastAttempt"]["succeeded"]
 
 
-def test_a_webhook_that_rewrites_images_is_tolerated(
+def test_a_webhook_that_rewrites_images_is_tolerated_and_named(
     shop: Shop, proxy: faulty.Proxy, tmp_path: Path
 ) -> None:
-    ours, mirror = b"localhost/bookstore-api", b"mirror.example/bookstore-api"
-    proxy.fail(faulty.rewrite(ours, mirror), "/deployments/", method="PATCH")
     target = tmp_path / "proxied.kubeconfig"
     shop.start(kubeconfig=proxy.kubeconfig(shop.cluster.operator_kubeconfig, target))
-    shop.apply()
-    shop.ready()
-    text = "containers.api.image is mirror.example/bookstore-api:1, not localhost/bookstore-api:1"
-    shop.reports("Ready", "Serving", "A webhook or policy changes", text)
-    wait_for(lambda: proxy.quiet_for() > 2, REPORT_SECONDS, "no more writes")
-    shop.kubectl("rollout", "pause", "deployment/demo-blue")
-    wait_for(
-        lambda: not shop.require("apps/v1/deployments", "demo-blue")["spec"].get("paused", False),
-        REPORT_SECONDS,
-        "the Deployment to be resumed",
-    )
+    with mutating_webhook.images_of(
+        shop.kubectl, shop.namespace, tmp_path, "mirror.example"
+    ) as name:
+        shop.apply()
+        shop.ready()
+        text = f"containers.api.image is mirror.example/bookstore-api:1, not {image('1')}"
+        by = f"(webhooks whose rules match: MutatingWebhookConfiguration {name} (images.example"
+        shop.reports("Ready", "Serving", "A webhook or policy changes", text, by)
+        wait_for(lambda: proxy.quiet_for() > 2, REPORT_SECONDS, "no more writes")
+        shop.kubectl("rollout", "pause", "deployment/demo-blue")
+        wait_for(lambda: not is_paused(shop), REPORT_SECONDS, "the Deployment to be resumed")
+
+
+def is_paused(shop: Shop) -> bool:
+    return bool(shop.require("apps/v1/deployments", "demo-blue")["spec"].get("paused"))

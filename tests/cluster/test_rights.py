@@ -215,6 +215,11 @@ def repair_what_others_do(shop: Shop) -> None:
     shop.kubectl("delete", *job)
     shop.apply(rollout=ROLLOUT, image=image("4"))
     shop.ready(image=image("4"))
+    # A webhook adds to a Pod template within an apply: an Update by who applies.
+    toleration = {"spec": {"template": {"spec": {"tolerations": [{"operator": "Exists"}]}}}}
+    added = ("--type=merge", f"-p={json.dumps(toleration)}", "--field-manager=bookstore-operator")
+    shop.kubectl("patch", "statefulset", "demo-db", *added)
+    shop.reports("Ready", "Serving", "spec.template.spec.tolerations (by a webhook or policy)")
     shop.kubectl("delete", "secret", "demo-staff")
     wait_for(lambda: shop.get("v1/secrets", "demo-staff"), SECONDS, "a new token")
 

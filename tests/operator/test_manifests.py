@@ -15,6 +15,7 @@ from bookstore_operator.core.kinds import (
     EVENTS,
     KINDS,
     LEASES,
+    MUTATING_WEBHOOKS,
     PODS,
     SECRETS,
     WATCHED,
@@ -68,6 +69,8 @@ def test_the_operator_may_do_what_the_table_of_kinds_says_and_no_more() -> None:
     in_cluster = [resource for resource in KINDS if resource is not LEASES]
     assert granted(rules("ClusterRole", "bookstore-operator")) == required(in_cluster)
     assert granted(rules("Role", "bookstore-operator-lease")) == required([LEASES])
+    optional = granted(rules("ClusterRole", "bookstore-operator-webhooks"))
+    assert optional == required([MUTATING_WEBHOOKS])
 
 
 @pytest.mark.parametrize("resource", WATCHED, ids=lambda resource: resource.kind)

@@ -300,15 +300,6 @@ async def held(proxy: Proxy, request: web.Request) -> web.StreamResponse:
     return response
 
 
-def rewrite(old: bytes, new: bytes) -> Fault:
-    """Forward a request with other words in it, as if a mutating webhook had changed the object."""
-
-    async def fault(proxy: Proxy, request: web.Request) -> web.StreamResponse:
-        return await proxy.forward(request, (await request.read()).replace(old, new))
-
-    return fault
-
-
 def say(line: bytes) -> Fault:
     """Answer a watch with a line, and end it."""
 

@@ -12,7 +12,7 @@ WHOLE = frozenset({"selector", "matchLabels"})
 AMOUNTS = frozenset({"requests", "limits", "emptyDir"})
 
 OMITTED_IF_FALSE = frozenset({"paused", "publishNotReadyAddresses"})
-"""Fields that the API server does not return when they are false."""
+"""Fields that the API server does not return when they are false. It never returns empty texts."""
 
 Path: TypeAlias = tuple[str, ...]
 
@@ -64,7 +64,8 @@ def is_same(desired: Any, observed: Any, path: Path) -> bool:
     """Whether two values of a field mean the same: quantities, and what the API server omits."""
     if desired == observed and isinstance(desired, bool) == isinstance(observed, bool):
         return True
-    if desired is False and observed is None and path[-1] in OMITTED_IF_FALSE:
+    omitted = desired == "" or (desired is False and path[-1] in OMITTED_IF_FALSE)
+    if omitted and observed is None:
         return True
     return bool(AMOUNTS & set(path)) and _same_amount(desired, observed)
 

@@ -29,7 +29,7 @@ _OWN = (*_WATCH, "create", "patch", "delete")
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A kind of the Kubernetes API, with the operator's verbs. All kinds here are namespaced."""
+    """A kind of the Kubernetes API, with the operator's verbs."""
 
     api_version: str
     kind: str
@@ -115,6 +115,14 @@ CORE_EVENTS = Resource("v1", "Event", "events", ("list",))
 """The same events in core/v1, whose field selector supports the involved object."""
 LEASES = Resource("coordination.k8s.io/v1", "Lease", "leases", ("create", "get", "update"))
 """In the operator's own namespace only, by a Role."""
+
+MUTATING_WEBHOOKS = Resource(
+    "admissionregistration.k8s.io/v1",
+    "MutatingWebhookConfiguration",
+    "mutatingwebhookconfigurations",
+    ("list",),
+)
+"""Not in the table: the right to list them is optional, and they are in no namespace."""
 
 KINDS = (
     *(BOOKSTORES, RELEASES, DEPLOYMENTS, STATEFUL_SETS, JOBS, CRON_JOBS, PODS, SERVICES, CLAIMS),

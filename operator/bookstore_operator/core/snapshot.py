@@ -105,6 +105,8 @@ class Snapshot:
     """The newest Warning event about objects whose status does not explain their state."""
     overridden: Mapping[ObjectRef, frozenset[str]] = field(default_factory=dict)
     """The differences that webhooks and policies made in what the operator last applied."""
+    mutators: Mapping[ObjectRef, tuple[str, ...]] = field(default_factory=dict)
+    """The webhooks that may have changed an object, as far as the operator may read them."""
     settings: OperatorSettings = OperatorSettings()
     rejection: Rejection | None = None
     """The write that was rejected in the BookStore's last reconciliation; None if none was."""
@@ -130,6 +132,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     databases: Mapping[str, str] = MappingProxyType({}),
     secret_owners: Mapping[str, frozenset[str]] = MappingProxyType({}),
     overridden: Mapping[ObjectRef, frozenset[str]] = MappingProxyType({}),
+    mutators: Mapping[ObjectRef, tuple[str, ...]] = MappingProxyType({}),
     rejection: Rejection | None = None,
     contests: tuple[Contest, ...] = (),
     blocker: Blocker | None = None,
@@ -165,6 +168,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
         pull_secrets=pull_secrets,
         warnings=warnings,
         overridden=overridden,
+        mutators=mutators,
         settings=settings,
         rejection=rejection,
         contests=contests,

@@ -72,6 +72,16 @@ def embedded_or_external(name: str) -> tuple[str, str]:
     )
 
 
+NULLABLE: dict[str, Any] = {"nullable": True}
+"""For optional objects without a default: null is the same as absent, for CEL's `has`, too.
+
+Server-side apply sets a map to null when all that it held is removed and `{}` is applied
+(kubernetes-sigs/structured-merge-diff #305), which would be rejected.
+"""
+EMPTY: dict[str, Any] = {"default": {}}
+"""For maps that are empty by default: the API server replaces null, see NULLABLE."""
+
+
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 """The bounds of times: decisions add delays to them, and Python's end with the year 9999."""
 

@@ -129,6 +129,10 @@ class Api:
         """List no more than one object of a kind."""
         return await self._request("GET", resource.path(namespace), query={"limit": "1"})
 
+    async def all(self, resource: Resource) -> dict[str, Any]:
+        """List a kind of the cluster's, of which there are few, whoever made them."""
+        return await self._request("GET", resource.path())
+
     async def pages(
         self, resource: Resource, namespace: str | None
     ) -> AsyncIterator[tuple[list[dict[str, Any]], str]]:

@@ -41,6 +41,7 @@ from bookstore_operator.crd.skew import narrower_spec, outdated_message
 from bookstore_operator.crd.structural import Schema
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
+from bookstore_operator.runtime.mutators import Mutators
 from bookstore_operator.runtime.overrides import Overrides
 from bookstore_operator.runtime.rights import describe, find_missing
 from bookstore_operator.runtime.scopes import Scopes
@@ -75,6 +76,7 @@ class Observer:
     ) -> None:
         self._now = now
         self.overrides = Overrides()
+        self._mutators = Mutators(api)
         self._api = api
         self._cache = cache
         self._seen_secrets: dict[StoreKey, _Secrets] = {}
@@ -188,6 +190,7 @@ class Observer:
         can_not_pull = pull_secrets.secrets_of_interest(objects)
         secrets, blocker = await self._readable_secrets(key, store)
         self._seen_secrets[key] = secrets
+        overridden = self.overrides.of(key.namespace, objects)
         return take_snapshot(
             store,
             self._cache.releases(key),
@@ -197,7 +200,8 @@ class Observer:
             secret_owners=secrets.owners,
             pull_secrets=await self._pull_secrets(key.namespace, can_not_pull),
             warnings=await self._warnings(key.namespace, find_unexplained(objects, self._now())),
-            overridden=self.overrides.of(key.namespace, objects),
+            overridden=overridden,
+            mutators=await self._mutators.of(key.namespace, objects, overridden),
             settings=self._settings,
             rejection=rejection,
             contests=contests,

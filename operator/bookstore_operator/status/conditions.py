@@ -18,7 +18,8 @@ from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
-from bookstore_operator.core.managers import added_to_pods
+from bookstore_operator.core.managers import A_WEBHOOK, added_to_pods
+from bookstore_operator.core.plan import ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
@@ -41,6 +42,7 @@ EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
 """The conditions whose problems are posted as events. The others repeat what Ready reports."""
 
 _LONGEST_OVERRIDES = 1000
+_MUTATORS = 3
 
 
 def conditions(
@@ -156,12 +158,13 @@ def _ready(snapshot: Snapshot, answer: Answer, available: Finding, now: datetime
 def _overrides(snapshot: Snapshot) -> str:
     """Return sentences about what others change in what the operator applies, or add to it."""
     changes = [
-        f"{key.kind} {key.name}: {'; '.join(sorted(differences))}"
+        f"{key.kind} {key.name}: {'; '.join(sorted(differences))}{_mutators(snapshot, key)}"
         for key, differences in sorted(snapshot.overridden.items(), key=lambda item: str(item[0]))
     ]
     additions = [
         f"{key.kind} {key.name}: "
         + "; ".join(f"{field} (by {manager})" for field, manager in sorted(added.items()))
+        + (_mutators(snapshot, key) if A_WEBHOOK in added.values() else "")
         for key in sorted(snapshot.objects, key=str)
         if (added := added_to_pods(snapshot.objects[key]))
     ]
@@ -173,6 +176,13 @@ def _overrides(snapshot: Snapshot) -> str:
         )
         + _sentence("Others have added to Pod templates, which the operator tolerates", additions)
     )
+
+
+def _mutators(snapshot: Snapshot, key: ObjectRef) -> str:
+    """Return the webhooks that may have changed an object; empty if none is known."""
+    names = snapshot.mutators.get(key, ())
+    more = f" and {len(names) - _MUTATORS} more" if len(names) > _MUTATORS else ""
+    return f" (webhooks whose rules match: {', '.join(names[:_MUTATORS])}{more})" if names else ""
 
 
 def _sentence(what: str, items: list[str]) -> str:

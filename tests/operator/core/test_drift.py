@@ -16,6 +16,7 @@ pytestmark = pytest.mark.golden
         ({"a": {}}, {}),
         ({"a": None, "b": []}, {}),
         ({"paused": False}, {}),
+        ({"env": [{"name": "A", "value": ""}]}, {"env": [{"name": "A"}]}),
         ({"requests": {"cpu": "500m"}}, {"requests": {"cpu": "0.5"}}),
         ({"requests": {"cpu": "1"}}, {"requests": {"cpu": 1}}),
         ({"limits": {"memory": "1Gi"}}, {"limits": {"memory": "1024Mi"}}),

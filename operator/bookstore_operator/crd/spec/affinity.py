@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import LabelKey, LabelMap, LabelValue, Part, rules
+from bookstore_operator.crd.base import NULLABLE, LabelKey, LabelMap, LabelValue, Part, rules
 
 Values = Annotated[list[LabelValue], Field(max_length=20)]
 Weight = Annotated[int, Field(ge=1, le=100)]
@@ -114,10 +114,16 @@ class PodAffinity(Part):
 class Affinity(Part):
     """Rules about nodes, and about Pods that run on them, as in core/v1 Affinity."""
 
-    node_affinity: NodeAffinity | None = Field(None, description="Rules about nodes.")
+    node_affinity: NodeAffinity | None = Field(
+        None, description="Rules about nodes.", json_schema_extra=NULLABLE
+    )
     pod_affinity: PodAffinity | None = Field(
-        None, description="Pods whose places the Pods must or should share."
+        None,
+        description="Pods whose places the Pods must or should share.",
+        json_schema_extra=NULLABLE,
     )
     pod_anti_affinity: PodAffinity | None = Field(
-        None, description="Pods whose places the Pods must not or should not share."
+        None,
+        description="Pods whose places the Pods must not or should not share.",
+        json_schema_extra=NULLABLE,
     )

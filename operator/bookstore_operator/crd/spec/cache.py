@@ -1,12 +1,15 @@
 """`spec.cache`: Redis or Valkey for state that the API's processes share."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from bookstore_operator.crd.base import (
+    NULLABLE,
     DataKey,
     ObjectName,
     Part,
-    embedded_or_external,
     group,
     rules,
 )
@@ -47,12 +50,33 @@ class ExternalCache(Part):
     )
 
 
-class Cache(Part, json_schema_extra=rules(embedded_or_external("cache"))):
-    """Redis or Valkey for state that the API's processes share. Set exactly one of the fields."""
+class Cache(
+    Part,
+    json_schema_extra=rules(
+        (
+            "!has(self.embedded) || !has(self.external)",
+            "at most one of cache.embedded and cache.external may be set",
+        )
+    ),
+):
+    """Redis or Valkey for state that the API's processes share.
+
+    An embedded one with its defaults, unless one of the fields is set.
+    """
 
     embedded: EmbeddedCache | None = Field(
-        None, description="Valkey server that the operator runs for this BookStore."
+        None,
+        description="Valkey server that the operator runs for this BookStore.",
+        json_schema_extra=NULLABLE,
     )
     external: ExternalCache | None = Field(
         None, description="Redis or Valkey server outside the operator's control."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _embedded_by_default(cls, data: Any) -> Any:
+        """Fill in an embedded cache where neither is set: see NULLABLE."""
+        if isinstance(data, Mapping) and not (data.get("embedded") or data.get("external")):
+            return {**data, "embedded": data.get("embedded") or {}}
+        return data

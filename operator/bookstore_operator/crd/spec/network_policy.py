@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import LabelMap, Part, rules
+from bookstore_operator.crd.base import NULLABLE, LabelMap, Part, rules
 
 
 class Scrapers(
@@ -21,9 +21,12 @@ class Scrapers(
         None,
         description="Labels of the Pods' namespace. The label `kubernetes.io/metadata.name` has "
         "its name. Defaults to the BookStore's namespace.",
+        json_schema_extra=NULLABLE,
     )
     pod_labels: LabelMap | None = Field(
-        None, description="Labels of the Pods. Defaults to all Pods in the selected namespaces."
+        None,
+        description="Labels of the Pods. Defaults to all Pods in the selected namespaces.",
+        json_schema_extra=NULLABLE,
     )
 
 

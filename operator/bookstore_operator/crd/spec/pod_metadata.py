@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import GROUP, LABEL_KEYS, LabelValue, Part, rules
+from bookstore_operator.crd.base import EMPTY, GROUP, LABEL_KEYS, LabelValue, Part, rules
 
 OWN_LABELS = rf"^(app\\.kubernetes\\.io/(name|instance|component|managed-by)|{GROUP}/.*)$"
 OTHERS_LABELS = (
@@ -47,8 +47,11 @@ PodAnnotations = Annotated[
 class PodMetadata(Part):
     """Labels and annotations of every Pod of the BookStore, in addition to the operator's own."""
 
-    labels: PodLabels = Field(default_factory=dict, description="Labels of the Pods.")
+    labels: PodLabels = Field(
+        default_factory=dict, description="Labels of the Pods.", json_schema_extra=EMPTY
+    )
     annotations: PodAnnotations = Field(
         default_factory=dict,
         description='Annotations of the Pods. Example: `sidecar.istio.io/inject: "false"`.',
+        json_schema_extra=EMPTY,
     )

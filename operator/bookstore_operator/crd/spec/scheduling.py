@@ -4,7 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bookstore_operator.crd.base import LabelKey, LabelMap, LabelValue, ObjectName, Part
+from bookstore_operator.crd.base import (
+    EMPTY,
+    NULLABLE,
+    LabelKey,
+    LabelMap,
+    LabelValue,
+    ObjectName,
+    Part,
+)
 from bookstore_operator.crd.spec.affinity import Affinity
 
 
@@ -32,12 +40,16 @@ class Scheduling(Part):
     """Constraints on the nodes that the Pods run on: API, database, cache, migration, backup."""
 
     node_selector: LabelMap = Field(
-        default_factory=dict, description="Labels that a node must have to run the Pods."
+        default_factory=dict,
+        description="Labels that a node must have to run the Pods.",
+        json_schema_extra=EMPTY,
     )
     tolerations: Annotated[list[Toleration], Field(max_length=20)] = Field(
         default_factory=list, description="Node taints that the Pods tolerate."
     )
     priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the Pods.")
     affinity: Affinity | None = Field(
-        None, description="Rules about nodes, and about Pods that run on them."
+        None,
+        description="Rules about nodes, and about Pods that run on them.",
+        json_schema_extra=NULLABLE,
     )
