@@ -39,6 +39,28 @@ _HOST_PATHS = Path("/tmp/hostpath_pv")  # noqa: S108  # fixed in kube-controller
 
 
 @dataclass(frozen=True)
+class _Family:
+    """The addresses of one family of IP."""
+
+    services: str
+    pods: str
+    node: str
+    advertised: str
+    """It leads nowhere; without it a machine that is in no network has none."""
+
+    @property
+    def apiserver_flags(self) -> tuple[str, ...]:
+        return (
+            f"--service-cluster-ip-range={self.services}",
+            f"--advertise-address={self.advertised}",
+        )
+
+
+_IPV4 = _Family("10.96.0.0/16", "10.0.0.1/24", "10.0.0.1", "192.0.2.1")
+_IPV6 = _Family("fd00:10:96::/108", "fd00:10:244::1/64", "fd00::1", "2001:db8::1")
+
+
+@dataclass(frozen=True)
 class ControlPlane:
     """A control plane that is up."""
 
@@ -106,19 +128,23 @@ def up(
     messages: Iterable[Messages] = (),
     owner: Process | None = None,
     audited: bool = False,
+    ipv6: bool = False,
 ) -> ControlPlane:
     """Bring a control plane up, or return the one that is up already.
 
     One of the same name that was started with other settings, or is up only in part, is replaced.
     `messages` are the termination messages of simulated containers. With `audited` the API server
-    writes each request down. Raises DevclusterError.
+    writes each request down. With `ipv6` its Services and Pods have addresses of that family only.
+    Raises DevclusterError.
     """
     paths.check_name(name)
     programs = binaries.ensure(PROGRAMS)
     files = {"kwok.yaml": stages.render(messages)}
     if audited:
         files[audit.POLICY_FILE] = audit.policy()
-    inputs = "\n".join([*files.values(), *(str(programs[program]) for program in PROGRAMS)])
+    family = _IPV6 if ipv6 else _IPV4
+    paths_of_programs = [str(programs[program]) for program in PROGRAMS]
+    inputs = "\n".join([*files.values(), *paths_of_programs, family.services])
     settings = hashlib.sha256(inputs.encode()).hexdigest()
     sweep()
     with locked(f"cluster {name}"):
@@ -130,7 +156,7 @@ def up(
         elif paths.cluster(name).exists():
             _reject_other_kind(name)
         with progress.step(f"Starting control plane {name}", 4):
-            return _start(name, programs, files, settings, owner)
+            return _start(name, programs, files, settings, family=family, owner=owner)
 
 
 def down(name: str) -> bool:
@@ -171,7 +197,11 @@ def all_known() -> list[ControlPlane]:
 
 @contextlib.contextmanager
 def running(
-    name: str, *, messages: Iterable[Messages] = (), audited: bool = False
+    name: str,
+    *,
+    messages: Iterable[Messages] = (),
+    audited: bool = False,
+    ipv6: bool = False,
 ) -> Iterator[ControlPlane]:
     """Provide a control plane for the block, for tests.
 
@@ -182,7 +212,8 @@ def running(
     before = find(name)
     kept = before is not None and before.alive and before.owner is None
     owner = Process.of("owner", os.getpid())
-    plane = up(name, messages=messages, owner=None if kept else owner, audited=audited)
+    kept_by = None if kept else owner
+    plane = up(name, messages=messages, owner=kept_by, audited=audited, ipv6=ipv6)
     try:
         yield plane
     finally:
@@ -208,18 +239,20 @@ def _reject_other_kind(name: str) -> None:
         )
 
 
-def _start(
+def _start(  # noqa: PLR0913 - one argument per part of what is started
     name: str,
     programs: dict[str, Path],
     files: Mapping[str, str],
     settings: str,
+    *,
+    family: _Family,
     owner: Process | None,
 ) -> ControlPlane:
     folder = paths.cluster(name)
     for _ in range(_PORT_ATTEMPTS):
         plane = ControlPlane(name, folder, free_port(), (), secrets.token_hex(16), settings, owner)
         try:
-            return _Starting(plane, programs).start(files)
+            return _Starting(plane, programs, family).start(files)
         except _PortTakenError:
             continue
     raise DevclusterError(
@@ -234,8 +267,9 @@ class _PortTakenError(Exception):
 class _Starting:
     """A control plane on its way up. Each process is recorded before the next is started."""
 
-    def __init__(self, plane: ControlPlane, programs: dict[str, Path]) -> None:
+    def __init__(self, plane: ControlPlane, programs: dict[str, Path], family: _Family) -> None:
         self._plane = plane
+        self._family = family
         self._programs = programs
         self._folder = plane.folder
         self._tokens = {
@@ -250,13 +284,14 @@ class _Starting:
             self._write_files(files)
             self._launch("etcd", *_ETCD_FLAGS)
             flags = (*_APISERVER_FLAGS, *(audit.FLAGS if audit.POLICY_FILE in files else ()))
-            self._launch("kube-apiserver", f"--secure-port={self._plane.port}", *flags)
+            port = f"--secure-port={self._plane.port}"
+            self._launch("kube-apiserver", port, *flags, *self._family.apiserver_flags)
             client = self._plane.client()
             self._wait("the API server to be ready", lambda: client.get("/readyz") == "ok")
             self._launch("kube-controller-manager", *_CONTROLLER_MANAGER_FLAGS)
             self._launch("kube-scheduler", *_SCHEDULER_FLAGS)
-            self._launch("kwok", *_KWOK_FLAGS)
-            client.post("/api/v1/nodes", _node())
+            self._launch("kwok", *_KWOK_FLAGS, f"--cidr={self._family.pods}")
+            client.post("/api/v1/nodes", _node(self._family.node))
             client.post("/apis/storage.k8s.io/v1/storageclasses", _storage_class())
             account = "/api/v1/namespaces/default/serviceaccounts/default"
             self._wait("the default service account", lambda: bool(client.find(account)))
@@ -414,15 +449,12 @@ _ETCD_FLAGS = (
 )
 _APISERVER_FLAGS = (
     *("--etcd-servers=unix:etcd:1", "--bind-address=127.0.0.1", "--cert-dir=pki"),
-    # It leads nowhere; without it a machine that is in no network has none.
-    "--advertise-address=192.0.2.1",
     *("--token-auth-file=pki/tokens.csv", "--anonymous-auth=false"),
     *("--authorization-mode=Node,RBAC", "--allow-privileged=true"),
     "--service-account-issuer=https://kubernetes.default.svc",
     # The key that the server generates for itself in `pki`, for service accounts' tokens, too.
     "--service-account-key-file=pki/apiserver.key",
     "--service-account-signing-key-file=pki/apiserver.key",
-    "--service-cluster-ip-range=10.96.0.0/16",
     # Its own address is no Pod's: the `kubernetes` Service would point nowhere.
     "--endpoint-reconciler-type=none",
     *("--max-requests-inflight=1000", "--max-mutating-requests-inflight=500"),
@@ -456,7 +488,7 @@ _KWOK_FLAGS = (
 _NODE_PATH = f"/api/v1/nodes/{NODE}"
 
 
-def _node() -> dict[str, Any]:
+def _node(address: str) -> dict[str, Any]:
     room = {"cpu": "1000", "memory": "10Ti", "pods": "100000", "ephemeral-storage": "10Ti"}
     pressures = dict.fromkeys(("MemoryPressure", "DiskPressure", "PIDPressure"), "False")
     unknown = (
@@ -476,7 +508,7 @@ def _node() -> dict[str, Any]:
         "status": {
             "capacity": room,
             "allocatable": room,
-            "addresses": [{"type": "InternalIP", "address": "10.0.0.1"}],
+            "addresses": [{"type": "InternalIP", "address": address}],
             "conditions": [
                 {"type": kind, "status": status, "reason": "Simulated"}
                 for kind, status in {"Ready": "True", **pressures}.items()
