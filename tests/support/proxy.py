@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ class Proxy:
         self.round_trips = 0
         """How often clients have sent something after an answer, or first."""
         self._clients_turn = True
+        self.resets = 0
+        self._resets_next = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),))
         self.port = 0
@@ -51,6 +55,10 @@ class Proxy:
     def forget(self) -> None:
         """Never pass anything on over the connections there are, as a router that lost them."""
         self._call(self._forget)
+
+    def reset_next_answer(self) -> None:
+        """Pass on the first byte of what a server sends next, and reset the client's connection."""
+        self._resets_next = True
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
@@ -115,6 +123,15 @@ class Proxy:
         there[1].transport.abort()
         self._writers.discard(there[1])
 
+    async def _reset(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
+        self._resets_next = False
+        self.resets += 1
+        writer.write(chunk[:1])
+        await writer.drain()
+        own = writer.transport.get_extra_info("socket")
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, of_client: bool = False
     ) -> None:
@@ -123,6 +140,9 @@ class Proxy:
                 self.round_trips += of_client and self._clients_turn
                 self._clients_turn = not of_client
                 await self._flowing.wait()
+                if self._resets_next and not of_client:
+                    await self._reset(writer, chunk)
+                    return
                 if self._delay:
                     await asyncio.sleep(self._delay)
                 writer.write(chunk)

@@ -62,12 +62,12 @@ class DatabaseCheck:
         self._lost_connection = False
 
     async def __call__(self) -> Findings:
-        """Ask over the connection kept for it; where that hangs, over a new one."""
+        """Ask over the connection kept for it; where that hangs or is lost, over a new one."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + CONNECTION_SECONDS
         # SQLite's can't be lost, and wait for a lock for longer.
         if self._database.file is None and self._database.has_health_connection:
-            findings = await self._check_within(USED_CONNECTION_SECONDS)
+            findings = await self._check_within(USED_CONNECTION_SECONDS, repeat=True)
             if findings is not None:
                 return findings
         findings = None
@@ -79,8 +79,11 @@ class DatabaseCheck:
             "timeout", f"No answer within {CONNECTION_SECONDS:g} s."
         )
 
-    async def _check_within(self, seconds: float) -> Findings | None:
-        """Check, by a connection that is cut after this time; None where it was."""
+    async def _check_within(self, seconds: float, *, repeat: bool = False) -> Findings | None:
+        """Check, by a connection that is cut after this time; None where it was.
+
+        With `repeat`, also None for what requests run their transactions again for.
+        """
         loop = asyncio.get_running_loop()
         cut = loop.call_later(seconds, self._database.abort_health_connection)
         try:
@@ -90,6 +93,8 @@ class DatabaseCheck:
                 self._lost_connection = True
                 return None
             failure = explain(error)
+            if repeat and failure.repeatable:
+                return None
             if failure is NO_CONNECTION_TO_SPARE:
                 self._database.make_room_for_health()
             if failure.code == "no-resources":

@@ -292,6 +292,34 @@ def test_a_check_survives_the_silent_loss_of_its_connection(migrated_postgres: s
     assert not any(failed for failed, _ in found), found
 
 
+def test_a_check_survives_a_reset_of_its_connection(migrated_postgres: str) -> None:
+    """In the middle of an answer, when requests run their transactions again."""
+
+    async def states(database: Database, proxy: Proxy) -> list[State]:
+        check = DatabaseCheck(database, self_test)
+        before = await check()
+        await asyncio.to_thread(proxy.reset_next_answer)
+        after = await check()
+        assert proxy.resets == 1
+        return [findings.items[0].state for findings in (before, after)]
+
+    with way_to(migrated_postgres) as (proxy, url):
+        seen = on(url, lambda database: states(database, proxy))
+    assert State.FAILED not in seen
+
+
+def test_a_reset_in_the_middle_of_an_answer_costs_no_request(served_book: Any) -> None:
+    """Not the first byte of an answer came, or a part of it."""
+    server, path = served_book
+    with way_to(server.url) as (proxy, url), served_on(url) as behind:
+        assert behind.client.get(path).status_code == 200
+        for number in range(3):
+            proxy.reset_next_answer()
+            title = {"title": f"Title {number}"}
+            assert behind.client.patch(path, json=title).json()["title"] == title["title"]
+            assert proxy.resets == number + 1
+
+
 def test_a_frozen_server_keeps_no_process(
     start: StartProcess, private_postgres: OwnPostgres
 ) -> None:
