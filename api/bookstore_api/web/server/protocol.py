@@ -107,6 +107,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._line_wrong = False  # the parser stopped in it, and the rest tells why
         self._body_left = 0  # of the body, where its length was said
         self._discarding = False
+        self._client_done = False  # it sends no more, and may still read
         self._pending: Rejection | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._lingering_close: asyncio.TimerHandle | None = None
@@ -148,7 +149,8 @@ class LimitedProtocol(HttpToolsProtocol):
         not read yet. So where more may come, only the way out is closed for now.
         """
         self._cancel_deadline()
-        if self._in_head and not self._head_started and not self._discarding:
+        between_requests = self._in_head and not self._head_started and not self._discarding
+        if between_requests or self._client_done:
             self._socket.close()
         else:
             self.flow.resume_reading()
@@ -175,6 +177,19 @@ class LimitedProtocol(HttpToolsProtocol):
             self._reject(_rejection_behind(error))
         except httptools.HttpParserError:
             self._explain_error()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's returns nothing
+        """Answer the requests that came whole, though the client sends no more.
+
+        TCP lets a client close its way out alone; a part of a request is left unanswered.
+        """
+        if self._answered or not (self._in_head or self.pipeline):
+            return False  # the connection is closed
+        if not self._in_head:
+            self.pipeline.popleft()
+        self._client_done = self._discarding = True
+        self._cancel_deadline()
+        return True
 
     def _feed_in_parts(self, data: bytes) -> None:
         """Parse data in parts that are no larger than a head, and in which no second one begins."""
@@ -341,6 +356,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         if self._pending is not None:
             self._answer(self._pending)
+        elif self._client_done:
+            self.transport.close()
         elif not self._in_head:
             self._set_deadline(self._limits.body_seconds)  # nobody wants the rest of its body
 
@@ -403,10 +420,14 @@ class _Transport:
         self._transport = transport
         self._close = close
         self._closing = False
-        self.write = transport.write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write, or nothing if the client has left: uvloop would raise until it says so."""
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def is_closing(self) -> bool:
         return self._closing or self._transport.is_closing()

@@ -6,6 +6,7 @@ import pytest
 from bookstore_api.settings import Settings
 from bookstore_api.web.middleware.cors import ALLOWED_HEADERS, ALLOWED_METHODS, EXPOSED_HEADERS
 from tests.support.bookstore import app_of, served
+from tests.support.raw import exchange
 
 SHOP, FOREIGN = "https://shop.example.com", "https://evil.example.com"
 BOOKS = "/api/v1/books"
@@ -49,6 +50,33 @@ def test_a_listed_origin_may_read_and_ask(sqlite_settings: Settings) -> None:
             "max-age": "600",
             "vary": "Origin",
         }
+
+
+def test_a_page_may_read_why_any_request_was_rejected(sqlite_settings: Settings) -> None:
+    """It sees a network error where an answer has no CORS headers: also an early one."""
+    settings = with_origins(sqlite_settings, SHOP).model_copy(
+        update={"max_header_bytes": 4096, "header_seconds": 0.2, "body_seconds": 0.2}
+    )
+    json = "content-type: application/json\r\n"
+    head = f"host: x\r\norigin: {SHOP}\r\n"
+    requests = {
+        400: f"GET / HTTP/1.1\r\n{head}a : b\r\n\r\n",
+        404: f"GET /nothing HTTP/1.1\r\n{head}connection: close\r\n\r\n",
+        405: f"PUT {BOOKS} HTTP/1.1\r\n{head}connection: close\r\n\r\n",
+        408: f"POST {BOOKS} HTTP/1.1\r\n{head}{json}content-length: 9\r\n\r\n{{",
+        413: f"POST {BOOKS} HTTP/1.1\r\n{head}{json}content-length: 99999999\r\n\r\n",
+        414: f"GET /{'a' * 5000} HTTP/1.1\r\n{head}\r\n",
+        415: f"POST {BOOKS} HTTP/1.1\r\n{head}connection: close\r\ncontent-length: 1\r\n\r\nx",
+        417: f"POST {BOOKS} HTTP/1.1\r\n{head}expect: more\r\n\r\n",
+        431: f"GET / HTTP/1.1\r\n{head}x: {'a' * 5000}\r\n\r\n",
+        501: f"BREW / HTTP/1.1\r\n{head}\r\n",
+        505: f"GET / HTTP/2.0\r\n{head}\r\n",
+    }
+    with served(app_of(settings), settings) as client:
+        for status, sent in requests.items():
+            (answer,) = exchange(str(client.base_url), sent.encode("ascii"))
+            assert answer.status == status
+            assert answer.header("access-control-allow-origin") == SHOP, status
 
 
 @pytest.mark.parametrize(

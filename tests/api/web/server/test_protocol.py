@@ -6,10 +6,13 @@ import inspect
 import io
 import random
 import socket
+import struct
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from prometheus_client import generate_latest
@@ -385,6 +388,60 @@ def is_established(connection: socket.socket) -> bool:
     wanted = [f"0100007F:{port:04X}" for port in ends]
     rows = Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     return any(row.split()[1:3] == wanted and row.split()[3] == "01" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (GET, [200]),
+        (GET * 3, [200] * 3),
+        (GET + HEAD, [200]),
+        (GET + POST + b"content-length: 9\r\n\r\n123", [200]),
+        (GET + b"GET / HTTP/3.0\r\nhost: x\r\n\r\n", [200, 505]),
+        (POST + b"content-length: 3\r\n\r\n123", [200]),
+        (POST + b"content-length: 9\r\n\r\n123", []),
+        (HEAD, []),
+        (b"", []),
+    ],
+)
+def test_who_sends_no_more_gets_the_answers_to_what_came_whole(
+    sent: bytes, statuses: list[int]
+) -> None:
+    """A client may close its way out and read on, as `nc -N` and some proxies do."""
+    with serving(slow_echo) as url, connect(url) as connection:
+        send_all(connection, [sent])
+        connection.shutdown(socket.SHUT_WR)
+        received = answers(read_to_end(connection))
+    assert [answer.status for answer in received] == statuses
+
+
+def test_a_client_that_leaves_with_requests_in_line_is_no_error_of_ours(log: io.StringIO) -> None:
+    """uvicorn tells only the last of them that the client is gone."""
+    began, answered = threading.Event(), threading.Event()
+
+    async def answer_the_second_to_nobody(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope.get("path") != "/second":
+            await echo(scope, receive, send)
+            return
+        began.set()
+        connection = cast("Any", receive).__self__.transport
+        async with asyncio.timeout(10):
+            while not connection.is_closing():  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)  # uvloop closes its handle in its next turns
+        try:
+            await echo(scope, receive, send)
+        finally:
+            answered.set()
+
+    with serving(answer_the_second_to_nobody) as url:
+        with connect(url) as connection:
+            send_all(connection, [GET, b"GET /second HTTP/1.1\r\nhost: x\r\n\r\n", GET])
+            assert began.wait(10)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert answered.wait(20)
+    assert log.getvalue() == ""
 
 
 def test_so_many_requests_wait_on_a_connection(url: str) -> None:
