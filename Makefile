@@ -22,14 +22,14 @@ help: ## List the targets
 .PHONY: setup
 setup: $(READY) ## Create a virtual environment in .venv, with every dependency checked by its hash
 
-$(READY): $(LOCKS) $(foreach part,api operator kubectl-bookstore devcluster,$(part)/pyproject.toml)
+$(READY): $(LOCKS) $(foreach part,api operator kubectl-bookstore backup devcluster,$(part)/pyproject.toml)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d: make setup PYTHON=python3.12" % v)'
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; }
 	@echo "setup: virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)
 	@pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r <(sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt)
 	@$(UV) --require-hashes --compile-bytecode -r requirements/dev.txt
-	@$(UV) --no-deps --no-build-isolation -e api -e operator -e kubectl-bookstore -e devcluster
+	@$(UV) --no-deps --no-build-isolation -e api -e operator -e kubectl-bookstore -e backup -e devcluster
 	@touch $@
 
 .PHONY: lock
@@ -60,6 +60,7 @@ PYTEST := $(if $(filter true 1,$(CI)),python -m tests.support.flaky,pytest)
 .PHONY: test
 test: $(READY) ## Run all tests except e2e; prepare what they need, print which tiers ran
 	@devcluster prepare --control-plane
+	@python -m tests.support.versitygw
 	@$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not e2e" $(ARGS)
 
 .PHONY: e2e

@@ -200,7 +200,7 @@ def test_every_part_is_run_at_night() -> None:
 def test_ci_takes_every_python_that_is_supported_and_the_go_that_is_needed() -> None:
     """P2, CI/CD reliability: every supported version is tested, and only those."""
     jobs = yaml.safe_load(WORKFLOW)["jobs"]
-    for part in ("api", "operator", "kubectl-bookstore", "devcluster"):
+    for part in ("api", "operator", "kubectl-bookstore", "backup", "devcluster"):
         text = (ROOT / part / "pyproject.toml").read_text()
         assert 'requires-python = ">=3.11,<3.14"' in text
     assert jobs["test"]["strategy"]["matrix"]["python"] == list(nightly.PYTHONS)

@@ -23,6 +23,9 @@ COMPOSE = "v2.40.3"
 # For `make lint`: reads .github/workflows.
 ACTIONLINT = "v1.7.12"
 
+# For the tests of backups: the object store that is strict about keys and checksums.
+VERSITYGW = "v1.8.0"
+
 # Ours: raised when data/go/pause changes.
 PAUSE = "v1"
 

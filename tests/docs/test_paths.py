@@ -20,13 +20,14 @@ BASES = [
     ROOT / "operator/bookstore_operator",
     ROOT / "api/bookstore_api",
     ROOT / "kubectl-bookstore/kubectl_bookstore",
+    ROOT / "backup/bookstore_backup",
 ]
 TOP = "|".join(sorted(re.escape(entry.name) for base in BASES for entry in base.iterdir()))
 CODE = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"[\w.<>*/-]+\.(?:py|md|toml|yaml|json|sh|txt|in)|[\w.<>*/-]+/")
 UNDER = re.compile(rf"(?:{TOP})(?:/[\w.<>*-]+)+")
 MODULE = re.compile(
-    r"(?:bookstore_api|bookstore_operator|kubectl_bookstore|devcluster|demo|tests)(?:\.\w+)+"
+    r"(?:bookstore_api|bookstore_operator|kubectl_bookstore|bookstore_backup|devcluster|demo|tests)(?:\.\w+)+"
 )
 INDENTED = re.compile(r"^    (\S+)  ", re.MULTILINE)
 BOX = re.compile(r'\["([^"\]]+)"\]')

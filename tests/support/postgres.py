@@ -104,6 +104,11 @@ class OwnPostgres(OwnServer, Postgres):
             **self._identity(),
         )
 
+    @property
+    def binaries(self) -> Path:
+        """The folder of its programs, which the user it runs as may read."""
+        return self._binaries
+
     def claim_version(self, major: str) -> None:
         """Have the data folder of a stopped server say that another major version made it."""
         (self._data / "PG_VERSION").write_text(f"{major}\n", encoding="ascii")

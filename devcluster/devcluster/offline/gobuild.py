@@ -77,6 +77,11 @@ RECIPES = (
         *("actionlint", versions.ACTIONLINT, "github.com/rhysd/actionlint/cmd/actionlint"),
         *(106, 15, ("actionlint",)),
     ),
+    # For tests/backup.
+    Recipe(
+        *("versitygw", versions.VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
+        *(900, 80, ("versitygw",)),
+    ),
     Recipe("pause", versions.PAUSE, ".", 60, 5, ("pause",)),
 )
 

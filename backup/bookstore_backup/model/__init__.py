@@ -1,0 +1,1 @@
+"""What a backup is, which are kept, and what an error means. No I/O."""

@@ -1,0 +1,1 @@
+"""The database and PostgreSQL's own client tools."""

@@ -1,0 +1,1 @@
+"""Where backups are kept: a volume or an object store, parts, encryption."""

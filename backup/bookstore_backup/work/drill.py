@@ -1,0 +1,80 @@
+"""Prove a backup: restore it into a database made for that, compare, measure, forget it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from bookstore_backup.errors import BackupError, Code
+from bookstore_backup.model import tools as choice
+from bookstore_backup.model.manifest import Manifest, damaged, utc_now
+from bookstore_backup.postgres.connection import Database
+from bookstore_backup.postgres.drill_database import drill_database
+from bookstore_backup.postgres.ephemeral import ephemeral_server
+from bookstore_backup.work.restore import Restored, restore_backup
+from bookstore_backup.work.workplace import Workplace
+
+_LOST = frozenset({Code.DAMAGED, Code.KEY_MISSING, Code.CONTENT_DIFFERS})
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """What the drill measured: recovery time and recovery point."""
+
+    restored: Restored
+    at: datetime
+
+    @property
+    def point_seconds(self) -> float:
+        """How old what was restored is: what would be lost at most."""
+        return (self.at - self.restored.entry.started).total_seconds()
+
+
+def drill_backup(workplace: Workplace, name: str, server: Database | None) -> Drilled:
+    """Restore a backup and compare it with its manifest; raises BackupError.
+
+    Without a server one is started for it. A drill that finds a damaged backup keeps that beside
+    it, so that retention never takes it for a good one.
+    """
+    repository = workplace.repository
+    entry = repository.find(name)
+    if entry.legacy:
+        raise BackupError(
+            Code.NO_MANIFEST,
+            f'"{entry.name}" has no manifest to compare with: use `restore` or `verify`.',
+        )
+    try:
+        manifest = repository.manifest(entry.name)
+        with (
+            _server(workplace, manifest, server) as found,
+            drill_database(found, manifest.server) as database,
+        ):
+            restored = restore_backup(workplace, entry, database)
+    except BackupError as error:
+        if error.code in _LOST:
+            repository.put_verification(entry.name, str(error))
+        if error.code is Code.RESTORE_FAILED:
+            problem = damaged(entry.name, f"it can't be restored ({error})")
+            repository.put_verification(entry.name, str(problem))
+            raise problem from error
+        raise
+    repository.put_verification(entry.name, "")
+    return Drilled(restored, utc_now())
+
+
+@contextmanager
+def _server(
+    workplace: Workplace, manifest: Manifest, server: Database | None
+) -> Iterator[Database]:
+    """Yield the server to restore into: the given one, or one of the same major version."""
+    if server is not None:
+        yield server
+        return
+    workplace.report.step("starting a server")
+    major = choice.to_restore(
+        manifest.server.major,
+        int(manifest.client_version.partition(".")[0]),
+        workplace.tools,
+    )
+    with ephemeral_server(workplace.tools[major], workplace.scratch) as own:
+        yield own
