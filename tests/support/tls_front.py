@@ -1,4 +1,4 @@
-"""TLS before a PostgreSQL that has none: what a server says of certificates, by real OpenSSL.
+"""TLS before a server that has none: what a server says of certificates, by real OpenSSL.
 
 The PostgreSQL that tests start from a wheel is built without TLS. Threads, as asyncio drops the
 alert that tells a client why its certificate is rejected.
@@ -24,9 +24,12 @@ CHUNK_BYTES = 65536
 class TlsFront:
     """Answers PostgreSQL's request for TLS, and passes on what comes through it."""
 
-    def __init__(self, target_port: int, context: ssl.SSLContext) -> None:
-        """Listen on a free port; bytes are passed on to another of this machine."""
-        self._target_port, self._context = target_port, context
+    def __init__(self, target_port: int, context: ssl.SSLContext, *, at_once: bool = False) -> None:
+        """Listen on a free port; bytes are passed on to another of this machine.
+
+        With `at_once`, all is TLS from the first byte, as with Redis.
+        """
+        self._target_port, self._context, self._at_once = target_port, context, at_once
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -46,9 +49,11 @@ class TlsFront:
 
     def _serve(self, client: socket.socket) -> None:
         with client, suppress(OSError):
-            if client.recv(len(_SSL_REQUEST), socket.MSG_PEEK) == _SSL_REQUEST:
-                client.recv(len(_SSL_REQUEST))
-                client.sendall(b"S")
+            asks = client.recv(len(_SSL_REQUEST), socket.MSG_PEEK) == _SSL_REQUEST
+            if asks or self._at_once:
+                if asks:
+                    client.recv(len(_SSL_REQUEST))
+                    client.sendall(b"S")
                 with self._context.wrap_socket(
                     client, server_side=True, do_handshake_on_connect=False
                 ) as encrypted:
@@ -85,7 +90,11 @@ def _shake_hands(client: ssl.SSLSocket) -> bool:
 
 @contextmanager
 def running_tls_front(
-    target_port: int, certificate: Certificate, *, client_authority: Path | None = None
+    target_port: int,
+    certificate: Certificate,
+    *,
+    client_authority: Path | None = None,
+    at_once: bool = False,
 ) -> Iterator[TlsFront]:
     """Start a front to a port of this machine.
 
@@ -95,7 +104,7 @@ def running_tls_front(
     context.load_cert_chain(certificate.file, certificate.key)
     if client_authority is not None:
         context.verify_mode = ssl.CERT_REQUIRED
-    front = TlsFront(target_port, context)
+    front = TlsFront(target_port, context, at_once=at_once)
     try:
         yield front
     finally:

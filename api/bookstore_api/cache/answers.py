@@ -1,5 +1,6 @@
 """What Redis says to a command that it does not carry out, and what helps."""
 
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
@@ -14,6 +15,8 @@ from redis.exceptions import (
     OutOfMemoryError,
     ReadOnlyError,
 )
+
+from bookstore_api.uris.tls import TlsProblem
 
 FailureCode = Literal[
     "unreachable",
@@ -30,6 +33,39 @@ Explained = tuple[FailureCode, str]
 UNKNOWN_NAME = (
     "The name of Redis' host is unknown, or no DNS server answers: check the host of its URI, and "
     "the cluster's DNS."
+)
+TLS_PROBLEMS: Mapping[TlsProblem, Explained] = MappingProxyType(
+    {
+        "not-trusted": (
+            "unreachable",
+            "Redis' certificate is not trusted: give the file of the CA that issued it by "
+            "ssl_ca_certs of the URI.",
+        ),
+        "expired": (
+            "unreachable",
+            "Redis' certificate has expired, or is not valid yet: renew it, and check both clocks.",
+        ),
+        "other-host": (
+            "unreachable",
+            "Redis' certificate is for another host: use a host name that the certificate has.",
+        ),
+        "revoked": ("unreachable", "Redis' certificate is revoked: renew it."),
+        "own-certificate": (
+            "authentication-failed",
+            "Redis does not trust our certificate, or it has expired, or there is none: mount one, "
+            "and name its files by ssl_certfile and ssl_keyfile of the URI.",
+        ),
+        "files": (
+            "failed",
+            "A file for TLS is not what the Redis URI says: ssl_ca_certs and ssl_certfile are "
+            "certificates in PEM, and ssl_keyfile is the key of ssl_certfile.",
+        ),
+        "handshake": (
+            "unreachable",
+            "The TLS handshake with Redis failed: use redis:// if its port has no TLS, and check "
+            "the TLS versions of both.",
+        ),
+    }
 )
 _NOT_READY = "Redis loads its data, or has lost its primary: wait for it."
 _FORBIDDEN: Explained = (
@@ -90,6 +126,10 @@ _BY_TEXT: tuple[tuple[str, Explained], ...] = (
     )),
     ("max number of clients reached", (
         "unreachable", "Redis has no connection to spare: raise its maxclients."
+    )),
+    ("Connection closed by server", (
+        "unreachable",
+        "Redis closed the connection: if its port demands TLS, use rediss://; else see its log.",
     )),
     ("protected mode", (
         "authentication-failed", "Redis is in protected mode: give it a password (requirepass)."

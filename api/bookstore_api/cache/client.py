@@ -10,15 +10,25 @@ from typing import Any, TypeVar
 
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection
+from redis.asyncio.connection import (
+    AbstractConnection,
+    Connection,
+    SSLConnection,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from bookstore_api.cache.answers import UNKNOWN_NAME, FailureCode, explain_answer
+from bookstore_api.cache.answers import (
+    TLS_PROBLEMS,
+    UNKNOWN_NAME,
+    FailureCode,
+    explain_answer,
+)
 from bookstore_api.cache.breaker import Breaker
 from bookstore_api.settings import Settings, SettingsError
 from bookstore_api.uris.redis import RedisServer, parse_redis_uri
+from bookstore_api.uris.tls import tls_problem
 
 T = TypeVar("T")
 
@@ -202,7 +212,7 @@ def _explain_silence(
 ) -> tuple[FailureCode, str]:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLError):
-            return "unreachable", _explain_tls(cause)
+            return TLS_PROBLEMS[tls_problem(cause)]
         if isinstance(cause, socket.gaierror):
             return "unreachable", UNKNOWN_NAME
     if isinstance(error, RedisTimeoutError | TimeoutError):
@@ -221,12 +231,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
-
-
-def _explain_tls(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            "Redis' certificate is not trusted, or is for another host: give the CA's file by "
-            "ssl_ca_certs of the URI, and use a host name that the certificate has."
-        )
-    return "The TLS handshake with Redis failed: use redis:// if its port has no TLS."

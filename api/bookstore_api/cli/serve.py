@@ -11,7 +11,7 @@ from bookstore_api.cli.command import CLOSE_SECONDS, open_direct_database, warn_
 from bookstore_api.db.engine import read_address
 from bookstore_api.db.schema.migrate import Migration, migrate
 from bookstore_api.db.schema.tree import Branch
-from bookstore_api.process import signals
+from bookstore_api.process import open_files, signals
 from bookstore_api.process.interrupt import LastResort, run_interruptible
 from bookstore_api.process.reload import serve_reloading
 from bookstore_api.process.result import CommandResult
@@ -52,6 +52,7 @@ def serve(
     if reload is not None:
         serve_reloading(reload)
         return
+    open_files.raise_limit()
     seconds = settings.drain_seconds + settings.shutdown_seconds + CLOSE_SECONDS
     last_resort = LastResort(seconds, _give_up)
     try:

@@ -1,5 +1,6 @@
 """Explain why the database could not be used, without the text of any statement."""
 
+import errno
 import socket
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,11 @@ _UNKNOWN_NAME = Failure(
     "unreachable",
     "The name of the database's host is unknown, or no DNS server answers: check the host of its "
     "URI, and the cluster's DNS.",
+)
+_NO_FILES = Failure(
+    "unreachable",
+    "This process has too many files open to connect to the database: raise its limit (ulimit -n), "
+    "or run more processes.",
 )
 _NO_SOCKET = Failure(
     "unreachable",
@@ -225,6 +231,8 @@ def _explain_os_error(error: OSError) -> Failure | None:
         return _UNKNOWN_NAME
     if isinstance(error, FileNotFoundError):
         return _NO_SOCKET
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return _NO_FILES
     return explain_tls(error)
 
 

@@ -1,10 +1,11 @@
 """Why TLS with a database does not come about."""
 
-import re
 import ssl
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from bookstore_api.db.sqlstates import Failure
+from bookstore_api.uris.tls import TlsProblem, tls_problem
 
 _TLS_MISSING = Failure(
     "unreachable",
@@ -42,30 +43,21 @@ _REVOKED = Failure(
     "unreachable",
     "The server's certificate is revoked, or sslcrl has no valid list of the CA that issued it.",
 )
-# By OpenSSL's number (X509_V_ERR_…).
-_CERTIFICATE_ERRORS = MappingProxyType(
+_BY_PROBLEM: Mapping[TlsProblem, Failure] = MappingProxyType(
     {
-        3: _REVOKED,  # no revocation list
-        9: _EXPIRED,  # not yet valid
-        10: _EXPIRED,
-        12: _REVOKED,  # the list has expired
-        23: _REVOKED,
-        62: _OTHER_HOST,
-        64: _OTHER_HOST,  # an IP address that the certificate does not have
+        "not-trusted": _NOT_TRUSTED,
+        "expired": _EXPIRED,
+        "other-host": _OTHER_HOST,
+        "revoked": _REVOKED,
+        "own-certificate": _CLIENT_CERTIFICATE_REJECTED,
+        "files": _TLS_FILES_WRONG,
+        "handshake": _TLS_FAILED,
     }
 )
-# An alert that the server sends about our certificate (RFC 8446, 6.2), as OpenSSL spells it.
-_CERTIFICATE_ALERT = re.compile(r"ALERT_(?:UNKNOWN_CA|\w*CERTIFICATE\w*|ACCESS_DENIED)")
 
 
 def explain_tls(error: OSError) -> Failure | None:
     """Tell apart what is wrong with certificates and the handshake; None for any other error."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATE_ERRORS.get(error.verify_code, _NOT_TRUSTED)
     if isinstance(error, ssl.SSLError):
-        if _CERTIFICATE_ALERT.search(error.reason or ""):
-            return _CLIENT_CERTIFICATE_REJECTED
-        # OpenSSL's parts for files have names of their own (X509, PROV …), or give no reason.
-        in_handshake = error.library == "SSL" and error.reason is not None
-        return _TLS_FAILED if in_handshake else _TLS_FILES_WRONG
+        return _BY_PROBLEM[tls_problem(error)]
     return _TLS_MISSING if "rejected SSL upgrade" in str(error) else None

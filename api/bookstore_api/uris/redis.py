@@ -11,7 +11,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from bookstore_api.uris.conninfo import check_text, decode
 
-SCHEMES = frozenset({"redis", "rediss"})
+TLS_SCHEMES = frozenset({"rediss", "valkeys"})
+SCHEMES = TLS_SCHEMES | {"redis", "valkey"}
 # What a URI may say besides the address: nothing that would undo our timeouts and retries.
 PARAMETERS = frozenset(
     {
@@ -29,6 +30,10 @@ _NO = frozenset({"0", "F", "FALSE", "N", "NO"})  # as redis-py reads a parameter
 _YES = frozenset({"1", "T", "TRUE", "Y", "YES"})
 _CERT_REQS = frozenset({"none", "optional", "required"})
 _FILES = ("ssl_ca_certs", "ssl_ca_path", "ssl_certfile", "ssl_keyfile")
+_SEVERAL = (
+    "The Redis URI is of Sentinels, of a cluster or of several hosts, which the API can't use: "
+    "give the address of one primary, such as that of a Service or proxy that follows it."
+)
 _FORM = (
     "The Redis URI must be like redis://:password@host:6379/0, or rediss:// for TLS: "
     "percent-encode special characters in its password."
@@ -66,11 +71,13 @@ def parse_redis_uri(uri: str) -> RedisServer:
         )
         host = decode(parts.hostname or "")
     except ValueError:
-        raise ValueError(_FORM) from None
-    if parts.scheme not in SCHEMES or not host or "," in host or not port:
+        raise ValueError(_SEVERAL if "," in uri.rpartition("@")[2] else _FORM) from None
+    if "sentinel" in parts.scheme or "cluster" in parts.scheme or "," in host:
+        raise ValueError(_SEVERAL)
+    if parts.scheme not in SCHEMES or not host or not port:
         raise ValueError(_FORM)
     query = _read_query(parts)
-    tls = parts.scheme == "rediss"
+    tls = parts.scheme in TLS_SCHEMES
     if not tls and query.keys() - {"db"}:
         msg = "The Redis URI's ssl_ parameters need rediss://, which is Redis with TLS."
         raise ValueError(msg)

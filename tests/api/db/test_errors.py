@@ -1,13 +1,14 @@
 """Which constraint rejected a write, on both databases."""
 
 import asyncio
+import errno
 from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.exc import IntegrityError
 
-from bookstore_api.db.errors import violates
+from bookstore_api.db.errors import explain, violates
 from bookstore_api.db.sessions import WriteSession, open_database
 from bookstore_api.kit.ids import new_id
 from bookstore_api.settings import Settings
@@ -57,6 +58,11 @@ def test_a_violated_constraint_is_told_by_its_name(settings: Settings) -> None:
     other = UniqueConstraint("sort_title")
     Book.__table__.to_metadata(type(Book.metadata)()).append_constraint(other)  # type: ignore[attr-defined]
     assert not violates(error, other)
+
+
+def test_too_many_open_files_are_no_fault_of_the_server() -> None:
+    failure = explain(OSError(errno.EMFILE, "Too many open files"))
+    assert (failure.code, "ulimit -n" in failure.message) == ("unreachable", True)
 
 
 def test_another_error_is_no_violation_of_it(settings: Settings) -> None:

@@ -39,6 +39,27 @@ def test_a_wrong_uri_is_rejected_without_being_shown(uri: str) -> None:
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"redis+sentinel://:{SECRET}@host:26379/primary",
+        f"rediss+sentinel://:{SECRET}@host:26379/primary",
+        f"redis-sentinel://:{SECRET}@a:26379,b:26379/primary",
+        f"redis://:{SECRET}@a:6379,b:6379/0",
+        f"redis+cluster://:{SECRET}@host/0",
+    ],
+)
+def test_what_is_no_single_server_is_told(uri: str) -> None:
+    with pytest.raises(ValueError, match="address of one primary") as caught:
+        parse_redis_uri(uri)
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(("scheme", "tls"), [("valkey", False), ("valkeys", True)])
+def test_the_schemes_of_valkey_are_those_of_redis(scheme: str, tls: bool) -> None:
+    assert parse_redis_uri(f"{scheme}://host").tls is tls
+
+
 def test_a_uri_says_it_all() -> None:
     server = parse_redis_uri("rediss://user:p%40ss@host:7000/3?ssl_ca_certs=/ca.pem\n")
     assert (server.host, server.port, server.database, server.tls) == ("host", 7000, 3, True)
