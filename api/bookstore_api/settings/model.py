@@ -88,7 +88,9 @@ class Settings(BaseSettings):
         "each revision waits for table locks",
     )
     redis_url: RedisUri | None = Field(
-        None, description="`redis://:password@host:6379/0`, or `rediss://` for TLS"
+        None,
+        description="`redis://:password@host:6379/0`, or `rediss://` for TLS, of one primary (no "
+        "Sentinels, no cluster); `valkey://` and `valkeys://` are the same",
     )
     redis_timeout_seconds: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
         0.1, description="how long a request waits for Redis before it continues without it"
