@@ -128,7 +128,7 @@ def command(function: Callable[..., Result]) -> Callable[..., None]:
     parameters = [parameter.replace(kind=keyword) for parameter in own] + shared
 
     def run(**given: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         progress = None if given["quiet"] else Progress()
         arguments = {name: value for name, value in given.items() if name not in _TARGET}
         name = function.__name__.replace("_", "-")
@@ -147,6 +147,8 @@ def command(function: Callable[..., Result]) -> Callable[..., None]:
         except BrokenPipeError:  # the reader, such as `head`, has enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.DONE
+        finally:
+            signal.signal(signal.SIGTERM, before)
         raise typer.Exit(int(code))
 
     run.__name__ = function.__name__

@@ -60,11 +60,16 @@ class Proxy:
         """Pass on the first byte of what a server sends next, and reset the client's connection."""
         self._resets_next = True
 
+    def disconnect(self) -> None:
+        """Drop every connection there is; new ones are accepted."""
+        self._call(self._disconnect)
+
     def close(self) -> None:
         """Stop listening and drop every connection."""
-        self._call(self._ended.set)
-        self._thread.join(START_SECONDS)
-        self._loop.close()
+        if not self._loop.is_closed():
+            self._call(self._ended.set)
+            self._thread.join(START_SECONDS)
+            self._loop.close()
 
     def _call(self, function: object) -> None:
         assert callable(function)
@@ -76,6 +81,10 @@ class Proxy:
 
         self._loop.call_soon_threadsafe(run)
         assert done.wait(START_SECONDS)
+
+    def _disconnect(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
 
     def _forget(self) -> None:
         for connection in self._connections:

@@ -34,7 +34,7 @@ _TEXTS = (
         r"could not connect|connection refused|server closed the connection|"
         r"could not translate host|connection .*(lost|reset|timed out|failed)|"
         r"terminating connection|is starting up|SSL SYSCALL|shutting down|timeout expired|"
-        r"database \".*\" does not exist|no connection to",
+        r"database \".*\" does not exist|no connection to|snapshot \".*\" does not exist",
         Code.DATABASE_UNREACHABLE,
     ),
 )

@@ -8,7 +8,7 @@ from typing import IO
 
 from bookstore_backup import __version__
 from bookstore_backup.errors import BackupError, Code
-from bookstore_backup.model import names
+from bookstore_backup.model import names, problems
 from bookstore_backup.model import tools as choice
 from bookstore_backup.model.comparison import sharp_falls
 from bookstore_backup.model.manifest import Contents, Dump, Manifest, Part, Seconds, Server, utc_now
@@ -101,7 +101,9 @@ def _take(workplace: Workplace, order: Order, connection: Connection, name: str)
     workplace.report.step("dumping")
     began = time.monotonic()
     with programs.dumping(folder, database, snapshot) as output:
-        dump, parts = _store(workplace, order, output, name)
+        source, parts = _store(workplace, order, output, name)
+    if source.size == 0:  # after pg_dump's own word, which is better
+        raise problems.of_dump(f"Dumping {database.where}", "pg_dump wrote nothing")
     dumped = time.monotonic()
     workplace.report.step("computing checksums")
     with reported(f"Computing the checksums of {database.where}"):
@@ -110,7 +112,7 @@ def _take(workplace: Workplace, order: Order, connection: Connection, name: str)
     return Taken(
         server=server,
         contents=contents,
-        dump=dump,
+        dump=Dump(size=source.size, sha256=source.sha256),
         parts=parts,
         client_version=programs.program_version(folder, "pg_dump"),
         dump_seconds=dumped - began,
@@ -120,8 +122,8 @@ def _take(workplace: Workplace, order: Order, connection: Connection, name: str)
 
 def _store(
     workplace: Workplace, order: Order, output: IO[bytes], name: str
-) -> tuple[Dump, tuple[Part, ...]]:
-    """Stream pg_dump's output into parts."""
+) -> tuple[HashingReader, tuple[Part, ...]]:
+    """Stream pg_dump's output into parts; return what was read and the parts."""
     repository = workplace.repository
 
     def key(number: int) -> str:
@@ -130,8 +132,7 @@ def _store(
     with PartsWriter(repository.target, key, order.size) as writer:
         source = HashingReader(output, workplace.report.advance)
         store_stream(source, writer, order.recipients)
-        parts = writer.finish()
-    return Dump(size=source.size, sha256=source.sha256), parts
+        return source, writer.finish()
 
 
 def _manifest(

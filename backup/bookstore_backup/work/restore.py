@@ -1,12 +1,14 @@
 """Restore a backup into an empty database, and compare what is there with what was taken."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bookstore_backup.errors import BackupError, Code
 from bookstore_backup.model import tools as choice
 from bookstore_backup.model.comparison import differences, locale_differences, summary
-from bookstore_backup.model.manifest import Manifest, Server
+from bookstore_backup.model.manifest import Contents, Manifest, Server
 from bookstore_backup.model.toc import entries_to_restore
 from bookstore_backup.postgres import programs
 from bookstore_backup.postgres.connection import Connection, Database, reported
@@ -41,7 +43,7 @@ def restore_backup(workplace: Workplace, entry: Entry, database: Database) -> Re
     """Restore a backup; raises BackupError.
 
     All is checked before the first statement, and all is one transaction: what fails leaves the
-    database as empty as it was. Only a difference found afterwards leaves what was restored.
+    database as empty as it was. What fails after that transaction says that all is restored.
     """
     report = workplace.report
     source = open_source(workplace, entry)
@@ -57,16 +59,19 @@ def restore_backup(workplace: Workplace, entry: Entry, database: Database) -> Re
         begin = time.monotonic()
         _restore(source, database, folder)
         restored = time.monotonic()
-        report.step("analyzing")
-        with reported(f"Analyzing {database.where}"):
-            connection.execute("ANALYZE")
-        analyzed = time.monotonic()
-        report.step("comparing with the manifest")
-        rows = _compare(connection, database, entry, source.manifest)
+        with _restored_but(database):
+            report.step("analyzing")
+            with reported(f"Analyzing {database.where}"):
+                connection.execute("ANALYZE")
+            analyzed = time.monotonic()
+            report.step("comparing with the manifest")
+            with reported(f"Comparing {database.where} with the manifest"):
+                found = read_all(connection)
+        _compare(found, database, entry, source.manifest)
     return Restored(
         entry=entry,
         manifest=source.manifest,
-        rows=rows,
+        rows=found.rows,
         restore_seconds=restored - begin,
         analyze_seconds=analyzed - restored,
         compare_seconds=time.monotonic() - analyzed,
@@ -104,18 +109,26 @@ def _restore(source: Source, database: Database, folder: str) -> None:
     programs.restore_entries(folder, database, entries, source.feed)
 
 
-def _compare(
-    connection: Connection, database: Database, entry: Entry, manifest: Manifest | None
-) -> int:
-    with reported(f"Comparing {database.where} with the manifest"):
-        found = read_all(connection)
+@contextmanager
+def _restored_but(database: Database) -> Iterator[None]:
+    """Say of errors of the block that the restore before it is committed."""
+    try:
+        yield
+    except BackupError as error:
+        raise BackupError(
+            error.code,
+            f"{error} All is restored into {database.where}, but nothing is proven: drop that "
+            "database and restore into a new one.",
+        ) from error
+
+
+def _compare(found: Contents, database: Database, entry: Entry, manifest: Manifest | None) -> None:
     if manifest is not None and (texts := differences(manifest.contents, found)):
         raise BackupError(
             Code.CONTENT_DIFFERS,
             f'What was restored from "{entry.name}" into {database.where} is not what was backed '
             f"up: {summary(texts)}. Do not use it; restore an older one, and take a new one now.",
         )
-    return found.rows
 
 
 def _warnings(manifest: Manifest | None, server: Server) -> tuple[str, ...]:
