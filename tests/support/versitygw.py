@@ -3,8 +3,8 @@
 `make test` runs this as a program, so that no test waits while it is built.
 """
 
-import http.client
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,12 +20,13 @@ class Versitygw(OwnServer):
 
     name = "versitygw"
 
-    def __init__(self, folder: Path) -> None:
-        """Keep buckets below `folder`; the server is not started yet."""
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
+        """Keep buckets below `folder`; with certificate and key for TLS. It is not started yet."""
         super().__init__(folder / "log")
         self.root = folder / "buckets"
         self.root.mkdir()
         self.secret = secrets.token_urlsafe(24)
+        self._tls = tls
 
     @property
     def port(self) -> int:
@@ -35,14 +36,15 @@ class Versitygw(OwnServer):
     @property
     def endpoint(self) -> str:
         """Its URL."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
         program = binaries.ensure(["versitygw"])["versitygw"]
         login = ("--access", ACCESS_KEY, "--secret", self.secret, "--quiet")
         listen = ("--port", f"127.0.0.1:{self._port}", "--keep-alive")
-        self._start([program, *login, *listen, "posix", self.root], self._ask, OSError)
+        tls = ("--cert", self._tls[0], "--key", self._tls[1]) if self._tls else ()
+        self._start([program, *login, *listen, *tls, "posix", self.root], self._ask, OSError)
 
     def create_bucket(self) -> str:
         """Create an empty bucket and return its name."""
@@ -58,18 +60,14 @@ class Versitygw(OwnServer):
         return folder
 
     def _ask(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
-        try:
-            connection.request("GET", "/")
-            connection.getresponse()
-        finally:
-            connection.close()
+        with socket.create_connection(("127.0.0.1", self._port), timeout=5):
+            pass
 
 
 @contextmanager
-def own_versitygw(folder: Path) -> Iterator[Versitygw]:
+def own_versitygw(folder: Path, tls: tuple[Path, Path] | None = None) -> Iterator[Versitygw]:
     """Start a server that nobody else uses."""
-    server = Versitygw(folder)
+    server = Versitygw(folder, tls)
     try:
         server.start()
         yield server
