@@ -120,3 +120,28 @@ def test_a_webhook_that_rewrites_images_is_tolerated_and_named(
 
 def is_paused(shop: Shop) -> bool:
     return bool(shop.require("apps/v1/deployments", "demo-blue")["spec"].get("paused"))
+
+
+def test_a_bookstore_of_a_deleted_ones_name_takes_no_results_of_its_jobs(operated: Shop) -> None:
+    """Its Jobs have the same names, and the Pods of the former ones are still known."""
+    operated.apply()
+    operated.ready()
+    operated.kubectl("delete", "bookstore", "demo", "--timeout=30s")
+    operated.apply(image=image("2-job-slow"))
+    wait_for(lambda: stage_of(operated) == "Start", REPORT_SECONDS, "the new release to start")
+    job = operated.require("batch/v1/jobs", "demo-r1-expand")["metadata"]["uid"]
+    phases = [pod["status"]["phase"] for pod in operated.list("v1/pods") if owner(pod) == job]
+    assert phases == ["Succeeded"], "its own migration"
+    operated.ready(image=image("2-job-slow"))
+
+
+def stage_of(shop: Shop) -> str | None:
+    release = shop.get("bookstorereleases", "demo-r1") or {}
+    intent = (release.get("spec") or {}).get("intent") or {}
+    stage = (release.get("status") or {}).get("stage")
+    return stage if intent.get("image") == image("2-job-slow") else None
+
+
+def owner(manifest: dict[str, Any]) -> str:
+    owners = manifest["metadata"].get("ownerReferences") or [{"uid": ""}]
+    return str(owners[0]["uid"])

@@ -1,12 +1,13 @@
 """What a BookStore of the same name finds is taken over as a whole, or refused by name."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from bookstore_operator.core.plan import Apply, Delete
-from tests.support.world import World
+from tests.support.world import MIGRATED, World
 
 pytestmark = pytest.mark.scenario
 
@@ -127,3 +128,35 @@ def test_a_release_that_somebody_else_has_made_is_never_acted_on(
     world.change(image="api:3").settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.switches[-1] == "demo-r3"
+
+
+def test_pods_of_a_former_job_of_the_same_name_count_for_nothing() -> None:
+    """A BookStore was deleted, and one of its name applied: their Jobs have the same names."""
+    world = World(spec=copy.deepcopy(SPEC))
+    world.migration = None
+    world.run_until(lambda w: w.has("Job", "demo-r1-expand")).step()
+    message = {**MIGRATED, "schemaAfter": ["of_the_former"]}
+    ended = {"exitCode": 0, "message": json.dumps(message), "finishedAt": "2026-01-01T00:00:00Z"}
+    labels = {"batch.kubernetes.io/job-name": "demo-r1-expand", "bookstore.dev/store": "demo"}
+    world.add(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "demo-r1-expand-former",
+                "uid": "former-pod",
+                "labels": {**labels, "app.kubernetes.io/component": "migration"},
+                "ownerReferences": [{"kind": "Job", "name": "demo-r1-expand", "uid": "former"}],
+            },
+            "spec": {},
+            "status": {
+                "phase": "Succeeded",
+                "containerStatuses": [{"name": "migrate", "state": {"terminated": ended}}],
+            },
+        }
+    )
+    world.steps(5)
+    assert world.release("demo-r1")["stage"] == "Expand", "its own migration still runs"
+    world.migration = MIGRATED
+    world.settle()
+    assert world.store["status"]["schema"] == "0001_books"

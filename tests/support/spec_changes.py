@@ -153,5 +153,6 @@ _NEEDED: dict[str, Spec] = {
     "database.external.": {"database": {"external": {"secretName": SECRET}}},
     "staff.key": {"staff": {"secretName": SECRET}},
     "rollout.watch.prometheus.": {"rollout": {"watch": {"prometheus": _PROMETHEUS}}},
-    "service.nodePort": {"service": {"type": "NodePort"}},
+    # One that the API server has chosen would be kept, whatever was removed.
+    "service.nodePort": {"service": {"type": "NodePort", "nodePort": 30002}},
 }

@@ -48,8 +48,20 @@ class ClusterError(Exception):
     """The cluster is not as it needs to be; the message says what to do."""
 
 
-class ForbiddenError(ClusterError):
-    """The operator may not list a kind, in a namespace or in all."""
+class UnavailableError(ClusterError):
+    """A kind can't be listed now, in a namespace or in all."""
+
+
+class ForbiddenError(UnavailableError):
+    """The operator may not list it."""
+
+
+class UnknownKindError(UnavailableError):
+    """Its CRD is not installed."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 async def load_configuration(kubeconfig: Path | None) -> Configuration:

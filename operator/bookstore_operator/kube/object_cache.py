@@ -129,6 +129,11 @@ class ObjectCache:
         for address in [address for address in self._objects if address[0] == namespace]:
             self._forget(address)
 
+    def forget(self, namespace: str, key: ObjectRef) -> None:
+        """Remove an object, which can be put again when it is seen again."""
+        if (namespace, key) in self._objects:
+            self._forget((namespace, key))
+
     def get(self, namespace: str, key: ObjectRef) -> Manifest | None:
         """Return the newest known state of an object; None if it is not cached."""
         return self._objects.get((namespace, key))

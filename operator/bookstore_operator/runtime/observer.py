@@ -39,7 +39,13 @@ from bookstore_operator.crd.base import API_VERSION
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.skew import narrower_spec, outdated_message
 from bookstore_operator.crd.structural import Schema
-from bookstore_operator.kube.client import Api, ApiError, ClusterError, ForbiddenError
+from bookstore_operator.kube.client import (
+    Api,
+    ApiError,
+    ForbiddenError,
+    UnavailableError,
+    UnknownKindError,
+)
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.mutators import Mutators
 from bookstore_operator.runtime.overrides import Overrides
@@ -94,7 +100,7 @@ class Observer:
 
         Raises:
             ApiError: the API server did not answer.
-            ClusterError: the CRDs are missing, or the operator may not list.
+            UnavailableError: from the beginning, the CRDs are missing, or it may not list.
 
         """
         changed = await asyncio.gather(*(self.relist_scope(scope) for scope in self.scopes.names))
@@ -104,8 +110,8 @@ class Observer:
         """List every watched kind in a namespace, as `relist` does; none if it is unavailable."""
         try:
             changed = await asyncio.gather(*(self._relist(kind, scope) for kind in WATCHED))
-        except ForbiddenError as error:
-            self.scopes.lose(scope, error)
+        except UnavailableError as error:
+            self._lose(scope, error)
             return set()
         self.scopes.regain(scope)
         return set[StoreKey]().union(*changed)
@@ -145,20 +151,29 @@ class Observer:
         return self.scopes.record_missing(scope, await find_missing(self._api, scope, _HOME))
 
     async def may_watch(self, scope: str | None) -> bool:
-        """Whether the operator may list and watch all kinds in a namespace. Raises as above."""
+        """Whether the operator can list and watch all kinds in a namespace. Raises as above."""
         await self._check_rights(scope)
         if missing := self.scopes.lacks_watching(scope):
             self.scopes.lose(scope, ForbiddenError(describe(missing)))
             return False
-        try:
-            await self._api.first(BOOKSTORES, scope)
-        except ApiError as error:
-            explained = _explained(BOOKSTORES, error)
-            if not isinstance(explained, ForbiddenError):
-                raise explained from error
-            self.scopes.lose(scope, explained)
-            return False
+        for kind in (BOOKSTORES, RELEASES):
+            try:
+                await self._api.first(kind, scope)
+            except ApiError as error:
+                explained = _explained(kind, error)
+                if not isinstance(explained, UnavailableError):
+                    raise explained from error
+                self._lose(scope, explained)
+                return False
         return True
+
+    def _lose(self, scope: str | None, error: UnavailableError) -> None:
+        """Record that a namespace is unavailable. With the CRD, all BookStores were deleted."""
+        self.scopes.lose(scope, error)
+        if isinstance(error, UnknownKindError):
+            for key in self._cache.stores():
+                if scope in {None, key.namespace} and error.kind == BOOKSTORES.kind:
+                    self._cache.forget(key.namespace, BOOKSTORES.ref(key.name))
 
     def bookstore(self, key: StoreKey) -> Manifest | None:
         """Return a BookStore as it is; None if there is none of that name."""
@@ -323,9 +338,10 @@ class Observer:
 
 def _explained(resource: Resource, error: ApiError) -> Exception:
     if error.status == 404 and resource in {BOOKSTORES, RELEASES}:
-        return ClusterError(
+        return UnknownKindError(
             f"The API server does not know {resource.plural}.{resource.group}: install the CRDs "
-            "first (kubectl apply --server-side -f crds/)."
+            "first (kubectl apply --server-side -f crds/).",
+            resource.kind,
         )
     if error.status == 403:
         return ForbiddenError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from bookstore_operator.core.kinds import WATCHED
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.snapshot import Blocker
-from bookstore_operator.kube.client import ForbiddenError
+from bookstore_operator.kube.client import UnavailableError, UnknownKindError
 from bookstore_operator.runtime.rights import Right, describe
 
 logger = logging.getLogger(__name__)
@@ -36,13 +36,14 @@ class Scopes:
         self._drop = drop
         self._clock = clock
         self._lost_at: dict[str | None, float] = {}
+        self._unknown: dict[str | None, bool] = {}
         self._missing: dict[str | None, tuple[Right, ...]] = {}
 
-    def lose(self, scope: str | None, error: ForbiddenError) -> None:
+    def lose(self, scope: str | None, error: UnavailableError) -> None:
         """Record that a namespace is unavailable.
 
         Raises:
-            ForbiddenError: none is available, from the beginning.
+            UnavailableError: none is available, from the beginning.
 
         """
         if not self.started and {*self.unavailable, scope} >= {*self.names}:
@@ -53,6 +54,7 @@ class Scopes:
         elif scope is not None and self._clock() - self._lost_at[scope] > KEEP_SECONDS:
             self._drop(scope)
         self.unavailable[scope] = str(error)
+        self._unknown[scope] = isinstance(error, UnknownKindError)
 
     def regain(self, scope: str | None) -> None:
         """Record that a namespace was listed."""
@@ -79,10 +81,13 @@ class Scopes:
 
     def blocker(self, namespace: str) -> Blocker | None:
         """Return why no release in a namespace may take a step; None if it may."""
-        why = self.unavailable.get(self._scope_of(namespace))
+        scope = self._scope_of(namespace)
+        why = self.unavailable.get(scope)
         if not why:
             return None
         message = f"{why} Until then the operator sees no changes, and no release takes a step."
+        if self._unknown[scope]:  # the records were deleted with their CRD
+            return Blocker(Reason.CRD_OUTDATED, message, hides_active=True)
         return Blocker(Reason.PERMISSION_MISSING, message)
 
     def missing_writes(self, namespace: str) -> str:

@@ -74,10 +74,19 @@ def job_name(pod: Manifest) -> str | None:
 
 
 def pods_of(snapshot: Snapshot, job: Manifest) -> Iterator[Manifest]:
-    """Yield the Pods of a Job, by name."""
+    """Yield the Pods of a Job, by name.
+
+    A former Job of the same name may have left some: that of a BookStore that was deleted.
+    """
     for pod in all_of(snapshot, PODS):
-        if job_name(pod) == job["metadata"]["name"]:
+        if job_name(pod) == job["metadata"]["name"] and not _is_of_another(pod, job):
             yield pod
+
+
+def _is_of_another(pod: Manifest, job: Manifest) -> bool:
+    """Whether a Pod has owners, and the Job is none of them."""
+    owners = {owner["uid"] for owner in pod["metadata"].get("ownerReferences") or ()}
+    return bool(owners) and job["metadata"].get("uid") not in owners
 
 
 def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:

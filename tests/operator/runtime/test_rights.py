@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bookstore_operator.kube.client import ForbiddenError
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.kube.client import ForbiddenError, UnknownKindError
 from bookstore_operator.runtime.rights import Right, describe, needed_rights, not_granted
 from bookstore_operator.runtime.scopes import KEEP_SECONDS, Scopes
 
@@ -109,6 +110,24 @@ def test_a_lost_namespace_reports_for_a_while_and_the_others_are_served() -> Non
     clock.now += KEEP_SECONDS + 1
     scopes.lose("b", ForbiddenError("no"))
     assert dropped == ["b"]
+
+
+def test_without_the_crd_nobody_knows_which_release_serves() -> None:
+    scopes, _, _ = scopes_of()
+    with pytest.raises(UnknownKindError):
+        scopes.lose(None, UnknownKindError("Install the CRDs.", "BookStore"))
+    scopes.started = True
+    scopes.lose(None, UnknownKindError("Install the CRDs.", "BookStoreRelease"))
+    blocker = scopes.blocker("shop")
+    assert blocker
+    assert blocker.reason is Reason.CRD_OUTDATED
+    assert blocker.hides_active
+    assert "Install the CRDs. Until then" in blocker.message
+    scopes.lose(None, ForbiddenError("no"))
+    blocker = scopes.blocker("shop")
+    assert blocker
+    assert blocker.reason is Reason.PERMISSION_MISSING
+    assert not blocker.hides_active
 
 
 def test_rights_to_write_stop_no_release() -> None:
