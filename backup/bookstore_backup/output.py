@@ -56,9 +56,10 @@ def write_termination(result: dict[str, Any]) -> None:
         return
     text = json.dumps(result)
     if len(text) > _MOST_TERMINATION_BYTES:
-        kept = {key: result[key] for key in ("command", "code", "message") if key in result}
-        room = _MOST_TERMINATION_BYTES - 200
-        text = json.dumps({**kept, "message": str(kept.get("message", ""))[: room // 6]})
+        name = (result.get("backup") or result).get("name")
+        kept = {"command": result["command"], "code": result["code"], "name": name}
+        message = str(result["message"])[: _MOST_TERMINATION_BYTES // 8]  # six bytes a character
+        text = json.dumps({**kept, "message": message})
     with suppress(OSError):
         Path(path).write_text(text, encoding="utf-8")
 

@@ -207,6 +207,8 @@ def test_a_damaged_backup_is_listed_so_and_a_restore_changes_nothing(
     with pytest.raises(BackupError, match="Restore an older one"):
         verify_backup(workplace, "latest")
     assert [item.state for item in list_backups(workplace.repository)] == ["Damaged"]
+    with pytest.raises(BackupError, match="no complete backup"):
+        workplace.repository.newest_good()
     with pytest.raises(BackupError, match="other content than was stored"):
         restore_backup(workplace, workplace.repository.find("latest"), Database.of(empty))
     assert query(empty, "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == [(0,)]
@@ -277,6 +279,7 @@ def test_a_lost_key_shows_at_verify(
     with pytest.raises(BackupError, match=f"is encrypted to {recipient}") as caught:
         verify_backup(workplace, "latest")
     assert caught.value.code is Code.KEY_MISSING
+    assert workplace.repository.newest_good().complete
 
 
 def test_an_encrypted_dump_that_ends_early_is_damaged(

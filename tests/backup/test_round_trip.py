@@ -1,5 +1,7 @@
 """A backup is taken, listed, verified, restored and drilled, on each kind of target."""
 
+import fcntl
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from bookstore_backup.errors import BackupError, Code
 from bookstore_backup.postgres.connection import Database
+from bookstore_backup.postgres.ephemeral import LOCK, PREFIX
 from bookstore_backup.storage.encryption import identities_in
 from bookstore_backup.storage.target import Target
 from bookstore_backup.storage.volume import Volume
@@ -79,10 +82,19 @@ def test_a_backup_comes_back_as_it_was(  # noqa: PLR0917
 
 def test_a_drill_starts_a_server_of_its_own(workplace: Workplace, database: str) -> None:
     create_backup(workplace, Order(Database.of(database), "test"))
-    scratch = Path(workplace.scratch or "/tmp")
-    before = set(scratch.glob("bookstore-drill-*"))
-    assert drill_backup(workplace, "latest", None).restored.rows == ROWS
-    assert set(scratch.glob("bookstore-drill-*")) <= before
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to `nobody`
+        scratch = Path(name)
+        scratch.chmod(0o755)
+        left = scratch / f"{PREFIX}killed"
+        left.mkdir()
+        (left / LOCK).touch()
+        in_use = scratch / f"{PREFIX}other"
+        in_use.mkdir()
+        with (in_use / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            own = replace(workplace, scratch=scratch)
+            assert drill_backup(own, "latest", None).restored.rows == ROWS
+        assert list(scratch.iterdir()) == [in_use]
 
 
 def test_a_database_with_content_is_not_restored_into(workplace: Workplace, database: str) -> None:

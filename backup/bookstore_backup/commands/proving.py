@@ -62,10 +62,10 @@ def restore(
     """Restore a backup into an empty database, and compare it with the manifest."""
     database = database_of(uri_file)
     repository = workplace.repository
-    if before is None:
+    if name == "latest":
+        entry = repository.newest_good(_time(before) if before else None)
+    elif before is None:
         entry = repository.find(name)
-    elif name == "latest":
-        entry = repository.latest_before(_time(before))
     else:
         raise BackupError(Code.USAGE, "--before chooses a backup, so give no name beside it.")
     restored = restore_backup(adjusted(workplace, lock_wait), entry, database)

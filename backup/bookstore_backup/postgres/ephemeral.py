@@ -1,5 +1,6 @@
 """A PostgreSQL for one drill: in a new folder, on a free port, gone afterwards."""
 
+import fcntl
 import os
 import pwd
 import secrets
@@ -10,19 +11,20 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from bookstore_backup.errors import BackupError, Code
 from bookstore_backup.model import problems
-from bookstore_backup.postgres.connection import Database
+from bookstore_backup.postgres.connection import Database, connected
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.05
 USER = "drill"
-_PREFIX = "bookstore-drill-"
+PREFIX = "bookstore-drill-"
+LOCK = "lock"
 # Nothing of it outlives the drill, so nothing has to survive a crash.
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -51,7 +53,8 @@ def ephemeral_server(folder: str, scratch: Path | None) -> Iterator[Database]:
             f"{folder} has no postgres and initdb, so a drill can't start a server of its own. "
             "Use an image that has them, or name a server by --server-uri-file.",
         )
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=scratch) as name:
+    _sweep(Path(scratch or tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=scratch) as name, _claimed(Path(name)):
         root, identity = Path(name), _identity()
         password = secrets.token_urlsafe(24)
         file = root / "password"
@@ -61,15 +64,34 @@ def ephemeral_server(folder: str, scratch: Path | None) -> Iterator[Database]:
             shutil.chown(file, identity["user"])
         data = root / "data"
         _run_initdb(initdb, data, file, identity)
-        with _serving(postgres, data, root / "log", identity) as port:
-            parameters = {
-                "host": "127.0.0.1",
-                "port": str(port),
-                "user": USER,
-                "dbname": "postgres",
-            }
-            database = Database({**parameters, "password": password, "sslmode": "disable"})
+        login = {"user": USER, "password": password, "dbname": "postgres", "sslmode": "disable"}
+        with _serving(postgres, data, root / "log", identity, login) as database:
             yield database
+
+
+@contextmanager
+def _claimed(root: Path) -> Iterator[None]:
+    """Hold the folder's lock for the block, so that no other drill takes it for a leftover."""
+    with (root / LOCK).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(parent: Path) -> None:
+    """Delete what drills that were killed left: a folder that nobody holds, and its server."""
+    for root in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError), (root / LOCK).open("r+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _end_server(root / "data")
+            shutil.rmtree(root)
+
+
+def _end_server(data: Path) -> None:
+    """End the server of a data folder, if it still runs."""
+    with suppress(OSError, ValueError):
+        pid = int((data / "postmaster.pid").read_text().partition("\n")[0])
+        if str(data).encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGQUIT)
 
 
 def _run_initdb(initdb: Path, data: Path, password: Path, identity: dict[str, Any]) -> None:
@@ -85,14 +107,16 @@ def _run_initdb(initdb: Path, data: Path, password: Path, identity: dict[str, An
 
 
 @contextmanager
-def _serving(postgres: Path, data: Path, log: Path, identity: dict[str, Any]) -> Iterator[int]:
+def _serving(
+    postgres: Path, data: Path, log: Path, identity: dict[str, Any], login: dict[str, str]
+) -> Iterator[Database]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = int(listener.getsockname()[1])
+        port = str(listener.getsockname()[1])
     settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            [postgres, "-D", data, "-p", str(port), *settings],
+            [postgres, "-D", data, "-p", port, *settings],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -100,8 +124,9 @@ def _serving(postgres: Path, data: Path, log: Path, identity: dict[str, Any]) ->
         ) as process,
     ):
         try:
-            _wait(process, port, log)
-            yield port
+            database = Database({"host": "127.0.0.1", "port": port, **login})
+            _wait(process, database, log)
+            yield database
         finally:
             process.send_signal(signal.SIGINT)  # it ends its clients, too
             try:
@@ -110,18 +135,17 @@ def _serving(postgres: Path, data: Path, log: Path, identity: dict[str, Any]) ->
                 process.kill()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait(process: subprocess.Popen[bytes], database: Database, log: Path) -> None:
+    """Wait until the server takes connections, which is later than that it listens."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=1):
-                pass
-        except OSError:
+            with connected(database):
+                return
+        except BackupError:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise _failed(log.read_text(errors="replace")[-2000:]) from None
             time.sleep(POLL_SECONDS)
-        else:
-            return
 
 
 def _identity() -> dict[str, Any]:

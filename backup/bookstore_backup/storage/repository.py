@@ -57,12 +57,16 @@ class Repository:
             raise self._missing(name)
         return matching[0]
 
-    def latest_before(self, time: datetime) -> Entry:
-        """Return the newest complete backup that began before a time; raises BackupError."""
+    def newest_good(self, before: datetime | None = None) -> Entry:
+        """Return the newest backup that no verify or drill has found damaged; raises BackupError.
+
+        With a time: the newest that began before it.
+        """
         for entry in self.entries():
-            if (entry.complete or entry.legacy) and entry.started < time:
+            usable = entry.complete or entry.legacy
+            if usable and (before is None or entry.started < before) and self._is_good(entry):
                 return entry
-        raise self._missing(f"latest before {time.isoformat()}")
+        raise self._missing("latest" if before is None else f"latest before {before.isoformat()}")
 
     def manifest(self, name: str) -> Manifest:
         """Return the manifest of a complete backup; raises BackupError."""
@@ -132,6 +136,10 @@ class Repository:
     def _is_of(self, stored: Stored, name: str) -> bool:
         key = names.parse_key(self.store, stored.key)
         return key is not None and key.backup == name
+
+    def _is_good(self, entry: Entry) -> bool:
+        found = None if entry.legacy else self.verification(entry.name)
+        return found is None or not found.problem
 
     def _read(self, name: str, file: str) -> bytes:
         return b"".join(self.target.get(names.key(self.store, name, file)))

@@ -7,14 +7,14 @@ from datetime import datetime
 
 from bookstore_backup.errors import BackupError, Code
 from bookstore_backup.model import tools as choice
-from bookstore_backup.model.manifest import Manifest, damaged, utc_now
+from bookstore_backup.model.manifest import Manifest, utc_now
 from bookstore_backup.postgres.connection import Database
 from bookstore_backup.postgres.drill_database import drill_database
 from bookstore_backup.postgres.ephemeral import ephemeral_server
 from bookstore_backup.work.restore import Restored, restore_backup
 from bookstore_backup.work.workplace import Workplace
 
-_LOST = frozenset({Code.DAMAGED, Code.KEY_MISSING, Code.CONTENT_DIFFERS})
+_LOST = frozenset({Code.DAMAGED, Code.CONTENT_DIFFERS})
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,6 @@ def drill_backup(workplace: Workplace, name: str, server: Database | None) -> Dr
     except BackupError as error:
         if error.code in _LOST:
             repository.put_verification(entry.name, str(error))
-        if error.code is Code.RESTORE_FAILED:
-            problem = damaged(entry.name, f"it can't be restored ({error})")
-            repository.put_verification(entry.name, str(problem))
-            raise problem from error
         raise
     repository.put_verification(entry.name, "")
     return Drilled(restored, utc_now())

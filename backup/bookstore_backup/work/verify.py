@@ -11,8 +11,6 @@ from bookstore_backup.storage.repository import Entry
 from bookstore_backup.work.reading import open_source
 from bookstore_backup.work.workplace import Workplace
 
-_LOST = frozenset({Code.DAMAGED, Code.KEY_MISSING})
-
 
 @dataclass(frozen=True)
 class Verified:
@@ -25,13 +23,14 @@ class Verified:
 def verify_backup(workplace: Workplace, name: str) -> Verified:
     """Check that a backup is what was taken; raises BackupError if not.
 
-    The result is kept beside the backup, for `list` and for retention.
+    The result is kept beside the backup, for `list` and for retention; but not that a key is
+    missing, which is no fault of the backup.
     """
     entry = workplace.repository.find(name)
     try:
         verified = _verify(workplace, entry)
     except BackupError as error:
-        if error.code in _LOST and not entry.legacy:
+        if error.code is Code.DAMAGED and not entry.legacy:
             workplace.repository.put_verification(entry.name, str(error))
         raise
     if not entry.legacy:
