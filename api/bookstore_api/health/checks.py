@@ -26,6 +26,7 @@ T = TypeVar("T")
 FreeSpace = Mapping[str, int] | OSError
 
 DATABASE, SCHEMA, REDIS, DISK = "database", "schema", "redis", "disk"
+SCHEMA_INCOMPATIBLE = f"{SCHEMA}-incompatible"
 # Without these nobody can be served.
 REQUIRED = frozenset({DATABASE, SCHEMA})
 # Slower than this, a few questions to the database take longer than an answer should in all.

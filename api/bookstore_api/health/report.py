@@ -17,6 +17,7 @@ from bookstore_api.db.schema.tree import load_tree
 from bookstore_api.db.sessions import Database
 from bookstore_api.health.checks import (
     REQUIRED,
+    SCHEMA_INCOMPATIBLE,
     DatabaseCheck,
     DiskCheck,
     RedisCheck,
@@ -76,20 +77,24 @@ class Health:
         if redis is not None:
             self._others.insert(0, Probe(RedisCheck(Counters(redis)), redis_unanswered))
         self._told: tuple[str, ...] = ()
+        self._has_been_ready = False
 
     async def readiness(self) -> tuple[HTTPStatus, dict[str, Any]]:
         """Whether users may be sent here, and why not; waits for required dependencies only."""
         reasons = await self.reasons()
-        if reasons:
-            body = {
-                "status": "not-ready",
-                "reasons": [{"code": reason.code, "message": reason.message} for reason in reasons],
-            }
-            return HTTPStatus.SERVICE_UNAVAILABLE, body
-        return HTTPStatus.OK, {"status": "ready", "reasons": []}
+        ready = self._is_ready(reasons)
+        body = {
+            "status": "ready" if ready else "not-ready",
+            "reasons": [{"code": reason.code, "message": reason.message} for reason in reasons],
+        }
+        return HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, body
+
+    async def ready(self) -> bool:
+        """Whether users may be sent here."""
+        return self._is_ready(await self.reasons())
 
     async def reasons(self) -> tuple[Reason, ...]:
-        """Why users may not be sent here; none where they may."""
+        """Why users may not be sent here, or are not served all; none where all is well."""
         if self._drain.started:
             return (Reason("draining", "This process is about to stop."),)
         observed = await self._database.observe()
@@ -100,6 +105,18 @@ class Health:
         )
         self._tell(reasons)
         return reasons
+
+    def _is_ready(self, reasons: Sequence[Reason]) -> bool:
+        """Whether users may be sent here, though they may not be served all.
+
+        A schema that has changed under a process which serves has changed for all of them at once:
+        without them nobody is served, and with them what still works is.
+        """
+        codes = {reason.code for reason in reasons}
+        if self._has_been_ready:
+            codes -= {SCHEMA_INCOMPATIBLE}
+        self._has_been_ready |= not codes
+        return not codes
 
     async def dependencies(self) -> list[Dependency]:
         """How each dependency is, checked all at once."""
@@ -141,7 +158,8 @@ class Health:
     def _tell(self, reasons: tuple[Reason, ...]) -> None:
         codes = tuple(reason.code for reason in reasons)
         if codes != self._told:
-            log.info("readiness changed", ready=not codes, reasons=list(codes))
+            ready = self._is_ready(reasons)
+            log.info("readiness changed", ready=ready, reasons=list(codes))
         self._told = codes
 
     async def close(self) -> None:

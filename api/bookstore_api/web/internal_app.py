@@ -77,7 +77,7 @@ async def _state(resources: Resources) -> ProcessState:
         version=__version__,
         revision=settings.revision,
         color=settings.color,
-        ready=not await health.reasons(),
+        ready=await health.ready(),
         states=[state.value for state in State],
         dependencies=[
             DependencyState(

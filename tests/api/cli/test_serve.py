@@ -171,6 +171,24 @@ def test_twenty_smoke_tests_leave_nothing_and_spare_the_books_of_others(
     assert titles(process) == ["Not ours"]
 
 
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"rate_limit_writes": "2/hour"}, "Listed books only"),
+        ({"rate_limit_writes": "2/second"}, "Listed books only"),
+        ({"rate_limit_writes": "3/second", "rate_limit_reads": "20/second"}, "Created, read"),
+    ],
+    ids=["hour", "second", "enough"],
+)
+def test_the_limits_of_the_shop_fail_no_smoke_test_and_leave_no_book(
+    start: StartProcess, url: str, limits: dict[str, str], message: str
+) -> None:
+    process = start(url, **limits).wait_until_ready()
+    outcome = walk_at(process.url)
+    assert (outcome.code, message in outcome.message) == ("passed", True), outcome
+    wait_until(lambda: titles(process) == [], "the limit of reads to be over", seconds=3)
+
+
 def test_two_smoke_tests_at_once_pass(start: StartProcess, url: str) -> None:
     process = start(url).wait_until_ready()
     with ThreadPoolExecutor(4) as pool:
@@ -293,6 +311,32 @@ def test_production_migrates_nothing_and_is_not_ready_on_an_old_schema(
     assert process.answers("/livez")
     apply_schema(url)
     wait_until(lambda: process.answers("/readyz"), "readiness", seconds=5)
+
+
+def broken_health(process: Process) -> dict[str, Any] | None:
+    """Return the report of all dependencies if a required one is not well."""
+    answer = process.internal("/health")
+    report: dict[str, Any] = answer.json()
+    return report if answer.status_code == 503 else None
+
+
+def test_a_schema_that_breaks_under_what_serves_takes_no_process_out_of_service(
+    start: StartProcess, private_postgres: OwnPostgres
+) -> None:
+    """Reads are served, `/health` says what is broken, and a new process does not become ready."""
+    url = private_postgres.create_database()
+    apply_schema(url)
+    serving = start(url).wait_until_ready()
+    execute(url, "ALTER TABLE books ADD CHECK (false) NOT VALID")
+    execute(url, "INSERT INTO alembic_version VALUES ('0099_newer')")
+    report = wait_for(lambda: broken_health(serving), "the report of the schema", seconds=10)
+    assert report["dependencies"]["schema"]["code"] == "schema-incompatible"
+    assert readiness(serving) == (200, ["schema-incompatible"])
+    assert httpx.get(serving.url + BOOKS).status_code == 200
+
+    new = start(url).wait_until_serving()
+    assert readiness(new) == (503, ["schema-incompatible"])
+    assert readiness(serving)[0] == 200
 
 
 def test_what_is_misspelt_is_told_and_does_not_keep_it_from_starting(start: StartProcess) -> None:
