@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookstore_operator.core.gate import Waiting
-from bookstore_operator.core.labels import COLOR_LABEL, REVISION_LABEL
 from bookstore_operator.core.reasons import WAITS_FOR_PERSON, Reason
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.stages import STAGES
@@ -30,6 +29,7 @@ from tests.support.cases.stage_events import (
     run_newer_operator,
 )
 from tests.support.examples import scaled
+from tests.support.invariants import Invariants
 from tests.support.world import World
 
 pytestmark = pytest.mark.scenario
@@ -40,34 +40,12 @@ LATER = frozenset({"Contract"})
 """Stages that end no release and block none: their own tests have their events."""
 
 
-def check_invariants(world: World) -> None:
-    """Check what must be so after each step; that migrations are never two, the world checks."""
-    if not world.has("BookStore", "demo"):
-        return
-    assert len(world.all("HorizontalPodAutoscaler")) <= 1
-    if not world.has("Service", "demo"):
-        return
-    selector = world.get("Service", "demo")["spec"]["selector"]
-    served = [
-        release["spec"]
-        for release in world.all("BookStoreRelease")
-        if str(release["spec"]["revision"]) == selector[REVISION_LABEL]
-    ]
-    images = {spec["intent"]["image"] for spec in served}
-    for pod in world.all("Pod"):  # of the one revision that users are sent to
-        if selector.items() <= pod["metadata"]["labels"].items():
-            assert pod["metadata"]["labels"][COLOR_LABEL] == selector[COLOR_LABEL]
-    deployment = world.get("Deployment", f"demo-{selector[COLOR_LABEL]}")
-    template = deployment["spec"]["template"]
-    assert template["metadata"]["labels"][REVISION_LABEL] == selector[REVISION_LABEL]
-    assert template["spec"]["containers"][0]["image"] in images, "it is never changed in place"
-
-
 def settle(world: World, rounds: int = 400) -> World:
     """Continue until nothing changes, with the invariants after each step."""
+    invariants = Invariants()
     for _ in range(rounds):
         moves = world.step()
-        check_invariants(world)
+        invariants.check(world)
         if not moves:
             check_settled(world)
             return world
@@ -121,13 +99,13 @@ def test_whatever_happens_the_next_good_spec_serves(
     stage: str, events: list[Row], steps: int
 ) -> None:
     """Several events at a stage, in any order and with steps between."""
-    world = at(stage)
+    world, invariants = at(stage), Invariants()
     for row in events:
         if world.has("BookStoreRelease", "demo-r2"):
             row.happen(world)
         for _ in range(steps):
             world.step()
-            check_invariants(world)
+            invariants.check(world)
     HOLDS[stage].end(world)
     world.broken = set()
     settle(world)

@@ -167,6 +167,8 @@ class World:
     backup: Object | None = field(default_factory=lambda: BACKED_UP)
     """The termination message of backup Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
+    limits: bool = False
+    """Jobs end after their `activeDeadlineSeconds`."""
     quick: bool = True
     """Releases are not watched and keep no warm color, unless a test's spec says how."""
     traffic: Traffic = field(default_factory=Traffic)
@@ -546,6 +548,13 @@ class World:
     def _run(self, job: Object) -> None:
         if job.get("status", {}).get("conditions"):
             return
+        if job["spec"].get("suspend"):
+            job.setdefault("status", {})
+            return
+        if self.limits and self._is_late(job):
+            failed = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
+            job["status"] = {"conditions": [{**failed, "lastTransitionTime": _rfc3339(self.now)}]}
+            return
         checks = job["metadata"]["labels"].get(COMPONENT_LABEL) == "check"
         if self._ails(job, f"{'Check' if checks else 'Job'}/{_image(job)}"):
             job["status"] = {"active": 1}
@@ -561,6 +570,12 @@ class World:
             succeeded = isinstance(result, dict) and result.get("code") in SUCCESSES
             self._end(job, succeeded=succeeded)
             self._add_pod(job, self._terminated(job, result, succeeded=succeeded))
+
+    def _is_late(self, job: Object) -> bool:
+        """Whether a Job has run for longer than it may; a suspended one never has."""
+        age = self.now - datetime.fromisoformat(_created(job))
+        limit = job["spec"].get("activeDeadlineSeconds")
+        return bool(limit) and not job["spec"].get("suspend") and age.total_seconds() >= limit
 
     def _answer(self, command: str, image: str) -> Object | str | None:
         """Return the termination message of a check of an image."""

@@ -21,8 +21,8 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.labels import NAME_LABEL, STORE_LABEL
 from bookstore_operator.core.lookup import find_condition
 from bookstore_operator.core.plan import Manifest, ObjectRef
-from bookstore_operator.core.secret_values import invalid_reasons
-from bookstore_operator.core.snapshot import OperatorSettings, take_snapshot
+from bookstore_operator.core.secrets import Secrets, describe_secrets
+from bookstore_operator.core.snapshot import OperatorSettings, invalid_fields, take_snapshot
 from bookstore_operator.core.warning_events import newest_message, warning_selector
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.status import READY
@@ -85,7 +85,9 @@ def observe(
             store,
             [obj for key, obj in objects.items() if key.kind == RELEASES.kind],
             owned,
-            secrets=secrets,
+            secrets=secrets.reasons,
+            databases=secrets.databases,
+            secret_owners=secrets.owners,
             pull_secrets=_pull_secrets(kubectl, pull_secrets.secrets_of_interest(owned)),
             warnings=_warnings(kubectl, find_unexplained(owned, now)),
             settings=settings,
@@ -105,13 +107,9 @@ def _store_of(manifest: Manifest) -> BookStore:
 
 
 def _not_ours(what: str, error: ValidationError, more: str = "") -> PluginError:
-    wrong = "; ".join(
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-        for item in error.errors(include_url=False, include_input=False)
-    )
     message = (
-        f"{what} can't be read: {wrong}. If it was written by another version of the operator, "
-        f"use the plugin of that version.{more}"
+        f"{what} can't be read: {invalid_fields(error)}. If it was written by another version of "
+        f"the operator, use the plugin of that version.{more}"
     )
     return PluginError(message)
 
@@ -137,10 +135,8 @@ def _names_kind(message: str, resource: Resource) -> bool:
     return any(name in message for name in names)
 
 
-def _secrets(
-    kubectl: Kubectl, store: BookStore, *, fresh: bool
-) -> tuple[Mapping[str, Mapping[str, str | None]], list[str]]:
-    """Return the Secrets as in a Snapshot. No value leaves this function.
+def _secrets(kubectl: Kubectl, store: BookStore, *, fresh: bool) -> tuple[Secrets, list[str]]:
+    """Return the Secrets as in a Snapshot, and notes about them. No value leaves this function.
 
     Args:
         kubectl: reaches the cluster.
@@ -157,18 +153,14 @@ def _secrets(
         own = {name for name in used if name.startswith(f"{store.name}-")}
         assumed = sorted(set(used) - own if fresh else used)
         if not assumed:
-            return {}, []
+            return Secrets(), []
         note = (
             f"You may not read Secrets: {', '.join(assumed)} assumed to exist with valid values. "
             "The operator's own status says whether they do."
         )
-        return {name: dict.fromkeys(used[name]) for name in assumed}, [note]
-    return {
-        secret["metadata"]["name"]: invalid_reasons(
-            secret.get("data"), used[secret["metadata"]["name"]]
-        )
-        for secret in found
-    }, []
+        return Secrets({name: dict.fromkeys(used[name]) for name in assumed}), [note]
+    by_name = {secret["metadata"]["name"]: secret for secret in found}
+    return describe_secrets(by_name, used, store.name), []
 
 
 def _pull_secrets(kubectl: Kubectl, names: frozenset[str]) -> Mapping[str, str]:
@@ -178,8 +170,7 @@ def _pull_secrets(kubectl: Kubectl, names: frozenset[str]) -> Mapping[str, str]:
         if error.reason != "Forbidden":
             raise
         return {}
-    reasons = {name: pull_secrets.invalid_reason(found.get(name)) for name in sorted(names)}
-    return {name: reason for name, reason in reasons.items() if reason}
+    return pull_secrets.invalid_reasons({name: found.get(name) for name in sorted(names)})
 
 
 def _warnings(kubectl: Kubectl, keys: Sequence[ObjectRef]) -> Mapping[ObjectRef, str]:

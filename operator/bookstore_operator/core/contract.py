@@ -40,6 +40,9 @@ RETRY_REASONS: Mapping[str, Reason] = {
     LOCKED: Reason.DATABASE_LOCKED,
 }
 """Codes of failures that do not count as attempts, and their reasons in conditions."""
+NOT_BEGUN = frozenset({AUTHENTICATION_FAILED, LOCKED})
+"""Codes of migrations that have changed nothing. One that is unreachable may have lost its
+connection in the middle."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ def bounded(
     if now < deadline:
         return replace(waiting, until=min(waiting.until or deadline, deadline))
     if history.active(snapshot) is None:
-        return replace(waiting, stalled=True)
+        lasts = f"This has lasted for more than {seconds} s (spec.{stage.deadline})."
+        return replace(waiting, message=f"{waiting.message} {lasts}", stalled=True)
     return Failed(
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         f"Stage {stage.name} is not complete within {seconds} s (spec.{stage.deadline}): "

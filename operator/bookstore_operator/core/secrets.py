@@ -3,15 +3,41 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.kinds import store_name_of
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secret_values import Content
+from bookstore_operator.core.secret_values import Content, database_digest, invalid_reasons
 from bookstore_operator.core.snapshot import Snapshot
 
 UsedKeys: TypeAlias = Mapping[str, Mapping[str, Content]]
 """Secret → key → what it is for."""
+
+
+class Secrets(NamedTuple):
+    """What a Snapshot has of Secrets, by their names: see there. Never a value."""
+
+    reasons: Mapping[str, Mapping[str, str | None]] = {}
+    databases: Mapping[str, str] = {}
+    owners: Mapping[str, frozenset[str]] = {}
+
+
+def describe_secrets(found: Mapping[str, Manifest], used: UsedKeys, store: str) -> Secrets:
+    """Return what a Snapshot of a BookStore has of its Secrets, by their names."""
+    data = {name: secret.get("data") or {} for name, secret in found.items()}
+    own = {
+        name: secret["metadata"] for name, secret in found.items() if store_name_of(secret) == store
+    }
+    return Secrets(
+        {name: invalid_reasons(data[name], used[name]) for name in found},
+        {name: database_digest(data[name], used[name]) for name in found},
+        {
+            name: frozenset(owner["uid"] for owner in metadata.get("ownerReferences") or ())
+            for name, metadata in own.items()
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)

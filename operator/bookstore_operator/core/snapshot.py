@@ -141,8 +141,8 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
 ) -> Snapshot:
     """Return the Snapshot of a BookStore. All Snapshots are constructed here.
 
-    Without `databases`, `secret_owners` and `overridden`, which only the operator knows, a decision
-    takes the database, the Secrets and what webhooks change as they are.
+    Without `databases` and `secret_owners`, known to who may read Secrets, and `overridden`, known
+    to the operator, a decision takes the database, Secrets and webhooks' changes as they are.
     """
     owners = {release["metadata"]["name"]: _owners(release) for release in releases}
     former = {name for name, uids in owners.items() if uids and store.metadata.uid not in uids}

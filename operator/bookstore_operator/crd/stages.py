@@ -117,6 +117,13 @@ def needs_idle_color(name: str | None) -> bool:
     return stage.needs_idle_color if stage else name is not None
 
 
+def precedes_migration(name: str | None) -> bool:
+    """Whether a release at this stage has not come to the one that changes the schema."""
+    stage = find_stage(name)
+    first = next(index for index, stage in enumerate(STAGES) if stage.touches_database)
+    return name is None or (stage is not None and STAGES.index(stage) < first)
+
+
 def is_expanded(name: str | None) -> bool:
     """Whether the schema is migrated for a release at this stage.
 

@@ -83,6 +83,11 @@ class BookStoreStatus(Part):
         description=f"Conditions: {', '.join(CONDITION_TYPES)}.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
+    waiting_since: Time | None = Field(
+        None,
+        description="Since when the BookStore waits for something that is no stage of a release. "
+        "After `rollout.progressDeadlineSeconds` the condition Stalled says so.",
+    )
     release: str | None = Field(None, description="Name of the newest BookStoreRelease.")
     stage: str | None = Field(
         None, description="Stage of the newest release, until it is complete."

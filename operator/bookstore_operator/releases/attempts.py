@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bookstore_operator.components.database.identity import database_identity
-from bookstore_operator.core import contract
 from bookstore_operator.core.kinds import RELEASES
 from bookstore_operator.core.plan import Action, Create, Manifest, ObjectRef, WriteStatus
 from bookstore_operator.core.records import update_status
@@ -79,9 +78,8 @@ def record_attempts(
     if last and last.created and last.ended_at is None:
         ended = last.model_copy(update={"ended_at": now, "message": DELETED, "changed": True})
         attempts = Attempts(known.count, known.failed + 1, ended)
-        return _note_change(
-            put_attempts(snapshot, release, branch, attempts), release, branch, None, now
-        )
+        lost = put_attempts(snapshot, release, branch, attempts)
+        return _note_change(lost, release, branch, now)
     return snapshot
 
 
@@ -184,8 +182,8 @@ def _record_job(
     migrations: tuple[Migration, ...],
     now: datetime,
 ) -> Snapshot:
-    known, newest = attempts_of(release, branch), migrations[-1]
-    last = known.last
+    before, newest = attempts_of(release, branch), migrations[-1]
+    last = before.last
     same = last is not None and last.number == newest.attempt
     if last and same and last.ended_at:
         return snapshot
@@ -195,11 +193,14 @@ def _record_job(
         database=release.status.database or database_identity(snapshot),
         started_at=now,
     )
-    changed = attempt.changed or (newest.ending is not Ending.RUNNING and newest.may_have_changed)
+    ended = newest.ending is not Ending.RUNNING
+    changed = attempt.changed or (
+        ended and newest.may_have_changed(release.status.schema_revisions)
+    )
     attempt = attempt.model_copy(update={**seen, "changed": changed})
     # A record of an older operator has no last attempt: all of its Jobs exist.
-    failed = known.failed if last else sum(m.counts for m in migrations[:-1])
-    attempts = Attempts(max(known.count, newest.attempt), failed + newest.counts, attempt)
+    failed = before.failed if last else sum(m.counts for m in migrations[:-1])
+    attempts = Attempts(max(before.count, newest.attempt), failed + newest.counts, attempt)
     recorded = put_attempts(
         snapshot,
         release,
@@ -208,43 +209,24 @@ def _record_job(
         schema_revisions=list(newest.schema_after) or release.status.schema_revisions,
         stage_started_at=_without_work(release, attempt, now),
     )
-    return _note_change(recorded, release, branch, newest, now)
+    return _note_change(recorded, release, branch, now)
 
 
 def _note_change(
-    snapshot: Snapshot,
-    release: BookStoreRelease,
-    branch: Branch,
-    migration: Migration | None,
-    now: datetime,
+    snapshot: Snapshot, release: BookStoreRelease, branch: Branch, now: datetime
 ) -> Snapshot:
     """Return the Snapshot with the time at which a contract may first have changed the schema.
 
-    Args:
-        snapshot: has the outcome in the release's record.
-        release: the release as it was before that.
-        branch: the branch of the migration.
-        migration: the attempt; None if its Job is gone.
-        now: the current time.
-
+    The Snapshot has the outcome of the last attempt in the release's record.
     """
-    if branch is Branch.EXPAND or (migration and migration.ending is Ending.RUNNING):
-        return snapshot
     recorded = find_release(snapshot, release.name)
-    record = recorded.status.contract or ContractRecord()
-    if record.changed_at or (migration and not _may_have_changed(release, migration)):
+    record, last = recorded.status.contract, attempts_of(recorded, branch).last
+    if branch is Branch.EXPAND or record is None or record.changed_at:
+        return snapshot
+    if last is None or last.ended_at is None or not last.changed:
         return snapshot
     changed = record.model_copy(update={"changed_at": now})
     return update_status(snapshot, recorded, contract=changed)
-
-
-def _may_have_changed(release: BookStoreRelease, migration: Migration) -> bool:
-    """Whether an attempt has changed the schema, or ended without saying what it left."""
-    if not migration.schema_after:
-        return migration.code not in contract.RETRY_REASONS
-    before = migration.schema_before
-    known = release.status.schema_revisions if before is None else before
-    return {*migration.schema_after} != {*known}
 
 
 def _without_work(

@@ -14,7 +14,7 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.releases.attempts import is_running
-from bookstore_operator.releases.migrations import migrations_of
+from bookstore_operator.releases.migrations import held_back, migrations_of
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads.jobs import Ending, ending_of
 from bookstore_operator.workloads.stuck import cancel_job, never_ran
@@ -36,7 +36,8 @@ def end_jobs(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Pro
     if not running:
         return Progress(_record_cancelled(snapshot, release, visit), Passed())
     if started := [job for job in running if not never_ran(snapshot, job)]:
-        return Progress(snapshot, _wait(release, started[-1]))
+        waiting = held_back(started[-1]) or _wait(release, started[-1])
+        return Progress(snapshot, waiting)
     name = running[-1]["metadata"]["name"]
     message = f"Cancelling migration Job {name}, whose Pod never ran: {release.name} ends."
     cancels = tuple(_cancel(snapshot, job) for job in running if not _is_being_deleted(job))

@@ -97,13 +97,20 @@ def _continue(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Pro
     if result is Result.SUPERSEDED:
         return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     if result is Result.FAILED:
-        if newest.spec.retry:
-            return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
-        return Progress(snapshot, failure_of(newest))
+        return _after_failure(snapshot, newest)
     if result is Result.SUCCEEDED and history.active(snapshot) is None:
         # Somebody has edited the record: it says that the release served, and that none does.
         return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
     return Progress(snapshot, unknown_record(newest) or Passed())
+
+
+def _after_failure(snapshot: Snapshot, newest: BookStoreRelease) -> Progress:
+    """Return what follows the failure of the newest release, unless the spec is changed."""
+    if newest.spec.retry:
+        return begin(snapshot, newest.spec.revision, newest.spec.attempt + 1)
+    if history.serves_spec(snapshot):  # a rollback has failed, and the spec never asked for it
+        return Progress(snapshot, Passed())
+    return Progress(snapshot, failure_of(newest))
 
 
 def _leave(snapshot: Snapshot, newest: BookStoreRelease, visit: Visit) -> Progress:

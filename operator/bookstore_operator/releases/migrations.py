@@ -1,6 +1,7 @@
 """The Jobs that migrate the schema for a release."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,11 +58,22 @@ class Migration:
         """Whether it counts as a failed attempt."""
         return self.ending is Ending.FAILED and not is_transient(self.code, self.message)
 
-    @property
-    def may_have_changed(self) -> bool:
-        """Whether it may have changed the schema: unless it succeeded and says that it did not."""
-        unchanged = self.schema_before is not None and self.schema_before == self.schema_after
-        return self.ending is not Ending.SUCCEEDED or not unchanged
+    def may_have_changed(self, known: Sequence[str]) -> bool:
+        """Whether it has changed the schema, or ended without saying what it left.
+
+        Args:
+            known: the revisions of the schema before it, as far as they are recorded. An attempt
+                that lost its connection says nothing, and the next one finds nothing to do.
+
+        """
+        if not self.schema_after:
+            return self.code not in contract.NOT_BEGUN
+        before = [
+            {*revisions}
+            for revisions in (self.schema_before, known or None)
+            if revisions is not None
+        ]
+        return not before or any({*self.schema_after} != revisions for revisions in before)
 
 
 def is_transient(code: str, message: str) -> bool:
@@ -112,23 +124,9 @@ def running_answer(
 ) -> Waiting:
     """Return the answer of a gate that waits for a running migration Job."""
     key = JOBS.ref(names.migration_job(release.name, attempt, branch))
-    job = snapshot.objects.get(key) or {"spec": {}}
-    if job["spec"].get("suspend"):
-        return Waiting(
-            Reason.MIGRATION_SUSPENDED,
-            f"Migration Job {key.name} is suspended (spec.suspend), and its time limit with it. "
-            "Another program, such as a queue for Jobs, or a person has done that. To let it run: "
-            f'kubectl patch job {key.name} --type=merge -p \'{{"spec":{{"suspend":false}}}}\'.',
-            stalled=True,
-        )
-    if job["spec"].get("parallelism") == 0:
-        return Waiting(
-            Reason.MIGRATION_SUSPENDED,
-            f"Migration Job {key.name} may have no Pod: somebody has set spec.parallelism to 0, "
-            "and its time limit runs. To let it run: "
-            f'kubectl patch job {key.name} --type=merge -p \'{{"spec":{{"parallelism":1}}}}\'.',
-            stalled=True,
-        )
+    job = snapshot.objects.get(key) or {"metadata": {"name": key.name}, "spec": {}}
+    if held := held_back(job):
+        return held
     pods = {RELEASE_LABEL: release.name, COMPONENT_LABEL: Component.MIGRATION.value}
     problem = pod_problems.problem_of_pods(snapshot, pods, key, now)
     seconds = job["spec"].get("activeDeadlineSeconds")
@@ -138,6 +136,28 @@ def running_answer(
     )
     until = pod_problems.end_deadline(snapshot, pods, now)
     return pod_problems.wait_for_pods(Reason.MIGRATING, message, problem, until)
+
+
+def held_back(job: Manifest) -> Waiting | None:
+    """Return what to do about a migration Job that others keep from running, if they do."""
+    name = job["metadata"]["name"]
+    if job["spec"].get("suspend"):
+        return Waiting(
+            Reason.MIGRATION_SUSPENDED,
+            f"Migration Job {name} is suspended (spec.suspend), and its time limit with it. "
+            "Another program, such as a queue for Jobs, or a person has done that. To let it run: "
+            f'kubectl patch job {name} --type=merge -p \'{{"spec":{{"suspend":false}}}}\'.',
+            stalled=True,
+        )
+    if job["spec"].get("parallelism") == 0:
+        return Waiting(
+            Reason.MIGRATION_SUSPENDED,
+            f"Migration Job {name} may have no Pod: somebody has set spec.parallelism to 0, "
+            "and its time limit runs. To let it run: "
+            f'kubectl patch job {name} --type=merge -p \'{{"spec":{{"parallelism":1}}}}\'.',
+            stalled=True,
+        )
+    return None
 
 
 def is_expanded_already(snapshot: Snapshot, release: BookStoreRelease) -> bool:

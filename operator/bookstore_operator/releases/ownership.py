@@ -39,10 +39,11 @@ class Ownership(NamedTuple):
 def take_ownership(snapshot: Snapshot, visit: Visit) -> Ownership:
     """Take over the releases that a former BookStore has left, or refuse them by name."""
     if snapshot.former_releases:
-        left = ", ".join(snapshot.former_releases)
+        left = " ".join(snapshot.former_releases)
         message = (
             f"Waiting for Kubernetes to delete what belongs to a former BookStore of this name: "
-            f"BookStoreRelease {left}."
+            f"BookStoreRelease {left}. If that does not end, see what keeps them: kubectl get "
+            f"bookstorerelease --namespace {snapshot.store.metadata.namespace} -o yaml {left}."
         )
         return Ownership(snapshot, Waiting(Reason.RELEASING, message))
     if foreign := [r for r in snapshot.releases if not _is_ours(snapshot, r)]:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from bookstore_operator.components import secrets_of_interest
 from bookstore_operator.core.kinds import (
@@ -20,13 +19,11 @@ from bookstore_operator.core.kinds import (
     Resource,
     key_of,
     resource_of,
-    store_name_of,
 )
 from bookstore_operator.core.measurements import NONE, Measurement
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secret_values import database_digest, invalid_reasons
-from bookstore_operator.core.secrets import UsedKeys
+from bookstore_operator.core.secrets import Secrets, UsedKeys, describe_secrets
 from bookstore_operator.core.snapshot import (
     Blocker,
     Contest,
@@ -61,14 +58,6 @@ _HOME = "default"
 """The namespace in which rights in all namespaces are asked for: every cluster has it."""
 
 
-class _Secrets(NamedTuple):
-    """What a Snapshot has of Secrets, by their names: see there."""
-
-    reasons: dict[str, Mapping[str, str | None]]
-    databases: dict[str, str]
-    owners: dict[str, frozenset[str]]
-
-
 class Observer:
     """Completes the cache by lists and takes Snapshots from it."""
 
@@ -85,7 +74,7 @@ class Observer:
         self._mutators = Mutators(api)
         self._api = api
         self._cache = cache
-        self._seen_secrets: dict[StoreKey, _Secrets] = {}
+        self._seen_secrets: dict[StoreKey, Secrets] = {}
         self._settings = settings
         self._outdated = ""
         self._narrower = ""
@@ -289,7 +278,7 @@ class Observer:
 
     async def _readable_secrets(
         self, key: StoreKey, store: BookStore
-    ) -> tuple[_Secrets, Blocker | None]:
+    ) -> tuple[Secrets, Blocker | None]:
         """Return the BookStore's Secrets, and why no release may take a step; None if it may."""
         outdated = Blocker(Reason.CRD_OUTDATED, self._outdated) if self._outdated else None
         blocker = self.scopes.blocker(key.namespace) or outdated
@@ -304,36 +293,23 @@ class Observer:
                 "it that right again (manifests/base/rbac.yaml). Until then no release takes a "
                 "step, and what depends on a Secret is not repaired."
             )
-            return _Secrets({}, {}, {}), Blocker(
-                Reason.SECRET_FORBIDDEN, message, hides_secrets=True
-            )
+            return Secrets(), Blocker(Reason.SECRET_FORBIDDEN, message, hides_secrets=True)
 
-    async def _secrets(self, namespace: str, used: UsedKeys, store: str) -> _Secrets:
+    async def _secrets(self, namespace: str, used: UsedKeys, store: str) -> Secrets:
         """Return what a Snapshot has of the existing Secrets."""
-        observed = _Secrets({}, {}, {})
-        for name, contents in sorted(used.items()):
-            secret = await self._api.find(SECRETS, namespace, name)
-            if secret is not None:
-                data = secret.get("data")
-                observed.reasons[name] = invalid_reasons(data, contents)
-                observed.databases[name] = database_digest(data or {}, contents)
-                if store_name_of(secret) == store:
-                    owners = secret["metadata"].get("ownerReferences") or ()
-                    observed.owners[name] = frozenset(owner["uid"] for owner in owners)
-        return observed
+        found = {name: await self._api.find(SECRETS, namespace, name) for name in sorted(used)}
+        existing = {name: secret for name, secret in found.items() if secret is not None}
+        return describe_secrets(existing, used, store)
 
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
         """Return the Secrets that images can't be pulled with: name → why."""
         try:
-            reasons = {
-                name: pull_secrets.invalid_reason(await self._api.find(SECRETS, namespace, name))
-                for name in sorted(names)
-            }
+            found = {name: await self._api.find(SECRETS, namespace, name) for name in sorted(names)}
         except ApiError as error:
             if error.status != 403:
                 raise
             return {}
-        return {name: reason for name, reason in reasons.items() if reason}
+        return pull_secrets.invalid_reasons(found)
 
 
 def _explained(resource: Resource, error: ApiError) -> Exception:

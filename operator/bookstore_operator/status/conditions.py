@@ -6,6 +6,7 @@ Every message names what is waited for and what to do.
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from bookstore_operator.components import COMPONENTS, Component
 from bookstore_operator.components.serving.availability import (
@@ -34,7 +35,7 @@ from bookstore_operator.crd.status import (
     Condition,
     ConditionStatus,
 )
-from bookstore_operator.status import failures
+from bookstore_operator.status import failures, patience
 from bookstore_operator.status.lingering import nothing_lingers
 from bookstore_operator.workloads import pod_problems
 
@@ -43,12 +44,22 @@ EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
 
 _LONGEST_OVERRIDES = 1000
 _MUTATORS = 3
+_SEE_STALLED = "No progress: see the Stalled condition."
 
 
-def conditions(
-    snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int = 0
-) -> tuple[Condition, ...]:
-    """Return all conditions, in the order of CONDITION_TYPES.
+class Conditions(NamedTuple):
+    """All conditions of a BookStore, and since when it waits."""
+
+    all: tuple[Condition, ...]
+    """In the order of CONDITION_TYPES."""
+    waiting_since: datetime | None
+    """None if nothing is waited for that has no limit of its own."""
+    deadline: datetime | None
+    """When that is reported; None if it is, or nothing is waited for."""
+
+
+def conditions(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int = 0) -> Conditions:
+    """Return all conditions.
 
     Args:
         snapshot: what is observed.
@@ -64,9 +75,15 @@ def conditions(
     ]
     available = next(finding for finding in findings if finding.type == AVAILABLE)
     ready = _ready(snapshot, blocking, available, visit.now)
-    findings += [ready, _reconciling(snapshot, blocking, ready, changes), _stalled(blocking)]
+    reconciling = _reconciling(snapshot, blocking, ready, changes)
+    since = patience.waits_since(snapshot, reconciling, visit.now)
+    deadline = patience.deadline(snapshot, reconciling.reason, since)
+    overdue = deadline is not None and visit.now >= deadline
+    progress = _overdue(snapshot, reconciling) if overdue else (reconciling, _stalled(blocking))
+    findings += [ready, *progress]
     findings.sort(key=lambda finding: CONDITION_TYPES.index(finding.type))
-    return tuple(_with_times(snapshot, finding, visit.now) for finding in findings)
+    timed = tuple(_with_times(snapshot, finding, visit.now) for finding in findings)
+    return Conditions(timed, since, None if overdue else deadline)
 
 
 def _known(snapshot: Snapshot, component: Component, finding: Finding) -> Finding:
@@ -201,7 +218,7 @@ def _reconciling(snapshot: Snapshot, answer: Answer, ready: Finding, changes: in
         return fails(RECONCILING, Reason.PAUSED, message)
     if not (isinstance(answer, Passed) or _is_done(answer)):
         if _is_stalled(answer):
-            return fails(RECONCILING, answer.reason, "No progress: see the Stalled condition.")
+            return fails(RECONCILING, answer.reason, _SEE_STALLED)
         return holds(RECONCILING, answer.reason, answer.message)
     if ready.status is not ConditionStatus.TRUE:
         return holds(RECONCILING, ready.reason, ready.message)
@@ -214,6 +231,15 @@ def _stalled(answer: Answer) -> Finding:
     if not isinstance(answer, Passed) and _is_stalled(answer):
         return holds(STALLED, answer.reason, answer.message)
     return fails(STALLED, Reason.NOT_STALLED, "No intervention is needed.")
+
+
+def _overdue(snapshot: Snapshot, reconciling: Finding) -> tuple[Finding, Finding]:
+    """Return Reconciling and Stalled of a BookStore that has waited for too long."""
+    reason, message = reconciling.reason, reconciling.message
+    return (
+        fails(RECONCILING, reason, _SEE_STALLED),
+        holds(STALLED, reason, patience.describe(snapshot, reason, message)),
+    )
 
 
 def _is_stalled(answer: Waiting | Failed) -> bool:

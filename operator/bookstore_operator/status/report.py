@@ -1,7 +1,7 @@
 """Report the outcome of a reconciliation: the releases' and the BookStore's status, and events."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bookstore_operator.components import COMPONENTS
@@ -56,6 +56,8 @@ class Report(NamedTuple):
 
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
+    look_again: datetime | None = None
+    """When there may be something else to report without an event; None if never."""
 
 
 def records(before: Snapshot, progress: Progress) -> Report:
@@ -78,10 +80,10 @@ def records(before: Snapshot, progress: Progress) -> Report:
 def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> Report:
     """Return the write of the BookStore's status and its events; empty if it has not changed."""
     store = snapshot.store
-    current = conditions.conditions(snapshot, blocking, visit, changes)
-    status = _status(snapshot, current)
+    current, since, deadline = conditions.conditions(snapshot, blocking, visit, changes)
+    status = _status(snapshot, current, since)
     if status.manifest() == store.status.manifest():
-        return Report()
+        return Report(look_again=deadline)
     key = BOOKSTORES.ref(store.name)
     ready = next(condition for condition in current if condition.type == READY)
     return Report(
@@ -92,12 +94,16 @@ def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> 
             # Reconciling changes with every small update; the stages have events instead.
             if changed.type != RECONCILING
         ),
+        deadline,
     )
 
 
-def look_again_after(snapshot: Snapshot, blocking: Answer, visit: Visit) -> timedelta | None:
+def look_again_after(
+    snapshot: Snapshot, blocking: Answer, visit: Visit, reported: Report
+) -> timedelta | None:
     """Return the delay until a gate may answer differently without an event; None if none may."""
     candidates = [
+        reported.look_again,
         blocking.until if isinstance(blocking, Waiting) else None,
         look_again(snapshot.objects, visit.now),
         next_due(snapshot, visit.now),
@@ -171,11 +177,14 @@ def _type_of(condition: Condition) -> EventType:
     return EventType.WARNING if warning else EventType.NORMAL
 
 
-def _status(snapshot: Snapshot, current: tuple[Condition, ...]) -> BookStoreStatus:
+def _status(
+    snapshot: Snapshot, current: tuple[Condition, ...], since: datetime | None
+) -> BookStoreStatus:
     return BookStoreStatus.model_validate(
         {
             "observedGeneration": snapshot.store.metadata.generation,
             "conditions": current,
+            "waitingSince": since,
             **_releases(snapshot),
             "volumes": volumes_status(snapshot),
             "lastBackupAt": schedule.last_success(snapshot),

@@ -41,6 +41,12 @@ def secrets_of_interest(objects: Mapping[ObjectRef, Manifest]) -> frozenset[str]
     return frozenset(name for pod in pods if _unpullable(pod) for name in secrets_of(pod))
 
 
+def invalid_reasons(found: Mapping[str, Manifest | None]) -> dict[str, str]:
+    """Return the image pull secrets that are invalid: name → why. None is one that is missing."""
+    reasons = {name: invalid_reason(secret) for name, secret in found.items()}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def invalid_reason(secret: Manifest | None) -> str | None:
     """Return why an image pull secret is invalid, as the end of a sentence; None if valid."""
     if secret is None:

@@ -161,9 +161,22 @@ def test_a_cold_rollback_is_gated_by_the_check_of_its_own_image() -> None:
     ask(world).settle()
     assert images(world) == ("api:2", 0, 2)
     assert world.release("demo-r3")["result"] == "Failed"
-    assert world.condition("Ready") == (FALSE, "SchemaIncompatible")
-    assert "Column books.title is gone" in world.message("Ready")
+    assert "Column books.title is gone" in world.release("demo-r3")["message"]
+    warnings = [e.message for e in world.events if e.reason == "ReleaseFailed"]
+    assert "Column books.title is gone" in warnings[0]
     assert not [pod for pod in world.all("Pod") if pod["metadata"]["name"] == "demo-blue-0"]
+
+
+def test_a_rollback_that_failed_leaves_a_bookstore_ready_that_serves_its_spec() -> None:
+    world = second()
+    world.broken = {"api:1"}
+    ask(world).settle()
+    assert world.release("demo-r3")["result"] == "Failed"
+    assert world.condition("Ready") == (TRUE, "Serving")
+    assert world.condition("Stalled") == (FALSE, "NotStalled")
+    assert decide(world.wait(86400).snapshot(), world.now).actions == (), "it stays"
+    world.change(image="api:3").settle()
+    assert images(world) == ("api:3", 0, 2)
 
 
 def test_newer_schemas_that_the_older_code_works_on_are_no_obstacle() -> None:

@@ -109,9 +109,12 @@ def test_pods_of_a_wrongly_listed_stage_are_removed(insert: Insert) -> None:
 
 def test_a_stage_before_expand_does_not_count_as_migrated(insert: Insert) -> None:
     held = insert(Stage("Backup", "a fresh backup is there"), "Expand")
+    held.waits = True
+    first = World().reach("Backup", "demo-r1").steps(1)
+    assert first.condition("DatabaseMigrated")[0] == "False"
     world = World()
     with released(world, held, "Backup"):
-        assert world.condition("DatabaseMigrated")[0] == "False"
+        assert world.condition("DatabaseMigrated") == ("True", "Migrated"), "that of what serves"
 
 
 def test_the_color_of_a_superseded_release_has_no_pods_while_the_next_migrates() -> None:

@@ -9,13 +9,18 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.attempts import ContractState
 from bookstore_operator.crd.release import BookStoreRelease, Result
-from bookstore_operator.crd.stages import is_expanded
+from bookstore_operator.crd.stages import is_expanded, precedes_migration
 from bookstore_operator.crd.status import DATABASE_MIGRATED
 
 
 def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Finding:
-    """Return the DatabaseMigrated condition, for the current active or else the newest release."""
+    """Return the DatabaseMigrated condition, for the newest release once it changes the schema.
+
+    Else for the active one, so that a release with nothing to migrate leaves it as it is.
+    """
     active, release = history.active(snapshot), history.newest(snapshot)
+    if release and active and not _migrates(release, active):
+        release = active
     if active and history.matches_spec(snapshot, active):
         release = active
     if release is None:
@@ -34,6 +39,19 @@ def database_migrated(snapshot: Snapshot, _visit: Visit, answer: Answer) -> Find
         return fails(DATABASE_MIGRATED, reason, release.status.message)
     message = "" if isinstance(answer, Passed) else answer.message
     return fails(DATABASE_MIGRATED, Reason.MIGRATING, message or "The schema is not migrated yet.")
+
+
+def _migrates(release: BookStoreRelease, active: BookStoreRelease) -> bool:
+    """Whether a release migrates the schema beyond what the active one has, or has done that."""
+    if precedes_migration(release.status.stage):
+        return False
+    last = release.status.last_attempt
+    failed = last is not None and last.ended_at is not None and not last.succeeded
+    answers = (record.data for record in release.status.checks if record.data)
+    heads = next((answer.heads for answer in answers if answer.heads), None)
+    if is_expanded(release.status.stage) or not release.in_flight or failed or heads is None:
+        return True
+    return not {*heads.expand} <= {*active.status.schema_revisions}
 
 
 def _replacement(release: BookStoreRelease) -> str:

@@ -50,7 +50,10 @@ def _embedded_ready(snapshot: Snapshot, now: datetime) -> Answer:
         return Passed()
     pods = selector(store, Component.DATABASE)
     problem = pod_problems.problem_of_pods(snapshot, pods, STATEFUL_SETS.ref(name), now)
-    message = f"Waiting for PostgreSQL (StatefulSet {name}) to be ready."
+    message = (
+        f"Waiting for PostgreSQL (StatefulSet {name}) to be ready. See kubectl describe pods "
+        f"{name}-0."
+    )
     until = pod_problems.end_deadline(snapshot, pods, now)
     return pod_problems.wait_for_pods(Reason.DATABASE_STARTING, message, problem, until)
 

@@ -9,7 +9,7 @@ from bookstore_operator.core import history, names
 from bookstore_operator.core.clock import stage_clock
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.kinds import DEPLOYMENTS, SERVICES
-from bookstore_operator.core.labels import release_selector
+from bookstore_operator.core.labels import SERVICE_NAME_LABEL, release_selector
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
@@ -126,7 +126,10 @@ def switched(snapshot: Snapshot, now: datetime) -> Answer:
     service = find(snapshot, SERVICES, names.service(snapshot.store.name))
     if active and service and service["spec"].get("selector") == release_selector(active):
         return Passed()
-    message = "Waiting for the Service to select the new color."
+    message = (
+        "Waiting for the Service to select the new color. See kubectl get service "
+        f"{names.service(snapshot.store.name)} -o wide."
+    )
     deadline = switch_deadline(snapshot)
     late = deadline is not None and now >= deadline
     return Waiting(Reason.SWITCHING, message, None if late else deadline, stalled=late)
@@ -155,7 +158,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
     if old := behind.listed - new:
         message = (
             f"Waiting for the endpoints of Service {service} to drop the old color's Pods: "
-            f"{len(old)} are left.{_others(snapshot)}"
+            f"{len(old)} are left.{_others(snapshot)}{_advice(service)}"
         )
         deadline = switch_deadline(snapshot)
         late = deadline is not None and now >= deadline
@@ -168,7 +171,7 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
     problem = problem_of(snapshot, active, now)
     message = (
         f"Waiting for the endpoints of Service {service} to list the new color's Pods: "
-        f"{len(behind.ready)} are listed."
+        f"{len(behind.ready)} are listed.{_advice(service)}"
     )
     return pod_problems.wait_for_pods(Reason.SWITCHING, message, problem, until)
 
@@ -176,6 +179,10 @@ def followed(snapshot: Snapshot, now: datetime) -> Answer:
 def _before_next(active: BookStoreRelease) -> datetime | None:
     promoted = active.status.promoted_at
     return promoted and promoted + LONGEST_WAIT_BEFORE_NEXT
+
+
+def _advice(service: str) -> str:
+    return f" See kubectl get endpointslices -l {SERVICE_NAME_LABEL}={service}."
 
 
 def _others(snapshot: Snapshot) -> str:

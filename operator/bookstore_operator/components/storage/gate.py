@@ -42,7 +42,9 @@ def _growing(volume: Volume) -> Waiting:
         f"{volume.storage.size}.{_hints(status)}"
     )
     failed = "Infeasible" in str(status.get("allocatedResourceStatuses"))
-    advice = f" It can't: set {volume.field}.size back." if failed else ""
+    advice = f" See kubectl describe pvc {volume.name}."
+    if failed:
+        advice = f" It can't: set {volume.field}.size back."
     return Waiting(Reason.VOLUME_RESIZING, message + advice, stalled=failed)
 
 

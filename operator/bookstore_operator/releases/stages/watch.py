@@ -24,6 +24,9 @@ from bookstore_operator.releases.progress import Progress
 
 RECORD_SECONDS = 15.0
 """How often what was counted is recorded: so much is lost of a Pod that ends with the operator."""
+LAST_READING = timedelta(minutes=1)
+"""How long the last reading is waited for; then what was read before must do."""
+APPROVED = " A person has approved the watch (spec.watchApproved)."
 PASSED, BREACHED, INCONCLUSIVE = "Passed", "Breached", "Inconclusive"
 
 
@@ -45,11 +48,13 @@ def watch(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progre
         return _send_back(recorded, release, observed, problem, visit)
     answer = _answer(recorded, find_release(recorded, release.name), observed, problem, visit.now)
     if isinstance(answer, Waiting):
+        recorded = _say(recorded, release, answer)
         return Progress(recorded, _first(arrival, answer), (), observed.measurements)
     doubt = problem or _doubt(observed, _limits(snapshot).min_requests)
     if doubt and _goes_back_in_doubt(snapshot, release):
         return _send_back(recorded, release, observed, f"The watch is inconclusive: {doubt}", visit)
-    return Progress(_conclude(recorded, release, observed, doubt), arrival)
+    concluded = _conclude(recorded, find_release(recorded, release.name), observed, doubt)
+    return Progress(concluded, arrival)
 
 
 def is_watched(snapshot: Snapshot) -> bool:
@@ -98,9 +103,9 @@ def _answer(
         values = describe(observed.counts, limits)
         message = f"Users are sent to {release.name}, which is watched {left}: {values}"
         return Waiting(Reason.WATCHING, f"{message} {observed.problem}".rstrip(), end)
-    if observed.pending and not observed.problem:
+    if observed.pending and not observed.problem and end and now < end + LAST_READING:
         message = f"Reading the metrics of {release.name} for the last time."
-        return Waiting(Reason.WATCHING, message)
+        return Waiting(Reason.WATCHING, message, end + LAST_READING)
     return _held(snapshot, release, _doubt(observed, limits.min_requests))
 
 
@@ -118,6 +123,21 @@ def _held(snapshot: Snapshot, release: BookStoreRelease, doubt: str) -> Passed |
         "requests decide, too.",
         stalled=True,
     )
+
+
+def _say(snapshot: Snapshot, release: BookStoreRelease, answer: Waiting) -> Snapshot:
+    """Return the Snapshot in whose record a release that is held says so, and whom it waits for."""
+    release = find_release(snapshot, release.name)
+    if answer.reason is Reason.WATCH_INCONCLUSIVE:
+        return update_status(snapshot, release, reason=answer.reason, message=answer.message)
+    if release.status.reason == Reason.WATCH_INCONCLUSIVE:  # enough is known meanwhile
+        return _serves(snapshot, release)
+    return snapshot
+
+
+def _serves(snapshot: Snapshot, release: BookStoreRelease, how: str = "") -> Snapshot:
+    message = f"Revision {release.spec.revision} serves users.{how}"
+    return update_status(snapshot, release, reason="Promoted", message=message)
 
 
 def _goes_back_in_doubt(snapshot: Snapshot, release: BookStoreRelease) -> bool:
@@ -161,7 +181,11 @@ def _conclude(
     snapshot: Snapshot, release: BookStoreRelease, observed: Observed, doubt: str
 ) -> Snapshot:
     result = INCONCLUSIVE if doubt else PASSED
-    message = f"{doubt} {describe(observed.counts, _limits(snapshot))}".strip()
+    approval = APPROVED if doubt and release.spec.watch_approved else ""
+    message = f"{doubt} {describe(observed.counts, _limits(snapshot))}{approval}".strip()
+    if approval or release.status.reason == Reason.WATCH_INCONCLUSIVE:
+        snapshot = _serves(snapshot, release, approval)
+        release = find_release(snapshot, release.name)
     return _write(snapshot, release, observed, result, message)
 
 

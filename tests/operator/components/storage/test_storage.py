@@ -72,7 +72,7 @@ def test_a_volume_that_grows_is_reported_with_the_conditions_of_its_claim() -> N
     assert not answer.stalled
     assert answer.message == (
         f"Waiting for volume claim {CLAIM} to grow from 1Gi to 2Gi. "
-        "Waiting for user to restart a pod."
+        f"Waiting for user to restart a pod. See kubectl describe pvc {CLAIM}."
     )
 
 

@@ -184,7 +184,13 @@ def test_an_inconclusive_watch_can_wait_for_a_person() -> None:
     assert world.condition("Ready") == ("False", "WatchInconclusive")
     assert "watchApproved" in world.message("Ready")
     assert image(world) == "api:2"
+    record = world.release("demo-r2")
+    assert record["reason"] == "WatchInconclusive", "the record says that it is held, and for whom"
+    assert "watchApproved" in record["message"]
     decide_by_hand(world, watchApproved=True)
+    world.run_until(lambda w: bool(w.release("demo-r2")["watch"].get("result")))
+    assert world.release("demo-r2")["reason"] != "WatchInconclusive"
+    assert "A person has approved" in world.release("demo-r2")["message"]
     world.settle(200)
     assert result(world) == "Succeeded"
     assert world.release("demo-r2")["watch"]["result"] == "Inconclusive"
@@ -202,6 +208,7 @@ def test_a_held_watch_ends_with_enough_traffic_or_with_the_next_release() -> Non
     world.traffic.per_second = 10.0
     world.reach("Drain")
     assert world.release("demo-r2")["watch"]["result"] == "Passed"
+    assert world.release("demo-r2")["message"] == "Revision 2 serves users."
     world = held()
     world.change(image="api:3").run_until(lambda w: image(w) == "api:3", 100)
 
