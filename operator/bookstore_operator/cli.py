@@ -107,6 +107,13 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         "of the cluster's network (default: none)",
     )
     run.add_argument(
+        "--prometheus-hosts",
+        default=_default("PROMETHEUS_HOSTS", ""),
+        metavar="HOST[,HOST...]",
+        help="hosts that spec.rollout.watch.prometheus.url may name (default: all, but at no "
+        "loopback, link-local or metadata address)",
+    )
+    run.add_argument(
         "--kubeconfig",
         type=Path,
         default=_kubeconfig(),
@@ -155,6 +162,7 @@ def _run(arguments: argparse.Namespace) -> int:
         lease_namespace=arguments.lease_namespace,
         kubeconfig=arguments.kubeconfig,
         pod_proxy=arguments.pod_proxy,
+        prometheus_hosts=tuple(filter(None, arguments.prometheus_hosts.split(","))),
     )
     manager.run_process(manager.run(options))
 

@@ -63,6 +63,8 @@ class Options:
     kubeconfig: Path | None = None
     pod_proxy: str | None = None
     """The URL of an HTTP proxy that reaches Pods; None: they are reached directly."""
+    prometheus_hosts: tuple[str, ...] = ()
+    """The hosts of Prometheus that BookStores may name; empty: all."""
 
 
 async def run(options: Options) -> None:
@@ -77,7 +79,8 @@ async def run(options: Options) -> None:
     watchdog = Watchdog()
     watchdog.start()
     configuration = await load_configuration(options.kubeconfig)
-    async with Api(configuration) as api, Client(options.pod_proxy) as client:
+    client = Client(options.pod_proxy, prometheus_hosts=options.prometheus_hosts)
+    async with Api(configuration) as api, client:
         parts = Manager(api, client, options, health)
         probes = await _serve(health, options)
         await parts.list_all()  # also the check that the cluster is as it needs to be

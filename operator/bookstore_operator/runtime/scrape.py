@@ -16,8 +16,10 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import ResolveResult
 
 from bookstore_operator import __version__
+from bookstore_operator.core.addresses import refuse_address, refuse_url
 from bookstore_operator.core.contract import INTERNAL_PORT, METRICS_PATH
 from bookstore_operator.core.exposition import UnreadablePageError, read_page
 from bookstore_operator.core.measurements import (
@@ -55,6 +57,27 @@ class _MeasureError(Exception):
     """A measurement failed; the message is its cause."""
 
 
+class _RefusedError(OSError):
+    """A name has an address that is not connected to."""
+
+
+class _Resolver(aiohttp.ThreadedResolver):
+    """Resolves names, but to no forbidden address: it is the one that is connected to."""
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        super().__init__()
+        self._allowed = allowed
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        for result in () if self._allowed else found:
+            if refused := refuse_address(result["host"]):
+                raise _RefusedError(refused)
+        return found
+
+
 class Client:
     """Takes single measurements over HTTP."""
 
@@ -62,9 +85,18 @@ class Client:
         self,
         proxy: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        prometheus_hosts: Collection[str] = (),
     ) -> None:
-        """`proxy` is the URL of an HTTP proxy that reaches Pods and Services."""
+        """Connect to nothing yet.
+
+        Args:
+            proxy: the URL of an HTTP proxy that reaches Pods and Services.
+            now: the clock.
+            prometheus_hosts: the hosts that may be asked; empty: all, but at no forbidden address.
+
+        """
         self._proxy = proxy
+        self._prometheus_hosts = prometheus_hosts
         self._now = now
         self._session: aiohttp.ClientSession | None = None
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
@@ -72,7 +104,11 @@ class Client:
     async def __aenter__(self) -> Self:
         # Each scrape has a connection of its own, so that several processes in a Pod are noticed.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True, limit=MAX_AT_ONCE),
+            connector=aiohttp.TCPConnector(
+                force_close=True,
+                limit=MAX_AT_ONCE,
+                resolver=_Resolver(self._prometheus_hosts),
+            ),
             timeout=_TIMEOUT,
             headers=_HEADERS,
             auto_decompress=False,
@@ -126,6 +162,8 @@ class Client:
         return readings[-1]
 
     async def _query(self, query: PrometheusQuery) -> Result:
+        if refused := refuse_url(query.url, self._prometheus_hosts):
+            raise _MeasureError(refused)
         url = f"{query.url.rstrip('/')}/api/v1/query"
         status, answer = await self._get(url, {"Accept": "application/json"}, query.query)
         return read_answer(status, answer, self._now())
@@ -155,6 +193,8 @@ class Client:
 
 def _cause(error: Exception) -> str:
     """Return why there was no answer, with what it usually means."""
+    if isinstance(refused := getattr(error, "os_error", error), _RefusedError):
+        return str(refused)
     if isinstance(error, TimeoutError):
         return "it does not answer in time: a NetworkPolicy may drop the operator's packets"
     if isinstance(error, aiohttp.ClientConnectorDNSError | socket.gaierror):

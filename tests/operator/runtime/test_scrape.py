@@ -180,7 +180,7 @@ def test_a_prometheus_is_asked_over_its_http_api(
         await site.start()
         port = runner.addresses[0][1]
         expression = 'sum(a{b="c+d & e"}) or vector(0)'
-        async with Client() as client:
+        async with Client(prometheus_hosts=["127.0.0.1"]) as client:
             url = f"http://127.0.0.1:{port}/prometheus/"
             outcome = await client.take(PrometheusQuery(url, expression))
         await runner.cleanup()
@@ -188,6 +188,19 @@ def test_a_prometheus_is_asked_over_its_http_api(
         return outcome
 
     assert isinstance(asyncio.run(take()), expected)
+
+
+@pytest.mark.parametrize("host", ["localhost", "0x7f000001"], ids=["name", "number"])
+def test_a_name_does_not_hide_an_address_that_is_not_asked(host: str) -> None:
+    seen: list[str] = []
+
+    async def take() -> Result:
+        async with listening(answering("", seen=seen)) as url, Client() as client:
+            port = url.rpartition(":")[2]
+            return await client.take(PrometheusQuery(f"http://{host}:{port}", "up"))
+
+    assert "--prometheus-hosts" in cause(asyncio.run(take()))
+    assert seen == []
 
 
 class Counting(Client):

@@ -33,7 +33,8 @@ class Prometheus(Part):
         max_length=500,
         pattern=r"^https?://[^\s/?#]+[^\s?#]*$",
         description="URL of its HTTP API without /api/v1, as in http://prometheus.monitoring:9090. "
-        "The operator connects to it.",
+        "The operator connects to it, unless it has credentials, or its host is at a loopback, "
+        "link-local or metadata address, or none of the operator's `--prometheus-hosts`.",
     )
     requests: Query | None = Field(
         None,
