@@ -85,6 +85,10 @@ nightly-%:
 bench-operator: $(READY) ## Measure what releases cost the operator: ARGS="--stores 100 500 --peer"
 	@python -m tests.bench.fleet $(ARGS)
 
+.PHONY: bench-backup
+bench-backup: $(READY) ## Measure backups beside pg_dump: ARGS="--megabytes 10 1000"
+	@python -m tests.bench.backup $(ARGS)
+
 ##-- Demo -----------------------------------------------------------------------
 
 .PHONY: demo

@@ -3,7 +3,7 @@
     python -m tests.bench.backup --megabytes 10 1000
 
 For each size a database is filled, dumped plainly and backed up, three times in turn; the fastest
-runs are compared. A restore of each is timed too. Never in CI: 1000 MB take minutes.
+runs are compared. Never in CI: 1000 MB take minutes.
 """
 
 import argparse
@@ -22,6 +22,8 @@ RUNS = 3
 ROW_BYTES = 400
 GOAL_DUMP = 1 / 0.9
 GOAL_WHOLE = 2.0
+# Five parts of 8 MiB: one that is filled, its copy, two on their way, one that is read.
+MORE_MEMORY_MB = 45
 
 
 def fill(url: str, megabytes: int) -> None:
@@ -113,7 +115,11 @@ def main() -> None:
             results.append(measure(server, megabytes))
             say(json.dumps(results[-1]))
     largest = results[-1]
-    failed = largest["dumpRatio"] > GOAL_DUMP or largest["wholeRatio"] > GOAL_WHOLE
+    failed = (
+        largest["dumpRatio"] > GOAL_DUMP
+        or largest["wholeRatio"] > GOAL_WHOLE
+        or largest["memoryMB"] > results[0]["memoryMB"] + MORE_MEMORY_MB
+    )
     say("goals missed" if failed else "goals hold")
     sys.exit(int(failed))
 
