@@ -81,9 +81,8 @@ def test_a_life_of_backups(
     assert row.split()[4:6] == [str(ROWS), "schedule"]
 
     (tmp_path / "uri").write_text(f"{empty}\n")
-    restored = invoke(
-        "restore", name, "--uri-file", tmp_path / "uri", "-q", "-o", "json", **variables
-    )
+    into = ("restore", name, "--uri-file", tmp_path / "uri", "-q", "-o", "json")
+    restored = invoke(*into, **variables)
     assert restored.stderr == ""
     assert json.loads(restored.stdout)["rows"] == ROWS
     again = invoke(*into, **variables)
