@@ -82,7 +82,7 @@ nightly-%:
 	@python -m tests.support.nightly $*
 
 .PHONY: bench-operator
-bench-operator: $(READY) ## Measure what releases cost the operator: ARGS="--stores 100 500 --peer"
+bench-operator: $(READY) ## Measure what releases cost the operator: ARGS="--stores 100 --peer --script"
 	@python -m tests.bench.fleet $(ARGS)
 
 .PHONY: bench-backup

@@ -1,7 +1,7 @@
 """The API server's audit log: who has asked for what."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,13 +22,17 @@ class Request(NamedTuple):
     code: int
 
 
-def policy() -> str:
-    """Return the policy by which each request is written down once, without its content."""
+def policy(users: Collection[str] = ()) -> str:
+    """Return the policy by which each request is written down once, without its content.
+
+    With `users`, only theirs are.
+    """
+    chosen = {"users": [*users]} if users else {}
     content = {
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata"}],
+        "rules": [{"level": "Metadata", **chosen}, {"level": "None"}],
     }
     return json.dumps(content)
 
@@ -36,10 +40,15 @@ def policy() -> str:
 def requests(log: Path) -> Iterator[Request]:
     """Yield the requests in an audit log; the last line may still be being written."""
     with log.open(encoding="utf-8") as lines:
-        for line in lines:
-            event: dict[str, Any] = json.loads(line) if line.endswith("\n") else {}
-            if "objectRef" in event:
-                yield _request(event)
+        yield from parse(lines)
+
+
+def parse(lines: Iterable[str]) -> Iterator[Request]:
+    """Yield the requests in lines of an audit log."""
+    for line in lines:
+        event: dict[str, Any] = json.loads(line) if line.endswith("\n") else {}
+        if "objectRef" in event:
+            yield _request(event)
 
 
 def _request(event: dict[str, Any]) -> Request:

@@ -12,7 +12,7 @@ import secrets
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -128,20 +128,21 @@ def up(
     messages: Iterable[Messages] = (),
     owner: Process | None = None,
     audited: bool = False,
+    audited_users: Collection[str] = (),
     ipv6: bool = False,
 ) -> ControlPlane:
     """Bring a control plane up, or return the one that is up already.
 
     One of the same name that was started with other settings, or is up only in part, is replaced.
     `messages` are the termination messages of simulated containers. With `audited` the API server
-    writes each request down. With `ipv6` its Services and Pods have addresses of that family only.
-    Raises DevclusterError.
+    writes each request down, or those of `audited_users` only. With `ipv6` its Services and Pods
+    have addresses of that family only. Raises DevclusterError.
     """
     paths.check_name(name)
     programs = binaries.ensure(PROGRAMS)
     files = {"kwok.yaml": stages.render(messages)}
     if audited:
-        files[audit.POLICY_FILE] = audit.policy()
+        files[audit.POLICY_FILE] = audit.policy(audited_users)
     family = _IPV6 if ipv6 else _IPV4
     paths_of_programs = [str(programs[program]) for program in PROGRAMS]
     inputs = "\n".join([*files.values(), *paths_of_programs, family.services])

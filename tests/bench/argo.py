@@ -8,9 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from demo.kubectl import Kubectl
+from demo.kubectl import Kubectl, KubectlError
 from devcluster import paths
 from devcluster.progress import step
+from tests.support.kube import wait_for
 from tests.support.operators import Operator
 
 MODULE, VERSION = "github.com/argoproj/argo-rollouts", "v1.9.0"
@@ -49,6 +50,15 @@ def install(kubectl: Kubectl) -> None:
     for file in files:
         kubectl("apply", "--server-side", "-f", str(file))
     kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    wait_for(lambda: _is_served(kubectl), 30, "the API server to serve Rollouts")
+
+
+def _is_served(kubectl: Kubectl) -> bool:
+    try:
+        kubectl("get", "rollouts", "-A", "-o", "name")
+    except KubectlError:
+        return False
+    return True
 
 
 def start(kubeconfig: Path, log: Path, namespace: str) -> Operator:

@@ -1,16 +1,30 @@
-"""What releases cost the operator: many BookStores created, then all released at once.
+"""What releases cost the operator: many BookStores created, released at once, and left alone.
 
-    make bench-operator [ARGS="--stores 100 500 --peer"]
+    make bench-operator [ARGS="--stores 100 500 --peer --script"]
 
-A real control plane, Pods simulated by kwok, the operator as one process with the rights of
-install.yaml. Simulated are the Pods: they are ready at once, a migration Job ends after a second
-with the termination message of a real one, and nothing answers for the Pods' ports. Wall time is
-from the first request to the last BookStore that is as wanted; CPU time and memory are those of the
-operator's process (the controller's, for the peer).
+Each run has a fresh control plane (etcd, API server, controller manager, scheduler, all real), in
+which the operator is one process with the rights of install.yaml. The steps, each of all BookStores
+at once (2 Pods, an external database):
 
-With --peer the same is done with Argo Rollouts, in the same control plane: a blue/green Rollout
-with an active Service for each BookStore, released by an image change. It does less for a release:
-no migration, no database, no record.
+    created               the first release: Jobs validate, expand, budget
+    released, no Job      resources are changed: no Job has anything to find out; watch, drain and
+                          warm windows are 0
+    released, all stages  the image is changed: Jobs validate, expand, compatible, smoke; metrics
+                          are read; watch, drain and warm windows end 10 s after the switch
+    settled               for --settled seconds nothing is asked
+
+Simulated is what a kubelet does, by kwok: Pods are Ready at once, and a Job's Pod ends at once with
+the termination message of a real one. A process of the benchmark answers for the Pods' /metrics
+(--pod-proxy), with 20 requests a second and no errors. No backup and no contract is configured.
+
+Wall time is from the first request to the last release that has succeeded. CPU time is that of the
+operator's process, for each BookStore, until 3 s later. Memory is the largest resident size in the
+step. Requests and writes are counted by the API server's audit log.
+
+--peer does the same with Argo Rollouts' controller: a blue/green Rollout with an active Service for
+each BookStore, released by an image change, which needs no Job either. It does less for a release:
+no migration, no database, no record. --script makes a release of all stages with nothing but its
+Jobs, Deployments, scales and the same window: a floor for the wall time.
 """
 
 import argparse
@@ -20,177 +34,153 @@ import os
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import httpx
 
 from devcluster import controlplane
 from devcluster.processes import Process
 from devcluster.progress import say, step
-from tests.bench import argo
-from tests.cluster.conftest import MESSAGES, Cluster, bookstore, image, install
+from tests.bench import argo, pods, script
+from tests.bench.client import Api, watched
+from tests.bench.steps import Fleet, Step, rollouts, stores
+from tests.bench.usage import USER, Cost, Meter, Rest
+from tests.cluster.conftest import MESSAGES, Cluster, install
 from tests.support import kube, operators
 from tests.support.operators import Operator
 
 STORES = (20, 100)
-CONCURRENT_REQUESTS = 16
-POLL_SECONDS = 0.5
 LIMIT_SECONDS = 1800.0
-DATABASE = {"external": {"secretName": "database", "key": "uri"}}
-REPLICAS = 2
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a step cost: wall time, and CPU time of the process for each object."""
-
-    seconds: float
-    cpu_ms_each: float
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What creating and releasing so many objects cost."""
+    """What a run has measured."""
 
     who: str
     objects: int
-    create: Cost
-    release: Cost
-    peak_mib: int
+    steps: list[Cost]
+    rest: Rest | None = None
 
-    def line(self) -> str:
-        """It as a row of the table."""
-        cells = (
-            f"{self.who:<14}{self.objects:>6}",
-            *(f"{c.seconds:>9.1f} s{c.cpu_ms_each:>8.1f} ms" for c in (self.create, self.release)),
-            f"{self.peak_mib:>6} MiB",
-        )
-        return "".join(cells)
-
-
-@dataclass(frozen=True)
-class Kind:
-    """The objects of a run: where they are, how they are made, released, and known to be done."""
-
-    collection: str
-    create: Callable[[int], dict[str, Any]]
-    release: dict[str, Any]
-    """A merge patch."""
-    as_wanted: Callable[[dict[str, Any], str], bool]
-    """Whether an object runs this image, and nothing is left to do."""
+    def lines(self) -> Iterator[str]:
+        """Yield it as rows of the table."""
+        for cost in self.steps:
+            yield (
+                f"{self.who:<14}{self.objects:>6}  {cost.step:<22}{cost.seconds:>8.1f} s"
+                f"{cost.cpu_ms_each:>9.1f} ms{cost.peak_mib:>7} MiB{cost.requests_each:>8.1f}"
+            )
+        if rest := self.rest:
+            yield (
+                f"{self.who:<14}{self.objects:>6}  {'settled':<22}{rest.seconds:>8.1f} s"
+                f"{rest.core_percent:>9.1f} % {rest.mib:>7} MiB{rest.writes:>8} writes"
+            )
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: whose process is measured, on which objects, how many."""
+    """One run: of whom, with how many objects."""
 
-    who: str
-    kind: Kind
+    cluster: Cluster
     count: int
-    namespace: str
+    folder: Path
+    settled: float
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the objects."""
+        return [f"shop-{number}" for number in range(self.count)]
+
+    def log(self, who: str) -> Path:
+        """Return the file of a process's log."""
+        return self.folder / f"{who}-{self.count}.log"
 
 
-def _store_is_ready(store: dict[str, Any], wanted: str) -> bool:
-    active = (store.get("status") or {}).get("active") or {}
-    return active.get("image") == wanted and kube.holds(store, "Ready")
+async def go_through(run: Run, fleet: Fleet, who: str, process: Operator) -> Measured:
+    """Take a fleet through its steps; return what they cost the process."""
+    costs = []
+    log = run.cluster.plane.audit_log
+    with log.open(encoding="utf-8") as requests:
+        meter = Meter(process, run.count, requests if who == "operator" else None)
+        async with Api.of(run.cluster.plane) as api:
+            for asked in fleet.steps:
+                with step(f"{who}, {run.count}: {asked.name}"):
+                    costs.append(await meter.step(asked.name, _do(api, run, fleet, asked)))
+        if not run.settled:
+            return Measured(who, run.count, costs)
+        with step(f"{who}, {run.count}: settled"):
+            return Measured(who, run.count, costs, await meter.rest(run.settled))
 
 
-def stores(namespace: str) -> Kind:
-    """Return the BookStores of a run: an external database, as production has."""
-    return Kind(
-        f"/apis/bookstore.dev/v1alpha1/namespaces/{namespace}/bookstores",
-        lambda number: bookstore(f"shop-{number}", replicas=REPLICAS, database=DATABASE),
-        {"spec": {"image": image("2")}},
-        _store_is_ready,
-    )
-
-
-def rollouts(namespace: str) -> Kind:
-    """Return the peer's objects of a run."""
-    return Kind(
-        f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts",
-        lambda number: argo.rollout(f"shop-{number}", image("1"), REPLICAS),
-        argo.release(image("2")),
-        argo.is_healthy,
-    )
-
-
-class Api:
-    """The API server, with an administrator's rights."""
-
-    def __init__(self, plane: controlplane.ControlPlane) -> None:
-        self._client = httpx.AsyncClient(
-            base_url=plane.server,
-            headers={"Authorization": f"Bearer {plane.token}"},
-            verify=str(plane.folder / "pki" / "apiserver.crt"),
-            timeout=60,
-            trust_env=False,
+async def _do(api: Api, run: Run, fleet: Fleet, asked: Step) -> None:
+    """Ask a step of all objects, and wait until it is done for all."""
+    async with asyncio.timeout(LIMIT_SECONDS), watched(api, fleet.watched) as (collection,):
+        requests = (
+            api.patch(f"{fleet.collection}/{name}", asked.patch)
+            if asked.patch
+            else api.post(fleet.collection, fleet.create(name))
+            for name in run.names
         )
-        self._slots = asyncio.Semaphore(CONCURRENT_REQUESTS)
-
-    async def post(self, path: str, manifest: dict[str, Any]) -> None:
-        """Create an object."""
-        async with self._slots:
-            (await self._client.post(path, json=manifest)).raise_for_status()
-
-    async def patch(self, path: str, patch: dict[str, Any]) -> None:
-        """Merge a patch into an object."""
-        kind = {"Content-Type": "application/merge-patch+json"}
-        async with self._slots:
-            answer = await self._client.patch(path, content=json.dumps(patch), headers=kind)
-            answer.raise_for_status()
-
-    async def list(self, path: str) -> list[dict[str, Any]]:
-        """List a collection from the API server's cache, which is cheap for it."""
-        answer = await self._client.get(path, params={"resourceVersion": "0"})
-        answer.raise_for_status()
-        items: list[dict[str, Any]] = answer.json()["items"]
-        return items
-
-    async def close(self) -> None:
-        """Close its connections."""
-        await self._client.aclose()
-
-
-async def measure(api: Api, run: Run, process: Operator, show: Callable[[str], None]) -> Measured:
-    """Create all objects, then release them all; return what it cost the process."""
-    kind, count = run.kind, run.count
-
-    async def cost(requests: Sequence[Awaitable[None]], wanted: str) -> Cost:
-        began, used = time.monotonic(), process.cpu_seconds()
         await asyncio.gather(*requests)
-        await _wait(api, run, wanted, process, show)
-        seconds, cpu = time.monotonic() - began, process.cpu_seconds() - used
-        return Cost(round(seconds, 1), round(cpu * 1000 / count, 1))
+        while sum(map(asked.done, collection.objects.values())) < run.count:
+            collection.changed.clear()
+            await collection.changed.wait()
+            await asyncio.sleep(0.1)
 
-    names = [kind.create(number)["metadata"]["name"] for number in range(count)]
-    create = await cost(
-        [api.post(kind.collection, kind.create(number)) for number in range(count)], image("1")
+
+def run_operator(run: Run) -> Measured:
+    """Measure the operator."""
+    namespace = "stores"
+    secret = {"uri": "postgresql://user:password@database:5432/books"}
+    kubectl = run.cluster.kubectl(namespace)
+    kubectl.apply(
+        kube.namespace(namespace),
+        {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}}
+        | {"stringData": secret},
     )
-    release = await cost(
-        [api.patch(f"{kind.collection}/{name}", kind.release) for name in names], image("2")
-    )
-    return Measured(run.who, count, create, release, process.memory_mib())
+    with pods.answering(run.cluster.plane) as proxy:
+        process = operators.start(
+            run.cluster.operator_kubeconfig,
+            run.log("operator"),
+            *(f"--namespace={namespace}", f"--pod-proxy={proxy}"),
+            *("--no-leader-election", "--log-level=info"),
+        )
+        kube.wait_for(lambda: process.logged("started"), 60, "the operator to start")
+        return _measured(run, stores(namespace), "operator", process)
 
 
-async def _wait(
-    api: Api, run: Run, wanted: str, process: Operator, show: Callable[[str], None]
-) -> None:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline and process.process.poll() is None:
-        items = await api.list(run.kind.collection)
-        done = sum(run.kind.as_wanted(item, wanted) for item in items)
-        show(f"{done} run version {wanted.rpartition(':')[2]}")
-        if done == run.count:
-            return
-        await asyncio.sleep(POLL_SECONDS)
-    msg = f"{run.who} ended, or took longer than {LIMIT_SECONDS:.0f} s; its log is {process.log}"
-    raise TimeoutError(msg)
+def run_peer(run: Run) -> Measured:
+    """Measure Argo Rollouts."""
+    namespace = "rollouts"
+    argo.install(run.cluster.kubectl("default"))
+    kubectl = run.cluster.kubectl(namespace)
+    kubectl.apply(kube.namespace(namespace), *map(argo.service, run.names))
+    process = argo.start(run.cluster.plane.kubeconfig, run.log("argo"), namespace)
+    return _measured(run, rollouts(namespace), "Argo Rollouts", process)
+
+
+def run_script(run: Run) -> Measured:
+    """Measure the script."""
+    namespace = "script"
+    run.cluster.kubectl(namespace).apply(kube.namespace(namespace))
+
+    async def work() -> Cost:
+        async with Api.of(run.cluster.plane) as api:
+            return await script.measure(api, namespace, run.names)
+
+    with step(f"script, {run.count}"):
+        return Measured("script", run.count, [asyncio.run(work())])
+
+
+def _measured(run: Run, fleet: Fleet, who: str, process: Operator) -> Measured:
+    try:
+        return asyncio.run(go_through(run, fleet, who, process))
+    except BaseException:
+        say(f"The log of {who} ends:")
+        say("\n".join(process.log.read_text().splitlines()[-5:]))
+        raise
+    finally:
+        process.kill()
 
 
 @contextmanager
@@ -198,7 +188,9 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
     """Yield a control plane with the operator's CRDs and rights; it is taken down at the end."""
     name = f"bench-{os.getpid()}"
     owner = Process.of("owner", os.getpid())
-    plane = controlplane.up(name, messages=MESSAGES, owner=owner)
+    plane = controlplane.up(
+        name, messages=MESSAGES, owner=owner, audited=True, audited_users=(USER,)
+    )
     try:
         kubeconfig = folder / "operator.kubeconfig"
         install(plane, kubeconfig)
@@ -207,58 +199,34 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
         controlplane.down(name)
 
 
-def run_operator(cluster: Cluster, count: int, folder: Path) -> Measured:
-    """Measure the operator with so many BookStores."""
-    namespace = f"stores-{count}"
-    kubectl = cluster.kubectl(namespace)
-    secret = {"name": "database"}
-    kubectl.apply(
-        kube.namespace(namespace),
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": secret,
-            "stringData": {"uri": "postgresql://user:password@database:5432/books"},
-        },
-    )
-    process = operators.start(
-        cluster.operator_kubeconfig,
-        folder / f"operator-{count}.log",
-        f"--namespace={namespace}",
-        *("--no-leader-election", "--log-level=info"),
-    )
-    return _run(cluster, Run("operator", stores(namespace), count, namespace), process)
-
-
-def run_peer(cluster: Cluster, count: int, folder: Path) -> Measured:
-    """Measure Argo Rollouts with as many Rollouts."""
-    namespace = f"rollouts-{count}"
-    kubectl = cluster.kubectl(namespace)
-    names = [f"shop-{number}" for number in range(count)]
-    kubectl.apply(kube.namespace(namespace), *map(argo.service, names))
-    process = argo.start(cluster.plane.kubeconfig, folder / f"argo-{count}.log", namespace)
-    return _run(cluster, Run("Argo Rollouts", rollouts(namespace), count, namespace), process)
-
-
-def _run(cluster: Cluster, run: Run, process: Operator) -> Measured:
-    async def work(show: Callable[[str], None]) -> Measured:
-        api = Api(cluster.plane)
-        try:
-            return await measure(api, run, process, show)
-        finally:
-            await api.close()
-
-    try:
-        with step(f"{run.who}, {run.count}") as shown:
-            return asyncio.run(work(shown.update))
-    finally:
-        process.kill()
-        kubectl = cluster.kubectl(run.namespace)
-        kubectl("delete", "namespace", run.namespace, "--timeout=300s")
-
-
 def main() -> int:
     """Run the benchmark and return the exit code."""
+    options = _options()
+    runs = [run_operator]
+    if options.peer:
+        argo.build()
+        runs.append(run_peer)
+    if options.script:
+        runs.append(run_script)
+    folder = options.logs or Path(tempfile.mkdtemp(prefix="bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    results = []
+    for count in options.stores:
+        for run in runs:
+            with control_plane(folder) as cluster:
+                results.append(run(Run(cluster, count, folder, options.settled)))
+    heads = ("step", "wall", "CPU each", "peak", "requests each")
+    say("{:<22}{:<22}{:>10}{:>12}{:>11}{:>15}".format("", *heads))
+    for line in (line for measured in results for line in measured.lines()):
+        say(line)
+    if options.json:
+        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+    if not options.logs:
+        shutil.rmtree(folder)
+    return 0
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make bench-operator",
         description=__doc__,
@@ -268,27 +236,11 @@ def main() -> int:
         "--stores", type=int, nargs="+", default=STORES, help="how many, a run each"
     )
     parser.add_argument("--peer", action="store_true", help="also measure Argo Rollouts")
+    parser.add_argument("--script", action="store_true", help="also measure a plain script")
+    parser.add_argument("--settled", type=float, default=30.0, help="seconds at rest; 0: none")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
-    options = parser.parse_args()
-    if options.peer:
-        argo.build()
-    folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    with control_plane(folder) as cluster:
-        if options.peer:
-            argo.install(cluster.kubectl("default"))
-        results = [
-            run(cluster, count, folder)
-            for count in options.stores
-            for run in ((run_operator, run_peer) if options.peer else (run_operator,))
-        ]
-    heads = ("number", "created", "CPU each", "released", "CPU each", "peak")
-    say(" " * 14 + "{:>6}{:>11}{:>11}{:>11}{:>11}{:>10}".format(*heads))
-    for measured in results:
-        say(measured.line())
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
-    shutil.rmtree(folder)
-    return 0
+    parser.add_argument("--logs", type=Path, help="keep the processes' logs in this folder")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
