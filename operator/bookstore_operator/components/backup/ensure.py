@@ -36,6 +36,8 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     yield from ensure(snapshot, claim)
     observed = find(snapshot, CRON_JOBS, names.backup(store.name))
     database = database_identity(snapshot) or schedule.database_of(observed)
+    if observed is None and not database:
+        return  # there is no database to back up yet; its identity is part of the CronJob
     cron_job = backup_cron_job(store, backup, snapshot.settings.postgres_image, database)
     yield from ensure(snapshot, cron_job)
     yield from _replace_stuck_job(snapshot, cron_job)

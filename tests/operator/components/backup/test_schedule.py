@@ -116,7 +116,7 @@ def test_an_uneven_schedule_raises_no_false_alarm_over_a_weekend() -> None:
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, 40))
 def test_a_schedule_that_is_kept_is_never_overdue(hour: int, minute: int, days: int) -> None:
     world = World(spec={"image": "api:1", "backup": {"schedule": f"{minute} {hour} * * *"}})
-    world.reconcile()
+    world.run_until(lambda _: world.has("CronJob", "demo-backup"))
     last = BEGIN.replace(hour=hour, minute=minute) + timedelta(days=days)
     succeeded(world, last + timedelta(minutes=9))
     assert says(world, last + timedelta(days=1)) == ("True", "BackedUp")
