@@ -24,11 +24,25 @@ TOLERANCE = timedelta(minutes=1)
 
 def correct_times(snapshot: Snapshot, now: datetime) -> Snapshot:
     """Return the Snapshot with all recorded times that are later than now as now."""
+    latest = now + TOLERANCE
+    if not any(_has_later(release.status, latest) for release in snapshot.releases):
+        return snapshot
     releases = tuple(
         release.model_copy(update={"status": _no_later(release.status, now)})
         for release in snapshot.releases
     )
-    return snapshot if releases == snapshot.releases else replace(snapshot, releases=releases)
+    return replace(snapshot, releases=releases)
+
+
+def _has_later(value: Any, latest: datetime) -> bool:
+    """Whether a part of a record has a time that is later than this."""
+    if isinstance(value, datetime):
+        return value > latest
+    if isinstance(value, Part):
+        return any(_has_later(item, latest) for item in value.__dict__.values())
+    if isinstance(value, list):
+        return any(_has_later(item, latest) for item in value)
+    return False
 
 
 def _no_later(value: Any, now: datetime) -> Any:

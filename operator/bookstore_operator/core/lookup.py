@@ -15,9 +15,9 @@ def find(snapshot: Snapshot, resource: Resource, name: str) -> Manifest | None:
 
 def all_of(snapshot: Snapshot, resource: Resource) -> Iterator[Manifest]:
     """Yield the observed objects of a kind, by name."""
-    for key in sorted(snapshot.objects, key=lambda key: key.name):
-        if key.kind == resource.kind:
-            yield snapshot.objects[key]
+    kind = resource.kind
+    for key in sorted((k for k in snapshot.objects if k.kind == kind), key=lambda key: key.name):
+        yield snapshot.objects[key]
 
 
 def label(manifest: Manifest, name: str) -> str | None:

@@ -5,8 +5,10 @@ through the same model first: a default that a newer operator adds is then on bo
 no release, and neither does another notation of a quantity (`0.5` for `500m`).
 """
 
+import json
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from bookstore_operator.crd.base import COMPARED
@@ -70,7 +72,15 @@ def normalized(
     effects: Mapping[str, Effect] = EFFECTS,
 ) -> dict[str, Any]:
     """Return a stored intent as the current model reads it, to compare with `compared`."""
+    if model is BookStoreSpec and effects is EFFECTS:
+        return dict(_normalized(json.dumps(intent)))
     return compared(model.model_validate(intent), effects)
+
+
+@lru_cache(maxsize=1024)
+def _normalized(intent: str) -> Mapping[str, Any]:
+    """Return a stored intent as the current model reads it; a record is read again and again."""
+    return compared(BookStoreSpec.model_validate(json.loads(intent)))
 
 
 def intent_schema(model: type[BookStoreSpec]) -> Schema:
@@ -91,6 +101,11 @@ def _paths(effects: Mapping[str, Effect]) -> list[Path]:
     return [tuple(path.split(".")) for path, effect in effects.items() if effect is Effect.RELEASE]
 
 
+def _selected(effects: Mapping[str, Effect]) -> list[tuple[Path, list[Path]]]:
+    """Return the paths that release, each with the exceptions below it."""
+    return [(path, _exceptions(path, effects)) for path in _paths(effects)]
+
+
 def _exceptions(path: Path, effects: Mapping[str, Effect]) -> list[Path]:
     """Return the paths below a path that have another effect, relative to it."""
     others = (tuple(other.split(".")) for other in effects)
@@ -104,7 +119,7 @@ def _exceptions(path: Path, effects: Mapping[str, Effect]) -> list[Path]:
 
 def _select(values: Mapping[str, Any], effects: Mapping[str, Effect]) -> dict[str, Any]:
     selection: dict[str, Any] = {}
-    for path in _paths(effects):
+    for path, exceptions in _SELECTED if effects is EFFECTS else _selected(effects):
         *groups, name = path
         source: Mapping[str, Any] = values
         target = selection
@@ -112,8 +127,11 @@ def _select(values: Mapping[str, Any], effects: Mapping[str, Effect]) -> dict[st
             source = source.get(group, {})
             target = target.setdefault(group, {}) if name in source else target
         if name in source:
-            target[name] = _without(source[name], _exceptions(path, effects))
+            target[name] = _without(source[name], exceptions)
     return selection
+
+
+_SELECTED = _selected(EFFECTS)
 
 
 def _without(value: Any, paths: list[Path]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema, field_validator
@@ -159,12 +160,7 @@ class ReleaseSpec(Part):
     @classmethod
     def _check_template(cls, text: str) -> str:
         """Reject a text that is no Pod template: Deployments and Jobs are made of it."""
-        try:
-            template = json.loads(text)
-            complete = template["metadata"]["labels"] and template["spec"]["containers"]
-        except (KeyError, TypeError, RecursionError):
-            complete = False
-        if not complete:
+        if not _is_template(text):
             raise ValueError("not a Pod template")
         return text
 
@@ -172,6 +168,16 @@ class ReleaseSpec(Part):
         """Return the Pod template as data."""
         template: dict[str, Any] = json.loads(self.pod_template)
         return template
+
+
+@lru_cache(maxsize=4096)
+def _is_template(text: str) -> bool:
+    """Whether a text is a Pod template; a record is read again and again."""
+    try:
+        template = json.loads(text)
+        return bool(template["metadata"]["labels"] and template["spec"]["containers"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 class RollbackState(StrEnum):

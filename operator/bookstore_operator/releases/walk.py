@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from typing import TypeAlias
 
@@ -63,6 +64,7 @@ def unknown_record(release: BookStoreRelease) -> Waiting | None:
     return Waiting(Reason.RECORD_INVALID, message, stalled=True)
 
 
+@cache
 def run_of(stage: Stage) -> StageRun:
     """Return the function of a stage: that of its name, in the module of its name.
 
