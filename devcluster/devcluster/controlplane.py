@@ -127,22 +127,21 @@ def up(
     *,
     messages: Iterable[Messages] = (),
     owner: Process | None = None,
-    audited: bool = False,
-    audited_users: Collection[str] = (),
+    audited: bool | Collection[str] = False,
     ipv6: bool = False,
 ) -> ControlPlane:
     """Bring a control plane up, or return the one that is up already.
 
     One of the same name that was started with other settings, or is up only in part, is replaced.
     `messages` are the termination messages of simulated containers. With `audited` the API server
-    writes each request down, or those of `audited_users` only. With `ipv6` its Services and Pods
+    writes each request down; names are those of the only users. With `ipv6` Services and Pods
     have addresses of that family only. Raises DevclusterError.
     """
     paths.check_name(name)
     programs = binaries.ensure(PROGRAMS)
     files = {"kwok.yaml": stages.render(messages)}
     if audited:
-        files[audit.POLICY_FILE] = audit.policy(audited_users)
+        files[audit.POLICY_FILE] = audit.policy(() if isinstance(audited, bool) else audited)
     family = _IPV6 if ipv6 else _IPV4
     paths_of_programs = [str(programs[program]) for program in PROGRAMS]
     inputs = "\n".join([*files.values(), *paths_of_programs, family.services])

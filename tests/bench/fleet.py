@@ -188,9 +188,7 @@ def control_plane(folder: Path) -> Iterator[Cluster]:
     """Yield a control plane with the operator's CRDs and rights; it is taken down at the end."""
     name = f"bench-{os.getpid()}"
     owner = Process.of("owner", os.getpid())
-    plane = controlplane.up(
-        name, messages=MESSAGES, owner=owner, audited=True, audited_users=(USER,)
-    )
+    plane = controlplane.up(name, messages=MESSAGES, owner=owner, audited=(USER,))
     try:
         kubeconfig = folder / "operator.kubeconfig"
         install(plane, kubeconfig)

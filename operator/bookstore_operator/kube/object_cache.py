@@ -95,21 +95,16 @@ class ObjectCache:
         self._forget((namespace, key))
         return True
 
-    def replace_kind(
-        self,
-        resource: Resource,
-        namespace: str | None,
-        listed: Iterable[Manifest],
-        list_version: str,
+    def put_listed(
+        self, resource: Resource, listed: Iterable[Manifest], present: set[str]
     ) -> set[StoreKey]:
-        """Store a complete list of a kind; remove cached objects that are older and not in it.
+        """Store a part of a list of a kind, and add the uids that are in it to `present`.
 
         Returns:
             The BookStores whose objects have changed.
 
         """
         changed: set[StoreKey] = set()
-        present: set[str] = set()
         for manifest in listed:
             try:
                 present.add(_uid_of(manifest))
@@ -117,6 +112,18 @@ class ObjectCache:
                     changed |= _store_key_of(manifest)
             except Exception:  # one object must not keep the operator from all others
                 logger.exception("Could not cache a listed %s", resource.kind)
+        return changed
+
+    def remove_absent(
+        self, resource: Resource, namespace: str | None, present: set[str], list_version: str
+    ) -> set[StoreKey]:
+        """Remove the objects of a kind that are older than a list and not in it.
+
+        Returns:
+            The BookStores whose objects have changed.
+
+        """
+        changed: set[StoreKey] = set()
         for address in self._of_kind(resource, namespace):
             cached = self._objects[address]
             if _uid_of(cached) not in present and version_of(cached) <= _number(list_version):
@@ -210,6 +217,8 @@ class ObjectCache:
 def trimmed(manifest: Manifest) -> Manifest:
     """Return an object without what no decision reads: managed fields, most of a Pod's spec.
 
+    A Job is created and never applied, so its Pod template is compared with nothing.
+
     Managed fields are kept of a Pod template that others have changed, too.
     """
     kept = dict(manifest)
@@ -224,6 +233,9 @@ def trimmed(manifest: Manifest) -> Manifest:
     kept["metadata"] = metadata
     if kept.get("kind") == "Pod":
         kept["spec"] = _trimmed_pod_spec(manifest.get("spec") or {})
+    elif kept.get("kind") == "Job":
+        spec = manifest.get("spec") or {}
+        kept["spec"] = {name: value for name, value in spec.items() if name != "template"}
     return kept
 
 

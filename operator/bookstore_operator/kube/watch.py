@@ -143,22 +143,31 @@ def on_login(registry: kopf.OperatorRegistry, configuration: Configuration) -> N
 
 
 def on_event(registry: kopf.OperatorRegistry, listener: Listener) -> None:
-    """Watch every kind in the table with the one handler."""
+    """Watch every kind in the table with the one function.
 
-    async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        if event["type"] is None:
-            listener.on_relist()
-        manifest: dict[str, Any] = {**event["object"]}
+    It is the handlers' filter, and no handler ever runs: kopf calls a filter once for each event,
+    and would build a state, an outcome, a logger and a context for each call of a handler.
+    """
+
+    def observe(event: kopf.RawEvent, **_: Any) -> bool:
         try:
+            if event["type"] is None:
+                listener.on_relist()
+            manifest: dict[str, Any] = {**event["object"]}
             if ingest(listener.cache, event["type"], manifest) and (
                 name := store_name_of(manifest)
             ):
                 listener.enqueue(StoreKey(manifest["metadata"]["namespace"], name))
         except Exception:  # the other objects are watched on; the next list includes this one
-            logger.exception("Could not process an event about %s", manifest.get("kind"))
+            logger.exception("Could not process an event about %s", event["object"].get("kind"))
+        return False
 
     for resource in WATCHED:
-        kopf.on.event(resource.group, resource.version, resource.plural, registry=registry)(observe)
+        name = (resource.group, resource.version, resource.plural)
+        kopf.on.event(*name, registry=registry, when=observe)(_never_called)
+
+
+async def _never_called(**_: Any) -> None: ...
 
 
 def ingest(cache: ObjectCache, event_type: str | None, manifest: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Hashable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bookstore_operator.core.drift import find_difference
 from bookstore_operator.core.kinds import BOOKSTORES, resource_of, target_of
@@ -25,6 +25,9 @@ from bookstore_operator.runtime.budget import CREATIONS, UPDATES, WriteBudget
 
 logger = logging.getLogger(__name__)
 
+_PRUNE_EVERY = timedelta(minutes=1)
+"""Pruning looks at the writes to all objects, so it must not be part of each visit."""
+
 
 class Contests:
     """The budget of writes for each object, and what is known of who else writes to it."""
@@ -33,6 +36,7 @@ class Contests:
         self._now = now
         self._budget = WriteBudget()
         self._found: dict[StoreKey, dict[ObjectRef, Contest]] = {}
+        self._pruned = now()
 
     def allow(self, action: Action, key: StoreKey, cached: Manifest | None = None) -> bool:
         """Whether an action may be executed now, on an object that is `cached` as it was."""
@@ -67,7 +71,9 @@ class Contests:
     def of(self, key: StoreKey) -> tuple[Contest, ...]:
         """Return the contests about objects of a BookStore that are not over."""
         now = self._now()
-        self._budget.prune(now)
+        if not now - self._pruned < _PRUNE_EVERY:
+            self._budget.prune(now)
+            self._pruned = now
         found = self._found.get(key, {})
         for target, contest in list(found.items()):
             if not self._budget.is_contested(contest.account, now):

@@ -85,6 +85,9 @@ class Executor:
         if plan.irreversible and not await self.observer.is_current(key):
             message = f"{key} or a release of it has changed since it was observed"
             raise StaleSnapshotError(message)
+        if _depends_on_secrets(plan) and not await self.observer.secrets.are_current(key):
+            message = f"a Secret of {key} has changed since it was observed"
+            raise StaleSnapshotError(message)
         changes = 0
         unreported: RejectedError | None = None
         for action in plan.actions:
@@ -161,6 +164,7 @@ class Executor:
             manifest = {**manifest, "metadata": metadata}
         applied = await self.api.apply(manifest, key.namespace)
         if applied["kind"] == SECRETS.kind:  # never in the cache
+            self.observer.secrets.forget(key)
             return unobserved is None or not _same_version(unobserved, applied)
         left = frozenset(d.text for d in differences(action.manifest, applied))
         overridden = self.observer.overrides.remember(key.namespace, target, left)
@@ -235,6 +239,7 @@ class Executor:
 
     async def _create_secret(self, action: CreateSecret, key: StoreKey) -> bool:
         await self._check(action.guards, key)
+        self.observer.secrets.forget(key)
         generated = secrets.token_urlsafe(_RANDOM_BYTES)
         completed = {
             name: _base64(value.replace(GENERATED, generated))
@@ -311,6 +316,11 @@ def _gains_owner(existing: Manifest, manifest: Manifest) -> bool:
     owners = {owner["uid"] for owner in existing["metadata"].get("ownerReferences") or ()}
     wanted = {owner["uid"] for owner in manifest["metadata"].get("ownerReferences") or ()}
     return not wanted <= owners
+
+
+def _depends_on_secrets(plan: Plan) -> bool:
+    """Whether a plan mounts Secrets in a Job or records what they say, or can't be undone."""
+    return plan.irreversible or any(isinstance(a, Create | CreateSecret) for a in plan.actions)
 
 
 def _is_report(action: Action) -> bool:

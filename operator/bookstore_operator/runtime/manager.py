@@ -279,7 +279,7 @@ class Manager:
             pause = max(_SECRET_ROUND_SECONDS / max(len(stores), 1), _SECRET_SPACING)
             for key in stores:
                 await asyncio.sleep(pause)
-                if await self._observer.secrets_changed(key):
+                if await self._observer.secrets.have_changed(key):
                     self.reconciler.enqueue(key)
             if not stores:
                 await asyncio.sleep(_SECRET_ROUND_SECONDS)

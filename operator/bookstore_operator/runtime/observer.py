@@ -23,7 +23,7 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.measurements import NONE, Measurement
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
-from bookstore_operator.core.secrets import Secrets, UsedKeys, describe_secrets
+from bookstore_operator.core.secrets import Secrets
 from bookstore_operator.core.snapshot import (
     Blocker,
     Contest,
@@ -49,11 +49,14 @@ from bookstore_operator.runtime.overrides import Overrides
 from bookstore_operator.runtime.rights import describe, find_missing
 from bookstore_operator.runtime.scopes import Scopes
 from bookstore_operator.runtime.scrape import Measurer
+from bookstore_operator.runtime.secret_reader import SecretReader
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
 
 logger = logging.getLogger(__name__)
 
+_LISTS_AT_ONCE = 3
+"""A page of a list takes some 20 MB of memory until it is in the cache, without what it drops."""
 _HOME = "default"
 """The namespace in which rights in all namespaces are asked for: every cluster has it."""
 
@@ -74,7 +77,10 @@ class Observer:
         self._mutators = Mutators(api)
         self._api = api
         self._cache = cache
-        self._seen_secrets: dict[StoreKey, Secrets] = {}
+        self.secrets = SecretReader(api)
+        self._lists = asyncio.Semaphore(_LISTS_AT_ONCE)
+        self._changed: set[StoreKey] = set()
+        """The BookStores of which lists have had news, also lists that have failed half-way."""
         self._settings = settings
         self._outdated = ""
         self._narrower = ""
@@ -92,18 +98,18 @@ class Observer:
             UnavailableError: from the beginning, the CRDs are missing, or it may not list.
 
         """
-        changed = await asyncio.gather(*(self.relist_scope(scope) for scope in self.scopes.names))
-        return set[StoreKey]().union(*changed)
+        await asyncio.gather(*(self.relist_scope(scope) for scope in self.scopes.names))
+        changed, self._changed = self._changed, set()
+        return changed
 
-    async def relist_scope(self, scope: str | None) -> set[StoreKey]:
+    async def relist_scope(self, scope: str | None) -> None:
         """List every watched kind in a namespace, as `relist` does; none if it is unavailable."""
         try:
-            changed = await asyncio.gather(*(self._relist(kind, scope) for kind in WATCHED))
+            await asyncio.gather(*(self._relist(kind, scope) for kind in WATCHED))
         except UnavailableError as error:
             self._lose(scope, error)
-            return set()
+            return
         self.scopes.regain(scope)
-        return set[StoreKey]().union(*changed)
 
     async def check_crds(self) -> bool:
         """Compare the installed CRDs with this operator's; True if the outcome is a new one.
@@ -188,12 +194,11 @@ class Observer:
         """
         manifest = self._cache.bookstore(key)
         if manifest is None:
-            self._seen_secrets.pop(key, None)
+            self.secrets.forget(key)
             return None
         store, objects = BookStore.model_validate(manifest), self._cache.owned(key)
         can_not_pull = pull_secrets.secrets_of_interest(objects)
         secrets, blocker = await self._readable_secrets(key, store)
-        self._seen_secrets[key] = secrets
         overridden = self.overrides.of(key.namespace, objects)
         return take_snapshot(
             store,
@@ -219,21 +224,6 @@ class Observer:
         if self.measurer:
             self.measurer.request(key, wanted)
 
-    async def secrets_changed(self, key: StoreKey) -> bool:
-        """Whether the Secrets of a BookStore differ from those in its last Snapshot.
-
-        A Secret that can't be read now counts as unchanged.
-        """
-        manifest, seen = self._cache.bookstore(key), self._seen_secrets.get(key)
-        if manifest is None or seen is None:
-            return False
-        try:
-            used = secrets_of_interest(BookStore.model_validate(manifest))
-            return await self._secrets(key.namespace, used, key.name) != seen
-        except (ApiError, ValueError) as error:
-            logger.debug("Could not compare the Secrets of %s: %s", key, error)
-            return False
-
     async def is_current(self, key: StoreKey) -> bool:
         """Whether the BookStore and its releases in the cache are current, by live reads.
 
@@ -256,16 +246,17 @@ class Observer:
         cached = self._cache.get(namespace, key)
         return cached is not None and self._cache.remove(namespace, key, cached["metadata"]["uid"])
 
-    async def _relist(self, resource: Resource, scope: str | None) -> set[StoreKey]:
-        listed: list[Manifest] = []
+    async def _relist(self, resource: Resource, scope: str | None) -> None:
+        present: set[str] = set()
         version = ""
         try:
-            async for items, list_version in self._api.pages(resource, scope):
-                listed += items
-                version = list_version
+            async with self._lists:
+                async for items, list_version in self._api.pages(resource, scope):
+                    self._changed |= self._cache.put_listed(resource, items, present)
+                    version = list_version
         except ApiError as error:
             raise _explained(resource, error) from error
-        return self._cache.replace_kind(resource, scope, listed, version)
+        self._changed |= self._cache.remove_absent(resource, scope, present, version)
 
     async def _warnings(self, namespace: str, keys: Sequence[ObjectRef]) -> Mapping[ObjectRef, str]:
         """Return the newest Warning events of objects whose status does not explain their state."""
@@ -283,8 +274,7 @@ class Observer:
         outdated = Blocker(Reason.CRD_OUTDATED, self._outdated) if self._outdated else None
         blocker = self.scopes.blocker(key.namespace) or outdated
         try:
-            used = secrets_of_interest(store)
-            return await self._secrets(key.namespace, used, key.name), blocker
+            return await self.secrets.read(key, secrets_of_interest(store)), blocker
         except ApiError as error:
             if error.status != 403:
                 raise
@@ -294,12 +284,6 @@ class Observer:
                 "step, and what depends on a Secret is not repaired."
             )
             return Secrets(), Blocker(Reason.SECRET_FORBIDDEN, message, hides_secrets=True)
-
-    async def _secrets(self, namespace: str, used: UsedKeys, store: str) -> Secrets:
-        """Return what a Snapshot has of the existing Secrets."""
-        found = {name: await self._api.find(SECRETS, namespace, name) for name in sorted(used)}
-        existing = {name: secret for name, secret in found.items() if secret is not None}
-        return describe_secrets(existing, used, store)
 
     async def _pull_secrets(self, namespace: str, names: frozenset[str]) -> Mapping[str, str]:
         """Return the Secrets that images can't be pulled with: name → why."""

@@ -24,7 +24,8 @@ logger = logging.getLogger(__name__)
 RESYNC_SECONDS = 600.0
 _VISIT_SECONDS = 120.0
 _REPORT_SECONDS = 60.0
-_AGAIN_SECONDS = 0.05
+_AGAIN_SECONDS = 0.1
+"""A visit that has changed something is followed by another, which its events can join."""
 _MAX_ROUNDS = 30
 """The most visits in a row that each change something: no release needs that many."""
 
@@ -133,12 +134,11 @@ class Reconciler:
         self._queue.add(key, after=min(delays))
 
     async def _post(self, key: StoreKey, events: tuple[Event, ...]) -> None:
-        """Post events: best effort."""
-        for event in events:
-            try:
-                await self._recorder.post(event, key)
-            except Exception:
-                logger.exception("Could not post an Event", extra={"store": str(key)})
+        """Post events: best effort, and at the same time, for nothing depends on their order."""
+        posts = (self._recorder.post(event, key) for event in events)
+        for problem in await asyncio.gather(*posts, return_exceptions=True):
+            if isinstance(problem, Exception):
+                logger.error("Could not post an Event", exc_info=problem, extra={"store": str(key)})
 
     # Failures ------------------------------------------------------------------------------
 

@@ -122,7 +122,7 @@ class Schedule(Generic[Key]):
 class WorkQueue(Generic[Key]):
     """A Schedule on the event loop's clock, for many workers."""
 
-    def __init__(self, debounce: float = 0.1, backoff: Backoff | None = None) -> None:
+    def __init__(self, debounce: float = 0.2, backoff: Backoff | None = None) -> None:
         self._schedule: Schedule[Key] = Schedule(backoff)
         self._debounce = debounce
         self._changed = asyncio.Event()

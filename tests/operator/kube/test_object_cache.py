@@ -91,16 +91,17 @@ def test_a_list_removes_absent_objects_but_not_newer_ones() -> None:
     cache.put(deployment(5, uid="gone", name="demo-old"))
     cache.put(deployment(20, uid="new", name="demo-new"))
     cache.put({**deployment(3, uid="svc"), "apiVersion": "v1", "kind": "Service"})
-    changed = cache.replace_kind(DEPLOYMENTS, None, [deployment(7)], "10")
-    assert changed == {KEY}
+    present: set[str] = set()
+    assert cache.put_listed(DEPLOYMENTS, [deployment(7)], present) == {KEY}
+    assert cache.remove_absent(DEPLOYMENTS, None, present, "10") == {KEY}
     assert [key.name for key in cache.owned(KEY)] == ["demo-blue", "demo-new", "demo-blue"]
 
 
 def test_a_list_of_one_namespace_leaves_the_others_alone() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))
-    assert cache.replace_kind(DEPLOYMENTS, "elsewhere", [], "10") == set()
-    assert cache.replace_kind(DEPLOYMENTS, "shop", [], "10") == {KEY}
+    assert cache.remove_absent(DEPLOYMENTS, "elsewhere", set(), "10") == set()
+    assert cache.remove_absent(DEPLOYMENTS, "shop", set(), "10") == {KEY}
     assert len(cache) == 0
 
 
@@ -234,3 +235,9 @@ def test_a_job_that_is_there_again_is_the_one_that_counts() -> None:
     cache.put(again)
     (job,) = cache.owned(KEY).values()
     assert job["metadata"]["uid"] == "u9"
+
+
+def test_the_pod_template_of_a_job_is_not_kept() -> None:
+    job = {**deployment(1), "apiVersion": "batch/v1", "kind": "Job"}
+    job["spec"] = {"suspend": True, "template": {"spec": {"containers": []}}}
+    assert trimmed(job)["spec"] == {"suspend": True}

@@ -95,7 +95,7 @@ def test_a_quiet_bookstore_is_visited_when_its_plan_says(rig: Rig) -> None:
 
 def test_a_write_is_followed_by_another_visit_at_once(rig: Rig) -> None:
     rig.outcome = 1
-    assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0), ("add", 0.05)]
+    assert rig.visit(reconciler_of(rig)) == [("succeeded", 0.0), ("add", 0.1)]
 
 
 def test_endless_writes_are_slowed_down(rig: Rig) -> None:
@@ -127,7 +127,7 @@ def test_a_rejection_is_in_the_snapshot_until_the_write_succeeds(rig: Rig) -> No
     rig.outcome = 0
     assert rig.visit(reconciler, times=2) == [
         ("succeeded", 0.0),
-        ("add", 0.05),
+        ("add", 0.1),
         ("succeeded", 0.0),
         ("add", 30.0),
     ]
