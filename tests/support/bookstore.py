@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -28,6 +29,7 @@ from bookstore_api.shop.domains import self_test
 from bookstore_api.uris.database import SqliteFile, parse_database_uri
 from bookstore_api.web.resources import make_resources
 from bookstore_api.web.server.serve import make_server
+from tests.support.launcher import Child, own_launcher
 from tests.support.postgres import query
 
 T = TypeVar("T")
@@ -87,16 +89,18 @@ def command_line(*arguments: str) -> list[str]:
 
 def run_command(*arguments: str, env: Mapping[str, str], cwd: Path) -> Ended:
     """Run a command of the API to its end."""
-    done = subprocess.run(
-        command_line(*arguments),
-        env=dict(env),
-        cwd=cwd,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+    with tempfile.TemporaryDirectory() as name:
+        output, errors = Path(name, "output"), Path(name, "errors")
+        output.touch()
+        errors.touch()
+        started = own_launcher().start(
+            *arguments, env=env, folder=cwd, output=output, errors=errors
+        )
+        try:
+            code = started.wait(60)
+        finally:
+            started.kill()
+        return Ended(code, output.read_text(encoding="utf-8"), errors.read_text(encoding="utf-8"))
 
 
 def apply_schema(url: str, branch: Branch = Branch.EXPAND, *, scripts: Path = SCRIPTS) -> None:
@@ -182,6 +186,15 @@ class Process:
         """Start it; it serves when `wait_until_serving` returns."""
         ports = {"BOOKSTORE_PORT": "0", "BOOKSTORE_INTERNAL_PORT": "0"}
         self._log = cwd / f"serve-{time.monotonic_ns()}.log"
+        self._log.touch()
+        self.url = ""
+        self.internal_url = ""
+        self._process: Child | subprocess.Popen[bytes]
+        if module == "bookstore_api":
+            self._process = own_launcher().start(
+                "serve", env={**ports, **env}, folder=cwd, output=self._log
+            )
+            return
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, "serve"],
@@ -191,8 +204,6 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.url = ""
-        self.internal_url = ""
 
     @property
     def pid(self) -> int:

@@ -8,7 +8,7 @@ import gc
 import logging
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from unittest.mock import patch
 
@@ -147,19 +147,24 @@ LEAK = {"leak": leak}
 NAMES = (*FAULTS, "in-a-synchronous-route", "answer", "break-off", "database", "two-answers")
 
 
+async def sent_in(request: Request) -> str:
+    """Return the body, as a text."""
+    return (await request.body()).decode("utf-8", "replace")
+
+
 def add_faults(app: FastAPI) -> FastAPI:
     """Add the routes."""
 
-    async def sent_in(request: Request) -> str:
-        return (await request.body()).decode("utf-8", "replace")
-
-    for name, fault in (FAULTS | LEAK).items():
-
-        async def run(request: Request, fault: Callable[[str], None] = fault) -> dict[str, str]:
+    def route_to(fault: Callable[[str], None]) -> Callable[[Request], Awaitable[dict[str, str]]]:
+        # A closure: an argument with a default is a parameter of the query to FastAPI.
+        async def run(request: Request) -> dict[str, str]:
             fault(await sent_in(request))
             return {}
 
-        app.add_api_route(f"{PATH}/{name}", run, methods=["POST"], response_model=None)
+        return run
+
+    for name, fault in (FAULTS | LEAK).items():
+        app.add_api_route(f"{PATH}/{name}", route_to(fault), methods=["POST"], response_model=None)
 
     @app.post(f"{PATH}/in-a-synchronous-route/{{sent}}")
     def run_in_a_thread(sent: str) -> None:

@@ -11,10 +11,17 @@ import signal
 import sys
 from typing import Any, NoReturn
 
-from bookstore_api import __main__, cli
-from bookstore_api.db.schema import check, migrate
+import uvloop
 
-LOADED = (cli, check, migrate)  # what the commands would load by themselves
+from bookstore_api import __main__, app, cli
+from bookstore_api.cli import walk
+from bookstore_api.db.schema import check, migrate
+from bookstore_api.shop import domains
+from bookstore_api.web import internal_app
+from bookstore_api.web.server import serve
+
+# What the commands would load by themselves.
+LOADED = (app, check, cli, domains, internal_app, migrate, serve, uvloop, walk)
 
 
 def main() -> None:
@@ -63,7 +70,7 @@ def _become(order: dict[str, Any]) -> NoReturn:
     output = os.open(order["output"], os.O_WRONLY | os.O_APPEND)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
-    os.dup2(output, 2)
+    os.dup2(os.open(order["errors"], os.O_WRONLY | os.O_APPEND), 2)
     sys.argv = ["bookstore-api", *order["arguments"]]
     code = 1
     try:
