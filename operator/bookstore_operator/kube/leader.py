@@ -18,6 +18,9 @@ from bookstore_operator.kube.client import Api, ApiError
 logger = logging.getLogger(__name__)
 
 _SOON = 0.1
+_LONGEST_LEASE = 60.0
+"""A holder of another version may have a longer lease than this one's, but no person's typing error
+keeps the standbys waiting for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,8 @@ class LeaderElection:
         version = current["metadata"]["resourceVersion"]
         if version != self._seen.version:
             self._seen = Sighting(version, _now())
-        self._free_at = self._seen.at + float(current["spec"].get("leaseDurationSeconds") or 0)
-        if not may_take(current, self._identity, self._seen, _now()):
+        self._free_at = self._seen.at + _duration(current, self._timing)
+        if not may_take(current, self._identity, self._seen, _now(), self._timing):
             return False
         lease = _lease_of(current, self._identity, self._timing.lease, _timestamp())
         self._held = await self._api.replace(LEASES, lease, self._namespace)
@@ -148,15 +151,23 @@ class LeaderElection:
         )
 
 
-def may_take(lease: Manifest, identity: str, seen: Sighting, now: float) -> bool:
+def may_take(
+    lease: Manifest, identity: str, seen: Sighting, now: float, timing: Timing | None = None
+) -> bool:
     """Whether a Lease is held by this process, free, or unchanged for longer than its duration.
 
     Measured by the local clock from when a change was seen: clocks of two nodes need not agree.
     """
-    spec = lease["spec"]
-    holder = spec.get("holderIdentity") or ""
-    duration = float(spec.get("leaseDurationSeconds") or 0)
-    return holder in {"", identity} or now - seen.at > duration
+    holder = lease["spec"].get("holderIdentity") or ""
+    return holder in {"", identity} or now - seen.at > _duration(lease, timing or Timing())
+
+
+def _duration(lease: Manifest, timing: Timing) -> float:
+    """Return how long a Lease is held after its last change, whatever others wrote into it."""
+    if not lease["spec"].get("holderIdentity"):
+        return 0.0
+    duration = float(lease["spec"].get("leaseDurationSeconds") or 0)
+    return max(timing.lease, min(duration, _LONGEST_LEASE))
 
 
 def _lease_of(current: Manifest, identity: str, duration: float, now: str) -> dict[str, Any]:

@@ -32,6 +32,18 @@ def test_a_lease_may_be_taken_when_held_free_or_expired(
     assert may_take(lease(holder), "me", Sighting("7", 100.0), 100.0 + seen_for) is expected
 
 
+@pytest.mark.parametrize(
+    ("duration", "held_for"),
+    [(None, 15.0), (0, 15.0), (1, 15.0), (40, 40.0), (2_000_000_000, 60.0)],
+)
+def test_a_duration_that_somebody_has_edited_makes_no_second_leader_and_no_endless_wait(
+    duration: int | None, held_for: float
+) -> None:
+    edited = {"spec": {"holderIdentity": "other", "leaseDurationSeconds": duration}}
+    assert not may_take(edited, "me", Sighting("7", 100.0), 100.0 + held_for)
+    assert may_take(edited, "me", Sighting("7", 100.0), 100.1 + held_for)
+
+
 def test_a_leader_that_was_frozen_too_long_no_longer_leads() -> None:
     """By the clock alone: nobody could tell a process that was frozen what has happened."""
     timing = Timing(lease=0.3, renew_deadline=0.2, retry=0.02)
