@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from bookstore_operator.core.drift import differs
-from bookstore_operator.core.kinds import CRON_JOBS, JOBS
+from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
 from bookstore_operator.core.plan import Delete
-from bookstore_operator.workloads.advice import creation_advice, scheduling_advice
+from bookstore_operator.workloads.advice import claim_advice, creation_advice, scheduling_advice
 from tests.support.cases.failures import unscheduled, waiting
 from tests.support.world import Object, World
 
@@ -376,3 +376,63 @@ def test_a_backup_that_runs_is_not_replaced() -> None:
     world.add(job, pod_of(job, UNREADY))
     world.change(backup={"schedule": "17 3 * * *", "keep": 3})
     assert deleted(world, "Job") == []
+
+
+@pytest.mark.parametrize(
+    ("component", "spec", "phase", "words"),
+    [
+        (
+            "database",
+            {"storageClassName": "nope"},
+            "Pending",
+            'StorageClass nope: "nope" not found',
+        ),
+        (
+            "database",
+            {"storageClassName": "nope"},
+            "Pending",
+            "spec.database.embedded.storage.stor",
+        ),
+        ("backup", {"storageClassName": "nope"}, "Pending", "correct spec.backup.storage.storage"),
+        ("database", {}, "Pending", "the cluster no default one: set spec.database.embedded.stor"),
+        ("database", {"volumeName": "pv-1"}, "Lost", "has lost its volume pv-1, and the data on"),
+    ],
+)
+def test_a_claim_that_is_not_bound_is_explained(
+    component: str, spec: dict[str, Any], phase: str, words: str
+) -> None:
+    claim = {"metadata": {"name": "data"}, "spec": spec, "status": {"phase": phase}}
+    assert words in claim_advice(claim, component, '"nope" not found')
+    assert claim_advice({**claim, "status": {"phase": "Bound"}}, component, "") == ""
+
+
+def test_a_storage_class_that_does_not_exist_is_named_with_the_field() -> None:
+    storage = {"storageClassName": "nope"}
+    world = World(spec={"image": "api:1", "database": {"embedded": {"storage": storage}}})
+    claim = CLAIMS.ref("data-demo-db-0")
+    world.warned[claim] = 'storageclass.storage.k8s.io "nope" not found'
+    world.ailing["StatefulSet/db"] = unscheduled("pod has unbound PersistentVolumeClaims.")
+    world.run_until(lambda w: claim in w.objects)
+    world.get("PersistentVolumeClaim", claim.name)["status"] = {"phase": "Pending"}
+    world.run_until(lambda w: w.condition("Ready") == ("False", "PodUnschedulable"))
+    assert 'StorageClass nope: storageclass.storage.k8s.io "nope" not found.' in world.message(
+        "Ready"
+    )
+    assert "correct spec.database.embedded.storage.storageClassName" in world.message("Ready")
+
+
+def test_an_image_for_other_processors_is_named_as_such() -> None:
+    world = World()
+    ended = "exec /usr/local/bin/bookstore-api: exec format error"
+    world.ailing["Job/api:1"] = waiting("CrashLoopBackOff", ended=ended)
+    world.run_until(lambda w: w.condition("Ready") == ("False", "PodCrashing"))
+    assert "exec format error. The image is for other processors" in world.message("Ready")
+    assert "spec.scheduling.nodeSelector" in world.message("Ready")
+
+
+def test_an_image_without_the_platform_of_the_node_is_named_as_such() -> None:
+    world = World()
+    cause = "failed to pull: no match for platform in manifest: not found"
+    world.ailing["Job/api:1"] = waiting("ErrImagePull", cause)
+    world.run_until(lambda w: w.condition("Ready") == ("False", "ImagePullFailed"))
+    assert "Build it for the node's platform, too, or choose other nodes" in world.message("Ready")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from bookstore_operator.core import names
 from bookstore_operator.core.labels import Component
+from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStoreSpec
 
 RESOURCES: Mapping[str | None, str] = {
@@ -27,12 +28,64 @@ _OLD_UNSPECIFIED = re.compile(r"must specify ([\w.,-]+)")
 """Kubernetes before 1.25 lists them as `must specify limits.cpu,limits.memory`."""
 
 
+STORAGE: Mapping[str | None, str] = {
+    Component.DATABASE: "spec.database.embedded.storage",
+    Component.BACKUP: "spec.backup.storage",
+}
+"""The field with a volume's size and class, by component."""
+
+
+NO_PLATFORM = ("no match for platform", "no matching manifest for")
+"""How containerd and registries say that an image lacks the node's platform."""
+PLATFORM_ADVICE = (
+    "Build it for the node's platform, too, or choose other nodes in spec.scheduling.nodeSelector "
+    "(kubernetes.io/arch)."
+)
+
+
+def claim_name(store: str, component: str | None) -> str:
+    """Return the name of the volume claim of a component's Pods."""
+    backup = component == Component.BACKUP
+    return names.backup(store) if backup else names.database_claim(store)
+
+
+def claim_advice(claim: Manifest, component: str | None, warning: str) -> str:
+    """Return why a volume claim keeps a Pod from a node, and what to do; empty if unknown.
+
+    Args:
+        claim: the PersistentVolumeClaim.
+        component: whose Pods mount it.
+        warning: the newest Warning event about it; empty if there is none.
+
+    """
+    name, spec = claim["metadata"]["name"], claim.get("spec") or {}
+    phase, field = (claim.get("status") or {}).get("phase"), STORAGE.get(component, "spec")
+    if phase == "Lost":
+        return (
+            f"Its volume claim {name} has lost its volume {spec.get('volumeName', '')}, and the "
+            "data on it. Bring the PersistentVolume back; or give the data up, and delete the "
+            f"claim: kubectl delete pvc {name}."
+        )
+    if phase != "Pending":
+        return ""
+    chosen = spec.get("storageClassName")
+    if not chosen:
+        return (
+            f"Its volume claim {name} has no StorageClass, and the cluster no default one: set "
+            f"{field}.storageClassName, or mark a StorageClass as the default. See kubectl "
+            f"describe pvc {name}."
+        )
+    why = f": {warning.rstrip('.')}" if warning else ""
+    return (
+        f"Its volume claim {name} is not bound by StorageClass {chosen}{why}. Create or repair the "
+        f"class, or correct {field}.storageClassName. See kubectl describe pvc {name}."
+    )
+
+
 def scheduling_advice(store: str, component: str | None, cause: str) -> str:
     """Return what to do about a Pod that no node accepts, by the scheduler's message."""
     if "persistentvolumeclaim" in cause.lower():
-        claim = (
-            names.backup(store) if component == Component.BACKUP else names.database_claim(store)
-        )
+        claim = claim_name(store, component)
         return f"See why its volume claim is not bound: kubectl describe pvc {claim}."
     resources = RESOURCES.get(component, "spec.resources")
     parts = {

@@ -12,7 +12,7 @@ from datetime import datetime
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
 from bookstore_operator.core.gate import Waiting
-from bookstore_operator.core.kinds import CRON_JOBS, DEPLOYMENTS, PODS
+from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, DEPLOYMENTS, PODS
 from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
 from bookstore_operator.core.lookup import condition, find_condition, label
 from bookstore_operator.core.plan import Manifest, ObjectRef
@@ -21,7 +21,11 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.webhooks import ADVICE, failed_webhook
 from bookstore_operator.crd.base import parse_time
 from bookstore_operator.workloads.advice import (
+    NO_PLATFORM,
+    PLATFORM_ADVICE,
     RESOURCES,
+    claim_advice,
+    claim_name,
     creation_advice,
     reference_advice,
     scheduling_advice,
@@ -231,7 +235,13 @@ def _is_done(pod: Manifest, container: Manifest) -> bool:
 def _unscheduled(snapshot: Snapshot, pod: Manifest, scheduled: Manifest) -> PodProblem:
     cause = str(scheduled.get("message") or scheduled.get("reason", "no reason given")).rstrip(".")
     cause = cause[:500]
-    todo = scheduling_advice(snapshot.store.name, label(pod, COMPONENT_LABEL), cause)
+    component = label(pod, COMPONENT_LABEL)
+    claim = CLAIMS.ref(claim_name(snapshot.store.name, component))
+    todo = ""
+    if "persistentvolumeclaim" in cause.lower() and claim in snapshot.objects:
+        warning = snapshot.warnings.get(claim, "")
+        todo = claim_advice(snapshot.objects[claim], component, warning)
+    todo = todo or scheduling_advice(snapshot.store.name, component, cause)
     return PodProblem(
         Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
     )
@@ -248,6 +258,8 @@ def _unpullable(
             f"The operator did not add container {container.get('name')} to the Pod: correct the "
             "webhook or policy that did."
         )
+    elif any(words in cause for words in NO_PLATFORM):
+        todo = PLATFORM_ADVICE
     elif component in {Component.API, Component.MIGRATION, Component.CHECK}:
         todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
@@ -279,6 +291,9 @@ def _crashing(pod: Manifest, container: Manifest, terminated: Manifest) -> PodPr
         how += f", out of memory: raise {RESOURCES.get(component, 'spec.resources')}.limits.memory"
     name = container["name"]
     cause = f": {summary}" if summary else ""
+    if "exec format error" in message:
+        cause += f". The image is for other processors than the node's. {PLATFORM_ADVICE}"
+        cause = cause.rstrip(".")
     return PodProblem(
         Reason.POD_CRASHING,
         f"Container {name} of Pod {_name(pod)} keeps exiting ({how}){cause}. "

@@ -1,7 +1,8 @@
 """Find objects whose status does not explain their state: their newest Warning event is read.
 
 If the Pods of a Job or a StatefulSet are rejected, or the Jobs of a CronJob, only events have the
-reason. The same holds for a volume or a Secret that the kubelet can't mount.
+reason. The same holds for a volume or a Secret that the kubelet can't mount, and for a claim that
+is not bound.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ PATIENCE: Mapping[str, timedelta] = {
     "StatefulSet": timedelta(seconds=2),
     "Pod": timedelta(seconds=10),
     "CronJob": timedelta(seconds=15),
+    "PersistentVolumeClaim": timedelta(seconds=5),
 }
 """The age from which an object's state needs an explanation; a CronJob's since it was due."""
 MOST = 3
@@ -48,6 +50,8 @@ def _candidates(objects: Mapping[ObjectRef, Manifest]) -> Iterator[ObjectRef]:
             continue
         if key.kind == "Pod":
             unexplained = _is_starting(obj)
+        elif key.kind == "PersistentVolumeClaim":
+            unexplained = _status(obj).get("phase") == "Pending"
         elif key.kind == "CronJob":
             unexplained = not obj["spec"].get("suspend") and not _status(obj).get("active")
         else:
