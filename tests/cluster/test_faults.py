@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Shop
+from tests.cluster.conftest import Shop, image
 from tests.support import faulty
 from tests.support.faulty import Fault, Proxy, Rule, Seen
 from tests.support.kube import wait_for
@@ -120,6 +120,32 @@ def test_watches_that_fail_for_a_while_restart(shop: Shop, proxy: Proxy) -> None
         print(f"{name}: repaired in {took:.1f} s")
     assert shop.operator.process.poll() is None
     assert len([seen for seen in proxy.seen if seen.watch]) < 60, "no hot loop"
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(400)
+def test_late_watches_and_slow_etcd_cost_time_and_nothing_else(shop: Shop, proxy: Proxy) -> None:
+    """Each piece of a watch is 10 s late, and some writes of each kind time out in etcd."""
+    start(shop, proxy)
+    shop.apply(replicas=1)
+    shop.ready()
+    written = len(proxy.writes())
+    proxy.watch_delay = 10.0
+    timed_out = faulty.answer(500, message="etcdserver: request timed out")
+    for path in ("/status$", "/jobs$", "/deployments/", "/services/"):
+        proxy.fail(timed_out, path, method="PATCH POST", times=2)
+    shop.apply(replicas=1, image=image("2"))
+    wait_for(lambda: ended(shop) == "Succeeded", 300, "the release to succeed")
+    proxy.watch_delay = 0.0
+    shop.ready(image=image("2"))
+    assert len(proxy.writes()) - written < 90, "no hot loop"
+    assert len(shop.list("bookstorereleases")) == 2
+
+
+def ended(shop: Shop) -> str | None:
+    release = shop.get("bookstorereleases", "demo-r2") or {}
+    result: str | None = (release.get("status") or {}).get("result")
+    return result
 
 
 def has_failed(rule: Rule) -> bool:

@@ -86,6 +86,8 @@ class Proxy:
     def __init__(self, server: str, certificate: Path) -> None:
         self.url = ""
         self.seen: list[Seen] = []
+        self.watch_delay = 0.0
+        """How late watches deliver each piece of what they have, in seconds."""
         self._server = server
         self._trusted = ssl.create_default_context(cafile=str(certificate))
         self._rules: list[Rule] = []
@@ -190,6 +192,8 @@ class Proxy:
         self._streams.add(stream)
         try:
             async for piece in answer.content.iter_any():
+                if self.watch_delay:
+                    await asyncio.sleep(self.watch_delay)
                 if not stream.frozen:
                     await response.write(piece)
             if stream.frozen:
@@ -266,12 +270,16 @@ def proxy(server: str, certificate: Path) -> Iterator[Proxy]:
         assert not thread.is_alive(), "the proxy did not end"
 
 
-def answer(status: int, reason: str = "", retry_after: int | None = None) -> Fault:
+def answer(
+    status: int, reason: str = "", retry_after: int | None = None, message: str = ""
+) -> Fault:
     """Answer with a Status, as the API server does."""
 
     async def fault(_: Proxy, __: web.Request) -> web.StreamResponse:
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-        return web.json_response(_status(status, reason), status=status, headers=headers)
+        body = _status(status, reason)
+        body["message"] = message or body["message"]
+        return web.json_response(body, status=status, headers=headers)
 
     return fault
 
