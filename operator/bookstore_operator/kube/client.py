@@ -6,6 +6,8 @@ models are not used: the operator works with plain JSON data.
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -100,9 +102,23 @@ entry for the host, because the request has an Authorization header already."""
 def _proxy_from_env(host: str) -> str | None:
     """Return the proxy for a URL by https_proxy, http_proxy and no_proxy; None if there is none."""
     url = urlsplit(host)
-    if proxy_bypass(url.hostname or ""):
+    proxies = getproxies()
+    if proxy_bypass(url.hostname or "") or _is_within(url.hostname or "", proxies.get("no", "")):
         return None
-    return getproxies().get(url.scheme)
+    return proxies.get(url.scheme)
+
+
+def _is_within(host: str, networks: str) -> bool:
+    """Whether a host is an address in one of the networks of no_proxy, as client-go reads it."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    for network in networks.split(","):
+        with suppress(ValueError):  # a name
+            if address in ip_network(network.strip(), strict=False):
+                return True
+    return False
 
 
 class Api:

@@ -131,8 +131,10 @@ def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> 
         assert read_through("http://api.example:6443") == {"kind": "BookStore"}
 
 
-def test_no_proxy_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("hosts", ["127.0.0.1", ".svc,127.0.0.0/8", "fd00::/8, 127.0.0.1/32"])
+def test_no_proxy_is_respected(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    """A network, too, as of the Services: other Kubernetes clients respect it."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", hosts)
     with answering(200, b'{"kind": "BookStore"}') as host:
         assert read_through(host) == {"kind": "BookStore"}
