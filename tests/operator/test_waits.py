@@ -4,8 +4,10 @@ A BookStore that is left alone with its faults must not wait in silence. After t
 limits it has settled, its release has failed, it is Stalled, or it names the person it waits for.
 """
 
+import copy
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import pytest
@@ -58,6 +60,8 @@ def leave_alone(world: World, invariants: Invariants | None = None) -> World:
 
 def check_nothing_waits_in_silence(world: World) -> None:
     """Check what people see: nothing is only waited for, but for a person."""
+    if world.condition("Ready")[0] == "True":
+        assert decide(world.snapshot(), world.now).actions == (), "a settled plan is empty"
     status, reason = world.condition("Reconciling")
     assert status == "False" or reason in WAITS_FOR_PERSON, world.message("Reconciling")
     if world.condition("Ready")[0] == "False" and status == "False":
@@ -150,11 +154,19 @@ FAULTS = st.one_of(
 )
 
 
+@cache
+def _serving() -> World:
+    return World(spec=SHORT, quick=False, limits=True).settle(200)
+
+
 @pytest.mark.invariant
-@settings(max_examples=scaled(15), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(faults=st.lists(FAULTS, max_size=15))
-def test_whatever_lasts_is_reported_after_a_time_limit(faults: list[Step]) -> None:
+@settings(max_examples=scaled(20), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(installed=st.booleans(), faults=st.lists(FAULTS, max_size=15))
+def test_whatever_lasts_is_reported_after_a_time_limit(installed: bool, faults: list[Step]) -> None:
+    """With what must be so after each step: tests/support/invariants.py."""
     world, invariants = World(spec=SHORT, quick=False, limits=True), Invariants()
+    if installed:
+        world = copy.deepcopy(_serving())
     for fault in faults:
         fault(world)
         invariants.check(world)
