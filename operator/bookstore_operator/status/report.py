@@ -82,12 +82,12 @@ def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> 
     store = snapshot.store
     current, since, deadline = conditions.conditions(snapshot, blocking, visit, changes)
     status = _status(snapshot, current, since)
-    if status == store.status or (written := status.manifest()) == store.status.manifest():
+    if status.manifest() == store.status.manifest():
         return Report(look_again=deadline)
     key = BOOKSTORES.ref(store.name)
     ready = next(condition for condition in current if condition.type == READY)
     return Report(
-        (WriteStatus(key, written, ready.reason, ready.message),),
+        (WriteStatus(key, status.manifest(), ready.reason, ready.message),),
         tuple(
             Event(key, _type_of(changed), changed.reason, f"{changed.type}: {changed.message}")
             for changed in conditions.transitions(store.status.conditions, current)
@@ -136,8 +136,9 @@ def _events(
     """Yield events of the BookStore for a release's new stages and its new result."""
     key, name = BOOKSTORES.ref(before.store.name), release.name
     stage, result = release.status.stage, release.status.result
-    if passed := list(_stages_passed(previous.status.stage, stage)):
-        yield _passed_at_once(key, name, passed)
+    for passed in _stages_passed(previous.status.stage, stage):
+        message = f"{name} has passed stage {passed}."
+        yield Event(key, EventType.NORMAL, f"Stage{passed}", message)
     if stage and stage != previous.status.stage:
         yield Event(key, EventType.NORMAL, f"Stage{stage}", f"{name} is at stage {stage}.")
     if result and result is not previous.status.result:
@@ -145,15 +146,6 @@ def _events(
         kind = EventType.WARNING if failed else EventType.NORMAL
         yield Event(key, kind, f"Release{result}", f"{name}: {release.status.message}")
     yield from _contract_events(key, previous, release)
-
-
-def _passed_at_once(key: ObjectRef, name: str, passed: list[str]) -> Event:
-    """Return the event of stages that were entered and passed in one visit: one for them all."""
-    if len(passed) == 1:
-        message = f"{name} has passed stage {passed[0]}."
-        return Event(key, EventType.NORMAL, f"Stage{passed[0]}", message)
-    message = f"{name} has passed stages {', '.join(passed[:-1])} and {passed[-1]} at once."
-    return Event(key, EventType.NORMAL, "StagesPassed", message)
 
 
 def _contract_events(
