@@ -87,6 +87,10 @@ class Answers:
         return entry
 
 
+KEEP_READY = frozenset({"schema-incompatible"})
+"""The reasons with which a process stays ready that has been so."""
+
+
 @dataclass(frozen=True)
 class Truth:
     """All that was done, and so all that an answer must agree with."""
@@ -96,8 +100,13 @@ class Truth:
     schema: Literal["current", "ahead", "behind", "incompatible"] = "current"
 
     @property
+    def readiness(self) -> frozenset[bool]:
+        """What /readyz may say of a process that has been ready before."""
+        return frozenset(code in KEEP_READY for code in self.reasons) or frozenset({True})
+
+    @property
     def reasons(self) -> frozenset[str]:
-        """The codes, one of which /readyz must give; none where it must be ready."""
+        """The codes, one of which /readyz must give; none where all is well."""
         if failures := self.database.failures:
             return frozenset(f"database-{code}" for code in failures)
         if self.schema in {"current", "ahead"}:
@@ -109,12 +118,13 @@ class Truth:
 
     def contradiction(self, answers: Answers) -> str | None:
         """Tell what of the answers is not true; None where all is."""
-        if answers.ready != (not self.reasons) or not answers.reasons <= self.reasons:
-            return f"/readyz: {sorted(answers.reasons) or 'ready'}"
-        if answers.ready == (not answers.reasons) and len(answers.reasons) > 1:
-            return f"/readyz: more than one reason: {sorted(answers.reasons)}"
-        if answers.report_status != (200 if answers.ready else 503):
-            return f"/health: {answers.report_status} while /readyz says {answers.ready}"
+        told = answers.reasons
+        if bool(told) != bool(self.reasons) or not told <= self.reasons or len(told) > 1:
+            return f"/readyz: {sorted(told) or 'no reasons'}"
+        if answers.ready != (told <= KEEP_READY):
+            return f"/readyz: {answers.ready} for {sorted(told)}"
+        if answers.report_status != (503 if told else 200):
+            return f"/health: {answers.report_status} while /readyz has {sorted(told)}"
         return (
             _contradiction(answers.of("database"), "database", self.database, self.reasons)
             or _contradiction(answers.of("redis"), "redis", self.redis)

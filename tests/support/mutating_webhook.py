@@ -69,6 +69,9 @@ class _Server:
         self.port = runner.addresses[0][1]
         self._ready.set()
         await self._ended.wait()
+        for connection in runner.server.connections if runner.server else ():
+            if connection.transport:
+                connection.transport.abort()  # a TLS close takes longer than the loop lives
         await runner.cleanup()
 
     async def _review(self, request: web.Request) -> web.Response:

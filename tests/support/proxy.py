@@ -100,6 +100,7 @@ class Proxy:
         for writer in self._writers:
             writer.transport.abort()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.sleep(0)  # aborted transports close their sockets in the next round
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

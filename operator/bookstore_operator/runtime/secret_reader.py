@@ -9,6 +9,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import NamedTuple
 
 from bookstore_operator.core.kinds import SECRETS
@@ -63,9 +64,9 @@ class SecretReader:
         return known is not None and await self._take(key, known.used) == observed
 
     async def have_changed(self, key: StoreKey) -> bool:
-        """Whether the Secrets differ from those in the last Snapshot.
+        """Whether the Secrets differ from those in the last Snapshot, or may not be read any more.
 
-        Some that can't be read now count as unchanged. Raises nothing.
+        Others that can't be read now count as unchanged. Raises nothing.
         """
         known = self._readings.get(key)
         if known is None:
@@ -74,7 +75,10 @@ class SecretReader:
             return await self._take(key, known.used) != known.secrets
         except (ApiError, ValueError) as error:
             logger.debug("Could not compare the Secrets of %s: %s", key, error)
-            return False
+            # The next Snapshot reads them, and reports the error if it lasts.
+            self._readings[key] = known._replace(at=-math.inf)
+            forbidden = isinstance(error, ApiError) and error.status == HTTPStatus.FORBIDDEN
+            return forbidden and known.at > -math.inf
 
     def forget(self, key: StoreKey) -> None:
         """Read the Secrets of a BookStore again for its next Snapshot, because one was written."""

@@ -98,7 +98,7 @@ def take_step(world: World, asker: Asker, step: list[str]) -> None:
         truths.append(world.truth)
         disturbed = disturbed or change.disturbs
     # Where readiness is not to change it must not flicker either.
-    steady = not disturbed and len({bool(truth.reasons) for truth in truths}) == 1
+    steady = not disturbed and len(frozenset().union(*(t.readiness for t in truths))) == 1
     becomes_true(world, asker, steady=steady, disturbed=disturbed)
 
 
@@ -114,7 +114,7 @@ def becomes_true(world: World, asker: Asker, *, steady: bool, disturbed: bool) -
         answers = asker.ask()
         if steady:
             flickered = f"readiness flickered: {answers} after {world.story}"
-            assert answers.ready == (not world.truth.reasons), flickered
+            assert answers.ready in world.truth.readiness, flickered
         untrue = world.truth.contradiction(answers)
         if untrue is None and answers.oldest > happened:
             return

@@ -100,3 +100,13 @@ def test_secrets_that_could_not_be_read_have_changed_when_they_can(cluster: Clus
     assert not run(cluster.reader.have_changed(KEY))
     cluster.forbidden = False
     assert run(cluster.reader.have_changed(KEY))
+
+
+def test_secrets_that_may_not_be_read_any_more_are_told_once(cluster: Cluster) -> None:
+    run(cluster.reader.read(KEY, USED))
+    cluster.forbidden = True
+    assert run(cluster.reader.have_changed(KEY))
+    assert not run(cluster.reader.have_changed(KEY))
+    with pytest.raises(ApiError):
+        run(cluster.reader.read(KEY, USED))
+    assert not run(cluster.reader.have_changed(KEY))

@@ -47,7 +47,7 @@ def backup(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
         return Progress(update_status(snapshot, release, backup=run), answer, cancelled)
     if isinstance(answer, Failed) or not _is_due(snapshot, release, visit.now):
         return Progress(snapshot, answer)
-    for gate in (not_suspended, database_ready):
+    for gate in (not_suspended, database_ready, scheduled):
         before = visit.ask(gate, snapshot)
         if isinstance(before, Waiting):
             before = bounded(snapshot, release, before, visit.now)
@@ -72,15 +72,22 @@ def backed_up(snapshot: Snapshot, now: datetime) -> Answer:
 
 
 def not_suspended(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass if backups may be made now: they are not suspended, and their CronJob exists."""
+    """Pass if backups may be made now."""
     del now
-    backups, name = snapshot.store.spec.backup, names.backup(snapshot.store.name)
+    backups = snapshot.store.spec.backup
     if backups and backups.suspend:
         return Waiting(
             Reason.BACKUP_SUSPENDED,
             "The migration needs a backup, and spec.backup.suspend is true. Set it to false, or "
             "spec.backup.beforeMigration to skip.",
         )
+    return Passed()
+
+
+def scheduled(snapshot: Snapshot, now: datetime) -> Answer:
+    """Pass if there is the CronJob, which is created once it is known which database there is."""
+    del now
+    name = names.backup(snapshot.store.name)
     if find(snapshot, CRON_JOBS, name) is None:
         return Waiting(Reason.BACKING_UP, f"Waiting for CronJob {name} to be created.")
     return Passed()
