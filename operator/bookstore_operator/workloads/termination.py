@@ -12,6 +12,8 @@ _OTHER_VERSION = re.compile(
 )
 _LOG_PREFIX = re.compile(r"^\d{4}-\d\d-\d\d [\d:.]+ \S+ \[\d+\] ")
 """PostgreSQL's log_line_prefix: its time would make equal messages differ."""
+_PROCESS_ID = re.compile(r"(xlogtemp\.|pgsql_tmp|\bpid[ =:]?|\bprocess )\d+", re.IGNORECASE)
+"""Numbers of processes, which differ in each restart, and so would make a status change."""
 _ERROR_LINE = re.compile(r"\b(PANIC|FATAL|ERROR|[A-Za-z.]*(Error|Exception):)")
 
 
@@ -43,7 +45,10 @@ def result(message: str) -> dict[str, Any]:
 
 
 def termination_summary(message: str) -> str:
-    """Return the most relevant line of a termination message; empty if the message is."""
+    """Return the most relevant line of a termination message; empty if the message is.
+
+    Restarts that end for the same cause have the same summary.
+    """
     data = result(message) if message.strip() else {}
     stripped = (_LOG_PREFIX.sub("", line.strip()) for line in message.splitlines())
     lines = [line for line in stripped if line]
@@ -51,4 +56,4 @@ def termination_summary(message: str) -> str:
     errors = [line for line in lines if _ERROR_LINE.search(line)]
     text = str(data.get("message") or data.get("event") or "")
     summary = text if set(data) - {"message"} else (full or errors or lines or [""])[-1]
-    return summary[:_LONGEST]
+    return _PROCESS_ID.sub(r"\1…", summary[:_LONGEST])

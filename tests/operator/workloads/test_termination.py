@@ -35,6 +35,12 @@ def test_data_of_another_major_version_is_recognized() -> None:
         ("LOG: a\nFATAL: no room\nLOG: shut down", "FATAL: no room"),
         ("LOG: a\nPANIC: No space left on device\nFATAL: bye", "PANIC: No space left on device"),
         ("2026-11-25 17:36:02.711 UTC [31] FATAL:  no\n", "FATAL:  no"),
+        (
+            'FATAL:  write to "pg_wal/xlogtemp.20": full',
+            'FATAL:  write to "pg_wal/xlogtemp.…": full',
+        ),
+        ("FATAL:  lock file exists (PID 31)", "FATAL:  lock file exists (PID …)"),
+        ("ERROR: server process 412 was killed", "ERROR: server process … was killed"),
         ("Traceback\n  line\nValueError: 7", "ValueError: 7"),
         ("one\ntwo", "two"),
         ("", ""),
