@@ -36,6 +36,7 @@ class Drift:
 
 UNLABELLED = {"metadata": {"labels": {"bookstore.dev/store": None}}}
 DEPLOYMENT, SERVICE = ("apps/v1/deployments", "demo-blue"), ("v1/services", "demo")
+PARTITIONED = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
 AUTOSCALER = ("autoscaling/v2/horizontalpodautoscalers", "demo")
 BUDGET = ("policy/v1/poddisruptionbudgets", "demo")
 POLICY = ("networking.k8s.io/v1/networkpolicies", "demo-api")
@@ -66,7 +67,7 @@ DRIFTS = [
     Drift(*DATABASE, {"metadata": {"labels": {"app.kubernetes.io/component": None}}}),
     Drift(*DATABASE, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}),
     Drift(*DATABASE, {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}),
-    Drift(*DATABASE, {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 1}}}}),
+    Drift(*DATABASE, {"spec": {"updateStrategy": PARTITIONED}}),
     Drift(*BACKUP, {"spec": {"schedule": "* * * * *"}}),
     Drift(*BACKUP, {"spec": {"suspend": True}}),
     Drift(*BACKUP, None),
