@@ -107,7 +107,8 @@ class Client:
             connector=aiohttp.TCPConnector(
                 force_close=True,
                 limit=MAX_AT_ONCE,
-                resolver=_Resolver(self._prometheus_hosts),
+                # A proxy resolves names by itself, and may be on this machine.
+                resolver=None if self._proxy else _Resolver(self._prometheus_hosts),
             ),
             timeout=_TIMEOUT,
             headers=_HEADERS,

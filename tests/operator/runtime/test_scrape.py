@@ -89,6 +89,16 @@ def test_a_pod_is_read_through_the_proxy() -> None:
     assert "Accept-Encoding: identity" in seen[0]
 
 
+def test_a_proxy_may_be_named_and_be_on_the_operators_own_machine() -> None:
+    async def take() -> Result:
+        async with listening(answering(page(revision=7))) as url:
+            named = url.replace("127.0.0.1", "localhost")
+            async with Client(proxy=named) as client:
+                return await client.take(POD)
+
+    assert isinstance(asyncio.run(take()), Reading)
+
+
 def test_an_ipv6_pod_is_read() -> None:
     seen: list[str] = []
     pod = PodScrape("uid-1", "demo-green-1", "fd00::1", slow_seconds=1.0)
