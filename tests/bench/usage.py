@@ -96,5 +96,5 @@ class Meter:
         return Counter((request.verb, request.resource) for request in audit.parse(self.audit_log))
 
     def _forget_peak(self) -> None:
-        """Let the kernel count the largest resident size anew (proc(5), clear_refs)."""
+        """Let the kernel count the largest resident size again (proc(5), clear_refs)."""
         Path(f"/proc/{self.process.process.pid}/clear_refs").write_text("5")

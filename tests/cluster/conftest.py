@@ -4,7 +4,7 @@ import json
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -280,6 +280,18 @@ def _served(kubectl: Kubectl) -> bool:
 
 
 _RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+
+@contextmanager
+def own_control_plane(name: str, **options: Any) -> Iterator[controlplane.ControlPlane]:
+    """Run a control plane for the block, for this process only; skips where none can run."""
+    with ExitStack() as stack:
+        try:
+            running = controlplane.running(f"{name}-{os.getpid()}", **options)
+            plane = stack.enter_context(running)
+        except DevclusterError as error:
+            pytest.skip(f"no control plane: {error}")
+        yield plane
 
 
 @contextmanager

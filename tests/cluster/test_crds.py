@@ -1,6 +1,5 @@
 """CRDs that are deleted and installed again while the operator runs: it goes on."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,6 @@ from typing import Any
 import pytest
 import yaml
 
-from devcluster import controlplane
-from devcluster.errors import DevclusterError
 from tests.cluster.conftest import (
     INSTALL,
     MESSAGES,
@@ -18,6 +15,7 @@ from tests.cluster.conftest import (
     Shop,
     image,
     install,
+    own_control_plane,
     shop_in_namespace,
 )
 from tests.support.kube import wait_for
@@ -32,19 +30,12 @@ SPEC: dict[str, Any] = {"deletionPolicy": "Retain", "backup": {"schedule": "@dai
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[Shop]:
     """Yield a namespace with an operator for all namespaces, on a control plane of its own."""
-    try:
-        running = controlplane.running(f"crds-{os.getpid()}", messages=MESSAGES)
-        plane = running.__enter__()
-    except DevclusterError as error:
-        pytest.skip(f"no control plane: {error}")
-    try:
+    with own_control_plane("crds", messages=MESSAGES) as plane:
         install(plane, tmp_path / "operator.kubeconfig")
         cluster = Cluster(plane, tmp_path / "operator.kubeconfig")
         with shop_in_namespace(cluster, tmp_path / "operator.log") as shop:
             shop.start("--no-leader-election", namespace=shop.namespace)
             yield shop
-    finally:
-        running.__exit__(None, None, None)
 
 
 def crds() -> list[dict[str, Any]]:

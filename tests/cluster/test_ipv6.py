@@ -1,6 +1,5 @@
 """A cluster with IPv6 only: Services, Pods, and what the operator reads from Pods."""
 
-import os
 from collections.abc import Iterator
 from ipaddress import IPv6Address
 from pathlib import Path
@@ -8,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from devcluster import controlplane
-from devcluster.errors import DevclusterError
-from tests.cluster.conftest import MESSAGES, Cluster, Shop, image, install, shop_in_namespace
+from tests.cluster.conftest import (
+    MESSAGES,
+    Cluster,
+    Shop,
+    image,
+    install,
+    own_control_plane,
+    shop_in_namespace,
+)
 from tests.cluster.test_watch import ROLLOUT
 from tests.support.kube import wait_for
 from tests.support.pods_proxy import Simulation, answering
@@ -21,18 +26,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.nightly]
 @pytest.fixture
 def single_family(tmp_path: Path) -> Iterator[Shop]:
     """Yield a namespace on a control plane of its own that has no IPv4 but its own sockets."""
-    try:
-        running = controlplane.running(f"ipv6-{os.getpid()}", messages=MESSAGES, ipv6=True)
-        plane = running.__enter__()
-    except DevclusterError as error:
-        pytest.skip(f"no control plane: {error}")
-    try:
+    with own_control_plane("ipv6", messages=MESSAGES, ipv6=True) as plane:
         install(plane, tmp_path / "operator.kubeconfig")
         cluster = Cluster(plane, tmp_path / "operator.kubeconfig")
         with shop_in_namespace(cluster, tmp_path / "operator.log") as shop:
             yield shop
-    finally:
-        running.__exit__(None, None, None)
 
 
 @pytest.mark.timeout(300)

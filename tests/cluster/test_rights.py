@@ -5,7 +5,6 @@ each request. Whoever adds a right adds what needs it here.
 """
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from devcluster import audit, controlplane
-from devcluster.errors import DevclusterError
+from devcluster import audit
 from tests.cluster.conftest import (
     ACCOUNT,
     MESSAGES,
@@ -26,6 +24,7 @@ from tests.cluster.conftest import (
     dump,
     image,
     install,
+    own_control_plane,
     shop_in_namespace,
 )
 from tests.cluster.test_releases import result
@@ -89,12 +88,7 @@ def forbidden(log: Path) -> set[Right]:
 @pytest.fixture
 def audited(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
     """Yield a namespace on a control plane that writes requests down, with a leading operator."""
-    try:
-        running = controlplane.running(f"rights-{os.getpid()}", messages=MESSAGES, audited=True)
-        plane = running.__enter__()
-    except DevclusterError as error:
-        pytest.skip(f"no control plane: {error}")
-    try:
+    with own_control_plane("rights", messages=MESSAGES, audited=True) as plane:
         install(plane, tmp_path / "operator.kubeconfig")
         cluster = Cluster(plane, tmp_path / "operator.kubeconfig")
         with shop_in_namespace(cluster, tmp_path / "operator.log") as shop:
@@ -103,8 +97,6 @@ def audited(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
             yield shop
             if request.session.testsfailed > failed_before:
                 print(dump(shop))
-    finally:
-        running.__exit__(None, None, None)
 
 
 @pytest.mark.timeout(900)

@@ -1,6 +1,5 @@
 """The real scheduler spreads a color's Pods over nodes, also where these have no zones."""
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,7 @@ from bookstore_operator.core.labels import color_selector
 from bookstore_operator.crd.release import Color
 from demo.kubectl import Kubectl
 from devcluster import controlplane
-from devcluster.errors import DevclusterError
-from tests.cluster.conftest import Cluster, image
+from tests.cluster.conftest import Cluster, image, own_control_plane
 from tests.support.kube import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -55,12 +53,7 @@ def deployment(replicas: int) -> dict[str, Any]:
 
 def test_the_pods_of_a_color_are_on_different_nodes(tmp_path: Path) -> None:
     """A drained node must not take all of them."""
-    try:
-        running = controlplane.running(f"spread-{os.getpid()}")
-        plane = running.__enter__()
-    except DevclusterError as error:
-        pytest.skip(f"no control plane: {error}")
-    try:
+    with own_control_plane("spread") as plane:
         kubectl = Cluster(plane, tmp_path / "unused").kubectl("default")
         on_both_nodes(kubectl, plane)
         wait_for(lambda: kubectl.list("pod"), SECONDS, "the first node to be busy")
@@ -72,5 +65,3 @@ def test_the_pods_of_a_color_are_on_different_nodes(tmp_path: Path) -> None:
             return Counter(nodes) if len(nodes) == 4 and all(nodes) else None
 
         assert wait_for(placed, SECONDS, "four Pods") == {controlplane.NODE: 2, "second": 2}
-    finally:
-        running.__exit__(None, None, None)

@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
-from devcluster import controlplane
-from devcluster.errors import DevclusterError
 from tests.cluster.conftest import (
     INSTALL,
     MESSAGES,
@@ -23,6 +21,7 @@ from tests.cluster.conftest import (
     dump,
     image,
     install,
+    own_control_plane,
     shop_in_namespace,
 )
 from tests.cluster.test_failures import end_migration
@@ -73,20 +72,13 @@ def _snake(name: str) -> str:
 def upgraded(versions: Versions, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shop]:
     """Yield a namespace on a control plane of its own, with the CRDs of the earlier commit."""
     kubeconfig = tmp_path / "operator.kubeconfig"
-    try:
-        started = controlplane.running(f"upgrade-{os.getpid()}", messages=MESSAGES)
-        plane = started.__enter__()
-    except DevclusterError as error:
-        pytest.skip(f"no control plane: {error}")
-    try:
+    with own_control_plane("upgrade", messages=MESSAGES) as plane:
         install(plane, kubeconfig, versions.before.parent / "manifests" / "install.yaml")
         with shop_in_namespace(Cluster(plane, kubeconfig), tmp_path / "operator.log") as shop:
             failed_before = request.session.testsfailed
             yield shop
             if request.session.testsfailed > failed_before:
                 print(dump(shop), shop.operator.log.read_text()[-20_000:])
-    finally:
-        started.__exit__(None, None, None)
 
 
 def start_earlier(shop: Shop, versions: Versions) -> None:

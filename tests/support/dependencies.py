@@ -118,13 +118,13 @@ class Truth:
 
     def contradiction(self, answers: Answers) -> str | None:
         """Tell what of the answers is not true; None where all is."""
-        told = answers.reasons
-        if bool(told) != bool(self.reasons) or not told <= self.reasons or len(told) > 1:
-            return f"/readyz: {sorted(told) or 'no reasons'}"
-        if answers.ready != (told <= KEEP_READY):
-            return f"/readyz: {answers.ready} for {sorted(told)}"
-        if answers.report_status != (503 if told else 200):
-            return f"/health: {answers.report_status} while /readyz has {sorted(told)}"
+        given = answers.reasons
+        if bool(given) != bool(self.reasons) or not given <= self.reasons or len(given) > 1:
+            return f"/readyz: {sorted(given) or 'no reasons'}"
+        if answers.ready != (given <= KEEP_READY):
+            return f"/readyz: {answers.ready} for {sorted(given)}"
+        if answers.report_status != (503 if given else 200):
+            return f"/health: {answers.report_status} while /readyz has {sorted(given)}"
         return (
             _contradiction(answers.of("database"), "database", self.database, self.reasons)
             or _contradiction(answers.of("redis"), "redis", self.redis)

@@ -398,7 +398,7 @@ def test_health_tells_at_once_that_writes_are_accepted_again(
 def test_a_server_without_connections_to_spare_is_served_by_those_there_are(
     postgres: Postgres, migrated_postgres: str
 ) -> None:
-    """More requests than connections wait for one another; without any, each is told why."""
+    """More requests than connections wait for one another; without any, each gets the reason."""
 
     async def ask(database: Database) -> str:
         try:
