@@ -83,6 +83,20 @@ def test_with_a_server(shaky): pass
     assert "the server did not start" in kept(tmp_path)
 
 
+def test_a_server_that_many_tests_miss_is_one_failure(tmp_path: Path) -> None:
+    server = """
+@pytest.fixture(scope="session")
+def server():
+    assert runs("server") > 1, "the server did not start"
+
+@pytest.mark.parametrize("n", range(30))
+def test_with_a_server(server, n): pass
+"""
+    code, printed = run(tmp_path, server)
+    assert code == 0, printed
+    assert kept(tmp_path).count("the server did not start") == 30
+
+
 def test_a_test_that_fails_again_fails_the_run(tmp_path: Path) -> None:
     code, printed = run(tmp_path, FLAKY, "def test_broken(): assert runs('broken') < 0")
     assert code == 1, printed

@@ -383,7 +383,7 @@ def assert_reported(shop: Shop, name: str, case: Failure) -> None:
         raise AssertionError(f"{last}, not {case.reason} {case.words}") from None
     print(f"{name}: {last['type']} {last['status']} {last['reason']}: {last['message']}")
     if case.warns:
-        wait_for(has_event, 5, "a Warning event")
+        wait_for(has_event, 30, "a Warning event")
 
 
 def what_serves(shop: Shop, name: str) -> Any:

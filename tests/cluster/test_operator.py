@@ -182,7 +182,7 @@ def test_a_quota_is_reported_until_it_is_raised(operated: Shop) -> None:
     operated.apply(replicas=1)
     operated.reports("Ready", "QuotaExceeded", "exceeded quota")
     assert condition(operated.store(), "Ready")["status"] == "False"
-    assert "exceeded quota" in operated.kubectl("get", "events")
+    wait_for(lambda: "exceeded quota" in operated.kubectl("get", "events"), 30, "its event")
     operated.kubectl("delete", "quota", "few")
     operated.ready()
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from hypothesis import strategies as st
 from tests.containers.conftest import BOOK, Images
 from tests.support.bookstore import command_line, wait_for
 from tests.support.containers import CONFINED, REACHABLE
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -107,7 +107,7 @@ class Place:
 
 def outside(drawn: Drawn, folder: Path) -> Place:
     """Run this checkout's code with this Python, in the environment that the image would set."""
-    port, internal = free_ports()
+    port, internal = str(free_port()), str(free_port())
     of_the_image = {"LANG": "C.UTF-8", "BOOKSTORE_ENVIRONMENT": "production"}
     local = {"BOOKSTORE_HOST": "127.0.0.1", "BOOKSTORE_INTERNAL_HOST": "127.0.0.1"}
     ports = {"BOOKSTORE_PORT": port, "BOOKSTORE_INTERNAL_PORT": internal}
@@ -126,7 +126,7 @@ def outside(drawn: Drawn, folder: Path) -> Place:
 
 def inside(images: Images, drawn: Drawn, folder: Path, shown_as: Path) -> Place:
     """Run the image with a folder of this machine, at the same path as it has outside."""
-    port, internal = free_ports()
+    port, internal = str(free_port()), str(free_port())
     given = REACHABLE | drawn.settings(uri_in(shown_as)) | secrets_of(shown_as)
     own_port = "8000" if "PORT" in drawn.wrong else drawn.variables.get("PORT", "8000")
     return Place(
@@ -159,12 +159,6 @@ def prepare(drawn: Drawn, folder: Path, shown_as: Path) -> None:
         secret = folder / "secrets/database/uri"
         secret.parent.mkdir(parents=True)
         secret.write_text(uri_in(shown_as), encoding="utf-8")
-
-
-def free_ports() -> tuple[str, str]:
-    """Return two ports that are free right now."""
-    with socket.create_server(("127.0.0.1", 0)) as first, socket.create_server(("", 0)) as second:
-        return str(first.getsockname()[1]), str(second.getsockname()[1])
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ OUTPUT = Path(".test-output")
 FLAKY = OUTPUT / "flaky.txt"
 FAILURES = OUTPUT / "failures.json"
 RUN_AGAIN_AT_MOST = 10
+"""Failures; tests that fail for one reason, such as a server that did not start, count as one."""
+TESTS_AGAIN_AT_MOST = 200
 SUMMARY_CHARACTERS = 300
 
 
@@ -64,8 +66,12 @@ def main(arguments: Sequence[str]) -> int:
     if code != pytest.ExitCode.TESTS_FAILED or not FAILURES.exists():
         return code
     failures: dict[str, str] = json.loads(FAILURES.read_text())
-    if not 0 < len(failures) <= RUN_AGAIN_AT_MOST:
-        print(f"{len(failures)} tests failed; up to {RUN_AGAIN_AT_MOST} would be run again.")
+    reasons = len(set(failures.values()))
+    if not 0 < reasons <= RUN_AGAIN_AT_MOST or len(failures) > TESTS_AGAIN_AT_MOST:
+        print(
+            f"{len(failures)} tests failed for {reasons} reasons; up to {TESTS_AGAIN_AT_MOST}"
+            f" would be run again for up to {RUN_AGAIN_AT_MOST} reasons."
+        )
         return code
     print(f"\nOnce more, alone: {', '.join(failures)}", flush=True)
     if _run_pytest("--again", *failures) != pytest.ExitCode.OK:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,8 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
+
+from tests.support.ports import free_port
 
 START_SECONDS = 30
 STOP_SECONDS = 20
@@ -29,8 +30,7 @@ class OwnServer:
         """Choose a port; the server is not started yet."""
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self._port = int(listener.getsockname()[1])
+        self._port = free_port()
 
     def _start(
         self,

@@ -100,7 +100,7 @@ class OwnPostgres(OwnServer, Postgres):
                 *(f"--{name}={value}" for name, value in options.items()),
             ],
             lambda: self.execute("SELECT 1"),
-            (OSError, asyncpg.CannotConnectNowError),
+            (OSError, asyncpg.PostgresError),
             **self._identity(),
         )
 

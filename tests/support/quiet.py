@@ -71,6 +71,12 @@ class Reports:
 
     def assert_quiet(self) -> None:
         """Assert that nobody had a reason to look up: what a release that goes well reports."""
+        # An event follows the status that it tells about.
+        wait_for(
+            lambda: all(self.passed()[f"Stage{name}"] for name in ALWAYS),
+            _SEEN_SECONDS,
+            f"the events of the stages {', '.join(ALWAYS)}",
+        )
         events = self.events()
         warnings = [f"{e['reason']}: {e['note']}" for e in events if e["type"] != "Normal"]
         assert warnings == []
@@ -83,12 +89,14 @@ class Reports:
             assert len(statuses) == len(set(statuses) - {"False"}), (kind, statuses)
         ready = [status for status, _ in self.transitions("Ready")]
         assert ready == ["True", "False", "True"], self.transitions("Ready")
+        assert set(self.passed().values()) <= {0, 1}, self.passed()
+
+    def passed(self) -> dict[str, int]:
+        """Return how often each stage has reported by an event that it was passed."""
         counts: Counter[str] = Counter()
-        for event in events:
+        for event in self.events():
             counts[event["reason"]] += (event.get("series") or {}).get("count", 1)
-        passed = {f"Stage{stage.name}": counts[f"Stage{stage.name}"] for stage in STAGES}
-        assert set(passed.values()) <= {0, 1}, passed
-        assert all(passed[f"Stage{name}"] for name in ALWAYS), passed
+        return {f"Stage{stage.name}": counts[f"Stage{stage.name}"] for stage in STAGES}
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class Valkey(OwnServer):
                 *("--dir", self._folder),
             ],
             self._ping,
-            redis.ConnectionError,
+            redis.RedisError,
         )
 
     def _ping(self) -> None:

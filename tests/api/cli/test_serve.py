@@ -33,6 +33,7 @@ from tests.support.bookstore import (
     wait_until,
 )
 from tests.support.migrations import CONTRACT_HEAD, EXPAND_HEAD
+from tests.support.ports import free_port
 from tests.support.postgres import OwnPostgres, query
 from tests.support.raw import connect, refuses_connections
 
@@ -213,8 +214,7 @@ def test_the_smoke_test_of_a_revision_waits_for_the_first_connection(
     start: StartProcess, url: str, tmp_path: Path
 ) -> None:
     """As after a Service has got its endpoints, which the nodes do not know yet."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     smoke = subprocess.Popen(
         command_line("smoke", "--url", f"http://127.0.0.1:{port}", "--revision=7"),
         env=environment(None, tmp_path),

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from bookstore_operator.components.cache.manifests import (
 from bookstore_operator.core.plan import GENERATED
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.spec.cache import EmbeddedCache
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.scenario
 
@@ -60,11 +60,6 @@ def probe(folder: Path, port: int) -> bool:
     return (
         subprocess.run(command, env=environment(), capture_output=True, check=False).returncode == 0
     )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager
