@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections import Counter
 from collections.abc import Generator, Sequence
 from typing import TypeVar
@@ -21,6 +22,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Run tests in the order of their timeouts, for few long tests and `--dist load`.",
     )
+
+
+def pytest_configure() -> None:
+    """Let what tests start be interrupted: a shell starts its background jobs without SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
