@@ -53,7 +53,7 @@ lint: $(READY) ## Run ruff, mypy --strict, import-linter, and check migrations, 
 
 # The tests wait more than they compute, so there are more workers than processors.
 PYTEST_WORKERS ?= 6
-E2E_WORKERS ?= 4
+E2E_WORKERS ?= 3
 # In CI, a failed test is run once more, alone: tests/support/flaky.py.
 PYTEST := $(if $(filter true 1,$(CI)),python -m tests.support.flaky,pytest)
 

@@ -108,8 +108,9 @@ def _container(spec: BookStoreSpec, revision: int, color: Color) -> Manifest:
         "livenessProbe": _probe(
             contract.LIVENESS_PATH, periodSeconds=10, failureThreshold=3, timeoutSeconds=5
         ),
+        # All Pods share the database: when it is slow for a moment, not all must leave the Service.
         "readinessProbe": _probe(
-            contract.READINESS_PATH, periodSeconds=2, failureThreshold=2, timeoutSeconds=3
+            contract.READINESS_PATH, periodSeconds=2, failureThreshold=5, timeoutSeconds=3
         ),
     }
     folders = _secret_volume_names(spec)
