@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support")
+pytest.register_assert_rewrite("tests.support.quiet")
 T = TypeVar("T")
 TIERS = ("golden", "scenario", "api", "backup", "devcluster", "cluster", "e2e")
 SKIPS_FAIL = any(os.environ.get(name, "").lower() in {"1", "true"} for name in ("CI", "NIGHTLY"))
