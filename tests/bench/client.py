@@ -97,16 +97,19 @@ class Watched:
         return self.objects[name]
 
     async def follow(self) -> None:
-        """Follow the collection for ever: list, then watch."""
-        listed = await self._api.list(self._path)
-        for item in listed["items"]:
-            self._put(item)
-        async for event in self._api.events(self._path, listed["metadata"]["resourceVersion"]):
-            if event["type"] == "DELETED":
-                self.objects.pop(event["object"]["metadata"]["name"], None)
-            else:
-                self._put(event["object"])
-        raise ConnectionError(f"the watch of {self._path} has ended")
+        """Follow the collection for ever: list, then watch; again when the watch ends.
+
+        The API server ends a watch whose client reads too slowly.
+        """
+        while True:
+            listed = await self._api.list(self._path)
+            for item in listed["items"]:
+                self._put(item)
+            async for event in self._api.events(self._path, listed["metadata"]["resourceVersion"]):
+                if event["type"] == "DELETED":
+                    self.objects.pop(event["object"]["metadata"]["name"], None)
+                elif event["type"] != "ERROR":
+                    self._put(event["object"])
 
     def _put(self, item: Object) -> None:
         name = item["metadata"]["name"]

@@ -209,16 +209,17 @@ def main() -> int:
     folder = options.logs or Path(tempfile.mkdtemp(prefix="bench-"))
     folder.mkdir(parents=True, exist_ok=True)
     results = []
+    heads = ("step", "wall", "CPU each", "peak", "requests each")
+    say("{:<22}{:<22}{:>10}{:>12}{:>11}{:>15}".format("", *heads))
     for count in options.stores:
         for run in runs:
             with control_plane(folder) as cluster:
-                results.append(run(Run(cluster, count, folder, options.settled)))
-    heads = ("step", "wall", "CPU each", "peak", "requests each")
-    say("{:<22}{:<22}{:>10}{:>12}{:>11}{:>15}".format("", *heads))
-    for line in (line for measured in results for line in measured.lines()):
-        say(line)
-    if options.json:
-        options.json.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
+                measured = run(Run(cluster, count, folder, options.settled))
+            for line in measured.lines():
+                say(line)
+            results.append(asdict(measured))
+            if options.json:  # after each run: a later one may fail
+                options.json.write_text(json.dumps(results, indent=2) + "\n")
     if not options.logs:
         shutil.rmtree(folder)
     return 0
