@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bookstore_operator import decide
@@ -26,16 +27,18 @@ _VISIT_SECONDS = 120.0
 _REPORT_SECONDS = 60.0
 _AGAIN_SECONDS = 0.1
 """A visit that has changed something is followed by another, which its events can join."""
-_MAX_ROUNDS = 30
-"""The most visits in a row that each change something: no release needs that many."""
+_MAX_REPEATS = 30
+"""The most visits in a row that each change something, and nothing that is new among them."""
+_MAX_ROUNDS = 1000
+"""The most visits in a row that each change something, whatever it is: releases need fewer."""
 
 
 @dataclass(slots=True)
 class _Memory:
     """What the Reconciler remembers of a BookStore from visit to visit."""
 
-    rounds: int = 0
-    """The number of visits in a row that each changed something."""
+    changed: Counter[int] = field(default_factory=Counter)
+    """The Plans of the visits in a row that each changed something, by a hash, and how often."""
     failures: int = 0
     """The number of failed visits in a row."""
     since: datetime | None = None
@@ -112,9 +115,7 @@ class Reconciler:
         return self._memories.setdefault(key, _Memory())
 
     def _come_again(self, key: StoreKey, plan: Plan, changes: int) -> None:
-        memory = self._memory(key)
-        memory.rounds = memory.rounds + 1 if changes else 0
-        if memory.rounds > _MAX_ROUNDS:
+        if self._is_endless(key, plan, changes):
             delay = self._queue.failed(key)
             logger.warning(
                 "Every reconciliation changes something: another program may be changing the "
@@ -132,6 +133,19 @@ class Reconciler:
         if changes:
             delays.append(_AGAIN_SECONDS)
         self._queue.add(key, after=min(delays))
+
+    def _is_endless(self, key: StoreKey, plan: Plan, changes: int) -> bool:
+        """Whether visits change the same again and again, with no visit that changes nothing.
+
+        Many releases one after the other, or many Pods that become available one by one, change
+        something in each visit, too; but not the same.
+        """
+        changed = self._memory(key).changed
+        if not changes:
+            changed.clear()
+            return False
+        changed[hash(repr(plan.actions))] += 1
+        return changed.total() - len(changed) > _MAX_REPEATS or changed.total() > _MAX_ROUNDS
 
     async def _post(self, key: StoreKey, events: tuple[Event, ...]) -> None:
         """Post events: best effort, and at the same time, for nothing depends on their order."""

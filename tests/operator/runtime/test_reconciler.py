@@ -1,15 +1,16 @@
 """When a BookStore is reconciled again, after each outcome of a reconciliation."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, cast
 
 import pytest
 
 from bookstore_operator import decide
 from bookstore_operator.core.measurements import Measurement, PodScrape
-from bookstore_operator.core.plan import ObjectRef, Plan
+from bookstore_operator.core.plan import ObjectRef, Plan, Scale
 from bookstore_operator.core.snapshot import Contest, Rejection, Snapshot
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.object_cache import StoreKey
@@ -100,8 +101,27 @@ def test_a_write_is_followed_by_another_visit_at_once(rig: Rig) -> None:
 
 def test_endless_writes_are_slowed_down(rig: Rig) -> None:
     rig.outcome = 1
-    calls = rig.visit(reconciler_of(rig), times=40)
+    calls = rig.visit(reconciler_of(rig), times=41)
     assert [name for name, _ in calls].count("failed") == 10
+
+
+def test_many_steps_one_after_the_other_are_not_slowed_down(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As 100 Pods that become available one by one, or a dozen of releases in a row."""
+    rig.outcome = 1
+    steps = count()
+
+    def step(_: Snapshot, __: datetime) -> Plan:
+        scale = Scale("demo-green", next(steps), "Scale", "to match the active color")
+        return replace(PLAN, actions=(scale,))
+
+    monkeypatch.setattr(decide, "decide", step)
+    reconciler = reconciler_of(rig)
+    calls = rig.visit(reconciler, times=100)
+    assert [name for name, _ in calls].count("failed") == 0
+    calls = rig.visit(reconciler, times=1000)
+    assert [name for name, _ in calls].count("failed") == 100, "and yet not for ever"
 
 
 @pytest.mark.parametrize(
