@@ -1,4 +1,4 @@
-"""What Redis, or what is mistaken for it, may answer: told apart, and never an error of ours."""
+"""What Redis, or what is mistaken for it, may answer: distinguished, and never an error of ours."""
 
 import asyncio
 import contextlib
@@ -67,7 +67,7 @@ async def count_against(answer: bytes) -> RedisUnavailableError | int:
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: repr(answer[:16]))
-def test_each_answer_is_told_apart(answer: bytes) -> None:
+def test_each_answer_is_distinguished(answer: bytes) -> None:
     code, word = ANSWERS[answer]
     error = asyncio.run(count_against(answer))
     assert isinstance(error, RedisUnavailableError)
@@ -75,7 +75,7 @@ def test_each_answer_is_told_apart(answer: bytes) -> None:
     assert "127.0.0.1" not in str(error)
 
 
-def test_a_name_that_nobody_knows_and_a_missing_file_are_told() -> None:
+def test_a_name_that_nobody_knows_and_a_missing_file_are_reported() -> None:
     for uri, word in (
         ("redis://no-such-host.invalid/0", "DNS"),
         ("rediss://127.0.0.1:1?ssl_ca_certs=/nowhere", "ssl_ca_certs"),
@@ -85,7 +85,7 @@ def test_a_name_that_nobody_knows_and_a_missing_file_are_told() -> None:
         assert word in str(error)
 
 
-def test_a_key_of_another_program_is_told(valkey: Valkey) -> None:
+def test_a_key_of_another_program_is_reported(valkey: Valkey) -> None:
     """By a real server."""
     with valkey.client() as client:
         client.lpush("bookstore:limits:a", "x")

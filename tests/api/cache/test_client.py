@@ -142,7 +142,7 @@ def test_an_error_that_redis_answers_with_keeps_nobody_away(valkey: Valkey) -> N
     asyncio.run(run())
 
 
-def test_a_uri_that_is_gone_is_told(valkey: Valkey) -> None:
+def test_a_uri_that_is_gone_is_reported(valkey: Valkey) -> None:
     uris: list[str | None] = [valkey.url]
 
     async def run() -> None:

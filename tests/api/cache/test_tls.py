@@ -30,7 +30,7 @@ def outcome(valkey: Valkey, front: TlsFront, scheme: str = "rediss", **parameter
     return asyncio.run(count())
 
 
-def test_what_is_wrong_with_a_certificate_is_told_apart(valkey: Valkey, tmp_path: Path) -> None:
+def test_what_is_wrong_with_a_certificate_is_distinguished(valkey: Valkey, tmp_path: Path) -> None:
     trusted, other = Authority(tmp_path, "trusted"), Authority(tmp_path, "other")
     start = partial(running_tls_front, urlsplit(valkey.url).port or 0, at_once=True)
     try_ = partial(outcome, valkey)
@@ -57,6 +57,6 @@ def test_a_certificate_of_ours_is_shown_where_one_is_wanted(valkey: Valkey, tmp_
         try_ = partial(outcome, valkey, front, ssl_ca_certs=trusted.file)
         assert try_(ssl_certfile=ours.file, ssl_keyfile=ours.key) == "ok"
         rejected = try_(), try_(ssl_certfile=unknown.file, ssl_keyfile=unknown.key)
-        for told in rejected:
-            assert told.startswith("authentication-failed: Redis does not trust our")
+        for reason in rejected:
+            assert reason.startswith("authentication-failed: Redis does not trust our")
         assert "A file for TLS" in try_(ssl_certfile=ours.file, ssl_keyfile=unknown.key)

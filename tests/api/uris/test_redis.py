@@ -49,7 +49,7 @@ def test_a_wrong_uri_is_rejected_without_being_shown(uri: str) -> None:
         f"redis+cluster://:{SECRET}@host/0",
     ],
 )
-def test_what_is_no_single_server_is_told(uri: str) -> None:
+def test_what_is_no_single_server_is_reported(uri: str) -> None:
     with pytest.raises(ValueError, match="address of one primary") as caught:
         parse_redis_uri(uri)
     assert SECRET not in str(caught.value)
