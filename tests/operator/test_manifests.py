@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from bookstore_operator.core.kinds import (
+    BACKUPS,
     BOOKSTORES,
     DEPLOYMENTS,
     DISRUPTION_BUDGETS,
@@ -17,6 +18,7 @@ from bookstore_operator.core.kinds import (
     LEASES,
     MUTATING_WEBHOOKS,
     PODS,
+    RESTORES,
     SECRETS,
     WATCHED,
     Resource,
@@ -27,7 +29,8 @@ from bookstore_operator.kube import watch
 pytestmark = pytest.mark.scenario
 
 ROOT = Path(__file__).parents[2]
-READ_ONLY = {BOOKSTORES, ENDPOINT_SLICES}
+READ_ONLY = {BOOKSTORES, BACKUPS, RESTORES, ENDPOINT_SLICES}
+LISTED_ONLY = {BACKUPS, RESTORES, ENDPOINT_SLICES}
 
 
 def manifests(path: str) -> list[dict[str, Any]]:
@@ -79,7 +82,7 @@ def test_watched_kinds_can_be_listed_and_written_kinds_deleted(resource: Resourc
     writes = set() if resource in READ_ONLY else {"create", "patch", "delete"}
     writes &= {"delete"} if resource is PODS else writes
     writes -= {"delete"} if resource is DISRUPTION_BUDGETS else set()
-    reads = {"list", "watch"} if resource is ENDPOINT_SLICES else {"get", "list", "watch"}
+    reads = {"list", "watch"} if resource in LISTED_ONLY else {"get", "list", "watch"}
     assert set(resource.verbs) == reads | writes
 
 
@@ -112,7 +115,7 @@ def test_watches_select_labelled_objects_only() -> None:
     expected = {
         f"{resource.group}/{resource.plural}": STORE_LABEL
         for resource in WATCHED
-        if resource is not BOOKSTORES
+        if resource not in {BOOKSTORES, BACKUPS, RESTORES}
     }
     assert selected == expected
 

@@ -15,7 +15,7 @@ from bookstore_operator.components.serving.availability import all_available
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history
 from bookstore_operator.core.drift import differences
-from bookstore_operator.core.kinds import key_of
+from bookstore_operator.core.kinds import RECORDS, key_of
 from bookstore_operator.core.labels import (
     COLOR_LABEL,
     COMPONENT_LABEL,
@@ -287,13 +287,13 @@ class World:
     def snapshot(self) -> Snapshot:
         store = BookStore.model_validate(self.store)
         mine = {key: obj for key, obj in self.objects.items() if key != self.key}
-        objects = {key: obj for key, obj in mine.items() if key.kind != "BookStoreRelease"}
+        objects = {key: obj for key, obj in mine.items() if key.kind not in RECORDS}
         can_not_pull = pull_secrets.secrets_of_interest(objects)
         used = secrets_of_interest(store)
         unexplained = find_unexplained(objects, self.now)
         return take_snapshot(
             store,
-            [obj for key, obj in mine.items() if key.kind == "BookStoreRelease"],
+            [obj for key, obj in mine.items() if key.kind in RECORDS],
             objects,
             secrets={
                 name: {key: self.malformed.get(name, {}).get(key) for key in keys}

@@ -12,6 +12,7 @@ from bookstore_operator.core.kinds import (
     CORE_EVENTS,
     DEPLOYMENTS,
     OBSERVED,
+    RECORDS,
     RELEASES,
     SECRETS,
     Resource,
@@ -77,13 +78,13 @@ def observe(
     store = _store_of(manifest)
     listed, unread = _list_owned(kubectl, store.name)
     objects = {key_of(obj): obj for obj in listed if store_name_of(obj) == store.name}
-    owned = {key: obj for key, obj in objects.items() if key.kind != RELEASES.kind}
+    owned = {key: obj for key, obj in objects.items() if key.kind not in RECORDS}
     secrets, notes = _secrets(kubectl, store, fresh=not objects)
     notes += [f"You may not read {name}: shown as if there were none." for name in unread]
     try:
         snapshot = take_snapshot(
             store,
-            [obj for key, obj in objects.items() if key.kind == RELEASES.kind],
+            [obj for key, obj in objects.items() if key.kind in RECORDS],
             owned,
             secrets=secrets.reasons,
             databases=secrets.databases,
@@ -115,12 +116,25 @@ def _not_ours(what: str, error: ValidationError, more: str = "") -> PluginError:
 
 
 def _list_owned(kubectl: Kubectl, store: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """Return a BookStore's objects and the kinds that may not be read, releases not among them."""
-    selector = f"{STORE_LABEL}={store}"
+    """Return objects, a BookStore's among them, and the kinds that may not be read.
+
+    Releases are not among the latter.
+    """
+    labeled = [resource for resource in OBSERVED if resource.selector]
+    others = [resource for resource in OBSERVED if not resource.selector]
+    found, unread = _list(kubectl, labeled, f"{STORE_LABEL}={store}")
+    more, also_unread = _list(kubectl, others, None)
+    return [*found, *more], [*unread, *also_unread]
+
+
+def _list(
+    kubectl: Kubectl, resources: Sequence[Resource], selector: str | None
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the objects of some kinds, and the kinds that may not be read."""
     try:
-        return kubectl.list_all(OBSERVED, selector=selector), []
+        return kubectl.list_all(resources, selector=selector), []
     except KubectlError as error:
-        unread = [r for r in OBSERVED if _names_kind(str(error), r)]
+        unread = [r for r in resources if _names_kind(str(error), r)]
         if error.reason != "Forbidden" or not unread or RELEASES in unread:
             raise
         # kubectl prints what it may read, also when a part was forbidden.

@@ -20,9 +20,11 @@ from bookstore_operator.core.plan import (
     Scale,
     WriteStatus,
 )
-from bookstore_operator.crd import bookstore, release
+from bookstore_operator.crd import backup, bookstore, release, restore
 from bookstore_operator.crd.base import API_VERSION
 
+_BY_USERS = frozenset({bookstore.KIND, backup.KIND, restore.KIND})
+"""The kinds that have no label, because users create them."""
 _WATCH = ("get", "list", "watch")
 _OWN = (*_WATCH, "create", "patch", "delete")
 
@@ -55,8 +57,8 @@ class Resource:
 
     @property
     def selector(self) -> str | None:
-        """The label selector for lists and watches; None for BookStores, which have no label."""
-        return None if self.kind == bookstore.KIND else STORE_LABEL
+        """The label selector for lists and watches; None for kinds that users create."""
+        return None if self.kind in _BY_USERS else STORE_LABEL
 
     @property
     def type_meta(self) -> dict[str, str]:
@@ -87,6 +89,8 @@ _RECORD = (("status", ("patch",)), ("finalizers", ("update",)))
 
 BOOKSTORES = Resource(API_VERSION, bookstore.KIND, bookstore.PLURAL, _WATCH, _RECORD)
 RELEASES = Resource(API_VERSION, release.KIND, release.PLURAL, _OWN, _RECORD)
+BACKUPS = Resource(API_VERSION, backup.KIND, backup.PLURAL, ("list", "watch"))
+RESTORES = Resource(API_VERSION, restore.KIND, restore.PLURAL, ("list", "watch"))
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments", _OWN, (("scale", ("patch",)),))
 STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets", _OWN)
 JOBS = Resource("batch/v1", "Job", "jobs", _OWN)
@@ -125,10 +129,13 @@ MUTATING_WEBHOOKS = Resource(
 """Not in the table: the right to list them is optional, and they are in no namespace."""
 
 KINDS = (
-    *(BOOKSTORES, RELEASES, DEPLOYMENTS, STATEFUL_SETS, JOBS, CRON_JOBS, PODS, SERVICES, CLAIMS),
+    *(BOOKSTORES, RELEASES, BACKUPS, RESTORES),
+    *(DEPLOYMENTS, STATEFUL_SETS, JOBS, CRON_JOBS, PODS, SERVICES, CLAIMS),
     *(ENDPOINT_SLICES, AUTOSCALERS, DISRUPTION_BUDGETS, NETWORK_POLICIES),
     *(SECRETS, EVENTS, CORE_EVENTS, LEASES),
 )
+RECORDS = frozenset({RELEASES.kind, BACKUPS.kind, RESTORES.kind})
+"""The operator's own kinds that belong to a BookStore."""
 WATCHED = tuple(resource for resource in KINDS if resource.watched)
 OBSERVED = tuple(resource for resource in WATCHED if resource is not BOOKSTORES)
 """The kinds of a Snapshot's objects, read by the BookStore's label; Secrets are read by name."""
@@ -172,8 +179,11 @@ def target_of(action: Action) -> ObjectRef:
 
 def store_name_of(manifest: Manifest) -> str | None:
     """Return the name of the BookStore that an object belongs to; a BookStore's own for itself."""
-    if manifest.get("kind") == BOOKSTORES.kind:
+    kind = manifest.get("kind")
+    if kind == BOOKSTORES.kind:
         name = manifest["metadata"].get("name")
+    elif kind in {BACKUPS.kind, RESTORES.kind}:
+        name = (manifest.get("spec") or {}).get("storeName")
     else:
         name = (manifest["metadata"].get("labels") or {}).get(STORE_LABEL)
     return name if isinstance(name, str) else None

@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from bookstore_operator.core.measurements import NONE, Measurements
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.crd import backup, release, restore
+from bookstore_operator.crd.backup import BookStoreBackup
+from bookstore_operator.crd.base import CustomObject
 from bookstore_operator.crd.bookstore import KIND, BookStore
 from bookstore_operator.crd.intent import compared, normalized
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.restore import BookStoreRestore
 from bookstore_operator.crd.text import fit
 
 
@@ -80,6 +84,10 @@ class Snapshot:
     store: BookStore
     releases: tuple[BookStoreRelease, ...] = ()
     """By revision and attempt, oldest first."""
+    backups: tuple[BookStoreBackup, ...] = ()
+    """By the time of their creation, oldest first; also those of a former BookStore of the name."""
+    restores: tuple[BookStoreRestore, ...] = ()
+    """By the time of their creation, oldest first."""
     orphaned_releases: frozenset[str] = frozenset()
     """The names of those that no BookStore owns: their owner was deleted without them."""
     former_releases: tuple[str, ...] = ()
@@ -122,7 +130,7 @@ class Snapshot:
 
 def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     store: BookStore,
-    releases: Sequence[Manifest],
+    records: Sequence[Manifest],
     objects: Mapping[ObjectRef, Manifest],
     *,
     secrets: Mapping[str, Mapping[str, str | None]],
@@ -141,12 +149,18 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
 ) -> Snapshot:
     """Return the Snapshot of a BookStore. All Snapshots are constructed here.
 
+    `records` are its releases, backups and restores.
+
     Without `databases` and `secret_owners`, known to who may read Secrets, and `overridden`, known
     to the operator, a decision takes the database, Secrets and webhooks' changes as they are.
     """
-    owners = {release["metadata"]["name"]: _owners(release) for release in releases}
+    releases = [record for record in records if record.get("kind") == release.KIND]
+    owners = {record["metadata"]["name"]: _owners(record) for record in releases}
     former = {name for name, uids in owners.items() if uids and store.metadata.uid not in uids}
-    parsed, unreadable = _parse(r for r in releases if r["metadata"]["name"] not in former)
+    current_ones = (r for r in releases if r["metadata"]["name"] not in former)
+    parsed, unreadable = _parse(BookStoreRelease, current_ones)
+    backups, unreadable_backup = _by_creation(BookStoreBackup, backup.KIND, records)
+    restores, unreadable_restore = _by_creation(BookStoreRestore, restore.KIND, records)
     ordered = tuple(sorted(parsed, key=lambda r: (r.spec.revision, r.spec.attempt)))
     current = compared(store.spec)
     # The newest, the active one, and the one before that, as long as it can serve again.
@@ -157,6 +171,8 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     return Snapshot(
         store=store,
         releases=ordered,
+        backups=backups,
+        restores=restores,
         orphaned_releases=frozenset(name for name, uids in owners.items() if not uids),
         former_releases=tuple(sorted(former)),
         matches_spec={name: own or name in overruling for name, own in matches.items()},
@@ -172,23 +188,36 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
         settings=settings,
         rejection=rejection,
         contests=contests,
-        blocker=unreadable or blocker,
+        blocker=unreadable or unreadable_backup or unreadable_restore or blocker,
         missing_rights=missing_rights,
         measurements=measurements,
     )
 
 
-def _parse(releases: Iterable[Manifest]) -> tuple[list[BookStoreRelease], Blocker | None]:
-    """Return the releases that match their model, and a Blocker if one does not."""
-    parsed: list[BookStoreRelease] = []
+_Record = TypeVar("_Record", bound=CustomObject)
+
+
+def _by_creation(
+    model: type[_Record], kind: str, records: Iterable[Manifest]
+) -> tuple[tuple[_Record, ...], Blocker | None]:
+    """Return the records of a kind, oldest first, and a Blocker if one can't be read."""
+    parsed, blocker = _parse(model, (record for record in records if record.get("kind") == kind))
+    return tuple(sorted(parsed, key=lambda r: (r.metadata.created_at, r.name))), blocker
+
+
+def _parse(
+    model: type[_Record], records: Iterable[Manifest]
+) -> tuple[list[_Record], Blocker | None]:
+    """Return the records that match their model, and a Blocker if one does not."""
+    parsed: list[_Record] = []
     blocker: Blocker | None = None
-    for release in releases:
+    for record in records:
         try:
-            parsed.append(BookStoreRelease.model_validate(release))
+            parsed.append(model.model_validate(record))
         except ValidationError as error:
-            name, status = release["metadata"]["name"], release.get("status") or {}
+            name, status = record["metadata"]["name"], record.get("status") or {}
             message = (
-                f"BookStoreRelease {name} can't be read by this operator: {invalid_fields(error)}. "
+                f"{record['kind']} {name} can't be read by this operator: {invalid_fields(error)}. "
                 "If a newer operator wrote it, run that version again."
             )
             may_serve = bool(status.get("promotedAt") and not status.get("demotedAt"))

@@ -168,6 +168,11 @@ class Metadata(Part):
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
 
+    @property
+    def created_at(self) -> datetime:
+        """When it was created; the earliest time if that is unknown."""
+        return self.creation_timestamp or EARLIEST
+
 
 class CustomObject(Part):
     """What the operator's own kinds have in common."""

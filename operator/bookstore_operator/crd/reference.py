@@ -15,7 +15,7 @@ INTRODUCTION = """\
 
 <!-- Generated from operator/bookstore_operator/crd by `make generate`: do not edit. -->
 
-All fields of the two kinds, as the API server knows them; `kubectl explain bookstore.spec` shows
+All fields of the four kinds, as the API server knows them; `kubectl explain bookstore.spec` shows
 the same. A field in **bold** is required within its group. What a change of a field does:
 
 | change | what it does |

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from bookstore_operator.crd import bookstore, release
+from bookstore_operator.crd import backup, bookstore, release, restore
 from bookstore_operator.crd.base import GROUP, VERSION, rules
 from bookstore_operator.crd.spec.storage import volume_rules
 from bookstore_operator.crd.structural import Schema, structural
@@ -69,6 +69,36 @@ RELEASE_COLUMNS = [
 ]
 
 
+BACKUP_COLUMNS = [
+    _column("Store", ".spec.storeName", description="BookStore whose database it is of"),
+    _column("Reason", ".spec.reason", description="Why it was taken"),
+    _column("Phase", ".status.phase", description="How far it is"),
+    _column("Size", ".status.sizeBytes", "integer", "Size as stored, in bytes"),
+    _column("Verified", ".status.verifiedAt", "date", "Age of its last verification"),
+    _column("Age", ".metadata.creationTimestamp", "date", "Age of the record"),
+    _column("Message", ".status.message", description="Details of the state", priority=1),
+]
+
+RESTORE_COLUMNS = [
+    _column("Store", ".spec.storeName", description="BookStore whose backup it restores"),
+    _column("Backup", ".status.backup", description="Backup that is restored"),
+    _column("Phase", ".status.phase", description="How far it is"),
+    _column("Secret", ".status.secretName", description="Secret with the database's URI"),
+    _column("Age", ".metadata.creationTimestamp", "date", "Age of the restore"),
+    _column("Message", ".status.message", description="Details of the state", priority=1),
+]
+
+RESTORE_RULES = rules(
+    (
+        f"self.metadata.name.size() <= {restore.MAX_NAME_LENGTH} && "
+        "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        f"the name of a BookStoreRestore must be of at most {restore.MAX_NAME_LENGTH} lowercase "
+        "letters, digits and hyphens and begin with a letter: the names of the objects that it "
+        "owns begin with it",
+    )
+)
+
+
 def crds() -> list[dict[str, Any]]:
     """Return the CRDs of all kinds."""
     return [
@@ -86,6 +116,14 @@ def crds() -> list[dict[str, Any]]:
         ),
         _crd(
             release.BookStoreRelease, release.PLURAL, "bsr", columns=RELEASE_COLUMNS, root_rules={}
+        ),
+        _crd(backup.BookStoreBackup, backup.PLURAL, "bsb", columns=BACKUP_COLUMNS, root_rules={}),
+        _crd(
+            restore.BookStoreRestore,
+            restore.PLURAL,
+            "bsrestore",
+            columns=RESTORE_COLUMNS,
+            root_rules=RESTORE_RULES,
         ),
     ]
 

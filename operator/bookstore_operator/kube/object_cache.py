@@ -15,7 +15,7 @@ from typing import Any
 
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
-    RELEASES,
+    RECORDS,
     SECRETS,
     Resource,
     key_of,
@@ -149,12 +149,12 @@ class ObjectCache:
         """Return the newest known state of a BookStore; None if it is not cached."""
         return self.get(store.namespace, BOOKSTORES.ref(store.name))
 
-    def releases(self, store: StoreKey) -> list[Manifest]:
-        """Return a BookStore's releases, in no particular order."""
+    def records(self, store: StoreKey) -> list[Manifest]:
+        """Return a BookStore's releases, backups and restores, in no particular order."""
         return [
             self._objects[store.namespace, key]
             for key in self._by_store.get(store, ())
-            if key.kind == RELEASES.kind
+            if key.kind in RECORDS
         ]
 
     def owned(self, store: StoreKey) -> Mapping[ObjectRef, Manifest]:
@@ -169,7 +169,7 @@ class ObjectCache:
         return {
             key: objects[key]
             for key in sorted(objects, key=_order)
-            if key.kind not in {BOOKSTORES.kind, RELEASES.kind}
+            if key.kind != BOOKSTORES.kind and key.kind not in RECORDS
         }
 
     def keep_result(self, manifest: Manifest) -> None:

@@ -202,7 +202,7 @@ class Observer:
         overridden = self.overrides.of(key.namespace, objects)
         return take_snapshot(
             store,
-            self._cache.releases(key),
+            self._cache.records(key),
             objects,
             secrets=secrets.reasons,
             databases=secrets.databases,
@@ -229,7 +229,8 @@ class Observer:
 
         For a step that can't be undone: an abort that the watch has not delivered yet must count.
         """
-        cached = [self._cache.bookstore(key), *self._cache.releases(key)]
+        releases = [obj for obj in self._cache.records(key) if obj["kind"] == RELEASES.kind]
+        cached = [self._cache.bookstore(key), *releases]
         stale = await asyncio.gather(
             *(self.refresh(key.namespace, key_of(obj)) for obj in cached if obj is not None)
         )

@@ -109,7 +109,7 @@ def test_a_status_that_can_not_be_read_is_written_anew() -> None:
 def test_a_newer_spec_is_no_reason_to_fail_for_take_snapshot() -> None:
     """take_snapshot raises nothing for releases, whatever they hold."""
     world = World().settle()
-    damaged = {"metadata": {"name": "demo-r9"}, "spec": {}}
+    damaged = {"kind": "BookStoreRelease", "metadata": {"name": "demo-r9"}, "spec": {}}
     snapshot = take_snapshot(
         BookStore.model_validate(world.store),
         [*world.all("BookStoreRelease"), damaged],

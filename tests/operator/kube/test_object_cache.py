@@ -127,7 +127,7 @@ def test_objects_are_found_by_their_bookstore() -> None:
         cache.put(manifest)
     assert cache.stores() == [KEY]
     assert cache.bookstore(KEY) == bookstore
-    assert cache.releases(KEY) == [release]
+    assert cache.records(KEY) == [release]
     assert list(cache.owned(KEY)) == [DEPLOYMENT]
     assert cache.owned(StoreKey("other", "demo")) == {}
 

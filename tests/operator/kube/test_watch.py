@@ -2,7 +2,7 @@
 
 import pytest
 
-from bookstore_operator.core.kinds import BOOKSTORES, WATCHED
+from bookstore_operator.core.kinds import BACKUPS, BOOKSTORES, RESTORES, WATCHED
 from bookstore_operator.kube.watch import settings
 
 pytestmark = pytest.mark.scenario
@@ -21,4 +21,4 @@ def test_watches_select_labeled_objects_on_the_server() -> None:
     selected = settings().watching.label_selectors
     for resource in WATCHED:
         key = (resource.group, resource.version, resource.plural)
-        assert (key in selected) == (resource is not BOOKSTORES)
+        assert (key in selected) == (resource not in {BOOKSTORES, BACKUPS, RESTORES})
