@@ -21,6 +21,9 @@ TEMPLATE_ANNOTATION = f"{GROUP}/template"
 DATABASE_ANNOTATION = f"{GROUP}/database"
 """The identity of the database that a backup Job was to back up, when it was created."""
 
+VERIFY_ANNOTATION = f"{GROUP}/verify"
+"""On a BookStoreBackup, set by people: asks for a verification. Each new value is another request;
+the status has the last one that was carried out."""
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 
 # Kubernetes' own labels, which tools display or its controllers write.

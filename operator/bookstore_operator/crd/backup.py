@@ -79,6 +79,12 @@ class BackupStatus(Part):
     )
     completed_at: Time | None = Field(None, description="When it was stored and read back.")
     verified_at: Time | None = Field(None, description="When it was last read whole, or restored.")
+    handled_verification: str = Field(
+        "",
+        max_length=100,
+        description="Value of the annotation `bookstore.dev/verify`, which asks for a "
+        "verification, that the last one was carried out for.",
+    )
     size_bytes: int | None = Field(None, ge=0, description="Size as stored, in bytes.")
     encrypted: bool = Field(False, description="Whether it is encrypted.")
     schema_revisions: list[str] = Field(
