@@ -5,7 +5,16 @@ from typing import Any
 import typer
 
 from kubectl_bookstore import __version__
-from kubectl_bookstore.commands import change, history, plan, promotion, status, why
+from kubectl_bookstore.commands import (
+    backups,
+    change,
+    history,
+    plan,
+    promotion,
+    restore,
+    status,
+    why,
+)
 from kubectl_bookstore.options import command
 from kubectl_bookstore.output import say
 
@@ -48,6 +57,10 @@ for function in (
     promotion.rollback,
     change.pause,
     change.resume,
+    backups.backup,
+    backups.backups,
+    backups.verify,
+    restore.restore,
 ):
     first_line = (function.__doc__ or "").partition("\n")[0]
     app.command(function.__name__, short_help=first_line)(command(function))

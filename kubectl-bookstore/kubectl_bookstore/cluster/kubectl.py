@@ -202,6 +202,21 @@ class Kubectl:
             self.run("patch", kind(resource), seen["name"], *namespace, *options, "--output=json")
         )
 
+    def create(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an object in the namespace; returns it as it is stored."""
+        options = ("--filename=-", f"--field-manager={FIELD_MANAGER}", "--output=json")
+        return _parsed(self.run("create", *options, stdin=json.dumps(manifest)))
+
+    def annotate(
+        self, resource: Resource, manifest: Mapping[str, Any], annotations: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Set annotations of an object, if it is still the one that was read."""
+        seen = manifest["metadata"]
+        patch = {"metadata": {"uid": seen["uid"], "annotations": dict(annotations)}}
+        options = ["--type=merge", f"--patch={json.dumps(patch)}"]
+        options += [f"--field-manager={FIELD_MANAGER}", f"--namespace={seen['namespace']}"]
+        return _parsed(self.run("patch", kind(resource), seen["name"], *options, "--output=json"))
+
     def delete(self, resource: Resource, manifest: Mapping[str, Any]) -> None:
         """Delete an object, if it is still as it was read; its dependents follow it."""
         seen = manifest["metadata"]
