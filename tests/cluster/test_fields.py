@@ -145,6 +145,26 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "rollout.historyLimit": (1, "should be greater than or equal to 2"),
     "backup.schedule": ("now and then", "should match"),
     "backup.keep": (0, "should be greater than or equal to 1"),
+    "backup.timeZone": ("Europe/Central Berlin", "should match"),
+    "backup.target.volume.size": ("1Pi", "should match"),
+    "backup.target.volume.storageClassName": ("Not a name", "should match"),
+    "backup.target.s3.bucket": ("Books", "should match"),
+    "backup.target.s3.prefix": ("/books", "should match"),
+    "backup.target.s3.endpoint": ("http://store/books", "should match"),
+    "backup.target.s3.region": ("eu west", "should match"),
+    "backup.target.s3.virtualHost": ("perhaps", "must be of type boolean"),
+    "backup.target.s3.sha256": ("perhaps", "must be of type boolean"),
+    "backup.target.s3.credentialsSecretName": ("Not a name", "should match"),
+    "backup.target.s3.caSecretName": ("Not a name", "should match"),
+    "backup.retention.keepLast": (-1, "should be greater than or equal to 0"),
+    "backup.retention.keepDaily": (1001, "should be less than or equal to 1000"),
+    "backup.retention.keepWeekly": (-1, "should be greater than or equal to 0"),
+    "backup.retention.keepMonthly": (-1, "should be greater than or equal to 0"),
+    "backup.retention.minimum": (0, "should be greater than or equal to 1"),
+    "backup.encryption.secretName": ("Not a name", "should match"),
+    "backup.drill.schedule": ("now and then", "should match"),
+    "backup.drill.timeoutSeconds": (59, "should be greater than or equal to 60"),
+    "backup.drill.size": ("1Pi", "should match"),
     "backup.storage.size": ("1Pi", "should match"),
     "backup.storage.storageClassName": (LONG, "at most 253|more than 253"),
     "backup.timeoutSeconds": (59, "should be greater than or equal to 60"),
@@ -184,6 +204,7 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     **affinity(),
     **resources("migration.resources"),
     **resources("backup.resources"),
+    **resources("backup.drill.resources"),
     **{
         f"{group}resources.{part}.ephemeral-storage": ("1GB", "should match")
         for group in ("", "database.embedded.", "cache.embedded.")
@@ -260,6 +281,10 @@ INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
     "a-key-of-no-secret": (
         {"staff": {"key": "bearer"}},
         "spec.staff.*staff.key requires staff.secretName",
+    ),
+    "two-targets": (
+        {"backup": {"schedule": "@daily", "target": {"volume": {}, "s3": {"bucket": "books"}}}},
+        "spec.backup.target.*at most one of volume and s3",
     ),
     "any-origin-in-production": (
         {"config": {"corsOrigins": ["https://shop.example", "*"]}},
@@ -462,6 +487,10 @@ def spec_with(path: str, value: Any) -> dict[str, Any]:
         place["external"] = {"secretName": "books"}
     if path.startswith("rollout.watch.prometheus."):
         place["watch"] = {"prometheus": {"url": "http://prometheus"}}
+    if path.startswith("backup.target.s3."):
+        place["target"] = {"s3": {"bucket": "books"}}
+    if path.startswith("backup.drill."):
+        place["drill"] = {"schedule": "@weekly"}
     for name in inner[:-1]:
         place = place.setdefault(name, {})
     place[inner[-1]] = value

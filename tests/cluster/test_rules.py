@@ -103,6 +103,62 @@ def test_backups_that_are_configured_again_are_compared_with_their_volume(
     assert_applied(shop, message, **storage("backup", after))
 
 
+VOLUME: dict[str, Any] = {"target": {"volume": {}}}
+BUCKET: dict[str, Any] = {"target": {"s3": {"bucket": "books"}}}
+
+
+@pytest.mark.parametrize(
+    ("backup", "message"),
+    [
+        ({"keep": 3}, ""),
+        ({"retention": {"keepDaily": 7, "minimum": 2}}, ""),
+        (
+            {"retention": {"keepDaily": 7}, "keep": 3},
+            "only one of backup.keep and backup.retention",
+        ),
+        ({"storage": {"size": "2Gi"}, **BUCKET}, "only one of backup.storage and backup.target"),
+        ({"storage": {"storageClassName": "fast"}, **VOLUME}, "only one of backup.storage and"),
+        ({"target": {}}, ""),
+        ({"target": {**VOLUME["target"], **BUCKET["target"]}}, "at most one of volume and s3"),
+        ({"timeZone": "Europe/Berlin", **BUCKET, "drill": {"schedule": "@weekly"}}, ""),
+        ({"timeZone": "Local"}, "a name of the IANA time zone database"),
+        ({"schedule": "TZ=Europe/Berlin 0 3 * * *"}, "schedule"),
+    ],
+)
+def test_backups_are_described_without_contradiction(
+    shop: Shop, backup: dict[str, Any], message: str
+) -> None:
+    assert_applied(shop, message, backup={"schedule": "@daily", **backup})
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ({"storage": {"size": "2Gi"}}, BUCKET, ""),
+        ({"storage": {"size": "2Gi"}}, {"target": {"volume": {"size": "3Gi"}}}, ""),
+        ({"storage": {"size": "2Gi"}}, VOLUME, "backup.target.volume.size must not be less"),
+        (BUCKET, VOLUME, "backup.target.volume.size must not be less"),
+        (BUCKET, {}, "backup.storage.size must not be less"),
+        (
+            {"target": {"volume": {"size": "3Gi"}}},
+            {"target": {"volume": {"size": "1Gi"}}},
+            "shrink",
+        ),
+        ({"target": {"volume": {"size": "2Gi"}}}, VOLUME, ""),
+    ],
+)
+def test_backups_that_move_are_compared_with_the_volume_that_is_kept(
+    shop: Shop, before: dict[str, Any], after: dict[str, Any], message: str
+) -> None:
+    shop.apply(backup={"schedule": "@daily", **before})
+    actual = {"claim": "demo-backup", "size": "2Gi", "storageClassName": "slow"}
+    body = json.dumps({"status": {"volumes": {"backup": actual}}})
+    shop.kubectl(
+        *("patch", "bookstore", "demo", "--subresource=status", "--type=merge", "-p", body)
+    )
+    assert_applied(shop, message, backup={"schedule": "@daily", **after})
+
+
 def storage(group: str, values: dict[str, Any]) -> dict[str, Any]:
     if group == "backup":
         return {"backup": {"schedule": "@daily", "storage": values}}

@@ -140,7 +140,7 @@ CASES: dict[str, Callable[[], Manifest]] = {
     ),
     "network-policy-cache": lambda: network.cache_network_policy(store(CACHED)),
     "network-policy-database": lambda: network.database_network_policy(store(MINIMAL)),
-    "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP),
+    "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP.storage),
     "backup-cron-job": lambda: backup.backup_cron_job(store(RICH), BACKUP, POSTGRES),
     "status": _settled_status,
 }

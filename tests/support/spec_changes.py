@@ -117,6 +117,18 @@ _VALUES: dict[str, Any] = {
     "backup.schedule": "@monthly",
     "backup.storage.size": "2Gi",
     "backup.storage.storageClassName": "none",
+    "backup.timeZone": "Europe/Berlin",
+    "backup.target.volume.size": "2Gi",
+    "backup.target.volume.storageClassName": "none",
+    "backup.target.s3.bucket": "other",
+    "backup.target.s3.prefix": "books",
+    "backup.target.s3.endpoint": "http://127.0.0.1:1",
+    "backup.target.s3.region": "eu-west-1",
+    "backup.target.s3.credentialsSecretName": SECRET,
+    "backup.target.s3.caSecretName": SECRET,
+    "backup.encryption.secretName": "swept-other",
+    "backup.drill.schedule": "@monthly",
+    "backup.drill.size": "3Gi",
     "config.docs": True,
     "config.corsOrigins": ["https://books.example"],
     "config.trustedProxies": ["10.0.0.0/8", "fd00::/8"],
@@ -144,10 +156,20 @@ _VALUES: dict[str, Any] = {
 }
 
 _PROMETHEUS = {"url": "http://127.0.0.1:1", "requests": QUERY, "errors": QUERY, "slow": QUERY}
-_BACKUP: Spec = {"backup": {"schedule": "0 3 1 1 *"}}
+_YEARLY = "0 3 1 1 *"
+
+
+def _backup(**fields: Any) -> Spec:
+    return {"backup": {"schedule": _YEARLY, **fields}}
+
+
 _NEEDED: dict[str, Spec] = {
     "autoscaling.": {"autoscaling": {"maxReplicas": 3}},
-    "backup.": _BACKUP,
+    "backup.": _backup(),
+    "backup.target.volume.": _backup(target={"volume": {}}),
+    "backup.target.s3.": _backup(target={"s3": {"bucket": "books"}}),
+    "backup.encryption.": _backup(encryption={"secretName": SECRET}),
+    "backup.drill.": _backup(drill={"schedule": _YEARLY}),
     "cache.embedded.": {"cache": {"embedded": {}}},
     "cache.external.": {"cache": {"external": {"secretName": SECRET, "key": "redis"}}},
     "database.external.": {"database": {"external": {"secretName": SECRET}}},

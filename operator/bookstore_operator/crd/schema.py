@@ -31,8 +31,9 @@ ROOT_RULES = rules(
         "the name of a BookStore must not end in -db, -cache or -preview: "
         "it would collide with the name of another BookStore's database, cache or preview Service",
     ),
-    *volume_rules("database.embedded", "database"),
-    *volume_rules("backup", "backup"),
+    *volume_rules("database.embedded.storage", "database"),
+    *volume_rules("backup.storage", "backup", unless="backup.target"),
+    *volume_rules("backup.target.volume", "backup"),
 )
 
 

@@ -28,12 +28,8 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
         old = find(snapshot, CRON_JOBS, names.backup(store.name))
         yield from ensure_absent(old, "spec.backup was removed.")
         return
-    claim = backup_claim(store, backup)
-    yield from _replace_unbound_claim(snapshot, claim)
-    existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
-    if existing and not _is_as_created(existing, claim):
-        claim = with_existing_spec(claim, existing)
-    yield from ensure(snapshot, claim)
+    if volume := backup.volume:
+        yield from _ensure_claim(snapshot, backup_claim(store, volume))
     observed = find(snapshot, CRON_JOBS, names.backup(store.name))
     database = database_identity(snapshot) or schedule.database_of(observed)
     if observed is None and not database:
@@ -41,6 +37,14 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     cron_job = backup_cron_job(store, backup, snapshot.settings.postgres_image, database)
     yield from ensure(snapshot, cron_job)
     yield from _replace_stuck_job(snapshot, cron_job)
+
+
+def _ensure_claim(snapshot: Snapshot, claim: Manifest) -> Iterator[Action]:
+    yield from _replace_unbound_claim(snapshot, claim)
+    existing = find(snapshot, CLAIMS, claim["metadata"]["name"])
+    if existing and not _is_as_created(existing, claim):
+        claim = with_existing_spec(claim, existing)
+    yield from ensure(snapshot, claim)
 
 
 def _is_as_created(existing: Manifest, claim: Manifest) -> bool:

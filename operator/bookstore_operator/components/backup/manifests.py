@@ -23,6 +23,7 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.crd.spec.storage import Storage
 from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
     claim_spec,
@@ -42,9 +43,9 @@ STARTING_DEADLINE = 600
 """How late a backup may start, in seconds."""
 
 
-def backup_claim(store: BookStore, backup: Backup) -> Manifest:
-    """Return the claim of the volume that holds the dumps."""
-    spec = claim_spec(backup.storage)
+def backup_claim(store: BookStore, storage: Storage) -> Manifest:
+    """Return the claim of the volume that holds the backups."""
+    spec = claim_spec(storage)
     owned = not keeps_data(store)
     meta = data_metadata(store, names.backup(store.name), Component.BACKUP, owned)
     annotations = {TEMPLATE_ANNOTATION: digest(spec)}

@@ -27,8 +27,8 @@ def ensure_storage(snapshot: Snapshot) -> Iterator[Action]:
 def _claim(snapshot: Snapshot, volume: Volume) -> Manifest:
     """Return the claim with its new size: all of a claim of ours, a part of the StatefulSet's."""
     store, size = snapshot.store, volume.storage.size
-    if volume.name == names.backup(store.name) and store.spec.backup:
-        return with_existing_spec(backup_claim(store, store.spec.backup), volume.claim, size)
+    if volume.name == names.backup(store.name):
+        return with_existing_spec(backup_claim(store, volume.storage), volume.claim, size)
     return {
         **CLAIMS.type_meta,
         "metadata": {"name": volume.name, "namespace": store.metadata.namespace},

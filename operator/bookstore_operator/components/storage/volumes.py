@@ -61,8 +61,8 @@ def volumes(snapshot: Snapshot) -> Iterator[Volume]:
 def _described(store: BookStore) -> Iterator[tuple[str, str, Storage]]:
     if embedded := store.spec.database.embedded:
         yield names.database_claim(store.name), "spec.database.embedded.storage", embedded.storage
-    if backup := store.spec.backup:
-        yield names.backup(store.name), "spec.backup.storage", backup.storage
+    if (backup := store.spec.backup) and (storage := backup.volume):
+        yield names.backup(store.name), backup.volume_field, storage
 
 
 def size_of(quantity: str) -> Fraction:

@@ -1,6 +1,9 @@
 """Where backups are stored, how they are encrypted, and which of them to restore."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from bookstore_operator.crd.base import NULLABLE, ObjectName, Part, SmallText, Time, rules
 from bookstore_operator.crd.spec.storage import Storage
@@ -50,15 +53,23 @@ class S3Target(Part):
 class BackupTarget(
     Part,
     json_schema_extra=rules(
-        ("has(self.volume) != has(self.s3)", "exactly one of volume and s3 must be set")
+        ("!has(self.volume) || !has(self.s3)", "at most one of volume and s3 may be set")
     ),
 ):
-    """Where backups are stored. Set exactly one of the fields."""
+    """Where backups are stored: a volume with its defaults, unless one of the fields is set."""
 
     volume: Storage | None = Field(
         None, description="Volume of the BookStore's own.", json_schema_extra=NULLABLE
     )
     s3: S3Target | None = Field(None, description="Bucket of an S3-compatible object store.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _volume_by_default(cls, data: Any) -> Any:
+        """Fill in a volume where neither is set: see NULLABLE."""
+        if isinstance(data, Mapping) and not (data.get("volume") or data.get("s3")):
+            return {**data, "volume": {}}
+        return data
 
 
 class Encryption(Part):

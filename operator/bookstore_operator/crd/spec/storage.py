@@ -1,15 +1,17 @@
-"""`spec.database.embedded.storage` and `spec.backup.storage`: a volume."""
+"""A volume of the BookStore: of the embedded database, or of the backups."""
 
 from pydantic import Field
 
 from bookstore_operator.crd.base import ObjectName, Part, Quantity
+
+DEFAULT_SIZE = "1Gi"
 
 
 class Storage(Part):
     """A volume. It can grow if its StorageClass allows that; see the rules of the BookStore."""
 
     size: Quantity = Field(
-        "1Gi",
+        DEFAULT_SIZE,
         description="Size of the volume. It can be increased if the StorageClass has "
         "`allowVolumeExpansion`, but not reduced.",
     )
@@ -20,20 +22,23 @@ class Storage(Part):
     )
 
 
-def volume_rules(group: str, name: str) -> list[tuple[str, str]]:
+def volume_rules(field: str, name: str, unless: str = "") -> list[tuple[str, str]]:
     """Return the rules, with their messages, for changes of a volume.
 
     They belong to the root of a BookStore, because they compare with what exists: a rule within a
     group is not evaluated while the group is added, and what was never created can be corrected.
 
     Args:
-        group: the group in the spec that has the field `storage`.
+        field: the field of the spec that describes the volume.
         name: the volume in `status.volumes`.
+        unless: the field that describes another volume instead, where it is set.
 
     """
-    field = f"{group}.storage"
     new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
-    is_new, was_old = _present(f"self.spec.{group}"), _present(f"oldSelf.spec.{group}")
+    is_new, was_old = _present(new), _present(old)
+    if unless:
+        is_new = f"{is_new} && !has(self.spec.{unless})"
+        was_old = f"{was_old} && !has(oldSelf.spec.{unless})"
     actual = f"self.status.volumes.{name}"
     known = f"({_present(actual)})"
     unbound = f"({known} && !has({actual}.size))"
