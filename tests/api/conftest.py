@@ -119,7 +119,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "books.db"
-    apply_schema(f"sqlite:///{path}", Branch.CONTRACT)
+    for branch in Branch:
+        apply_schema(f"sqlite:///{path}", branch)
     return path
 
 
@@ -127,7 +128,8 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def migrated_template(postgres: Postgres) -> Iterator[str]:
     """The name of a migrated database that others are copied from."""
     with postgres.database() as url:
-        apply_schema(url, Branch.CONTRACT)
+        for branch in Branch:
+            apply_schema(url, branch)
         yield url.rpartition("/")[2]
 
 

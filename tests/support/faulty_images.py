@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from demo.deploy import Cluster, load_images
-from tests.support.migrations import EXPAND_HEAD, Script
+from tests.support.migrations import EXPAND_HEAD, Script, after_expand
 
 PACKAGE = "import bookstore_api, pathlib; print(pathlib.Path(bookstore_api.__file__).parent)"
 
@@ -27,11 +27,11 @@ APIRouter.app = app
 '''
 """Each process runs it at its start, by a .pth file: Debian has a sitecustomize of its own."""
 
-FAILS = Script("0009_fails", EXPAND_HEAD, body='op.execute("SELECT 1/0")')
+FAILS = Script(after_expand(1, "fails"), EXPAND_HEAD, body='op.execute("SELECT 1/0")')
 """A migration with a mistake."""
 
 BREAKS_OLD_CODE = Script(
-    "0009_breaks",
+    after_expand(1, "breaks"),
     EXPAND_HEAD,
     body='op.execute("ALTER TABLE books ADD COLUMN pages bigint NOT NULL")',
 )

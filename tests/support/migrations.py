@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bookstore_api.db.schema.migrate import Migration, migrate
-from bookstore_api.db.schema.tree import SCRIPTS
+from bookstore_api.db.schema.state import applied
+from bookstore_api.db.schema.tree import SCRIPTS, Branch, load_tree
 from bookstore_api.db.sessions import open_database
 from bookstore_api.process.result import CommandResult
 from bookstore_api.settings import Settings
 from bookstore_api.shop.domains import self_test
 
 # The heads of this code's own branches: newer revisions follow them.
-EXPAND_HEAD = "0002_sort_titles"
-CONTRACT_HEAD = "0002_sort_titles_again"
+(EXPAND_HEAD,) = load_tree().heads(Branch.EXPAND)
+(CONTRACT_HEAD,) = load_tree().heads(Branch.CONTRACT)
+# What is applied after `migrate --to` either, and after both, sorted.
+EXPANDED = applied(load_tree(), [EXPAND_HEAD])
+CONTRACTED = applied(load_tree(), [CONTRACT_HEAD])
+ALL = applied(load_tree(), [EXPAND_HEAD, CONTRACT_HEAD])
 TEMPLATE = '''"""{id}."""
 
 import sqlalchemy as sa
@@ -36,6 +41,20 @@ def upgrade() -> None:
 def downgrade() -> None:
     {undo}
 '''
+
+
+def after_expand(number: int, name: str) -> str:
+    """Return the id of a revision, the first, second, … after the head of the expand branch."""
+    return _numbered(EXPAND_HEAD, number, name)
+
+
+def after_contract(number: int, name: str) -> str:
+    """Return the same for the contract branch."""
+    return _numbered(CONTRACT_HEAD, number, name)
+
+
+def _numbered(head: str, number: int, name: str) -> str:
+    return f"{int(head[:4]) + number:04}_{name}"
 
 
 @dataclass(frozen=True)
@@ -114,14 +133,14 @@ def _contract(id_: str, follows: str, depends_on: str, body: str, undo: str) -> 
 
 YEARS_OF_RELEASES = (
     _expand(
-        "0003_pages",
+        after_expand(1, "pages"),
         EXPAND_HEAD,
         'op.add_column("books", sa.Column("pages", sa.BigInteger(), nullable=True))',
         'op.drop_column("books", "pages")',
     ),
     _expand(
-        "0004_shelves",
-        "0003_pages",
+        after_expand(2, "shelves"),
+        after_expand(1, "pages"),
         """
 op.create_table(
     "shelves",
@@ -139,14 +158,14 @@ op.create_index("ix_shelves_book_id", "shelves", ["book_id"])
         'op.drop_table("shelves")',
     ),
     _expand(
-        "0005_pages_filled",
-        "0004_shelves",
+        after_expand(3, "pages_filled"),
+        after_expand(2, "shelves"),
         'operations.backfill("books", "pages = length(title)", where="pages IS NULL")',
         "pass  # what was filled in may stay",
     ),
     _expand(
-        "0006_pages_index",
-        "0005_pages_filled",
+        after_expand(4, "pages_index"),
+        after_expand(3, "pages_filled"),
         """
 operations.create_index("ix_books_pages", "books", ["pages"], where="pages > 10")
 operations.create_index("uq_books_currency_isbn", "books", ["currency", "isbn"], unique=True)
@@ -157,17 +176,17 @@ operations.drop_index("ix_books_pages", "books")
 """,
     ),
     _expand(
-        "0007_language",
-        "0006_pages_index",
+        after_expand(5, "language"),
+        after_expand(4, "pages_index"),
         """
 op.add_column("books", sa.Column("language", sa.Text(), server_default="en", nullable=False))
 """,
         'op.drop_column("books", "language")',
     ),
     _contract(
-        "0003_pages_needed",
+        after_contract(1, "pages_needed"),
         CONTRACT_HEAD,
-        "0005_pages_filled",
+        after_expand(3, "pages_filled"),
         """
 with op.batch_alter_table("books") as books:
     books.alter_column("pages", existing_type=sa.BigInteger(), nullable=False)
@@ -178,16 +197,16 @@ with op.batch_alter_table("books") as books:
 """,
     ),
     _contract(
-        "0004_no_published_on",
-        "0003_pages_needed",
-        "0005_pages_filled",
+        after_contract(2, "no_published_on"),
+        after_contract(1, "pages_needed"),
+        after_expand(3, "pages_filled"),
         'op.drop_column("books", "published_on")',
         'op.add_column("books", sa.Column("published_on", sa.Date(), nullable=True))',
     ),
     _contract(
-        "0005_no_currency_index",
-        "0004_no_published_on",
-        "0007_language",
+        after_contract(3, "no_currency_index"),
+        after_contract(2, "no_published_on"),
+        after_expand(5, "language"),
         'operations.drop_index("uq_books_currency_isbn", "books")',
         """
 operations.create_index("uq_books_currency_isbn", "books", ["currency", "isbn"], unique=True)

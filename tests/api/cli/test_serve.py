@@ -32,7 +32,7 @@ from tests.support.bookstore import (
     wait_for,
     wait_until,
 )
-from tests.support.migrations import CONTRACT_HEAD, EXPAND_HEAD
+from tests.support.migrations import ALL
 from tests.support.ports import free_port
 from tests.support.postgres import OwnPostgres, query
 from tests.support.raw import connect, refuses_connections
@@ -246,7 +246,7 @@ def test_the_metrics_count_the_connections_of_the_public_port(
 
 def test_the_version_tells_code_and_database(start: StartProcess, url: str) -> None:
     process = start(url, revision="7", color="green", image="shop@sha256:1").wait_until_ready()
-    both = ["0001_books", "0001_contract", EXPAND_HEAD, CONTRACT_HEAD]
+    both = list(ALL)
     version = process.internal("/version").json()
     assert re.fullmatch(r"\d+\.\d+\.\d+", version.pop("version"))
     assert version == {

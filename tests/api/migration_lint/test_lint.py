@@ -8,7 +8,14 @@ import pytest
 
 from bookstore_api.db.schema.tree import SCRIPTS, load_tree
 from migration_lint.lint import SquawkError, broken_rules
-from tests.support.migrations import EXPAND_HEAD, YEARS_OF_RELEASES, Script, newer_code
+from tests.support.migrations import (
+    EXPAND_HEAD,
+    YEARS_OF_RELEASES,
+    Script,
+    after_contract,
+    after_expand,
+    newer_code,
+)
 
 EXPAND = Script("0001_e", labels=("expand",))
 CONTRACT = Script("0001_c", labels=("contract",), depends_on=("0001_e",), branch="contract")
@@ -37,7 +44,9 @@ def test_good_migrations_break_no_rule(tmp_path: Path) -> None:
         + YEARS_OF_RELEASES[5].body
     )
     good = [
-        Script(**{**vars(script), "body": needed}) if script.id == "0003_pages_needed" else script
+        Script(**{**vars(script), "body": needed})
+        if script.id == after_contract(1, "pages_needed")
+        else script
         for script in YEARS_OF_RELEASES
     ]
     assert broken_rules(newer_code(tmp_path, *good)) == []
@@ -222,7 +231,9 @@ def test_the_command_prints_each_broken_rule_and_fails(tmp_path: Path) -> None:
         return done.returncode, done.stdout + done.stderr
 
     assert lint(SCRIPTS) == (0, "")
-    unsafe = Script("0003_e", EXPAND_HEAD, body='op.drop_table("books")', undo="op.f('x')")
+    unsafe = Script(
+        after_expand(1, "e"), EXPAND_HEAD, body='op.drop_table("books")', undo="op.f('x')"
+    )
     code, output = lint(newer_code(tmp_path, unsafe))
     assert code == 1
-    assert "0003_e: ban-drop-table: " in output
+    assert f"{after_expand(1, 'e')}: ban-drop-table: " in output

@@ -20,7 +20,14 @@ from bookstore_api.db.schema.migrate import Migration
 from bookstore_api.db.schema.tree import Branch, load_tree
 from tests.support.bookstore import apply_schema, environment, execute, wait_for, wait_until
 from tests.support.examples import scaled
-from tests.support.migrations import CONTRACT_HEAD, EXPAND_HEAD, Script, carry_out
+from tests.support.migrations import (
+    CONTRACT_HEAD,
+    EXPAND_HEAD,
+    Script,
+    after_contract,
+    after_expand,
+    carry_out,
+)
 from tests.support.migrators import Migrator, Migrators, NewerCode, migrators_of, newer_package
 from tests.support.postgres import OwnPostgres, Postgres, Session, session
 from tests.support.schema_dump import Schema, schema_of
@@ -42,52 +49,54 @@ def _tree(slowly: str, text: str) -> tuple[Script, ...]:
     """Newer migrations of all kinds, each of which takes a moment, so that it is met at work."""
     return (
         Script(
-            "0003_pages",
+            after_expand(1, "pages"),
             EXPAND_HEAD,
-            body=_written("0003_pages", "ALTER TABLE books ADD pages integer", slowly),
+            body=_written(after_expand(1, "pages"), "ALTER TABLE books ADD pages integer", slowly),
         ),
         Script(
-            "0004_indexes",
-            "0003_pages",
+            after_expand(2, "indexes"),
+            after_expand(1, "pages"),
             body=f'operations.create_index("ix_slow", "books", [sa.text("{text}(title)")])\n'
             f'operations.create_index("uq_slow", "books", [sa.text("{text}(isbn)")], unique=True)',
         ),
         Script(
-            "0005_filled",
-            "0004_indexes",
+            after_expand(3, "filled"),
+            after_expand(2, "indexes"),
             body='operations.backfill("books", '
             f'"pages = length({text}(title))", where="pages IS NULL")',
         ),
         Script(
-            "0006_shelves",
-            "0005_filled",
-            body=_written("0006_shelves", "CREATE TABLE shelves (id integer)", slowly),
+            after_expand(4, "shelves"),
+            after_expand(3, "filled"),
+            body=_written(after_expand(4, "shelves"), "CREATE TABLE shelves (id integer)", slowly),
         ),
         Script(
-            "0003_no_index",
+            after_contract(1, "no_index"),
             CONTRACT_HEAD,
-            depends_on=("0005_filled",),
+            depends_on=(after_expand(3, "filled"),),
             body='operations.drop_index("ix_slow", "books")',
             branch="contract",
         ),
         Script(
-            "0004_no_authors",
-            "0003_no_index",
-            depends_on=("0006_shelves",),
-            body=_written("0004_no_authors", "ALTER TABLE books DROP authors", slowly),
+            after_contract(2, "no_authors"),
+            after_contract(1, "no_index"),
+            depends_on=(after_expand(4, "shelves"),),
+            body=_written(
+                after_contract(2, "no_authors"), "ALTER TABLE books DROP authors", slowly
+            ),
             branch="contract",
         ),
     )
 
 
-NOTING = {"0003_pages", "0006_shelves", "0004_no_authors"}
+NOTING = {after_expand(1, "pages"), after_expand(4, "shelves"), after_contract(2, "no_authors")}
 POINTS = (
-    "SELECT pg_sleep(0.2) /* 0003_pages",
+    f"SELECT pg_sleep(0.2) /* {after_expand(1, 'pages')}",
     "CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_slow",
     "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS uq_slow",
     "UPDATE books SET pages",
-    "SELECT pg_sleep(0.2) /* 0006_shelves",
-    "SELECT pg_sleep(0.2) /* 0004_no_authors",
+    f"SELECT pg_sleep(0.2) /* {after_expand(4, 'shelves')}",
+    f"SELECT pg_sleep(0.2) /* {after_contract(2, 'no_authors')}",
 )
 DROPPING = "DROP INDEX CONCURRENTLY IF EXISTS ix_slow"
 WAITING = "SELECT pg_try_advisory_lock"
@@ -422,7 +431,14 @@ def sqlite_migrators(
 @given(
     faults=st.lists(
         st.tuples(
-            st.sampled_from(["0003_pages", "0004_indexes", "0006_shelves", "0004_no_authors"]),
+            st.sampled_from(
+                [
+                    after_expand(1, "pages"),
+                    after_expand(2, "indexes"),
+                    after_expand(4, "shelves"),
+                    after_contract(2, "no_authors"),
+                ]
+            ),
             st.sampled_from([signal.SIGKILL, signal.SIGTERM]),
         ),
         max_size=3,
