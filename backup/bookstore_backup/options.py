@@ -204,7 +204,7 @@ def _show(name: str, result: Result, form: Format) -> None:
         say(result.message)
     for warning in result.warnings:
         complain(f"warning: {warning}")
-    write_termination({key: value for key, value in whole.items() if key != "backups"})
+    write_termination(whole)
 
 
 def _fail(name: str, error: BackupError, form: Format) -> ExitCode:

@@ -10,10 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bookstore_backup.model.termination import termination_message
+
 EACH_SECONDS = 10.0
 EACH_SECONDS_ON_A_TERMINAL = 0.2
 TERMINATION_LOG = "BOOKSTORE_TERMINATION_LOG"
-_MOST_TERMINATION_BYTES = 4000  # Kubernetes reads 4096
 
 
 class Format(StrEnum):
@@ -54,14 +55,8 @@ def write_termination(result: dict[str, Any]) -> None:
     path = os.environ.get(TERMINATION_LOG)
     if path is None:
         return
-    text = json.dumps(result)
-    if len(text) > _MOST_TERMINATION_BYTES:
-        name = (result.get("backup") or result).get("name")
-        kept = {"command": result["command"], "code": result["code"], "name": name}
-        message = str(result["message"])[: _MOST_TERMINATION_BYTES // 8]  # six bytes a character
-        text = json.dumps({**kept, "message": message})
     with suppress(OSError):
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_text(termination_message(result), encoding="utf-8")
 
 
 def size_text(size: float) -> str:

@@ -16,6 +16,7 @@ from bookstore_backup.errors import ExitCode
 from bookstore_backup.postgres.connection import Database
 from tests.backup.support import ROWS, STORE
 from tests.support.postgres import OwnPostgres
+from tests.support.s3_faults import faulty_proxy, nothing, status
 from tests.support.versitygw import Versitygw
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +100,38 @@ def test_a_life_of_backups(
 
     pruned = invoke("prune", "--keep-last", "0", "-o", "json", **variables)
     assert json.loads(pruned.stdout)["deleted"] == []
+
+    again = invoke("create", "--keep-last", "1", **variables)
+    assert again.exit_code == 0, again.stderr
+    termination = json.loads((tmp_path / "termination").read_text())
+    assert termination["deleted"] == [name]
+    (newest,) = termination["newest"]
+    assert newest["name"] == termination["backup"]["name"] != name
+    assert newest["state"] == "Complete"
+
+
+def test_a_backup_whose_retention_fails_is_a_backup(
+    variables: dict[str, str], s3: Versitygw, tmp_path: Path
+) -> None:
+    with faulty_proxy(s3.port) as proxy:
+        variables |= {
+            "BOOKSTORE_BACKUP_TARGET": f"s3://{s3.create_bucket()}/shops",
+            "BOOKSTORE_BACKUP_S3_ENDPOINT": proxy.endpoint,
+            "BOOKSTORE_BACKUP_S3_REGION": "us-east-1",
+            "BOOKSTORE_BACKUP_S3_CREDENTIALS": str(s3.write_keys(tmp_path / "keys")),
+        }
+        assert invoke("create", **variables).exit_code == 0
+        probed = (nothing,) * sum(method == "POST" for method, _ in proxy.requests)
+        proxy.fail("POST", *probed, status(403, "AccessDenied"))
+        created = invoke("create", "--keep-last", "1", **variables)
+        assert created.exit_code == 0, created.stderr
+        assert "The backup is complete, but older ones could not be" in created.stderr
+        termination = json.loads((tmp_path / "termination").read_text())
+        assert termination["code"] == "done"
+        assert termination["retentionCode"] == "target-permission-denied"
+        assert "newest" not in termination, "nothing is said of what is not known"
+        again = invoke("create", "--keep-last", "1", "-o", "json", **variables)
+        assert len(json.loads(again.stdout)["deleted"]) == 2
 
 
 @pytest.mark.parametrize(

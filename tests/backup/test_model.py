@@ -26,6 +26,7 @@ from bookstore_backup.model.manifest import (
 )
 from bookstore_backup.model.parts import HIGHEST_NUMBER, MEBIBYTE, part_size
 from bookstore_backup.model.retention import Candidate, Policy, deletions
+from bookstore_backup.model.termination import termination_message
 from bookstore_backup.model.toc import entries_to_restore
 from tests.support.examples import scaled
 
@@ -333,3 +334,29 @@ def test_the_page_has_every_exit_code_and_code() -> None:
         assert f"| {int(code)} | {code.meaning} |" in page
     for problem in Code:
         assert f"| `{problem}` | {int(problem.exit_code)} | {problem.meaning} |" in page
+
+
+@pytest.mark.parametrize(
+    ("backups", "recipients", "fits"), [(10, 1, 10), (200, 1, 40), (200, 40, 0)]
+)
+def test_a_termination_message_fits_whatever_there_is(
+    backups: int, recipients: int, fits: int
+) -> None:
+    newest = [
+        {"name": f"20261127T031700Z-{n:06x}", "state": "Verified", "size": 10**9}
+        for n in range(backups)
+    ]
+    backup = {"name": newest[0]["name"], "size": 1, "recipients": ["age1" + "q" * 58] * recipients}
+    whole = {"command": "create", "code": "done", "message": "ü" * 50, "backup": backup}
+    text = termination_message({**whole, "newest": newest, "deleted": ["x" * 23] * 10})
+    assert len(text.encode()) <= 4000
+    read = json.loads(text)
+    assert read["backup"]["name"] == backup["name"]
+    assert read["newest"] == newest[: len(read["newest"])]
+    assert len(read["newest"]) >= min(fits, backups)
+
+
+def test_a_termination_message_that_can_not_fit_keeps_code_and_name() -> None:
+    whole = {"command": "verify", "code": "damaged", "message": "ü" * 9000, "name": "a"}
+    read = json.loads(termination_message(whole))
+    assert (read["code"], read["name"]) == ("damaged", "a")

@@ -34,22 +34,32 @@ def list_backups(repository: Repository) -> list[Listed]:
     return [_listed(repository, entry) for entry in repository.entries()]
 
 
-def prune_backups(repository: Repository, policy: Policy, *, dry_run: bool) -> list[str]:
-    """Delete what the policy does not keep; return the names, the oldest first.
+@dataclass(frozen=True)
+class Pruned:
+    """What retention has deleted, and what is left, the newest first."""
+
+    deleted: list[str]
+    """Names, the oldest first."""
+    left: list[Listed]
+
+
+def prune_backups(repository: Repository, policy: Policy, *, dry_run: bool) -> Pruned:
+    """Delete what the policy does not keep.
 
     A backup that is being taken has no manifest yet, so it is no candidate; nor are legacy dumps,
     which nothing is known of.
     """
+    listed = list_backups(repository)
     candidates = [
         Candidate(repository.store, item.entry.name, item.entry.started, not item.problem)
-        for item in list_backups(repository)
+        for item in listed
         if item.entry.complete
     ]
     unneeded = [candidate.name for candidate in deletions(candidates, repository.store, policy)]
     if not dry_run:
         for name in unneeded:
             repository.delete(name)
-    return unneeded
+    return Pruned(unneeded, [item for item in listed if item.entry.name not in unneeded])
 
 
 def _listed(repository: Repository, entry: Entry) -> Listed:
