@@ -29,7 +29,8 @@ EXTERNAL = {"external": {"secretName": "books"}}
         ("demo.shop", "must begin with a letter"),
         ("demo-db", "must not end in -db"),
         ("demo-cache", "must not end in -db, -cache"),
-        ("demo-preview", "must not end in -db, -cache or -preview"),
+        ("demo-preview", "must not end in -db, -cache, -preview"),
+        ("demo-db-restored", "must not end in -db, .* or -db-restored"),
     ],
 )
 def test_an_invalid_name_is_rejected(shop: Shop, name: str, message: str) -> None:
@@ -39,6 +40,16 @@ def test_an_invalid_name_is_rejected(shop: Shop, name: str, message: str) -> Non
 
 def test_the_longest_name_is_accepted(shop: Shop) -> None:
     shop.apply("d" * 40)
+
+
+def test_a_bootstrap_can_be_removed_but_not_added_or_changed(shop: Shop) -> None:
+    restore = {"restore": {"before": "2026-11-27T12:00:00Z"}}
+    shop.apply(bootstrap=restore)
+    with pytest.raises(KubectlError, match="it can't be added or changed later"):
+        shop.apply(bootstrap={"restore": {}})
+    shop.apply()
+    with pytest.raises(KubectlError, match="create a BookStoreRestore"):
+        shop.apply(bootstrap=restore)
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,30 @@ def database(store: str) -> str:
 
 def database_claim(store: str) -> str:
     """Return the name of the PVC that the StatefulSet creates for the embedded database."""
-    return f"data-{store}-db-0"
+    return server_claim(database(store))
+
+
+def restored_database(restore: str) -> str:
+    """Return the name of the objects of a server that a BookStoreRestore has made.
+
+    No BookStore's name ends like this, and none of its objects'.
+    """
+    return f"{restore}-db-restored"
+
+
+def server_claim(server: str) -> str:
+    """Return the name of the PVC that the StatefulSet of a database creates."""
+    return f"data-{server}-0"
+
+
+def restore_job(restore: str, attempt: int = 1) -> str:
+    """Return the name of a Job of a BookStoreRestore."""
+    return _job(restore, "restore", attempt)
+
+
+def bootstrap_job(release_name: str, attempt: int = 1) -> str:
+    """Return the name of the Job that restores a backup before the first release migrates it."""
+    return _job(release_name, "bootstrap", attempt)
 
 
 def cache(store: str) -> str:

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 from bookstore_operator.crd.base import CustomObject, Part, group, rules
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.crd.spec.bootstrap import BOOTSTRAP_RULE, Bootstrap
 from bookstore_operator.crd.spec.cache import Cache
 from bookstore_operator.crd.spec.config import Config
 from bookstore_operator.crd.spec.container import EnvironmentVariables, SecretMounts
@@ -60,6 +61,7 @@ class BookStoreSpec(
             "config.corsOrigins may contain the wildcard * in environment development only: "
             "list the origins",
         ),
+        BOOTSTRAP_RULE,
     ),
 ):
     """The desired state of a BookStore. Only `image` is required."""
@@ -91,6 +93,9 @@ class BookStoreSpec(
         None, description="Scale the API's replicas by CPU utilization."
     )
     database: Database = group(embedded_database, "Database that stores the books.")
+    bootstrap: Bootstrap | None = Field(
+        None, description="What a new BookStore begins with. No effect on one that has served."
+    )
     cache: Cache | None = Field(
         None,
         description="Redis or Valkey for state that the API's processes share. No cache if unset.",

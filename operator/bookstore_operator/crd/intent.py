@@ -32,7 +32,9 @@ EFFECTS: Mapping[str, Effect] = {
     "replicas": Effect.IN_PLACE,
     "autoscaling": Effect.IN_PLACE,
     "database.embedded": Effect.IN_PLACE,
+    "database.embedded.restoredFrom": Effect.RELEASE,
     "database.external": Effect.RELEASE,
+    "bootstrap": Effect.NEITHER,
     "cache.embedded": Effect.RELEASE,
     "cache.embedded.resources": Effect.IN_PLACE,
     "cache.external": Effect.RELEASE,
@@ -122,12 +124,14 @@ def _select(values: Mapping[str, Any], effects: Mapping[str, Effect]) -> dict[st
     for path, exceptions in _SELECTED if effects is EFFECTS else _selected(effects):
         *groups, name = path
         source: Mapping[str, Any] = values
-        target = selection
         for group in groups:
             source = source.get(group, {})
-            target = target.setdefault(group, {}) if name in source else target
-        if name in source:
-            target[name] = _without(source[name], exceptions)
+        if name not in source:
+            continue
+        target = selection
+        for group in groups:
+            target = target.setdefault(group, {})
+        target[name] = _without(source[name], exceptions)
     return selection
 
 

@@ -16,6 +16,7 @@ from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.checks import CheckRecord, ConnectionBudget
 from bookstore_operator.crd.intent import intent_schema
 from bookstore_operator.crd.measured import Baseline, Watch
+from bookstore_operator.crd.restore import RestoreRecord
 from bookstore_operator.crd.text import Message
 
 KIND = "BookStoreRelease"
@@ -219,6 +220,9 @@ class ReleaseStatus(Part):
     backup: BackupRun | None = Field(None, description="Backup before the migration.")
     last_backup: LastBackup | None = Field(
         None, description="Last backup that succeeded while the release served."
+    )
+    bootstrap: RestoreRecord | None = Field(
+        None, description="Restore into the empty database of a new BookStore (spec.bootstrap)."
     )
     last_attempt: MigrationAttempt | None = Field(
         None, description="Last attempt to migrate the schema. Its Job may be gone."

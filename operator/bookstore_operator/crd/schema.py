@@ -27,9 +27,11 @@ ROOT_RULES = rules(
         "digits and hyphens: a Service has the same name",
     ),
     (
-        "!['-db', '-cache', '-preview'].exists(end, self.metadata.name.endsWith(end))",
-        "the name of a BookStore must not end in -db, -cache or -preview: "
-        "it would collide with the name of another BookStore's database, cache or preview Service",
+        "!['-db', '-cache', '-preview', '-db-restored']"
+        ".exists(end, self.metadata.name.endsWith(end))",
+        "the name of a BookStore must not end in -db, -cache, -preview or -db-restored: it would "
+        "collide with the name of another BookStore's database, cache or preview Service, or with "
+        "that of a restored database",
     ),
     *volume_rules("database.embedded.storage", "database"),
     *volume_rules("backup.storage", "backup", unless="backup.target"),

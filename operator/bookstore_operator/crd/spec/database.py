@@ -21,6 +21,14 @@ class EmbeddedDatabase(Part):
     resources: Resources = group(
         default_resources("100m", "256Mi", "1Gi"), "CPU and memory of the server."
     )
+    restored_from: str | None = Field(
+        None,
+        max_length=40,
+        pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$",
+        description="BookStoreRestore whose server is used. A change is a release that is "
+        "approved by a person, because what was written to the database before stays in it. That "
+        "database is stopped once nobody can be sent back to it, and kept.",
+    )
 
 
 class ExternalDatabase(Part):
