@@ -105,7 +105,7 @@ def test_a_life_of_backups(
     assert again.exit_code == 0, again.stderr
     termination = json.loads((tmp_path / "termination").read_text())
     assert termination["deleted"] == [name]
-    (newest,) = termination["newest"]
+    (newest,) = termination["backups"]
     assert newest["name"] == termination["backup"]["name"] != name
     assert newest["state"] == "Complete"
 
@@ -129,7 +129,7 @@ def test_a_backup_whose_retention_fails_is_a_backup(
         termination = json.loads((tmp_path / "termination").read_text())
         assert termination["code"] == "done"
         assert termination["retentionCode"] == "target-permission-denied"
-        assert "newest" not in termination, "nothing is said of what is not known"
+        assert "backups" not in termination, "nothing is said of what is not known"
         again = invoke("create", "--keep-last", "1", "-o", "json", **variables)
         assert len(json.loads(again.stdout)["deleted"]) == 2
 

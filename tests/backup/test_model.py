@@ -348,12 +348,13 @@ def test_a_termination_message_fits_whatever_there_is(
     ]
     backup = {"name": newest[0]["name"], "size": 1, "recipients": ["age1" + "q" * 58] * recipients}
     whole = {"command": "create", "code": "done", "message": "ü" * 50, "backup": backup}
-    text = termination_message({**whole, "newest": newest, "deleted": ["x" * 23] * 10})
+    text = termination_message({**whole, "backups": newest, "deleted": ["x" * 23] * 10})
     assert len(text.encode()) <= 4000
     read = json.loads(text)
     assert read["backup"]["name"] == backup["name"]
-    assert read["newest"] == newest[: len(read["newest"])]
-    assert len(read["newest"]) >= min(fits, backups)
+    assert read["backups"] == newest[: len(read["backups"])]
+    assert len(read["backups"]) >= min(fits, backups)
+    assert read["total"] == backups
 
 
 def test_a_termination_message_that_can_not_fit_keeps_code_and_name() -> None:

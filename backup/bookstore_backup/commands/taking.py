@@ -87,7 +87,7 @@ def prune(  # noqa: PLR0913, PLR0917 - options, given by name
     deleted = pruned.deleted
     what = "Would delete" if dry_run else "Deleted"
     message = f"{what} {len(deleted)} backups" + (f": {', '.join(deleted)}." if deleted else ".")
-    return Result(message, {"deleted": deleted, "dryRun": dry_run, "newest": _newest(pruned.left)})
+    return Result(message, {"deleted": deleted, "dryRun": dry_run, "backups": _brief(pruned.left)})
 
 
 def _after(workplace: Workplace, policy: Policy | None) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -98,16 +98,16 @@ def _after(workplace: Workplace, policy: Policy | None) -> tuple[dict[str, Any],
     repository: Repository = workplace.repository
     try:
         if policy is None:
-            return {"newest": _newest(list_backups(repository))}, ()
+            return {"backups": _brief(list_backups(repository))}, ()
         workplace.report.step("deleting what no rule keeps")
         pruned = prune_backups(repository, policy, dry_run=False)
     except BackupError as error:
         text = f"The backup is complete, but older ones could not be listed or deleted: {error}"
         return {"retentionCode": str(error.code)}, (text,)
-    return {"deleted": pruned.deleted, "newest": _newest(pruned.left)}, ()
+    return {"deleted": pruned.deleted, "backups": _brief(pruned.left)}, ()
 
 
-def _newest(backups: list[Listed]) -> list[dict[str, object]]:
+def _brief(backups: list[Listed]) -> list[dict[str, object]]:
     """Return what there is in short, the newest first, without interrupted backups."""
     return [
         listed({"name": item.entry.name, "state": item.state, "size": item.entry.size})

@@ -12,17 +12,19 @@ _OF_A_BACKUP = (
 _OF_A_SERVER = ("version", "major", "database", "systemIdentifier")
 _OF_A_LISTED_BACKUP = ("name", "state", "size")
 # What is left out, in this order, until the rest fits: first the oldest entries of lists.
-_SHORTENED = ("newest", "deleted", "warnings")
+_SHORTENED = ("backups", "deleted", "warnings")
 
 
 def termination_message(result: Mapping[str, Any]) -> str:
     """Return a result as JSON, without what does not fit; code, message and name always do.
 
-    `newest` has the newest backups of the target with their states, as many as fit.
+    `backups` has the newest backups of the target with their states, as many as fit; `total` is
+    how many there are.
     """
-    short = {key: value for key, value in result.items() if key != "backups"}
+    short = dict(result)
     if "backups" in result:
-        short["newest"] = [listed(backup) for backup in result["backups"]]
+        short["backups"] = [listed(backup) for backup in result["backups"]]
+        short["total"] = len(result["backups"])
     if isinstance(backup := result.get("backup"), Mapping):
         short["backup"] = _backup(backup)
     return _fitted(short)
