@@ -37,7 +37,7 @@ lock: $(READY) ## Resolve the dependencies again and write requirements/*.txt
 	@scripts/lock $(ARGS)
 
 .PHONY: generate
-generate: $(READY) ## Write all generated files: CRDs, their reference, install.yaml, golden YAML
+generate: $(READY) ## Write all generated files: CRDs, their reference, install.yaml, chart, golden YAML
 	@scripts/generate
 
 .PHONY: format
@@ -61,6 +61,7 @@ PYTEST := $(if $(filter true 1,$(CI)),python -m tests.support.flaky,pytest)
 test: $(READY) ## Run all tests except e2e; prepare what they need, print which tiers ran
 	@devcluster prepare --control-plane
 	@python -m tests.support.versitygw
+	@python -m tests.support.helm
 	@$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not e2e" $(ARGS)
 
 .PHONY: e2e

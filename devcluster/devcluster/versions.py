@@ -26,6 +26,12 @@ ACTIONLINT = "v1.7.12"
 # For the tests of backups: the object store that is strict about keys and checksums.
 VERSITYGW = "v1.8.0"
 
+# For tests/packaging: installs charts/bookstore-operator.
+HELM = "v4.3.1"
+
+# For tests/workflows, at night: runs .github/workflows.
+ACT = "v0.2.89"
+
 # Ours: raised when data/go/pause changes.
 PAUSE = "v1"
 

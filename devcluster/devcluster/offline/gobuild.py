@@ -54,6 +54,7 @@ MULTICALL = Recipe(
 )
 _KWOK = "sigs.k8s.io/kwok"
 _METRICS = "sigs.k8s.io/metrics-server"
+_HELM = "helm.sh/helm/v4"
 _COMPOSE = "github.com/docker/compose/v2"
 RECIPES = (
     MULTICALL,
@@ -81,6 +82,16 @@ RECIPES = (
     Recipe(
         *("versitygw", versions.VERSITYGW, "github.com/versity/versitygw/cmd/versitygw"),
         *(900, 80, ("versitygw",)),
+    ),
+    # For tests/packaging: installs the chart.
+    Recipe(
+        *("helm", versions.HELM, f"{_HELM}/cmd/helm", 1100, 200, ("helm",)),
+        ldflags=f"-X {_HELM}/internal/version.version={versions.HELM}",
+    ),
+    # For tests/workflows, at night: runs the GitHub workflows on this machine.
+    Recipe(
+        *("act", versions.ACT, "github.com/nektos/act", 700, 60, ("act",)),
+        ldflags=f"-X main.version={versions.ACT.removeprefix('v')}",
     ),
     Recipe("pause", versions.PAUSE, ".", 60, 5, ("pause",)),
 )

@@ -1,0 +1,1 @@
+"""The Helm chart, computed from manifests/base: what is added there is in the chart, too."""
