@@ -228,6 +228,7 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "secretMounts[].mountPath": ([{"secretName": "own", "mountPath": "own"}], "should match"),
     "podMetadata.labels": ({"disk": "not a value"}, "should match"),
     "podMetadata.annotations": ({"disk": "x" * 1025}, "1024"),
+    "serviceAccountName": ("Not a name", "should match"),
     "service.type": ("ExternalName", 'supported values: "ClusterIP"'),
     "service.ipFamilyPolicy": ("Both", 'supported values: "SingleStack"'),
     "service.port": (0, "should be greater than or equal to 1"),

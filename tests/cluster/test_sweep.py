@@ -39,7 +39,7 @@ KINDS = (
 SAMPLE = (
     *("autoscaling.maxReplicas", "rollout.historyLimit", "networkPolicy.enabled", "service.port"),
     *("cache.embedded.resources.requests.cpu", "database.embedded.resources.limits.cpu"),
-    *("backup.schedule", "deletionPolicy", "monitoring.scrapeAnnotations"),
+    *("serviceAccountName", "backup.schedule", "deletionPolicy", "monitoring.scrapeAnnotations"),
 )
 """Fields of which each is about other objects; the last begins a release."""
 
@@ -130,6 +130,7 @@ def sweeping(shop: Shop, proxy: Proxy) -> Shop:
     for name in (SECRET, f"{SECRET}-other"):
         shop.provide(name, **keys)
     login = json.dumps({"auths": {"registry.example": {"auth": "dTpw"}}})
+    shop.kubectl("create", "serviceaccount", SECRET)
     shop.provide(PULL_SECRET, type="kubernetes.io/dockerconfigjson", **{".dockerconfigjson": login})
     start(shop, proxy)
     return shop

@@ -52,6 +52,7 @@ SPEC: dict[str, Any] = {
         "labels": {"team": "books"},
         "annotations": {"sidecar.istio.io/inject": "false"},
     },
+    "serviceAccountName": "books-in-the-cloud",
     "resources": amounts("1"),
     "migration": {"resources": amounts("2")},
     "database": {"embedded": {"resources": amounts("3")}},
@@ -100,6 +101,18 @@ def test_every_pod_gets_scheduling_pull_secrets_labels_and_annotations(
     assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert template["metadata"]["labels"]["team"] == "books"
     assert template["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
+def test_only_pods_that_use_the_cloud_get_the_service_account_and_none_gets_a_token(
+    world: World,
+) -> None:
+    pods = {name: template["spec"] for name, template in templates(world).items()}
+    named = {name for name, pod in pods.items() if "serviceAccountName" in pod}
+    assert named == {"api", "migration", "backup"}
+    for name in named:
+        fields = (pods[name]["serviceAccountName"], pods[name]["serviceAccount"])
+        assert fields == ("books-in-the-cloud",) * 2
+    assert not any(pod["automountServiceAccountToken"] for pod in pods.values())
 
 
 def test_the_resources_of_each_component_can_be_set(world: World) -> None:
@@ -278,6 +291,12 @@ def test_a_pod_that_is_not_scheduled_names_the_field_that_helps(
             "or request less in spec.database.embedded.storage",
         ),
         ("api", "no PriorityClass with name high was found", "spec.scheduling.priorityClassName"),
+        (
+            "backup",
+            'pods "demo-backup-1-" is forbidden: error looking up service account shop/cloud: '
+            'serviceaccount "cloud" not found',
+            "Create the ServiceAccount, or correct spec.serviceAccountName.",
+        ),
         ("api", 'violates PodSecurity "x:1"', "Change the namespace's policies"),
     ],
 )

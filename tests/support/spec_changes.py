@@ -150,6 +150,7 @@ _VALUES: dict[str, Any] = {
     f"scheduling.affinity.podAntiAffinity.{PREFERRED}": [{"weight": 1, "podAffinityTerm": _PODS}],
     "podMetadata.labels": {"team": "books"},
     "podMetadata.annotations": {"example.com/a": "b"},
+    "serviceAccountName": "swept",
     "service.nodePort": 30001,
     "networkPolicy.monitoring.namespaceLabels": {"team": "watch"},
     "networkPolicy.monitoring.podLabels": {"app": "prometheus"},

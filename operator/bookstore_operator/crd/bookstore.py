@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from bookstore_operator.crd.base import CustomObject, Part, group, rules
+from bookstore_operator.crd.base import CustomObject, ObjectName, Part, group, rules
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.crd.spec.bootstrap import BOOTSTRAP_RULE, Bootstrap
@@ -122,6 +122,12 @@ class BookStoreSpec(
     )
     pod_metadata: PodMetadata = group(
         PodMetadata, "Labels and annotations of all Pods of the BookStore."
+    )
+    service_account_name: ObjectName | None = Field(
+        None,
+        description="ServiceAccount, in the same namespace, of the Pods of the API, its migrations "
+        "and backups: for the workload identity of a cloud. Their Pods get no token of the "
+        "Kubernetes API. Defaults to the namespace's own.",
     )
     service: Service = group(Service, "Service that exposes the API.")
     network_policy: NetworkPolicy = group(

@@ -48,6 +48,7 @@ EFFECTS: Mapping[str, Effect] = {
     "secretMounts": Effect.RELEASE,
     "scheduling": Effect.RELEASE,
     "podMetadata": Effect.RELEASE,
+    "serviceAccountName": Effect.RELEASE,
     "service": Effect.IN_PLACE,
     "networkPolicy": Effect.IN_PLACE,
     "monitoring": Effect.RELEASE,

@@ -116,14 +116,20 @@ def creation_advice(component: str | None, cause: str) -> str:
         return f"Raise the quota, or request less in {resources}."
     if _OUT_OF_RANGE.search(cause):
         return f"Correct {resources}, or the namespace's LimitRange."
-    if "PriorityClass" in cause:
-        return "Create the PriorityClass, or correct spec.scheduling.priorityClassName."
-    if "failed calling webhook" in cause:
-        return "See why the webhook does not answer; its owner may exclude this namespace."
-    return (
-        "Change the namespace's policies to admit them; they meet the restricted Pod Security "
-        "Standard. Labels and annotations that a policy wants go into spec.podMetadata."
-    )
+    return next((advice for words, advice in _ADMISSION.items() if words in cause), _POLICY)
+
+
+_ADMISSION = {
+    "PriorityClass": "Create the PriorityClass, or correct spec.scheduling.priorityClassName.",
+    "service account": "Create the ServiceAccount, or correct spec.serviceAccountName.",
+    "failed calling webhook": "See why the webhook does not answer; its owner may exclude this "
+    "namespace.",
+}
+"""What to do about Pods that are not admitted, by words of the API server's message."""
+_POLICY = (
+    "Change the namespace's policies to admit them; they meet the restricted Pod Security "
+    "Standard. Labels and annotations that a policy wants go into spec.podMetadata."
+)
 
 
 def _unspecified(cause: str) -> list[str]:

@@ -70,6 +70,16 @@ def _placement(spec: BookStoreSpec) -> Manifest:
     return {key: value for key, value in fields.items() if value}
 
 
+def service_account(spec: BookStoreSpec) -> Manifest:
+    """Return the fields of a Pod that may use the cloud's services as the spec's ServiceAccount.
+
+    Both fields are applied: the API server copies one into the other, and what only it had set
+    would bring the old name back when the field is removed from the spec.
+    """
+    name = spec.service_account_name
+    return {"serviceAccountName": name, "serviceAccount": name} if name else {}
+
+
 def container(  # noqa: PLR0913 - what containers differ in
     name: str,
     image: str,

@@ -32,6 +32,7 @@ from bookstore_operator.workloads.pod_manifests import (
     pod_template,
     secret_mount,
     secret_volume,
+    service_account,
 )
 
 SCRIPT = (
@@ -163,6 +164,7 @@ def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:
         user=POSTGRES_USER,
         volumes=volumes,
         restartPolicy="Never",
+        **service_account(store.spec),
     )
 
 

@@ -27,6 +27,7 @@ from bookstore_operator.workloads.pod_manifests import (
     pod_template,
     secret_mount,
     secret_volume,
+    service_account,
     tcp_port,
 )
 
@@ -61,6 +62,7 @@ def api_pod_template(
         terminationGracePeriodSeconds=(
             config.drain_seconds + config.shutdown_seconds + contract.GRACE_SECONDS
         ),
+        **service_account(spec),
         # For zones it would have no effect at all where nodes have none: see _in_other_zones.
         topologySpreadConstraints=[
             {
