@@ -14,6 +14,7 @@ import yaml
 from bookstore_operator.components.backup import manifests as backup
 from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
+from bookstore_operator.components.database.servers import Server
 from bookstore_operator.components.network import manifests as network
 from bookstore_operator.components.serving import manifests as scaling
 from bookstore_operator.components.serving.manifests import active_service, deployment
@@ -90,8 +91,10 @@ def released(spec: dict[str, Any], revision: int, color: Color) -> BookStoreRele
 CACHED: dict[str, Any] = {**MINIMAL, "cache": {"embedded": {}}}
 
 
-def _embedded() -> Any:
-    return store(MINIMAL).spec.database.embedded
+def _place() -> database.Place:
+    embedded = store(MINIMAL).spec.database.embedded
+    assert embedded
+    return database.Place(Server("demo"), embedded.storage, embedded.resources, POSTGRES)
 
 
 def _embedded_cache() -> Any:
@@ -118,12 +121,10 @@ CASES: dict[str, Callable[[], Manifest]] = {
     "service-node-port": lambda: active_service(store(RICH), released(RICH, 2, Color.GREEN)),
     "migration-job": lambda: migration_job(store(MINIMAL), released(MINIMAL, 1, Color.BLUE), 1),
     "migration-job-rich": lambda: migration_job(store(RICH), released(RICH, 2, Color.GREEN), 3),
-    "database-secret": lambda: database.database_secret(store(MINIMAL)),
-    "database-secret-owner": lambda: database.database_secret_owner(store(RICH)),
-    "database-service": lambda: database.database_service(store(MINIMAL)),
-    "database-stateful-set": lambda: database.database_stateful_set(
-        store(MINIMAL), _embedded(), POSTGRES
-    ),
+    "database-secret": lambda: database.database_secret(store(MINIMAL), Server("demo")),
+    "database-secret-owner": lambda: database.database_secret_owner(store(RICH), Server("demo")),
+    "database-service": lambda: database.database_service(store(MINIMAL), Server("demo")),
+    "database-stateful-set": lambda: database.database_stateful_set(store(MINIMAL), _place()),
     "deployment-with-cache": lambda: deployment(store(CACHED), released(CACHED, 1, Color.BLUE)),
     "migration-job-with-cache": lambda: migration_job(
         store(CACHED), released(CACHED, 1, Color.BLUE), 1
@@ -139,7 +140,9 @@ CASES: dict[str, Callable[[], Manifest]] = {
         store(RICH), "bookstore-system"
     ),
     "network-policy-cache": lambda: network.cache_network_policy(store(CACHED)),
-    "network-policy-database": lambda: network.database_network_policy(store(MINIMAL)),
+    "network-policy-database": lambda: network.database_network_policy(
+        store(MINIMAL), Server("demo")
+    ),
     "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP.storage),
     "backup-cron-job": lambda: backup.backup_cron_job(store(RICH), BACKUP, POSTGRES),
     "status": _settled_status,

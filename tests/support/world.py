@@ -289,11 +289,12 @@ class World:
         mine = {key: obj for key, obj in self.objects.items() if key != self.key}
         objects = {key: obj for key, obj in mine.items() if key.kind not in RECORDS}
         can_not_pull = pull_secrets.secrets_of_interest(objects)
-        used = secrets_of_interest(store)
+        records = [obj for key, obj in mine.items() if key.kind in RECORDS]
+        used = secrets_of_interest(store, records)
         unexplained = find_unexplained(objects, self.now)
         return take_snapshot(
             store,
-            [obj for key, obj in mine.items() if key.kind in RECORDS],
+            records,
             objects,
             secrets={
                 name: {key: self.malformed.get(name, {}).get(key) for key in keys}
@@ -530,20 +531,31 @@ class World:
             del self.objects[key]
 
     def _serve(self, server: Object) -> None:
-        claim = ObjectRef("v1", "PersistentVolumeClaim", self.claim)
+        template = server["spec"]["volumeClaimTemplates"][0]
+        name, own = server["metadata"]["name"], f"{self.name}-db"
+        claim = ObjectRef("v1", "PersistentVolumeClaim", f"data-{name}-0")
         if not server["spec"]["replicas"]:
             if self.objects.get(claim, {"metadata": {}})["metadata"].get("deletionTimestamp"):
                 del self.objects[claim]  # no Pod uses it any more
             server["status"] = {"readyReplicas": 0}
             return
         if claim not in self.objects:
-            template = server["spec"]["volumeClaimTemplates"][0]
-            metadata = {"name": self.claim, "labels": template["metadata"]["labels"]}
+            metadata = {"name": claim.name, "labels": template["metadata"]["labels"]}
             kind = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
             self._put({**kind, "metadata": metadata, "spec": template["spec"]})
+        if name != own:
+            self._own_claim(server, claim)
         ails = self._ails(server, "StatefulSet/db")
-        up = self.database_up and not ails and f"{self.name}-db" in self.secrets
+        up = self.database_up and not ails and name in self.secrets
         server["status"] = {"readyReplicas": 1 if up else 0}
+
+    def _own_claim(self, server: Object, key: ObjectRef) -> None:
+        """Give a claim the owner that its StatefulSet's retention policy asks for."""
+        deleted = server["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete"
+        owners = [{"kind": "StatefulSet", "uid": server["metadata"]["uid"]}] if deleted else []
+        claim = self.objects[key]
+        if claim["metadata"].get("ownerReferences", []) != owners:
+            self._put({**claim, "metadata": {**claim["metadata"], "ownerReferences": owners}})
 
     def _run(self, job: Object) -> None:
         if job.get("status", {}).get("conditions"):

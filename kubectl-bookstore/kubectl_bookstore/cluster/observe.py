@@ -22,7 +22,7 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.labels import NAME_LABEL, STORE_LABEL
 from bookstore_operator.core.lookup import find_condition
 from bookstore_operator.core.plan import Manifest, ObjectRef
-from bookstore_operator.core.secrets import Secrets, describe_secrets
+from bookstore_operator.core.secrets import Secrets, UsedKeys, describe_secrets
 from bookstore_operator.core.snapshot import OperatorSettings, invalid_fields, take_snapshot
 from bookstore_operator.core.warning_events import newest_message, warning_selector
 from bookstore_operator.crd.bookstore import BookStore
@@ -79,12 +79,14 @@ def observe(
     listed, unread = _list_owned(kubectl, store.name)
     objects = {key_of(obj): obj for obj in listed if store_name_of(obj) == store.name}
     owned = {key: obj for key, obj in objects.items() if key.kind not in RECORDS}
-    secrets, notes = _secrets(kubectl, store, fresh=not objects)
+    recorded = [obj for key, obj in objects.items() if key.kind in RECORDS]
+    used = secrets_of_interest(store, recorded)
+    secrets, notes = _secrets(kubectl, store, used, fresh=not objects)
     notes += [f"You may not read {name}: shown as if there were none." for name in unread]
     try:
         snapshot = take_snapshot(
             store,
-            [obj for key, obj in objects.items() if key.kind in RECORDS],
+            recorded,
             owned,
             secrets=secrets.reasons,
             databases=secrets.databases,
@@ -149,16 +151,18 @@ def _names_kind(message: str, resource: Resource) -> bool:
     return any(name in message for name in names)
 
 
-def _secrets(kubectl: Kubectl, store: BookStore, *, fresh: bool) -> tuple[Secrets, list[str]]:
+def _secrets(
+    kubectl: Kubectl, store: BookStore, used: UsedKeys, *, fresh: bool
+) -> tuple[Secrets, list[str]]:
     """Return the Secrets as in a Snapshot, and notes about them. No value leaves this function.
 
     Args:
         kubectl: reaches the cluster.
         store: the BookStore.
+        used: the Secrets and keys that it uses.
         fresh: it has no objects yet, so the operator's own Secrets do not exist either.
 
     """
-    used = secrets_of_interest(store)
     try:
         found = kubectl.get_named(SECRETS, used)
     except KubectlError as error:

@@ -4,7 +4,7 @@ A component has its manifests (manifests.py), whether it is ready (gate.py), its
 (condition.py) and its actions (ensure.py). COMPONENTS is the one list of them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from bookstore_operator.components.cache.secrets import cache_keys
 from bookstore_operator.components.database.condition import database_migrated
 from bookstore_operator.components.database.ensure import ensure_database
 from bookstore_operator.components.database.gate import database_ready
-from bookstore_operator.components.database.secrets import database_keys
+from bookstore_operator.components.database.secrets import database_keys, recorded_keys
 from bookstore_operator.components.network.ensure import ensure_network_policies
 from bookstore_operator.components.preview.ensure import ensure_preview
 from bookstore_operator.components.serving.condition import (
@@ -32,7 +32,7 @@ from bookstore_operator.components.storage.ensure import ensure_storage
 from bookstore_operator.components.storage.gate import volumes_match
 from bookstore_operator.core.finding import Finding
 from bookstore_operator.core.gate import Answer, Gate
-from bookstore_operator.core.plan import Action
+from bookstore_operator.core.plan import Action, Manifest
 from bookstore_operator.core.secret_values import Content
 from bookstore_operator.core.secrets import UsedKeys
 from bookstore_operator.core.snapshot import Blocker, Snapshot
@@ -109,10 +109,14 @@ def ensure_components(snapshot: Snapshot, *, holding_release: bool) -> Iterator[
             yield from component.ensure(snapshot)
 
 
-def secrets_of_interest(store: BookStore) -> UsedKeys:
-    """Return the Secrets and keys that a Snapshot needs. Components may share a Secret."""
+def secrets_of_interest(store: BookStore, records: Iterable[Manifest] = ()) -> UsedKeys:
+    """Return the Secrets and keys that a Snapshot needs. Components may share a Secret.
+
+    Also those of the databases that its releases and restores name.
+    """
     used: dict[str, dict[str, Content]] = {}
-    for component in COMPONENTS:
-        for secret, keys in component.secrets(store).items() if component.secrets else ():
+    mounted = [component.secrets(store) for component in COMPONENTS if component.secrets]
+    for wanted in (*mounted, *recorded_keys(store.name, records)):
+        for secret, keys in wanted.items():
             used.setdefault(secret, {}).update(keys)
     return used

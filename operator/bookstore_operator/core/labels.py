@@ -13,6 +13,7 @@ REVISION_LABEL = f"{GROUP}/revision"
 RELEASE_LABEL = f"{GROUP}/release"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 CHECK_LABEL = f"{GROUP}/check"
+RESTORE_LABEL = f"{GROUP}/restore"
 APPLIED_ANNOTATION = f"{GROUP}/applied"
 """The hash of the applied manifest: it changes when a field is no longer desired."""
 TEMPLATE_ANNOTATION = f"{GROUP}/template"
@@ -41,19 +42,23 @@ class Component(StrEnum):
 
     API = "api"
     DATABASE = "database"
+    RESTORED_DATABASE = "restored-database"
     CACHE = "cache"
     MIGRATION = "migration"
     CHECK = "check"
     BACKUP = "backup"
+    RESTORE = "restore"
 
 
 MAIN_CONTAINERS: Mapping[str, str] = {
     Component.API: "api",
     Component.DATABASE: "postgres",
+    Component.RESTORED_DATABASE: "postgres",
     Component.CACHE: "valkey",
     Component.MIGRATION: "migrate",
     Component.CHECK: "check",
     Component.BACKUP: "backup",
+    Component.RESTORE: "restore",
 }
 """The name of the container that does a component's work; webhooks may add others to its Pods."""
 
@@ -80,12 +85,12 @@ def data_labels(store: str, component: Component) -> dict[str, str]:
     return {key: value for key, value in own.items() if key != INSTANCE_LABEL}
 
 
-def database_selector(store: str) -> dict[str, str]:
+def database_selector(store: str, component: Component = Component.DATABASE) -> dict[str, str]:
     """Return the selector of the database's StatefulSet, whose labels its volume claim gets."""
     return {
         NAME_LABEL: "bookstore",
         STORE_LABEL: store,
-        COMPONENT_LABEL: Component.DATABASE.value,
+        COMPONENT_LABEL: component.value,
     }
 
 

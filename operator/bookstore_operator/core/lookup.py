@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from bookstore_operator.core import names
-from bookstore_operator.core.kinds import BOOKSTORES, CLAIMS, STATEFUL_SETS, Resource
+from bookstore_operator.core.kinds import BOOKSTORES, CLAIMS, RESTORES, STATEFUL_SETS, Resource
+from bookstore_operator.core.labels import RESTORE_LABEL
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 
@@ -33,10 +34,17 @@ def owned_by(manifest: Manifest, uid: str) -> bool:
 
 
 def controlled_by_another(manifest: Manifest, store: str) -> bool:
-    """Whether an object has another controller than the BookStore, or a claim than the database."""
+    """Whether an object has another controller than the BookStore, or a claim than the database.
+
+    What a BookStoreRestore of the BookStore has made is controlled by that until it is used.
+    """
     ours = {(BOOKSTORES.kind, store)}
+    restore = label(manifest, RESTORE_LABEL)
+    if restore:
+        ours.add((RESTORES.kind, restore))
     if manifest["kind"] == CLAIMS.kind:  # of volumeClaimTemplates
-        ours.add((STATEFUL_SETS.kind, names.database(store)))
+        server = names.restored_database(restore) if restore else names.database(store)
+        ours.add((STATEFUL_SETS.kind, server))
     owners = manifest["metadata"].get("ownerReferences") or ()
     return any(
         owner.get("controller") and (owner["kind"], owner["name"]) not in ours for owner in owners

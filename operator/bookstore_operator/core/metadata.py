@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, Resource
+from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, RESTORES, Resource
 from bookstore_operator.core.labels import Component, data_labels, labels
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.restore import BookStoreRestore
 
 
 def metadata(
@@ -48,6 +49,11 @@ def owned_by_store(store: BookStore) -> dict[str, Any]:
 def owned_by_release(release: BookStoreRelease) -> dict[str, Any]:
     """Return the owner reference to a BookStoreRelease."""
     return _owner(RELEASES, release.name, release.metadata.uid)
+
+
+def owned_by_restore(restore: BookStoreRestore) -> dict[str, Any]:
+    """Return the owner reference to a BookStoreRestore."""
+    return _owner(RESTORES, restore.name, restore.metadata.uid)
 
 
 def _owner(resource: Resource, name: str, uid: str) -> dict[str, Any]:

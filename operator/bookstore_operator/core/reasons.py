@@ -33,6 +33,7 @@ class Reason(StrEnum):
     DATABASE_STARTING = "DatabaseStarting"
     CHECKING_COMPATIBILITY = "CheckingCompatibility"
     CHECKING_CONNECTIONS = "CheckingConnections"
+    RESTORING = "Restoring"
     MIGRATING = "Migrating"
     MIGRATION_IN_PROGRESS = "MigrationInProgress"
     BACKING_UP = "BackingUp"
@@ -107,6 +108,8 @@ class Reason(StrEnum):
     BACKUP_FAILED = "BackupFailed"
     BACKUP_OVERDUE = "BackupOverdue"
     BACKUP_SUSPENDED = "BackupSuspended"
+    RESTORE_MISSING = "RestoreMissing"
+    RESTORE_FAILED = "RestoreFailed"
 
     # Rejected by the API server, or missing in the cluster
     NAME_CONFLICT = "NameConflict"

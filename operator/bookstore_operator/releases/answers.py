@@ -7,6 +7,7 @@ from bookstore_operator.components.database.identity import (
     describe_replacement,
 )
 from bookstore_operator.components.database.secrets import database_advice
+from bookstore_operator.components.database.servers import database_of, server_of
 from bookstore_operator.core import contract, names
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.plan import Manifest
@@ -40,8 +41,8 @@ def migration_answer(
         name = names.migration_job(release.name, last.number, branch)
         message = f"Migration Job {name} does not exist yet."
         return Waiting(Reason.MIGRATING, message, until=last.started_at + FIRST_BACKOFF)
-    if last.database and database_identity(snapshot) not in {"", last.database}:
-        message = f"{describe_replacement(snapshot)} It is migrated next."
+    if last.database and database_identity(snapshot, release) not in {"", last.database}:
+        message = f"{describe_replacement(snapshot, release)} It is migrated next."
         return Waiting(Reason.DATABASE_REPLACED, message)
     return Passed() if last.succeeded else _failed_answer(snapshot, release, last, branch)
 
@@ -72,11 +73,11 @@ def _failed_answer(
 def _retry_message(
     snapshot: Snapshot, release: BookStoreRelease, last: MigrationAttempt, branch: Branch
 ) -> str:
-    external = snapshot.store.spec.database.external
+    server = server_of(snapshot.store.name, database_of(release))
     advice = database_advice(snapshot, last.code)
     if termination.volume_full(last.message):
-        expand_claim = full_volume_advice(names.database_claim(snapshot.store.name))
-        advice = "Free disk space on the database server. " if external else f"{expand_claim} "
+        expand_claim = f"{full_volume_advice(server.claim)} " if server else ""
+        advice = expand_claim or "Free disk space on the database server. "
     cause = last.message.rstrip(".")
     name = names.migration_job(release.name, last.number, branch)
     seconds = f"{retry_delay(last).total_seconds():.0f}"

@@ -91,7 +91,7 @@ def begin_attempt(
     An attempt whose Job was not created is made again under its number: the operator was ended, or
     its write rejected, between the two.
     """
-    known, current = attempts_of(release, branch), database_identity(snapshot)
+    known, current = attempts_of(release, branch), database_identity(snapshot, release)
     last = known.last
     same = last is not None and last.database == current
     if last and same and _is_uncreated(last):
@@ -190,7 +190,7 @@ def _record_job(
     seen = {"created": True, **_outcome(newest, now)}
     attempt = (last if same else None) or MigrationAttempt(
         number=newest.attempt,
-        database=release.status.database or database_identity(snapshot),
+        database=release.status.database or database_identity(snapshot, release),
         started_at=now,
     )
     ended = newest.ending is not Ending.RUNNING

@@ -101,7 +101,7 @@ def outcome_of(snapshot: Snapshot, release: BookStoreRelease, check: Check) -> C
     An outcome has a code of the contract, or the exit code of a program that ended without one.
     """
     record = find_record(release, check.name)
-    if record is None or record.ended_at is None or _is_void(snapshot, record):
+    if record is None or record.ended_at is None or _is_void(snapshot, record, check):
         return None
     ended_itself = record.exit_code is not None and record.exit_code <= _LARGEST_EXIT_CODE
     return record if record.code not in check.retried and (record.code or ended_itself) else None
@@ -153,7 +153,7 @@ def _begin(
         name=check.name,
         attempt=last.attempt + (0 if uncreated else 1) if last else 1,
         image=check.image[:512],
-        database=database_identity(snapshot) if check.of_database else "",
+        database=database_identity(snapshot, check.asked) if check.of_database else "",
         started_at=last.started_at if last and uncreated else now,
     )
     snapshot = put_record(snapshot, release, record)
@@ -187,16 +187,16 @@ def _creation(
 
 def _is_due(snapshot: Snapshot, release: BookStoreRelease, check: Check, now: datetime) -> bool:
     record = find_record(release, check.name)
-    if record is None or _is_void(snapshot, record):
+    if record is None or _is_void(snapshot, record, check):
         return True
     if record.ended_at is None:
         return not record.created
     return now >= record.ended_at + retry_delay(record.attempt)
 
 
-def _is_void(snapshot: Snapshot, record: CheckRecord) -> bool:
-    """Whether a record is about another database than the current one."""
-    current = database_identity(snapshot)
+def _is_void(snapshot: Snapshot, record: CheckRecord, check: Check) -> bool:
+    """Whether a record is about another database than the one that is asked about now."""
+    current = database_identity(snapshot, check.asked)
     return bool(record.database and current) and record.database != current
 
 
@@ -233,7 +233,7 @@ def _job_of(snapshot: Snapshot, release: BookStoreRelease, record: CheckRecord) 
 def _waiting(snapshot: Snapshot, release: BookStoreRelease, check: Check, now: datetime) -> Waiting:
     """Return what a check without an outcome waits for, whatever its deadline."""
     record = find_record(release, check.name)
-    if record and record.ended_at and not _is_void(snapshot, record):
+    if record and record.ended_at and not _is_void(snapshot, record, check):
         return _retrying(snapshot, release, check, record)
     attempt = record.attempt if record else 1
     job = JOBS.ref(names.check_job(release.name, check.name, attempt))

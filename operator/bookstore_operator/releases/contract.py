@@ -152,7 +152,8 @@ def _settled(snapshot: Snapshot, release: BookStoreRelease) -> _Step | None:
 
 def _last_of_current(snapshot: Snapshot, release: BookStoreRelease) -> MigrationAttempt | None:
     """Return the last attempt if it has ended, and was on the current database."""
-    last, current = attempts_of(release, Branch.CONTRACT).last, database_identity(snapshot)
+    last = attempts_of(release, Branch.CONTRACT).last
+    current = database_identity(snapshot, release)
     return last if last and last.ended_at and current in {"", last.database} else None
 
 
@@ -270,7 +271,7 @@ def _alone(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> str |
 
 def _database(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> str | None:
     if replaced(snapshot, release) or not release.status.database:
-        return f"{describe_replacement(snapshot)} It is migrated first."
+        return f"{describe_replacement(snapshot, release)} It is migrated first."
     answer = visit.ask(database_ready, snapshot)
     return None if isinstance(answer, Passed) else answer.message
 

@@ -33,6 +33,6 @@ def _has_outgrown(snapshot: Snapshot, release: BookStoreRelease, newer: BookStor
     record, last = newer.status.contract, attempts_of(newer, Branch.CONTRACT).last
     if record is None or last is None or image_of(newer) == image_of(release):
         return False
-    current = database_identity(snapshot)
+    current = database_identity(snapshot, release)
     same = not current or last.database in {"", current}
     return same and (record.changed_at is not None or is_running(newer, Branch.CONTRACT))

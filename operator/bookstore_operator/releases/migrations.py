@@ -169,7 +169,7 @@ def is_expanded_already(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     if active is None or active == release or release.status.last_attempt:
         return False
     same_image = release.spec.intent.get("image") == active.spec.intent.get("image")
-    database = database_identity(snapshot)
+    database = database_identity(snapshot, release)
     return same_image and bool(database) and active.status.database == database
 
 

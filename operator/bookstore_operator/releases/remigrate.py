@@ -29,8 +29,8 @@ FORMER = "former"
 
 def record_databases(snapshot: Snapshot) -> Snapshot:
     """Fill in the database in the records of an older operator, which have none."""
-    current = database_identity(snapshot)
     for release in (history.newest(snapshot), history.active(snapshot)):
+        current = database_identity(snapshot, release)
         if not current or release is None or release.status.database:
             continue
         if is_expanded(release.status.stage):
@@ -50,7 +50,7 @@ def remigrate(snapshot: Snapshot, visit: Visit) -> Progress | None:
         return None
     if newest.in_flight or (newest == active and not history.matches_spec(snapshot, active)):
         return None
-    why = describe_replacement(snapshot)
+    why = describe_replacement(snapshot, active)
     progress = expand(snapshot, active, visit)
     if not isinstance(progress.answer, Passed):
         return replace(progress, answer=_waiting(why, progress.answer))

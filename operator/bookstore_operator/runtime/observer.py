@@ -274,8 +274,9 @@ class Observer:
         """Return the BookStore's Secrets, and why no release may take a step; None if it may."""
         outdated = Blocker(Reason.CRD_OUTDATED, self._outdated) if self._outdated else None
         blocker = self.scopes.blocker(key.namespace) or outdated
+        used = secrets_of_interest(store, self._cache.records(key))
         try:
-            return await self.secrets.read(key, secrets_of_interest(store)), blocker
+            return await self.secrets.read(key, used), blocker
         except ApiError as error:
             if error.status != 403:
                 raise

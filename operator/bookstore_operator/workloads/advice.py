@@ -13,6 +13,7 @@ RESOURCES: Mapping[str | None, str] = {
     Component.MIGRATION: "spec.migration.resources",
     Component.CHECK: "spec.migration.resources",
     Component.DATABASE: "spec.database.embedded.resources",
+    Component.RESTORED_DATABASE: "spec.database.embedded.resources",
     Component.CACHE: "spec.cache.embedded.resources",
     Component.BACKUP: "spec.backup.resources",
 }
@@ -30,6 +31,7 @@ _OLD_UNSPECIFIED = re.compile(r"must specify ([\w.,-]+)")
 
 STORAGE: Mapping[str | None, str] = {
     Component.DATABASE: "spec.database.embedded.storage",
+    Component.RESTORED_DATABASE: "spec.database.embedded.storage",
     Component.BACKUP: "spec.backup.storage",
 }
 """The field with a volume's size and class, by component."""

@@ -68,6 +68,8 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.NO_POD_AVAILABLE,
         Reason.BACKUP_FAILED,
         Reason.BACKUP_SUSPENDED,
+        Reason.RESTORE_MISSING,
+        Reason.RESTORE_FAILED,
         Reason.CONTRACT_FAILED,
         Reason.VOLUME_MISMATCH,
         Reason.SPEC_INVALID,

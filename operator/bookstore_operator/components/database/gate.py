@@ -2,15 +2,20 @@
 
 from datetime import datetime
 
-from bookstore_operator.components.database.secrets import password_lost, volume_being_deleted
-from bookstore_operator.core import names
+from bookstore_operator.components.database.secrets import (
+    keys_of,
+    password_lost,
+    volume_being_deleted,
+)
+from bookstore_operator.components.database.servers import Server, current_database, server_of
 from bookstore_operator.core.gate import Answer, Passed, Waiting
-from bookstore_operator.core.kinds import STATEFUL_SETS
-from bookstore_operator.core.labels import Component, selector
-from bookstore_operator.core.lookup import find
+from bookstore_operator.core.kinds import CLAIMS, STATEFUL_SETS
+from bookstore_operator.core.lookup import find, owned_by
 from bookstore_operator.core.reasons import Reason
 from bookstore_operator.core.secrets import SECRET_POLL, SecretWords, check_secret
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.restore import BookStoreRestore, RestorePhase
+from bookstore_operator.crd.spec.database import Database
 from bookstore_operator.workloads import pod_problems
 
 DATABASE = SecretWords(
@@ -23,32 +28,68 @@ DATABASE = SecretWords(
 
 
 def database_ready(snapshot: Snapshot, now: datetime) -> Answer:
-    """Pass if the embedded server is ready, or the external database's Secret is valid."""
-    external = snapshot.store.spec.database.external
-    if external is None:
-        return _embedded_ready(snapshot, now)
-    keys = [key for key in (external.key, external.direct_key) if key]
-    return check_secret(snapshot, external.secret_name, keys, DATABASE, now, ours=False)
+    """Pass if the current embedded server is ready, or the external database's Secret is valid."""
+    database = current_database(snapshot)
+    server = server_of(snapshot.store.name, database)
+    if server and server.restore and (waiting := _not_restored(snapshot, server)):
+        return waiting
+    return server_ready(snapshot, server, now) if server else _external(snapshot, database, now)
 
 
-def _embedded_ready(snapshot: Snapshot, now: datetime) -> Answer:
+def _external(snapshot: Snapshot, database: Database, now: datetime) -> Answer:
+    (secret, keys), *_ = keys_of(snapshot.store.name, database).items()
+    return check_secret(snapshot, secret, [*keys], DATABASE, now, ours=False)
+
+
+def _not_restored(snapshot: Snapshot, server: Server) -> Waiting | None:
+    """Return what to wait for if a BookStoreRestore's server can't be used; None if it can."""
+    observed = find(snapshot, STATEFUL_SETS, server.name)
+    if observed and owned_by(observed, snapshot.store.metadata.uid):
+        return None
+    name = server.restore
+    restore = next((r for r in snapshot.restores if r.name == name), None)
+    field = "spec.database.embedded.restoredFrom"
+    if restore is None:
+        if observed or find(snapshot, CLAIMS, server.claim):
+            return None
+        text = f"There is no BookStoreRestore {name}, which {field} names, and no server of it."
+        advice = "Create it, or correct the field."
+        return Waiting(Reason.RESTORE_MISSING, f"{text} {advice}", stalled=True)
+    return _unfinished(restore, field)
+
+
+def _unfinished(restore: BookStoreRestore, field: str) -> Waiting | None:
+    """Return why a BookStoreRestore has no server that can be used; None if it has one."""
+    text, status = f"BookStoreRestore {restore.name}, which {field} names,", restore.status
+    if restore.spec.into.external:
+        secret = restore.spec.into.external.secret_name
+        why = f"has restored into the database of Secret {secret}. Correct the field."
+        return Waiting(Reason.RESTORE_MISSING, f"{text} {why}", stalled=True)
+    if status.phase is RestorePhase.COMPLETE:
+        return None
+    if status.phase is RestorePhase.FAILED:
+        return Waiting(Reason.RESTORE_FAILED, f"{text} has failed: {status.message}", stalled=True)
+    return Waiting(Reason.RESTORING, f"Waiting for {text} {status.message}".strip(", "))
+
+
+def server_ready(snapshot: Snapshot, server: Server, now: datetime) -> Answer:
+    """Pass if an embedded server is ready."""
     again = now + SECRET_POLL
-    store = snapshot.store.name
-    name = names.database(store)
-    if password_lost(snapshot):
-        return _password_lost(snapshot, again)
+    name = server.name
+    if password_lost(snapshot, server):
+        return _password_lost(snapshot, server, again)
     if missing := _embedded_keys_missing(snapshot, name):
         keys = " and ".join(f"`{key}`" for key in missing)
         return Waiting(
             Reason.DATABASE_SECRET_INCOMPLETE,
             f"Secret {name} has lost its key {keys}. Restore it: the data on volume "
-            f"{names.database_claim(store)} needs it.",
+            f"{server.claim} needs it.",
             until=again,
         )
-    server = find(snapshot, STATEFUL_SETS, name)
-    if server and server.get("status", {}).get("readyReplicas", 0) >= 1:
+    observed = find(snapshot, STATEFUL_SETS, name)
+    if observed and observed.get("status", {}).get("readyReplicas", 0) >= 1:
         return Passed()
-    pods = selector(store, Component.DATABASE)
+    pods = server.selector
     problem = pod_problems.problem_of_pods(snapshot, pods, STATEFUL_SETS.ref(name), now)
     message = (
         f"Waiting for PostgreSQL (StatefulSet {name}) to be ready. See kubectl describe pods "
@@ -58,9 +99,9 @@ def _embedded_ready(snapshot: Snapshot, now: datetime) -> Answer:
     return pod_problems.wait_for_pods(Reason.DATABASE_STARTING, message, problem, until)
 
 
-def _password_lost(snapshot: Snapshot, again: datetime) -> Waiting:
-    name, claim = names.database(snapshot.store.name), names.database_claim(snapshot.store.name)
-    if volume_being_deleted(snapshot):
+def _password_lost(snapshot: Snapshot, server: Server, again: datetime) -> Waiting:
+    name, claim = server.name, server.claim
+    if volume_being_deleted(snapshot, server):
         message = (
             f"Waiting for PersistentVolumeClaim {claim} to be deleted, which waits for Pod "
             f"{name}-0 to end. Then the operator creates an empty database with a new password."

@@ -33,7 +33,7 @@ def replace_unbound_claim(
     There is no volume yet, so there is no data: a StorageClass that does not exist, or a size that
     it can't provide, can be corrected.
     """
-    claim = find(snapshot, CLAIMS, names.database_claim(snapshot.store.name))
+    claim = find(snapshot, CLAIMS, names.server_claim(wanted["metadata"]["name"]))
     if observed is None or not _templates(observed) or claim is None or not is_unbound(claim):
         return
     if controlled_by_another(claim, snapshot.store.name):

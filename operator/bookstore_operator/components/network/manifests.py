@@ -2,6 +2,7 @@
 
 from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
+from bookstore_operator.components.database.servers import Server
 from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, PUBLIC_PORT
 from bookstore_operator.core.kinds import NETWORK_POLICIES
@@ -45,11 +46,11 @@ def _internal(scrapers: Scrapers) -> Manifest:
     return {"from": [peer], "ports": [{"protocol": "TCP", "port": INTERNAL_PORT}]}
 
 
-def database_network_policy(store: BookStore) -> Manifest:
-    """Return the policy of the embedded database: only this BookStore's Pods may connect."""
+def database_network_policy(store: BookStore, server: Server) -> Manifest:
+    """Return the policy of an embedded database: only this BookStore's Pods may connect."""
     clients = [
         *(Component.API.value, Component.MIGRATION.value, Component.CHECK.value),
-        Component.BACKUP.value,
+        *(Component.BACKUP.value, Component.RESTORE.value),
     ]
     only = {
         "podSelector": {
@@ -57,12 +58,12 @@ def database_network_policy(store: BookStore) -> Manifest:
             "matchExpressions": [{"key": COMPONENT_LABEL, "operator": "In", "values": clients}],
         }
     }
-    return _policy(
-        store,
-        names.database(store.name),
-        Component.DATABASE,
-        [{"from": [only], "ports": [{"protocol": "TCP", "port": database.PORT}]}],
-    )
+    ports = [{"protocol": "TCP", "port": database.PORT}]
+    ingress: list[Manifest] = [{"from": [only], "ports": ports}]
+    policy = _policy(store, server.name, server.component, ingress)
+    metadata = {**policy["metadata"], "labels": server.labels}
+    spec = {**policy["spec"], "podSelector": {"matchLabels": server.selector}}
+    return {**policy, "metadata": metadata, "spec": spec}
 
 
 def cache_network_policy(store: BookStore) -> Manifest:

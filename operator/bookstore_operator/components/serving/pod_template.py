@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bookstore_operator.components.database.servers import server_of
 from bookstore_operator.core import contract, names
 from bookstore_operator.core.labels import (
     COLOR_LABEL,
@@ -17,7 +18,7 @@ from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.spec.cache import Cache
 from bookstore_operator.crd.spec.container import EnvironmentVariable, SecretMount
-from bookstore_operator.crd.spec.database import ExternalDatabase
+from bookstore_operator.crd.spec.database import Database
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.staff import Staff
 from bookstore_operator.workloads.pod_manifests import (
@@ -39,7 +40,7 @@ def api_pod_template(
     spec = BookStoreSpec.model_validate(intent)
     volumes = [
         empty_volume("tmp", "64Mi"),
-        _database_volume(store, spec.database.external),
+        _database_volume(store, spec.database),
         _staff_volume(store, spec.staff),
         *([_redis_volume(store, spec.cache)] if spec.cache else []),
         *(
@@ -164,12 +165,13 @@ def _probe(path: str, **numbers: int) -> Manifest:
     return {"httpGet": {"path": path, "port": "internal"}, **numbers}
 
 
-def _database_volume(store: str, external: ExternalDatabase | None) -> Manifest:
+def _database_volume(store: str, database: Database) -> Manifest:
     """Return the volume of the URIs; not with subPath, so a rotated password needs no release."""
+    external, server = database.external, server_of(store, database)
     files = {contract.URI_FILE: external.key if external else "uri"}
     if external and external.direct_key:
         files[contract.DIRECT_URI_FILE] = external.direct_key
-    secret = external.secret_name if external else names.database(store)
+    secret = external.secret_name if external else server.name if server else ""
     return secret_volume(contract.DATABASE_FOLDER, secret, files)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
+from bookstore_operator.components.database.servers import Server, server_of
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CLAIMS
 from bookstore_operator.core.lookup import controlled_by_another, find
@@ -60,7 +61,8 @@ def volumes(snapshot: Snapshot) -> Iterator[Volume]:
 
 def _described(store: BookStore) -> Iterator[tuple[str, str, Storage]]:
     if embedded := store.spec.database.embedded:
-        yield names.database_claim(store.name), "spec.database.embedded.storage", embedded.storage
+        claim = Server(store.name, embedded.restored_from or "").claim
+        yield claim, "spec.database.embedded.storage", embedded.storage
     if (backup := store.spec.backup) and (storage := backup.volume):
         yield names.backup(store.name), backup.volume_field, storage
 
@@ -73,8 +75,9 @@ def size_of(quantity: str) -> Fraction:
 def volumes_status(snapshot: Snapshot) -> VolumesStatus | None:
     """Return the volumes for the status, also that of backups that are no longer configured."""
     store = snapshot.store.name
+    server = server_of(store, snapshot.store.spec.database)
     claims = {
-        "database": find(snapshot, CLAIMS, names.database_claim(store)),
+        "database": find(snapshot, CLAIMS, server.claim) if server else None,
         "backup": find(snapshot, CLAIMS, names.backup(store)),
     }
     known = {

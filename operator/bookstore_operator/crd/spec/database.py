@@ -66,6 +66,7 @@ class Database(
     )
 
 
-def embedded_database() -> Database:
-    """Return the default: an embedded server."""
-    return Database(embedded=EmbeddedDatabase())
+def embedded_database(restored_from: str | None = None) -> Database:
+    """Return the default: an embedded server; or that of a BookStoreRestore."""
+    embedded = EmbeddedDatabase(restored_from=restored_from) if restored_from else None
+    return Database(embedded=embedded or EmbeddedDatabase())

@@ -7,6 +7,7 @@ from bookstore_operator.components.backup.runs import began_at, newest_success, 
 from bookstore_operator.components.backup.schedule import SLACK, backup_jobs
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.identity import database_identity, database_volume
+from bookstore_operator.components.database.servers import changes_database
 from bookstore_operator.core import history, names
 from bookstore_operator.core.deadline import bounded
 from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
@@ -124,6 +125,8 @@ def _unneeded(snapshot: Snapshot, release: BookStoreRelease) -> str | None:
     backups = snapshot.store.spec.backup
     if is_expanded_already(snapshot, release):
         return "the release migrates nothing."
+    if changes_database(snapshot, release):
+        return "the database that it migrates is another one than that which serves."
     if backups is None:
         return "spec.backup is not set."
     if backups.before_migration is BeforeMigration.SKIP:

@@ -86,7 +86,7 @@ def _begin(snapshot: Snapshot, release: BookStoreRelease, visit: Visit, done: Wa
 def _record_database(snapshot: Snapshot, release: BookStoreRelease) -> Snapshot:
     """Record which database the last attempt has migrated."""
     last = release.status.last_attempt
-    migrated = (last.database if last else "") or database_identity(snapshot)
+    migrated = (last.database if last else "") or database_identity(snapshot, release)
     return update_status(snapshot, release, database=migrated)
 
 
