@@ -64,6 +64,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
     plan = Plan(
         actions=(*store_report.actions, *release_report.actions, *changes),
         events=(*release_report.events, *store_report.events),
+        transitions=store_report.events,
         requeue_after=look_again_after(ahead, blocking, visit, store_report),
         measurements=progress.measurements,
     )
@@ -86,6 +87,7 @@ def _pause(snapshot: Snapshot, visit: Visit) -> Decision:
     plan = Plan(
         actions=(*store_report.actions, *release_report.actions, *changes),
         events=(*release_report.events, *store_report.events),
+        transitions=store_report.events,
         requeue_after=look_again_after(progress.snapshot, progress.answer, visit, store_report),
         measurements=progress.measurements,
     )
@@ -108,6 +110,7 @@ def _keep_running(snapshot: Snapshot, blocker: Blocker, visit: Visit) -> Decisio
     plan = Plan(
         actions=(*store_report.actions, *changes),
         events=store_report.events,
+        transitions=store_report.events,
         requeue_after=look_again_after(snapshot, blocking, visit, store_report),
     )
     return Decision(plan, blocking)

@@ -19,7 +19,8 @@ the termination message of a real one. A process of the benchmark answers for th
 
 Wall time is from the first request to the last release that has succeeded. CPU time is that of the
 operator's process, for each BookStore, until 3 s later. Memory is the largest resident size in the
-step. Requests and writes are counted by the API server's audit log.
+step. Requests and writes are counted by the API server's audit log. "plane" is the CPU time of
+etcd, API server, controller manager, scheduler and kwok for each BookStore: they share the machine.
 
 --peer does the same with Argo Rollouts' controller: a blue/green Rollout with an active Service for
 each BookStore, released by an image change, which needs no Job either. It does less for a release:
@@ -69,6 +70,7 @@ class Measured:
             yield (
                 f"{self.who:<14}{self.objects:>6}  {cost.step:<22}{cost.seconds:>8.1f} s"
                 f"{cost.cpu_ms_each:>9.1f} ms{cost.peak_mib:>7} MiB{cost.requests_each:>8.1f}"
+                f"{sum(cost.plane_cpu_ms_each.values()):>11.1f} ms"
             )
         if rest := self.rest:
             yield (
@@ -85,6 +87,8 @@ class Run:
     count: int
     folder: Path
     settled: float
+    code: Path | None = None
+    """The folder with the operator's package of another version."""
 
     @property
     def names(self) -> list[str]:
@@ -101,7 +105,8 @@ async def go_through(run: Run, fleet: Fleet, who: str, process: Operator) -> Mea
     costs = []
     log = run.cluster.plane.audit_log
     with log.open(encoding="utf-8") as requests:
-        meter = Meter(process, run.count, requests if who == "operator" else None)
+        audited = requests if who == "operator" else None
+        meter = Meter(process, run.count, audited, run.cluster.plane.processes)
         async with Api.of(run.cluster.plane) as api:
             for asked in fleet.steps:
                 with step(f"{who}, {run.count}: {asked.name}"):
@@ -144,6 +149,7 @@ def run_operator(run: Run) -> Measured:
             run.log("operator"),
             *(f"--namespace={namespace}", f"--pod-proxy={proxy}"),
             *("--no-leader-election", "--log-level=info"),
+            code=run.code,
         )
         kube.wait_for(lambda: process.logged("started"), 60, "the operator to start")
         return _measured(run, stores(namespace), "operator", process)
@@ -209,12 +215,12 @@ def main() -> int:
     folder = options.logs or Path(tempfile.mkdtemp(prefix="bench-"))
     folder.mkdir(parents=True, exist_ok=True)
     results = []
-    heads = ("step", "wall", "CPU each", "peak", "requests each")
-    say("{:<22}{:<22}{:>10}{:>12}{:>11}{:>15}".format("", *heads))
+    heads = ("step", "wall", "CPU each", "peak", "requests each", "plane")
+    say("{:<22}{:<22}{:>10}{:>12}{:>11}{:>15}{:>8}".format("", *heads))
     for count in options.stores:
         for run in runs:
             with control_plane(folder) as cluster:
-                measured = run(Run(cluster, count, folder, options.settled))
+                measured = run(Run(cluster, count, folder, options.settled, options.code))
             for line in measured.lines():
                 say(line)
             results.append(asdict(measured))
@@ -237,6 +243,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--peer", action="store_true", help="also measure Argo Rollouts")
     parser.add_argument("--script", action="store_true", help="also measure a plain script")
     parser.add_argument("--settled", type=float, default=30.0, help="seconds at rest; 0: none")
+    parser.add_argument("--code", type=Path, help="the folder with another version's package")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--logs", type=Path, help="keep the processes' logs in this folder")
     return parser.parse_args()

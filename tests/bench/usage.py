@@ -1,14 +1,16 @@
-"""What a process has used: CPU time, memory, and the API server's time."""
+"""What a process has used: CPU time, memory, requests; and the CPU time of the control plane."""
 
 import asyncio
+import os
 import time
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from devcluster import audit
+from devcluster.processes import Process
 from tests.support.operators import Operator
 
 SETTLE_SECONDS = 3.0
@@ -32,6 +34,8 @@ class Cost:
     """Requests of the operator to the API server for each object."""
     requests: dict[str, float] = field(default_factory=dict)
     """Those by verb and resource."""
+    plane_cpu_ms_each: dict[str, float] = field(default_factory=dict)
+    """CPU time of the control plane's processes for each object, which share the machine."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +55,15 @@ class Meter:
     process: Operator
     count: int
     audit_log: TextIO | None = None
+    plane: Sequence[Process] = ()
+    """The control plane's processes."""
 
     async def step(self, name: str, work: Awaitable[None]) -> Cost:
         """Measure a step; CPU time until it has settled, wall time until it is done."""
         self._requests()
         self._forget_peak()
         began, used = time.monotonic(), self.process.cpu_seconds()
+        plane_used = self._plane_cpu()
         await work
         seconds = time.monotonic() - began
         await asyncio.sleep(SETTLE_SECONDS)
@@ -72,6 +79,10 @@ class Meter:
             self.process.memory_mib(),
             round(sum(by_kind.values()), 1),
             by_kind,
+            {
+                name: round((seconds - plane_used[name]) * 1000 / self.count, 1)
+                for name, seconds in self._plane_cpu().items()
+            },
         )
 
     async def rest(self, seconds: float) -> Rest:
@@ -95,6 +106,15 @@ class Meter:
             return Counter()
         return Counter((request.verb, request.resource) for request in audit.parse(self.audit_log))
 
+    def _plane_cpu(self) -> dict[str, float]:
+        return {process.name: cpu_seconds(process.pid) for process in self.plane}
+
     def _forget_peak(self) -> None:
         """Let the kernel count the largest resident size again (proc(5), clear_refs)."""
         Path(f"/proc/{self.process.process.pid}/clear_refs").write_text("5")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the CPU time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

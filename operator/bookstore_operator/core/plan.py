@@ -147,6 +147,8 @@ class Plan:
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
     """Posted after the actions succeeded."""
+    transitions: tuple[Event, ...] = ()
+    """Those of the events that tell of the write of the BookStore's status."""
     requeue_after: timedelta | None = None
     """When to reconcile again without an event, for a deadline or a delay."""
     measurements: tuple[Measurement, ...] = ()

@@ -81,6 +81,25 @@ class ObjectCache:
             self._by_store.setdefault(StoreKey(address[0], name), set()).add(address[1])
         return True
 
+    def put_scaled(self, namespace: str, key: ObjectRef, replicas: int) -> bool:
+        """Store that an object has been scaled, until the watch delivers it: it is not read for it.
+
+        It keeps its version, so that whatever the watch delivers is newer. Its generation is
+        another one, so that its status counts as that of the former size.
+        """
+        cached = self._objects.get((namespace, key))
+        if cached is None or cached["spec"].get("replicas") == replicas:
+            return True  # the watch was faster
+        self._objects[namespace, key] = {
+            **cached,
+            "spec": {**cached["spec"], "replicas": replicas},
+            "metadata": {
+                **cached["metadata"],
+                "generation": cached["metadata"].get("generation", 0) + 1,
+            },
+        }
+        return True
+
     def remove(self, namespace: str, key: ObjectRef, uid: str, version: float = math.inf) -> bool:
         """Remove an object; False if it was not cached, or in a newer version.
 

@@ -22,6 +22,7 @@ from bookstore_operator.core.snapshot import Contest
 from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import StoreKey
 from bookstore_operator.runtime.budget import CREATIONS, UPDATES, WriteBudget
+from bookstore_operator.runtime.pacing import record_of
 
 logger = logging.getLogger(__name__)
 
@@ -114,17 +115,12 @@ def _content(action: Action, cached: Manifest | None) -> Hashable:
             return "created"
         case WriteStatus(key=target, status=status) if target.kind == BOOKSTORES.kind:
             return repr(status)
-        case WriteStatus(status=status) if cached and _record(status) == _record(
+        case WriteStatus(status=status) if cached and record_of(status) == record_of(
             cached.get("status") or {}
         ):
             return str(status.get("message"))
         case _:
             return None
-
-
-def _record(status: Manifest) -> Manifest:
-    """Return the part of a release's status that is acted on."""
-    return {name: value for name, value in status.items() if name not in {"reason", "message"}}
 
 
 async def _explanation(action: Action, key: StoreKey, api: Api) -> str:

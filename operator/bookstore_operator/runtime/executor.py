@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
-from bookstore_operator.core.drift import differences
+from bookstore_operator.core.drift import differences, find_difference
 from bookstore_operator.core.kinds import (
     BOOKSTORES,
     CLAIMS,
@@ -38,7 +38,9 @@ from bookstore_operator.crd.skew import declared
 from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.contests import Contests
+from bookstore_operator.runtime.freshness import oldest_reading, releases_of
 from bookstore_operator.runtime.observer import Observer
+from bookstore_operator.runtime.pacing import is_report
 
 logger = logging.getLogger(__name__)
 
@@ -82,10 +84,11 @@ class Executor:
             ApiError: the API server failed to answer a read.
 
         """
-        if plan.irreversible and not await self.observer.is_current(key):
+        if plan.irreversible and not await self.observer.is_current(key, releases_of(plan)):
             message = f"{key} or a release of it has changed since it was observed"
             raise StaleSnapshotError(message)
-        if _depends_on_secrets(plan) and not await self.observer.secrets.are_current(key):
+        age = oldest_reading(plan)
+        if age is not None and not await self.observer.secrets.are_current(key, age):
             message = f"a Secret of {key} has changed since it was observed"
             raise StaleSnapshotError(message)
         changes = 0
@@ -94,7 +97,7 @@ class Executor:
             try:
                 changed = await self._execute_one(action, key)
             except RejectedError as error:
-                if not _is_report(action):
+                if not is_report(action):
                     raise
                 unreported = error  # nothing is decided by a BookStore's status
                 continue
@@ -250,8 +253,8 @@ class Executor:
 
     async def _scale(self, action: Scale, key: StoreKey) -> bool:
         await self.api.scale(key.namespace, action.deployment, action.replicas)
-        # The response is a Scale, but decisions need the Deployment's new generation.
-        return await self.observer.refresh(key.namespace, target_of(action))
+        # The response is a Scale. The Deployment is read by the watch, soon enough for decisions.
+        return self.cache.put_scaled(key.namespace, target_of(action), action.replicas)
 
     async def _delete(self, action: Delete, key: StoreKey) -> bool:
         resource = resource_of(action.key.api_version, action.key.kind)
@@ -273,10 +276,13 @@ class Executor:
             **resource_of(action.key.api_version, action.key.kind).type_meta,
             "metadata": {"name": action.key.name},
             "status": declared(action.status, self.observer.installed)
-            if _is_report(action)
+            if is_report(action)
             else action.status,
         }
-        return self.cache.put(await self.api.apply(manifest, key.namespace, "status"))
+        stored = await self.api.apply(manifest, key.namespace, "status")
+        if is_report(action) and find_difference(manifest["status"], stored.get("status") or {}):
+            return True  # others have changed it: the event of the watch causes the next visit
+        return self.cache.put(stored)
 
 
 def _name_conflict(existing: Manifest, key: StoreKey) -> RejectedError:
@@ -316,16 +322,6 @@ def _gains_owner(existing: Manifest, manifest: Manifest) -> bool:
     owners = {owner["uid"] for owner in existing["metadata"].get("ownerReferences") or ()}
     wanted = {owner["uid"] for owner in manifest["metadata"].get("ownerReferences") or ()}
     return not wanted <= owners
-
-
-def _depends_on_secrets(plan: Plan) -> bool:
-    """Whether a plan mounts Secrets in a Job or records what they say, or can't be undone."""
-    return plan.irreversible or any(isinstance(a, Create | CreateSecret) for a in plan.actions)
-
-
-def _is_report(action: Action) -> bool:
-    """Whether an action writes the status of a BookStore, which is for people only."""
-    return isinstance(action, WriteStatus) and action.key.kind == BOOKSTORES.kind
 
 
 def _target_text(action: Action) -> str:

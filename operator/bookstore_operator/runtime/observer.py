@@ -224,13 +224,22 @@ class Observer:
         if self.measurer:
             self.measurer.request(key, wanted)
 
-    async def is_current(self, key: StoreKey) -> bool:
+    async def is_current(self, key: StoreKey, written: frozenset[str] = frozenset()) -> bool:
         """Whether the BookStore and its releases in the cache are current, by live reads.
 
         For a step that can't be undone: an abort that the watch has not delivered yet must count.
+        Releases that have ended and are not in use are not read, except for those to be `written`.
         """
         releases = [obj for obj in self._cache.records(key) if obj["kind"] == RELEASES.kind]
-        cached = [self._cache.bookstore(key), *releases]
+        newest = max((_order_of(release) for release in releases), default=None)
+        in_use = (
+            release
+            for release in releases
+            if _order_of(release) == newest
+            or _may_serve(release)
+            or release["metadata"]["name"] in written
+        )
+        cached = [self._cache.bookstore(key), *in_use]
         stale = await asyncio.gather(
             *(self.refresh(key.namespace, key_of(obj)) for obj in cached if obj is not None)
         )
@@ -296,6 +305,18 @@ class Observer:
                 raise
             return {}
         return pull_secrets.invalid_reasons(found)
+
+
+def _order_of(release: Manifest) -> tuple[int, int]:
+    """Return a release's revision and attempt, whoever wrote it."""
+    spec = release.get("spec") or {}
+    return int(spec.get("revision") or 0), int(spec.get("attempt") or 0)
+
+
+def _may_serve(release: Manifest) -> bool:
+    """Whether a release has been promoted, and its color not been given up."""
+    status = release.get("status") or {}
+    return bool(status.get("promotedAt")) and not status.get("demotedAt")
 
 
 def _explained(resource: Resource, error: ApiError) -> Exception:

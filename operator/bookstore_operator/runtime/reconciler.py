@@ -17,6 +17,7 @@ from bookstore_operator.kube.object_cache import StoreKey
 from bookstore_operator.runtime.executor import Executor
 from bookstore_operator.runtime.failure import Failure, failure_of
 from bookstore_operator.runtime.observer import Observer
+from bookstore_operator.runtime.pacing import Pace, Paced, needs_another_visit
 from bookstore_operator.runtime.workqueue import WorkQueue
 from bookstore_operator.status.unobserved import report_unobserved
 
@@ -45,6 +46,7 @@ class _Memory:
     """When the first of them was."""
     rejection: Rejection | None = None
     """What is reported; in each Snapshot until a visit succeeds."""
+    pace: Pace = field(default_factory=Pace)
     reported: str = ""
     """The message that is in the status; empty if none is."""
 
@@ -98,14 +100,18 @@ class Reconciler:
             return
         plan = decide.decide(snapshot, self._now())
         self._observer.measure(key, plan.measurements)
+        memory = self._memory(key)
+        paced = memory.pace.apply(plan, snapshot)
+        plan = paced.plan
         changes = await self._executor.execute(plan, key)
         await self._post(key, plan.events)
-        memory = self._memory(key)
         was_reported = memory.reported or memory.rejection
-        if was_reported or self._executor.contests.of(key) != snapshot.contests:
+        is_outdated = was_reported or self._executor.contests.of(key) != snapshot.contests
+        if is_outdated:
             changes += 1  # a condition has to be removed or added
         memory.failures, memory.since, memory.rejection, memory.reported = 0, None, None, ""
-        self._come_again(key, plan, changes)
+        again = changes > 0 and (bool(is_outdated) or needs_another_visit(plan, snapshot))
+        self._come_again(key, paced, changes, again=again)
 
     async def _observe(self, key: StoreKey) -> Snapshot | None:
         contests = self._executor.contests.of(key)
@@ -114,7 +120,8 @@ class Reconciler:
     def _memory(self, key: StoreKey) -> _Memory:
         return self._memories.setdefault(key, _Memory())
 
-    def _come_again(self, key: StoreKey, plan: Plan, changes: int) -> None:
+    def _come_again(self, key: StoreKey, paced: Paced, changes: int, *, again: bool) -> None:
+        plan = paced.plan
         if self._is_endless(key, plan, changes):
             delay = self._queue.failed(key)
             logger.warning(
@@ -130,7 +137,9 @@ class Reconciler:
             delays.append(max(0.0, plan.requeue_after.total_seconds()))
         if contest_over := self._executor.contests.next_look(key):
             delays.append(max(0.0, (contest_over - self._now()).total_seconds()))
-        if changes:
+        if paced.held_seconds is not None:
+            delays.append(paced.held_seconds)
+        if again:
             delays.append(_AGAIN_SECONDS)
         self._queue.add(key, after=min(delays))
 

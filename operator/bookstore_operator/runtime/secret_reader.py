@@ -52,15 +52,19 @@ class SecretReader:
         self._readings[key] = _Reading(Secrets(), used, -math.inf)  # if this fails
         return await self._take(key, used)
 
-    async def are_current(self, key: StoreKey) -> bool:
+    async def are_current(self, key: StoreKey, oldest: float = 0.0) -> bool:
         """Whether the Secrets are as in the last Snapshot: by live reads, unless it has just read.
 
-        For a step that mounts them, or can't be undone.
+        For a step that mounts them, or can't be undone. A reading that is no older than `oldest`
+        seconds is believed.
         """
-        observed = self._reused.pop(key, None)
+        observed = self._reused.get(key)
         if observed is None:
             return True
         known = self._readings.get(key)
+        if known is not None and self._clock() < known.at + oldest:
+            return known.secrets == observed
+        del self._reused[key]
         return known is not None and await self._take(key, known.used) == observed
 
     async def have_changed(self, key: StoreKey) -> bool:
@@ -83,6 +87,7 @@ class SecretReader:
     def forget(self, key: StoreKey) -> None:
         """Read the Secrets of a BookStore again for its next Snapshot, because one was written."""
         self._readings.pop(key, None)
+        self._reused.pop(key, None)
 
     async def _take(self, key: StoreKey, used: UsedKeys) -> Secrets:
         at = self._clock()

@@ -59,6 +59,29 @@ def test_the_echo_of_the_own_write_changes_nothing() -> None:
     assert not ingest(cache, "MODIFIED", deployment(9))
 
 
+def test_a_scaled_object_is_as_the_watch_delivers_it_whatever_was_missed() -> None:
+    cache = ObjectCache()
+    observed = deployment(5, replicas=1)
+    observed["metadata"]["generation"] = 3
+    observed["status"] = {"observedGeneration": 3}
+    cache.put(observed)
+    assert cache.put_scaled("shop", DEPLOYMENT, 4)
+    scaled = cache.get("shop", DEPLOYMENT) or {}
+    assert (scaled["spec"]["replicas"], scaled["metadata"]["generation"]) == (4, 4)
+    assert observed["spec"] == {"replicas": 1}, "what a Snapshot has does not change"
+    assert ingest(cache, "MODIFIED", deployment(6, replicas=1)), "another's write before ours"
+    assert ingest(cache, "MODIFIED", deployment(7, replicas=4))
+
+
+def test_the_watch_may_deliver_a_scaled_object_first() -> None:
+    cache = ObjectCache()
+    cache.put(deployment(7, replicas=4))
+    assert cache.put_scaled("shop", DEPLOYMENT, 4)
+    assert cache.get("shop", DEPLOYMENT) == trimmed(deployment(7, replicas=4))
+    assert cache.put_scaled("shop", ObjectRef("apps/v1", "Deployment", "deleted"), 4)
+    assert len(cache) == 1
+
+
 def test_a_deleted_object_does_not_come_back_by_a_late_event() -> None:
     cache = ObjectCache()
     cache.put(deployment(5))

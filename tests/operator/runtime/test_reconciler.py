@@ -23,7 +23,8 @@ pytestmark = pytest.mark.scenario
 KEY = StoreKey("shop", "demo")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCRAPE = PodScrape("uid-1", "demo-green-1", "10.0.0.1", slow_seconds=1.0)
-PLAN = Plan(requeue_after=timedelta(seconds=30), measurements=(SCRAPE,))
+SCALE = Scale("demo-green", 2, "Scale", "to match the active color")
+PLAN = Plan((SCALE,), requeue_after=timedelta(seconds=30), measurements=(SCRAPE,))
 REJECTION = Rejection(ObjectRef("v1", "Service", "demo"), "Forbidden", "exceeded quota")
 
 

@@ -82,6 +82,29 @@ def test_what_depends_on_reused_secrets_reads_them_live(cluster: Cluster) -> Non
     assert not run(cluster.reader.are_current(KEY))
 
 
+def test_a_job_may_mount_secrets_that_were_read_a_moment_ago(cluster: Cluster) -> None:
+    run(cluster.reader.read(KEY, USED))
+    for _ in range(2):
+        cluster.now += 1
+        run(cluster.reader.read(KEY, USED))
+        assert run(cluster.reader.are_current(KEY, oldest=3))
+        assert cluster.reads == 1
+    cluster.now += 1
+    cluster.secrets["database"] = "postgresql://user:pw@other/books"
+    assert not run(cluster.reader.are_current(KEY, oldest=3))
+
+
+def test_a_change_that_was_just_found_does_not_make_an_older_snapshot_current(
+    cluster: Cluster,
+) -> None:
+    run(cluster.reader.read(KEY, USED))
+    cluster.now += 1
+    run(cluster.reader.read(KEY, USED))
+    cluster.secrets["database"] = "postgresql://user:pw@other/books"
+    assert run(cluster.reader.have_changed(KEY))
+    assert not run(cluster.reader.are_current(KEY, oldest=3))
+
+
 def test_a_change_that_is_found_meanwhile_does_not_make_a_snapshot_current(
     cluster: Cluster,
 ) -> None:
