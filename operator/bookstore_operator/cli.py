@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ _ENVIRONMENT = (
 _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     (
         *("--postgres-image", "postgres:18", {"metavar": "IMAGE"}),
-        "image of the embedded databases and of backups",
+        "image of the embedded databases",
     ),
     (
         *("--valkey-image", "valkey/valkey:8.1", {"metavar": "IMAGE"}),
@@ -77,12 +77,23 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 """The options of `run` with a constant default: flag, default, argparse's arguments, help."""
 
 
+_DEFAULT_BACKUP_IMAGE = "localhost/bookstore-backup:dev"
+
+
 def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument(
         "--namespace",
         action="append",
         metavar="NS",
         help="namespace to watch; repeat the option for more (default: all namespaces)",
+    )
+    run.add_argument(
+        "--backup-image",
+        action="append",
+        metavar="MAJOR=IMAGE",
+        help="image of bookstore-backup for a major version of PostgreSQL; repeat the option for "
+        "more. Without MAJOR=, for that of --postgres-image "
+        f"(default: {_DEFAULT_BACKUP_IMAGE}; in the environment: separated by commas)",
     )
     for flag, fallback, form, text in _OPTIONS:
         default = _default(flag.removeprefix("--").replace("-", "_").upper(), fallback)
@@ -137,6 +148,16 @@ def _namespaces(options: Sequence[str] | None) -> tuple[str, ...]:
     return () if "all" in names else tuple(dict.fromkeys(name for name in names if name))
 
 
+def _backup_images(options: Sequence[str] | None, postgres_image: str) -> Mapping[int, str]:
+    from bookstore_operator.core.postgres_versions import backup_images  # noqa: PLC0415
+
+    given = options or _default("BACKUP_IMAGE", _DEFAULT_BACKUP_IMAGE).split(",")
+    try:
+        return backup_images(given, postgres_image)
+    except ValueError as error:
+        sys.exit(f"bookstore-operator: {error}.")
+
+
 def _run(arguments: argparse.Namespace) -> int:
     # Imported here, because the other commands need neither kopf nor a client.
     from bookstore_operator.core.snapshot import OperatorSettings  # noqa: PLC0415
@@ -152,6 +173,7 @@ def _run(arguments: argparse.Namespace) -> int:
         settings=OperatorSettings(
             postgres_image=arguments.postgres_image,
             valkey_image=arguments.valkey_image,
+            backup_images=_backup_images(arguments.backup_image, arguments.postgres_image),
             namespace=arguments.lease_namespace,
         ),
         namespaces=_namespaces(arguments.namespace),

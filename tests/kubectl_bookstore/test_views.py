@@ -268,11 +268,21 @@ def test_settings_are_those_of_the_operators_deployment() -> None:
     read = settings_of([by_flags])
     assert read is not None
     assert (read.postgres_image, read.valkey_image) == ("pg:2", "v:2")
+    assert read.backup_images == {18: "localhost/bookstore-backup:dev"}
+    read = settings_of([operator("--backup-image=2=b:2", "--backup-image", "3=b:3")])
+    assert read is not None
+    assert read.backup_images == {2: "b:2", 3: "b:3"}
+    read = settings_of([operator(BOOKSTORE_OPERATOR_BACKUP_IMAGE="17=b:17,b:18")])
+    assert read is not None
+    assert read.backup_images == {17: "b:17", 18: "b:18"}
 
 
 def test_settings_are_else_those_in_use() -> None:
-    world = World(spec={"image": "api:1", "cache": {"embedded": {}}}).settle()
-    assert settings_in_use(world.snapshot()).valkey_image == VALKEY
+    backup = {"schedule": "@daily"}
+    world = World(spec={"image": "api:1", "cache": {"embedded": {}}, "backup": backup}).settle()
+    in_use = settings_in_use(world.snapshot())
+    assert in_use.valkey_image == VALKEY
+    assert in_use.backup_images == world.snapshot().settings.backup_images
 
 
 def test_a_spec_of_another_version_is_told_with_the_operators_report() -> None:

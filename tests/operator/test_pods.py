@@ -7,7 +7,12 @@ import pytest
 from bookstore_operator.core.drift import differs
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
 from bookstore_operator.core.plan import Delete
-from bookstore_operator.workloads.advice import claim_advice, creation_advice, scheduling_advice
+from bookstore_operator.workloads.advice import (
+    claim_advice,
+    creation_advice,
+    scheduling_advice,
+    storage_field,
+)
 from tests.support.cases.failures import unscheduled, waiting
 from tests.support.world import Object, World
 
@@ -420,9 +425,10 @@ def test_a_backup_that_runs_is_not_replaced() -> None:
 def test_a_claim_that_is_not_bound_is_explained(
     component: str, spec: dict[str, Any], phase: str, words: str
 ) -> None:
+    field = storage_field(World().snapshot().store.spec, component)
     claim = {"metadata": {"name": "data"}, "spec": spec, "status": {"phase": phase}}
-    assert words in claim_advice(claim, component, '"nope" not found')
-    assert claim_advice({**claim, "status": {"phase": "Bound"}}, component, "") == ""
+    assert words in claim_advice(claim, field, '"nope" not found')
+    assert claim_advice({**claim, "status": {"phase": "Bound"}}, field, "") == ""
 
 
 def test_a_storage_class_that_does_not_exist_is_named_with_the_field() -> None:

@@ -1,9 +1,10 @@
 """Backups in the simulated world, whose CronJobs create no Jobs."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
-from tests.support.world import World
+from tests.support.world import BACKED_UP, World
 
 
 def add_backup(world: World, *, began: int = 60, ended: bool = True, **more: Any) -> str:
@@ -21,3 +22,20 @@ def add_backup(world: World, *, began: int = 60, ended: bool = True, **more: Any
     spec = template["spec"]
     world.add({**kind, "metadata": {**metadata, **more}, "spec": spec, "status": status})
     return name
+
+
+def add_result(world: World, job: str, **result: Any) -> None:
+    """Let the Pod of a backup Job have ended with the tool's result."""
+    message = json.dumps({**BACKED_UP, **result})
+    metadata = {
+        "name": f"{job}-x",
+        "uid": f"{job}-x",
+        "labels": {
+            **world.get("Job", job)["metadata"]["labels"],
+            "batch.kubernetes.io/job-name": job,
+        },
+    }
+    ended = {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z", "message": message}
+    statuses = [{"name": "backup", "state": {"terminated": ended}}]
+    status = {"phase": "Succeeded", "containerStatuses": statuses}
+    world.add({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})

@@ -102,7 +102,16 @@ TO_CONTRACT: Object = {
     "heads": {"expand": ["0001_books"], "contract": ["0001_contract"]},
 }
 """The answer of an image with a contract revision."""
-BACKED_UP: Object = {"command": "backup", "code": "done", "message": "Dumped 5 bytes."}
+BACKUP_NAME = "20260101T000000Z-00000a"
+BACKED_UP: Object = {
+    "command": "create",
+    "code": "done",
+    "message": f"Backed up 5 rows of 2 tables as {BACKUP_NAME} in 0.1 s: 1 KiB, read back.",
+    "backup": {"name": BACKUP_NAME, "size": 1024, "schemaRevisions": ["0001_books"]},
+    "deleted": [],
+    "backups": [{"name": BACKUP_NAME, "state": "Complete", "size": 1024}],
+    "total": 1,
+}
 SUCCESSES = frozenset(
     {"migrated", "nothing-to-do", "described", "current", "ahead", "passed", "done"}
 )
@@ -164,6 +173,7 @@ class World:
     """The status of Pods of checks that end without an answer, by command, as of the evicted."""
     contracted: Object | None = field(default_factory=lambda: CONTRACTED)
     """The termination message of Jobs that contract the schema; None: they do not end."""
+    backup_images: dict[int, str] = field(default_factory=lambda: {18: "backup:18"})
     backup: Object | None = field(default_factory=lambda: BACKED_UP)
     """The termination message of backup Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
@@ -312,7 +322,11 @@ class World:
             },
             warnings={key: self.warned[key] for key in unexplained if key in self.warned},
             overridden={key: left for key, left in self.overridden.items() if left},
-            settings=OperatorSettings(postgres_image="postgres:18", valkey_image=VALKEY),
+            settings=OperatorSettings(
+                postgres_image="postgres:18",
+                valkey_image=VALKEY,
+                backup_images=self.backup_images,
+            ),
             rejection=self.rejection,
             contests=self.contests,
             blocker=self.blocker,

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from bookstore_operator.core.kinds import CRON_JOBS
 from bookstore_operator.core.plan import Manifest, ObjectRef
+from bookstore_operator.core.postgres_versions import backup_images as images_by_major
+from bookstore_operator.core.postgres_versions import major_of
 from bookstore_operator.core.snapshot import OperatorSettings, Snapshot
 
 
@@ -32,7 +35,11 @@ def with_settings(observation: Observation, settings: OperatorSettings) -> Obser
     return replace(observation, snapshot=replace(observation.snapshot, settings=settings))
 
 
-_FLAGS: Mapping[str, str] = {"postgres_image": "--postgres-image", "valkey_image": "--valkey-image"}
+_FLAGS: Mapping[str, str] = {
+    "postgres_image": "--postgres-image",
+    "valkey_image": "--valkey-image",
+    "backup_image": "--backup-image",
+}
 _VARIABLE = "BOOKSTORE_OPERATOR_"
 
 
@@ -43,17 +50,33 @@ def settings_of(operators: Sequence[Manifest]) -> OperatorSettings | None:
     container = operators[0]["spec"]["template"]["spec"]["containers"][0]
     variables = {item["name"]: item.get("value") for item in container.get("env") or ()}
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
-    chosen = {}
-    for setting, flag in _FLAGS.items():
-        value = variables.get(_VARIABLE + setting.upper())
-        for word, following in zip(words, [*words[1:], ""], strict=True):
-            if word == flag:
-                value = following
-            elif word.startswith(f"{flag}="):
-                value = word.partition("=")[2]
-        if value:
-            chosen[setting] = value
-    return OperatorSettings(**chosen)
+    chosen = {
+        setting: _given(words, flag) or _variable(variables, setting)
+        for setting, flag in _FLAGS.items()
+    }
+    fallback = OperatorSettings()
+    postgres = next(iter(chosen["postgres_image"][-1:]), fallback.postgres_image)
+    try:
+        backup_images = images_by_major(chosen["backup_image"], postgres)
+    except ValueError:
+        backup_images = {}  # with such options the operator does not start
+    return OperatorSettings(
+        postgres_image=postgres,
+        valkey_image=next(iter(chosen["valkey_image"][-1:]), fallback.valkey_image),
+        backup_images=backup_images or fallback.backup_images,
+    )
+
+
+def _given(words: Sequence[str], flag: str) -> list[str]:
+    """Return the values of an option on a command line."""
+    following = [*words[1:], ""]
+    apart = [value for word, value in zip(words, following, strict=True) if word == flag]
+    return apart + [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
+
+
+def _variable(variables: Mapping[str, str | None], setting: str) -> list[str]:
+    value = variables.get(_VARIABLE + setting.upper())
+    return [part for part in value.split(",") if part] if value else []
 
 
 def settings_in_use(snapshot: Snapshot) -> OperatorSettings:
@@ -66,7 +89,20 @@ def settings_in_use(snapshot: Snapshot) -> OperatorSettings:
         )
     }
     fallback = OperatorSettings()
+    postgres = images.get("postgres") or fallback.postgres_image
+    backups = {major_of(postgres) or 0: image for image in _backup_images_in_use(snapshot)}
     return OperatorSettings(
-        postgres_image=images.get("postgres") or fallback.postgres_image,
+        postgres_image=postgres,
         valkey_image=images.get("valkey") or fallback.valkey_image,
+        backup_images=backups or fallback.backup_images,
     )
+
+
+def _backup_images_in_use(snapshot: Snapshot) -> list[str]:
+    cron_jobs = (obj for ref, obj in snapshot.objects.items() if ref.kind == CRON_JOBS.kind)
+    containers = (
+        container
+        for cron_job in cron_jobs
+        for container in cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    )
+    return [item["image"] for item in containers if item["name"] == "backup"]

@@ -106,6 +106,7 @@ class Reason(StrEnum):
 
     # Backups
     BACKUP_FAILED = "BackupFailed"
+    BACKUP_IMAGE_MISSING = "BackupImageMissing"
     BACKUP_OVERDUE = "BackupOverdue"
     BACKUP_SUSPENDED = "BackupSuspended"
     RESTORE_MISSING = "RestoreMissing"

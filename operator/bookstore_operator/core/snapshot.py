@@ -28,6 +28,10 @@ class OperatorSettings:
 
     postgres_image: str = "postgres:18"
     valkey_image: str = "valkey/valkey:8.1"
+    backup_images: Mapping[int, str] = field(
+        default_factory=lambda: {18: "localhost/bookstore-backup:dev"}
+    )
+    """The images of bookstore-backup by the major version of PostgreSQL that is in them."""
     namespace: str = "bookstore-system"
     """The operator's own, from which it reads the metrics of Pods."""
 

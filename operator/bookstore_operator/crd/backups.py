@@ -21,6 +21,7 @@ class BackupRun(Part):
     created: bool = Field(False, description="Whether its Job was created.")
     ended_at: Time | None = Field(None, description="When it ended.")
     succeeded: bool = Field(False, description="Whether it succeeded.")
+    backup: str = Field("", max_length=63, description="Name of the backup in its target.")
     lost: bool = Field(
         False, description="Whether its Job was deleted before its result was read: it is repeated."
     )
@@ -33,3 +34,4 @@ class LastBackup(Part):
     database: str = Field("", max_length=63, description="Database that it is of.")
     started_at: Time = Field(description="When it began: it has all that was written before.")
     ended_at: Time = Field(description="When it ended.")
+    backup: str = Field("", max_length=63, description="Name of the backup in its target.")

@@ -33,6 +33,7 @@ def record_last_backup(snapshot: Snapshot) -> Snapshot:
         database=newest.database[:63],
         started_at=newest.began_at,
         ended_at=newest.ended_at,
+        backup=newest.backup,
     )
     return update_status(snapshot, active, last_backup=last)
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from bookstore_operator.components.backup import schedule
-from bookstore_operator.components.backup.runs import newest_success
+from bookstore_operator.components.backup.runs import newest_success, newest_verified
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.identity import (
     database_identity,
@@ -235,12 +235,14 @@ def _protected(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> s
     since = max(
         switch + timedelta(seconds=1), visit.now - timedelta(seconds=backups.max_age_seconds)
     )
-    if newest_success(snapshot, since):
+    if newest_verified(snapshot, since):
         return None
+    if taken := newest_success(snapshot, since):
+        return f"Waiting for the verification of backup {taken.described}."
     name = names.backup(snapshot.store.name)
     suspended = " Backups are suspended (spec.backup.suspend)." if backups.suspend else ""
     return (
-        "Waiting for a backup that begins after the switch and succeeds, and is at most "
+        "Waiting for a backup that begins after the switch and is verified, and is at most "
         f"{backups.max_age_seconds} s old then (spec.backup.maxAgeSeconds).{suspended} To back up "
         f"now: {schedule.backup_now(name)}."
     )

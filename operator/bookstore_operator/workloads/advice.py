@@ -29,12 +29,15 @@ _OLD_UNSPECIFIED = re.compile(r"must specify ([\w.,-]+)")
 """Kubernetes before 1.25 lists them as `must specify limits.cpu,limits.memory`."""
 
 
-STORAGE: Mapping[str | None, str] = {
-    Component.DATABASE: "spec.database.embedded.storage",
-    Component.RESTORED_DATABASE: "spec.database.embedded.storage",
-    Component.BACKUP: "spec.backup.storage",
-}
-"""The field with a volume's size and class, by component."""
+def storage_field(spec: BookStoreSpec, component: str | None) -> str:
+    """Return the field with the size and class of the volume of a component's Pods."""
+    backups = spec.backup.volume_field if spec.backup else "spec.backup.storage"
+    fields = {
+        Component.DATABASE.value: "spec.database.embedded.storage",
+        Component.RESTORED_DATABASE.value: "spec.database.embedded.storage",
+        Component.BACKUP.value: backups,
+    }
+    return fields.get(component or "", "spec")
 
 
 NO_PLATFORM = ("no match for platform", "no matching manifest for")
@@ -51,17 +54,17 @@ def claim_name(store: str, component: str | None) -> str:
     return names.backup(store) if backup else names.database_claim(store)
 
 
-def claim_advice(claim: Manifest, component: str | None, warning: str) -> str:
+def claim_advice(claim: Manifest, field: str, warning: str) -> str:
     """Return why a volume claim keeps a Pod from a node, and what to do; empty if unknown.
 
     Args:
         claim: the PersistentVolumeClaim.
-        component: whose Pods mount it.
+        field: the field that describes it.
         warning: the newest Warning event about it; empty if there is none.
 
     """
     name, spec = claim["metadata"]["name"], claim.get("spec") or {}
-    phase, field = (claim.get("status") or {}).get("phase"), STORAGE.get(component, "spec")
+    phase = (claim.get("status") or {}).get("phase")
     if phase == "Lost":
         return (
             f"Its volume claim {name} has lost its volume {spec.get('volumeName', '')}, and the "

@@ -141,6 +141,11 @@ def secret_volume(name: str, secret: str, files: Mapping[str, str]) -> Manifest:
     return {"name": name, "secret": {"secretName": secret, "items": items, "defaultMode": 0o440}}
 
 
+def whole_secret_volume(name: str, secret: str) -> Manifest:
+    """Return a volume with all keys of a Secret as files. The Pod's group may read them."""
+    return {"name": name, "secret": {"secretName": secret, "defaultMode": 0o440}}
+
+
 def claim_spec(storage: Storage) -> Manifest:
     """Return the spec of a volume claim."""
     storage_class = storage.storage_class_name

@@ -29,6 +29,7 @@ from bookstore_operator.workloads.advice import (
     creation_advice,
     reference_advice,
     scheduling_advice,
+    storage_field,
 )
 from bookstore_operator.workloads.jobs import is_main, job_name
 from bookstore_operator.workloads.pods import selected, terminating
@@ -240,7 +241,9 @@ def _unscheduled(snapshot: Snapshot, pod: Manifest, scheduled: Manifest) -> PodP
     todo = ""
     if "persistentvolumeclaim" in cause.lower() and claim in snapshot.objects:
         warning = snapshot.warnings.get(claim, "")
-        todo = claim_advice(snapshot.objects[claim], component, warning)
+        todo = claim_advice(
+            snapshot.objects[claim], storage_field(snapshot.store.spec, component), warning
+        )
     todo = todo or scheduling_advice(snapshot.store.name, component, cause)
     return PodProblem(
         Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
@@ -319,10 +322,8 @@ def _volume_advice(pod: Manifest) -> str:
     return "Expand its volume, or free space on it."
 
 
-def full_volume_advice(claim: str) -> str:
+def full_volume_advice(claim: str, field: str = "spec.database.embedded.storage") -> str:
     """Return what to do about a full volume of the operator's own."""
-    of_database = claim.endswith(names.database_claim("").removeprefix("data-"))
-    field = "spec.database.embedded.storage" if of_database else "spec.backup.storage"
     return (
         f"The volume is full (pvc {claim}). Increase {field}.size if its StorageClass allows "
         "that, or free space on it."

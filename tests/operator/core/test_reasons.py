@@ -53,6 +53,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.PROGRESS_DEADLINE_EXCEEDED,
         Reason.MIGRATION_FAILED,
         Reason.CHECK_RETRY,
+        Reason.BACKUP_IMAGE_MISSING,
         Reason.CONTRACT_NOT_KEPT,
         Reason.SMOKE_TEST_FAILED,
         Reason.METRICS_UNREADABLE,

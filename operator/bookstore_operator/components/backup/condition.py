@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.backup.images import image_missing
 from bookstore_operator.components.backup.runs import why_failed
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
@@ -40,7 +41,9 @@ def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding
 
 
 def _failure(snapshot: Snapshot, last: Manifest | None, now: datetime) -> Finding | None:
-    """Return why the running backup does not start, or why the last one failed; None if neither."""
+    """Return why a backup can't start or why the last one failed; None if neither."""
+    if missing := image_missing(snapshot):
+        return fails(BACKUP_HEALTHY, Reason.BACKUP_IMAGE_MISSING, missing)
     if problem := _starting_problem(snapshot, now):
         message = f"The backup does not start: {problem.message}"
         return fails(BACKUP_HEALTHY, problem.reason, message)

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 
 from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.backup.images import backup_image
 from bookstore_operator.components.backup.manifests import (
     backup_claim,
     backup_cron_job,
     backup_job,
     with_existing_spec,
 )
-from bookstore_operator.components.database.identity import database_identity
+from bookstore_operator.components.database.identity import identity_of
+from bookstore_operator.components.database.servers import serving_database
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import digest, ensure, ensure_absent
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
@@ -31,10 +33,14 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     if volume := backup.volume:
         yield from _ensure_claim(snapshot, backup_claim(store, volume))
     observed = find(snapshot, CRON_JOBS, names.backup(store.name))
-    database = database_identity(snapshot) or schedule.database_of(observed)
-    if observed is None and not database:
+    database = serving_database(snapshot)
+    identity = identity_of(snapshot, database) or schedule.database_of(observed)
+    if observed is None and not identity:
         return  # there is no database to back up yet; its identity is part of the CronJob
-    cron_job = backup_cron_job(store, backup, snapshot.settings.postgres_image, database)
+    image = backup_image(snapshot)
+    if image is None:
+        return  # the condition says so; what is there may still suit the server
+    cron_job = backup_cron_job(store, backup, image, database, identity)
     yield from ensure(snapshot, cron_job)
     yield from _replace_stuck_job(snapshot, cron_job)
 

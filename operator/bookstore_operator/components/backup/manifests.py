@@ -1,13 +1,14 @@
-"""Backups: a CronJob that dumps the database to a volume."""
+"""Backups: a CronJob that runs bookstore-backup, and Jobs of its template."""
 
-from importlib import resources
+from collections.abc import Mapping
 
-from bookstore_operator.components.database.manifests import POSTGRES_USER
+from bookstore_operator.components.backup import tool
 from bookstore_operator.core import names
 from bookstore_operator.core.ensure import digest
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
 from bookstore_operator.core.labels import (
     DATABASE_ANNOTATION,
+    MAIN_CONTAINERS,
     RELEASE_LABEL,
     TEMPLATE_ANNOTATION,
     Component,
@@ -20,28 +21,19 @@ from bookstore_operator.core.metadata import (
     owned_object,
 )
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.crd.backup import BackupReason
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.crd.spec.database import Database
 from bookstore_operator.crd.spec.storage import Storage
-from bookstore_operator.workloads.pod_manifests import (
-    TMP_MOUNT,
-    claim_spec,
-    container,
-    empty_volume,
-    pod_template,
-    secret_mount,
-    secret_volume,
-    service_account,
-)
+from bookstore_operator.workloads.pod_manifests import claim_spec
 
-SCRIPT = (
-    resources.files("bookstore_operator.components.backup").joinpath("backup.sh").read_text("utf-8")
-)
-URI_FOLDER = "/run/secrets/database"
-DUMPS_FOLDER = "/backup"
 STARTING_DEADLINE = 600
 """How late a backup may start, in seconds."""
+USELESS_TO_REPEAT = (2, 7)
+"""Exit codes of the tool that another attempt would end with, too: a wrong setting, a refusal."""
+_REASON = "--reason="
 
 
 def backup_claim(store: BookStore, storage: Storage) -> Manifest:
@@ -64,44 +56,64 @@ def with_existing_spec(claim: Manifest, existing: Manifest, size: str | None = N
     return {**claim, "metadata": {**claim["metadata"], "annotations": kept}, "spec": spec}
 
 
-def backup_cron_job(store: BookStore, backup: Backup, image: str, database: str = "") -> Manifest:
+def backup_cron_job(
+    store: BookStore,
+    backup: Backup,
+    image: str,
+    database: Database | None = None,
+    identity: str = "",
+) -> Manifest:
     """Return the CronJob of the backups, with a deadline for each run and no concurrent runs.
 
     Args:
         store: the BookStore.
         backup: its group of the spec.
-        image: the image with pg_dump.
-        database: the identity of the database; empty while it is unknown.
+        image: the image of the tool.
+        database: the database that is backed up; by default that of the spec.
+        identity: its identity; empty while it is unknown.
 
     """
     spec = {
         "schedule": backup.schedule,
-        "timeZone": "Etc/UTC",
+        "timeZone": backup.time_zone,
         "suspend": backup.suspend,
         "concurrencyPolicy": "Forbid",
         "startingDeadlineSeconds": STARTING_DEADLINE,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": _job_template(store, backup, image, database),
+        "jobTemplate": _job_template(
+            store.name,
+            backup,
+            _pod(store, backup, image, database or store.spec.database),
+            identity,
+        ),
     }
     return owned_object(CRON_JOBS, store, names.backup(store.name), Component.BACKUP, spec=spec)
 
 
-def _job_template(store: BookStore, backup: Backup, image: str, database: str) -> Manifest:
+def _job_template(store: str, backup: Backup, pod: Manifest, identity: str) -> Manifest:
     spec = {
         "backoffLimit": 1,
         "activeDeadlineSeconds": backup.timeout_seconds,
-        "template": _pod(store, backup, image),
+        "podFailurePolicy": _failure_policy(),
+        "template": pod,
     }
     metadata = {
-        "labels": labels(store.name, Component.BACKUP),
-        "annotations": {TEMPLATE_ANNOTATION: digest(spec), **_of_database(database)},
+        "labels": labels(store, Component.BACKUP),
+        "annotations": {TEMPLATE_ANNOTATION: digest(spec), **_of_database(identity)},
     }
     return {"metadata": metadata, "spec": spec}
 
 
-def _of_database(database: str) -> dict[str, str]:
-    return {DATABASE_ANNOTATION: database} if database else {}
+def _failure_policy() -> Manifest:
+    """Return which attempts end the Job at once."""
+    name = MAIN_CONTAINERS[Component.BACKUP]
+    codes = {"containerName": name, "operator": "In", "values": list(USELESS_TO_REPEAT)}
+    return {"rules": [{"action": "FailJob", "onExitCodes": codes}]}
+
+
+def _of_database(identity: str) -> dict[str, str]:
+    return {DATABASE_ANNOTATION: identity} if identity else {}
 
 
 def release_backup_job(cron_job: Manifest, release: BookStoreRelease, attempt: int) -> Manifest:
@@ -120,8 +132,20 @@ def release_backup_job(cron_job: Manifest, release: BookStoreRelease, attempt: i
             "annotations": {**(metadata.get("annotations") or {})},
             "ownerReferences": [owned_by_release(release)],
         },
-        "spec": template["spec"],
+        "spec": with_reason(template["spec"], BackupReason.BEFORE_MIGRATION),
     }
+
+
+def with_reason(job: Mapping[str, Manifest], reason: BackupReason) -> Manifest:
+    """Return the spec of a backup Job with why the backup is taken."""
+    template = job["template"]
+    (main, *others) = template["spec"]["containers"]
+    arguments = [
+        f"{_REASON}{reason}" if argument.startswith(_REASON) else argument
+        for argument in main.get("args") or ()
+    ]
+    pod = {**template["spec"], "containers": [{**main, "args": arguments}, *others]}
+    return {**job, "template": {**template, "spec": pod}}
 
 
 def backup_job(cron_job: Manifest, uid: str) -> Manifest:
@@ -147,41 +171,22 @@ def backup_job(cron_job: Manifest, uid: str) -> Manifest:
     }
 
 
-def _pod(store: BookStore, backup: Backup, image: str) -> Manifest:
-    external = store.spec.database.external
-    secret = external.secret_name if external else names.database(store.name)
-    # pg_dump needs one session for its whole run, so it bypasses a pooler if it can.
-    key = (external.direct_key or external.key) if external else "uri"
-    volumes = (
-        {"name": "backup", "persistentVolumeClaim": {"claimName": names.backup(store.name)}},
-        empty_volume("tmp", "64Mi"),
-        secret_volume("database", secret, {"uri": key}),
+def _pod(store: BookStore, backup: Backup, image: str, database: Database) -> Manifest:
+    kept = backup.kept
+    command = (
+        *("create", f"{_REASON}{BackupReason.SCHEDULED}"),
+        *(f"--keep-last={kept.keep_last}", f"--keep-daily={kept.keep_daily}"),
+        *(f"--keep-weekly={kept.keep_weekly}", f"--keep-monthly={kept.keep_monthly}"),
+        f"--minimum={kept.minimum}",
+        # A migration may hold the lock; the other half of the time is for the backup itself.
+        f"--lock-wait={backup.timeout_seconds // 2}",
     )
-    return pod_template(
-        store.spec,
-        labels(store.name, Component.BACKUP),
-        _container(store, backup, image),
-        user=POSTGRES_USER,
-        volumes=volumes,
-        restartPolicy="Never",
-        **service_account(store.spec),
+    inputs = (
+        tool.store_option(store.metadata.namespace, store.name),
+        tool.database_of(store.name, database),
+        tool.target_of(store, backup),
+        tool.recipients_of(backup.encryption),
     )
-
-
-def _container(store: BookStore, backup: Backup, image: str) -> Manifest:
-    runs = {
-        "command": ["/bin/sh", "-c", SCRIPT],
-        "env": [
-            {"name": "URI_FILE", "value": f"{URI_FOLDER}/uri"},
-            {"name": "BACKUP_FOLDER", "value": DUMPS_FOLDER},
-            {"name": "BACKUP_NAME", "value": store.name},
-            {"name": "BACKUP_KEEP", "value": str(backup.keep)},
-            {"name": "BACKUP_TIMEOUT", "value": str(backup.timeout_seconds)},
-        ],
-    }
-    mounts = (
-        {"name": "backup", "mountPath": DUMPS_FOLDER},
-        TMP_MOUNT,
-        secret_mount("database", URI_FOLDER),
+    return tool.tool_pod(
+        store, image, command, inputs, component=Component.BACKUP, resources=backup.resources
     )
-    return container("backup", image, runs, resources=backup.resources, mounts=mounts)

@@ -16,6 +16,7 @@ from bookstore_operator.core.lookup import all_of, find, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.base import parse_time
+from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.workloads.cron import due_after
 from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of
 
@@ -81,7 +82,8 @@ def overdue(snapshot: Snapshot, now: datetime) -> str | None:
     if backup is None or created is None:
         return None
     succeeded = last_success(snapshot)
-    due = due_after(backup.schedule, succeeded or parse_time(created))
+    since = succeeded or parse_time(created)
+    due = due_after(backup.schedule, since, backup.time_zone)
     allowed = timedelta(seconds=STARTING_DEADLINE + backup.timeout_seconds) + SLACK
     if due is None or now <= due + allowed:
         return None
@@ -92,10 +94,14 @@ def overdue(snapshot: Snapshot, now: datetime) -> str | None:
         else "No backup has succeeded yet, and the first"
     )
     return (
-        f"{history} was due at {due:{_MINUTE}} ({backup.schedule}). See why its CronJob starts no "
-        f"Job: kubectl describe cronjob {name}. To back up now: "
+        f"{history} was due at {due:{_MINUTE}} ({backup.schedule}{_zone(backup)}). See why "
+        f"its CronJob starts no Job: kubectl describe cronjob {name}. To back up now: "
         f"{backup_now(name)}."
     )
+
+
+def _zone(backup: Backup) -> str:
+    return "" if backup.time_zone == "Etc/UTC" else f" in {backup.time_zone}"
 
 
 def _cron_job(snapshot: Snapshot) -> Manifest:

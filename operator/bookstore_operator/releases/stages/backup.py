@@ -2,8 +2,14 @@
 
 from datetime import datetime, timedelta
 
+from bookstore_operator.components.backup.images import image_missing
 from bookstore_operator.components.backup.manifests import release_backup_job
-from bookstore_operator.components.backup.runs import began_at, newest_success, why_failed
+from bookstore_operator.components.backup.runs import (
+    backup_name,
+    began_at,
+    newest_success,
+    why_failed,
+)
 from bookstore_operator.components.backup.schedule import SLACK, backup_jobs
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.identity import database_identity, database_volume
@@ -26,7 +32,7 @@ from bookstore_operator.crd.spec.backup import BeforeMigration
 from bookstore_operator.releases.migrations import is_expanded_already
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import pod_problems
-from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of
+from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of, result_of
 from bookstore_operator.workloads.stuck import cancel_job, never_ran
 
 MOST_LOST = 3
@@ -89,6 +95,8 @@ def scheduled(snapshot: Snapshot, now: datetime) -> Answer:
     """Pass if there is the CronJob, which is created once it is known which database there is."""
     del now
     name = names.backup(snapshot.store.name)
+    if missing := image_missing(snapshot):
+        return Waiting(Reason.BACKUP_IMAGE_MISSING, f"The migration needs a backup. {missing}")
     if find(snapshot, CRON_JOBS, name) is None:
         return Waiting(Reason.BACKING_UP, f"Waiting for CronJob {name} to be created.")
     return Passed()
@@ -110,13 +118,14 @@ def _protection(
     if backups is None:
         return None
     if run and run.succeeded:
-        name = names.release_backup(release.name, run.attempt)
-        return f"Backup Job {name} was made for this release."
+        made = f"Job {names.release_backup(release.name, run.attempt)}"
+        made = f"{run.backup} ({made})" if run.backup else made
+        return f"Backup {made} was made for this release."
     since = release.metadata.creation_timestamp
     if backups.before_migration is BeforeMigration.MAX_AGE:
         since = now and now - timedelta(seconds=backups.max_age_seconds)
     if fresh := newest_success(snapshot, since):
-        return f"Backup Job {fresh.job} began at {fresh.began_at:%Y-%m-%d %H:%M:%S} UTC."
+        return f"Backup {fresh.described} began at {fresh.began_at:%Y-%m-%d %H:%M:%S} UTC."
     return None
 
 
@@ -177,6 +186,7 @@ def _record_job(snapshot: Snapshot, release: BookStoreRelease, now: datetime) ->
         changes |= {
             "ended_at": ended_at(snapshot, job) or now,
             "succeeded": not failed,
+            "backup": "" if failed else backup_name(result_of(snapshot, job)),
             "message": why_failed(snapshot, job)[:1024] if failed else "",
         }
     return update_status(snapshot, release, backup=run.model_copy(update=changes))

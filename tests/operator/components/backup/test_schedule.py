@@ -158,3 +158,34 @@ def test_one_suspended_by_hand_is_resumed() -> None:
     world.get("CronJob", "demo-backup")["spec"]["suspend"] = True
     world.settle()
     assert world.get("CronJob", "demo-backup")["spec"]["suspend"] is False
+
+
+@pytest.mark.parametrize(
+    ("schedule", "since", "due"),
+    [
+        ("30 2 * * *", "2026-03-27T12:00:00Z", "2026-03-28 01:30"),  # winter: UTC+1
+        ("30 2 * * *", "2026-03-28T12:00:00Z", "2026-03-30 00:30"),  # there is no 02:30 on the 29th
+        ("0 3 * * *", "2026-03-28T12:00:00Z", "2026-03-29 01:00"),
+        ("30 2 * * *", "2026-10-24T12:00:00Z", "2026-10-25 00:30"),  # 02:30 comes twice: the first
+        ("0 3 * * *", "2026-10-24T12:00:00Z", "2026-10-25 02:00"),
+        ("30 2 29 3 *", "2026-01-01T00:00:00Z", "2027-03-29 00:30"),
+    ],
+)
+def test_a_schedule_follows_the_clock_of_its_time_zone(schedule: str, since: str, due: str) -> None:
+    at = due_after(schedule, datetime.fromisoformat(since), "Europe/Berlin")
+    assert at is not None
+    assert at.strftime("%Y-%m-%d %H:%M") == due
+
+
+def test_a_time_zone_that_does_not_exist_is_left_to_the_api_server() -> None:
+    assert due_after("@daily", MONDAY, "Europe/Atlantis") is None
+
+
+def test_a_backup_is_due_by_the_time_zone_of_its_schedule() -> None:
+    backup = {"schedule": "0 3 * * *", "timeZone": "Asia/Tokyo"}
+    world = World(spec={"image": "api:1", "backup": backup}).settle()
+    assert world.get("CronJob", "demo-backup")["spec"]["timeZone"] == "Asia/Tokyo"
+    due = BEGIN.replace(hour=18)
+    assert says(world, due + LATE) == ("Unknown", "NoBackupYet")
+    assert says(world, due + LATE + timedelta(seconds=1)) == ("False", "BackupOverdue")
+    assert "18:00 UTC (0 3 * * * in Asia/Tokyo)" in world.message("BackupHealthy")

@@ -7,8 +7,8 @@ import pytest
 
 from bookstore_operator.core.labels import DATABASE_ANNOTATION
 from bookstore_operator.core.plan import Action, Create, EventType, WriteStatus
-from tests.support.backups import add_backup
-from tests.support.world import BACKED_UP, Object, World
+from tests.support.backups import add_backup, add_result
+from tests.support.world import BACKED_UP, BACKUP_NAME, Object, World
 
 pytestmark = pytest.mark.scenario
 
@@ -36,7 +36,7 @@ def test_a_release_makes_a_backup_before_its_migration_and_only_one() -> None:
     assert made.index(OWN) < made.index("demo-r2-expand")
     run = world.release("demo-r2")["backup"]
     assert run["succeeded"]
-    assert run["message"] == f"Backup Job {OWN} was made for this release."
+    assert run["message"] == f"Backup {BACKUP_NAME} (Job {OWN}) was made for this release."
     job, template = (
         world.get("Job", OWN),
         world.get("CronJob", "demo-backup")["spec"]["jobTemplate"],
@@ -46,6 +46,68 @@ def test_a_release_makes_a_backup_before_its_migration_and_only_one() -> None:
     owner = world.get("BookStoreRelease", "demo-r2")["metadata"]["uid"]
     assert [o["uid"] for o in job["metadata"]["ownerReferences"]] == [owner]
     assert not [e for e in world.events if e.type is EventType.WARNING]
+
+
+def test_a_backup_job_says_why_it_is_made() -> None:
+    world = backed_up()
+    world.change(image="api:2").settle()
+    template = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]["spec"]["template"]
+    made = world.get("Job", OWN)["spec"]["template"]
+    by_schedule, own = (pod["spec"]["containers"][0]["args"] for pod in (template, made))
+    assert by_schedule[:2] == ["create", "--reason=Scheduled"]
+    assert own == ["create", "--reason=BeforeMigration", *by_schedule[2:]]
+
+
+def test_without_an_image_for_the_server_the_release_says_what_to_set() -> None:
+    world = backed_up()
+    world.backup_images = {17: "backup:17"}
+    world.change(image="api:2").reach("Backup").step()
+    assert world.condition("Ready") == ("False", "BackupImageMissing")
+    for condition in ("Ready", "BackupHealthy"):
+        assert "Set the operator's --backup-image=18=IMAGE" in world.message(condition)
+    world.backup_images = {17: "backup:17", 18: "backup:18"}
+    world.settle()
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert (
+        world.get("Job", OWN)["spec"]["template"]["spec"]["containers"][0]["image"] == "backup:18"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "target", "advice"),
+    [
+        ("disk-full", {}, "Increase spec.backup.storage.size"),
+        ("disk-full", {"volume": {}}, "Increase spec.backup.target.volume.size"),
+        ("disk-full", {"s3": {"bucket": "books"}}, "Raise the quota of the bucket"),
+        ("no-tools", {}, "--backup-image=MAJOR=IMAGE"),
+        ("target-authentication-failed", {}, "spec.backup.target.s3.credentialsSecretName"),
+        ("dump-failed", {}, "said."),
+    ],
+)
+def test_a_code_of_the_tool_names_the_field_to_change(
+    code: str, target: Object, advice: str
+) -> None:
+    world = backed_up(**({"target": target} if target else {}))
+    world.backup = {"command": "create", "code": code, "message": "What the tool said."}
+    world.change(image="api:2").settle()
+    message = world.message("Ready")
+    assert "(Job demo-r2-backup) failed: What the tool said." in message
+    assert advice in message
+
+
+def test_a_backup_that_was_found_damaged_does_not_protect() -> None:
+    world = backed_up()
+    add_result(world, add_backup(world))
+    record = {
+        "apiVersion": "bookstore.dev/v1alpha1",
+        "kind": "BookStoreBackup",
+        "metadata": {"name": "demo-backup-60", "labels": {"bookstore.dev/store": "demo"}},
+        "spec": {"storeName": "demo"},
+        "status": {"phase": "Damaged", "backup": BACKUP_NAME},
+    }
+    world.add(record)
+    world.change(image="api:2").settle()
+    assert backups_made(world) == [OWN]
 
 
 def test_a_backup_is_recorded_before_it_is_made() -> None:
