@@ -46,7 +46,7 @@ format: $(READY) ## Format the code
 	@ruff check --fix-only --quiet .
 
 .PHONY: lint
-lint: $(READY) ## Run ruff, mypy --strict, import-linter, and check migrations, generated files, the CI workflow
+lint: $(READY) ## Run ruff, mypy --strict, import-linter, and check migrations, generated files, the workflows
 	@scripts/lint
 
 ##-- Tests ---------------------------------------------------------------------
@@ -103,6 +103,29 @@ demo-release: $(READY) ## Build a second image and release it under continuous r
 .PHONY: demo-down
 demo-down: $(READY) ## Delete the demo's cluster; caches are kept
 	@python -m demo down
+
+##-- Delivery: what the workflows run; arguments are variables (docs/delivery.md) ----
+
+.PHONY: images-push images-index images-sign images-of-commit images-verify environment-rules
+images-push: ## Build the images for PLATFORM, push them to REGISTRY, print their digests
+images-index: ## Make an index of the images for all platforms, print its digest
+images-of-commit: ## Print the digests of the images of COMMIT
+images-sign: ## Sign images by their digests
+images-verify: ## Check that the workflow IDENTITY has signed the images
+images-push images-index images-sign images-of-commit images-verify:
+	@$(PYTHON) -m delivery.images $(@:images-%=%)
+
+environment-rules: ## Check that ENVIRONMENT of REPOSITORY has reviewers on GitHub
+	@$(PYTHON) -m delivery.environment_rules
+
+.PHONY: deploy release-files release-publish
+deploy: $(READY) ## Deploy images to a cluster, test them, go back if that fails
+	@python -m delivery.deploy
+
+release-files: $(READY) ## Write the files of VERSION to dist/
+release-publish: $(READY) ## Publish the files of VERSION
+release-files release-publish:
+	@python -m delivery.release $(@:release-%=%)
 
 .PHONY: clean
 clean: ## Delete the virtual environment and the tools' caches

@@ -1,4 +1,4 @@
-"""What runs this project elsewhere says the same as the project: compose, skaffold, GitHub Actions.
+"""What runs this project elsewhere says the same as the project: compose and skaffold.
 
 Compose itself is tried in tests/containers. There is no skaffold here: what it reads is checked
 against the files that it names, and its dev loop is done by hand in tests/containers.
@@ -16,16 +16,12 @@ import yaml
 from bookstore_api.settings.load import assess, read_sources
 from bookstore_api.settings.unknown import unknown_variables
 from devcluster.images import OFFICIAL, Role
-from devcluster.versions import GO
-from tests.support import nightly
 
 pytestmark = pytest.mark.golden
 
 ROOT = Path(__file__).parents[1]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SKAFFOLD: list[dict[str, Any]] = list(yaml.safe_load_all((ROOT / "skaffold.yaml").read_text()))
-WORKFLOW = (ROOT / ".github/workflows/ci.yaml").read_text()
-NIGHTLY = (ROOT / ".github/workflows/nightly.yaml").read_text()
 ARTIFACTS = [artifact for config in SKAFFOLD for artifact in config["build"]["artifacts"]]
 
 
@@ -165,44 +161,3 @@ def resource_rules(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what a config says of objects that are not Kubernetes' own."""
     rules: list[dict[str, Any]] = config.get("resourceSelector", {}).get("allow", [])
     return rules
-
-
-# GitHub Actions: actionlint and zizmor read it in scripts/lint.
-
-
-def test_every_action_is_pinned_and_its_version_told() -> None:
-    """P2, CI/CD reliability: nobody else can change what a workflow runs."""
-    uses = re.findall(r"^ +- uses: (.*)$", WORKFLOW + NIGHTLY, re.MULTILINE)
-    assert uses
-    for item in uses:
-        assert re.fullmatch(r"[a-z]+/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", item), item
-
-
-def test_the_same_action_is_the_same_everywhere() -> None:
-    pins = set(re.findall(r"uses: (\S+)@(\S+) # (\S+)", WORKFLOW + NIGHTLY))
-    assert len(pins) == len({name for name, _, _ in pins})
-
-
-def test_ci_runs_what_people_run() -> None:
-    """P2, CI/CD reliability: GitHub runs the commands that people and `.ci/run` run."""
-    jobs = yaml.safe_load(WORKFLOW)["jobs"]
-    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
-    local = re.findall(r"^stage (make \S+)$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
-    assert sorted(["make setup", *commands]) == sorted(local)
-
-
-def test_every_part_is_run_at_night() -> None:
-    (job,) = yaml.safe_load(NIGHTLY)["jobs"].values()
-    assert set(job["strategy"]["matrix"]["part"]) == set(nightly.parts(Path()))
-    assert [step["run"] for step in job["steps"] if "run" in step] == ['make "nightly-$PART"']
-
-
-def test_ci_takes_every_python_that_is_supported_and_the_go_that_is_needed() -> None:
-    """P2, CI/CD reliability: every supported version is tested, and only those."""
-    jobs = yaml.safe_load(WORKFLOW)["jobs"]
-    for part in ("api", "operator", "kubectl-bookstore", "backup", "devcluster"):
-        text = (ROOT / part / "pyproject.toml").read_text()
-        assert 'requires-python = ">=3.11,<3.14"' in text
-    assert jobs["test"]["strategy"]["matrix"]["python"] == list(nightly.PYTHONS)
-    assert nightly.PYTHONS == ("3.11", "3.12", "3.13")
-    assert set(re.findall(r'go-version: "([^"]+)"', WORKFLOW + NIGHTLY)) == {GO}
