@@ -8,9 +8,14 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from bookstore_api import __version__
-from bookstore_api.auth.staff import SCHEME, SCHEME_NAME, Staff
+from bookstore_api.auth import authenticator, staff
+from bookstore_api.auth.authenticator import Authenticator
+from bookstore_api.auth.passwords import Passwords
 from bookstore_api.db.sessions import Database
+from bookstore_api.kit.key_ring import KeyRing
 from bookstore_api.kit.problems import install_problem_handlers
+from bookstore_api.shop.accounts.domain import live_role_in
+from bookstore_api.shop.domain import Domain
 from bookstore_api.shop.domains import DOMAINS
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.docs_page import docs_page
@@ -32,7 +37,10 @@ class State(TypedDict):
     """What a request of the public app finds in `request.state`."""
 
     database: Database
-    staff: Staff
+    authenticator: Authenticator
+    keys: KeyRing
+    passwords: Passwords
+    domains: tuple[Domain, ...]
 
 
 def create_app(resources: Resources) -> FastAPI:
@@ -41,7 +49,15 @@ def create_app(resources: Resources) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
-        yield State(database=resources.database, staff=Staff(settings))
+        database, keys, passwords = resources.database, resources.keys, Passwords()
+        yield State(
+            database=database,
+            authenticator=Authenticator(settings, keys, live_role_in(database)),
+            keys=keys,
+            passwords=passwords,
+            domains=DOMAINS,
+        )
+        passwords.close()
 
     app = FastAPI(
         title="BookStore API",
@@ -58,7 +74,8 @@ def create_app(resources: Resources) -> FastAPI:
     install_problem_handlers(app)
     for domain in DOMAINS:
         app.include_router(domain.router)
-    install_openapi(app, {SCHEME_NAME: SCHEME})
+    schemes = {module.SCHEME_NAME: module.SCHEME for module in (staff, authenticator)}
+    install_openapi(app, schemes)
     return app
 
 

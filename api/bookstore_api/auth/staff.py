@@ -1,32 +1,26 @@
-"""Who may write: until there are accounts, whoever sends the staff token."""
+"""The staff token: what programs, which have no account, write with."""
 
 import asyncio
 import hmac
-from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any, cast
 
 import structlog
-from fastapi import Request, Response
-from starlette.types import Scope
 
-from bookstore_api.kit.problems import ProblemError, describe
-from bookstore_api.kit.routing import Handler, Route
+from bookstore_api.auth.bearer import CHALLENGE
+from bookstore_api.kit.problems import ProblemError
 from bookstore_api.settings import Environment, Settings, SettingsError
 from bookstore_api.telemetry.metrics import STAFF_ATTEMPTS
 from bookstore_api.telemetry.pseudonyms import pseudonym
-from bookstore_api.telemetry.request_state import READS, headers_of
 
 SCHEME_NAME = "staffToken"
 SCHEME = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The staff token. In development, writes are open while none is set.",
+    "description": "The staff token, for programs. In development, writes are open while none is "
+    "set.",
 }
-MAX_TOKEN_BYTES = 4096
-CHALLENGE = 'Bearer realm="bookstore"'
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -64,9 +58,8 @@ class Staff:
         self._settings = settings
         self._is_development = settings.environment is Environment.DEVELOPMENT
 
-    async def authenticate(self, scope: Scope) -> None:
+    async def authenticate(self, token: str | None) -> None:
         """Count and log a write's attempt; raises StaffTokenError and StaffUnavailableError."""
-        token = _bearer_token(scope)
         attempt = await self._check(token)
         _COUNTERS[attempt].inc()
         rejected = attempt not in {Attempt.ACCEPTED, Attempt.OPEN}
@@ -78,7 +71,8 @@ class Staff:
         if rejected:
             wrong = ', error="invalid_token"' if attempt is Attempt.REJECTED else ""
             raise StaffTokenError(
-                "Writing takes the staff token: send it as `Authorization: Bearer …`.",
+                "Writing takes the staff token, or the access token of an account of the staff: "
+                "send it as `Authorization: Bearer …`.",
                 headers={"WWW-Authenticate": CHALLENGE + wrong},
             )
 
@@ -100,18 +94,6 @@ class Staff:
         return Attempt.ACCEPTED if same and expected else Attempt.REJECTED
 
 
-def _bearer_token(scope: Scope) -> str | None:
-    """Return the bearer token of a request: None without one, "" where the header is malformed."""
-    values = headers_of(scope).get(b"authorization")
-    if not values:
-        return None
-    scheme, _, token = values[0].strip().partition(b" ")
-    token = token.strip()
-    if len(values) > 1 or scheme.lower() != b"bearer" or len(token) > MAX_TOKEN_BYTES:
-        return ""
-    return str(token, "latin-1")
-
-
 def _digest(token: str, encoding: str) -> bytes:
     return sha256(token.encode(encoding)).digest()
 
@@ -121,36 +103,3 @@ def warn_if_open(settings: Settings) -> None:
     development = settings.environment is Environment.DEVELOPMENT
     if development and settings.secret_now("staff_token") is None:
         log.warning("writes are open to everybody: no staff token is set")
-
-
-class StaffRoute(Route):
-    """A route that requires the staff token for writes, before it reads anything else.
-
-    So clients without the token learn nothing from how a body or a path is validated. A dependency
-    would run too late: FastAPI parses the body first.
-    """
-
-    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        self.writes = not READS.issuperset(options.get("methods") or {"GET"})
-        if self.writes:
-            options["responses"] = {
-                **describe(401, 408, 413, 415),
-                **(options.get("responses") or {}),
-            }
-            options["openapi_extra"] = {
-                "security": [{SCHEME_NAME: []}],
-                **(options.get("openapi_extra") or {}),
-            }
-        super().__init__(path, endpoint, **options)
-
-    def get_route_handler(self) -> Handler:
-        """Authenticate before anything else."""
-        handle = super().get_route_handler()
-        if not self.writes:
-            return handle
-
-        async def authenticate_first(request: Request) -> Response:
-            await cast("Staff", request.state.staff).authenticate(request.scope)
-            return await handle(request)
-
-        return authenticate_first

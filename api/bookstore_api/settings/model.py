@@ -12,12 +12,16 @@ from bookstore_api.settings.values import (
     Environment,
     Folder,
     Host,
+    MailFrom,
     Networks,
     Origins,
     Port,
+    PublicUrl,
     RateLimit,
     RedisUri,
     Seconds,
+    SigningKeys,
+    SmtpUri,
     StaffToken,
     Text,
     Word,
@@ -99,6 +103,24 @@ class Settings(BaseSettings):
         None,
         description="the token that a write must send as `Authorization: Bearer …`. In "
         "development, writes need none while it is not set",
+    )
+
+    signing_keys: SigningKeys | None = Field(
+        None,
+        description="the keys that access tokens of accounts are signed with, one line of JSON: "
+        '`{"signing": "k1", "keys": {"k1": "…"}}`. Without it nobody can sign in; in development, '
+        "each process then uses a random key",
+    )
+    smtp_url: SmtpUri | None = Field(
+        None,
+        description="`smtp://user:password@host:587` (with STARTTLS), `smtps://…:465` (TLS), or "
+        "`smtp://host?tls=off`; without it, mails wait in the outbox until they expire",
+    )
+    mail_from: MailFrom = Field("bookstore@localhost", description="the sender's address of mails")
+    public_url: PublicUrl | None = Field(
+        None,
+        description="the URL of the shop's pages, such as `https://shop.example`, for links in "
+        "mails; without it, no mails are sent",
     )
 
     host: Host = Field(

@@ -19,6 +19,8 @@ FILES = MappingProxyType(
         "database_direct_url": Path("database/direct-uri"),
         "redis_url": Path("redis/uri"),
         "staff_token": Path("staff/token"),
+        "signing_keys": Path("signing/keys"),
+        "smtp_url": Path("smtp/uri"),
     }
 )
 

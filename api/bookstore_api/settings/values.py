@@ -10,8 +10,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
+from bookstore_api.settings.key_set import parse_key_set
 from bookstore_api.uris.database import parse_database_uri
 from bookstore_api.uris.redis import parse_redis_uri
+from bookstore_api.uris.smtp import parse_smtp_uri
 
 ANY_ORIGIN = "*"
 
@@ -20,6 +22,10 @@ _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 # What fits into an Authorization header after "Bearer" (RFC 6750).
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _RATE_LIMIT = re.compile(r"off|[1-9][0-9]{0,8}/(second|minute|hour)")
+_MAIL_FROM = re.compile(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,190}")
+_PUBLIC_URL = re.compile(
+    r"https?://(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?"
+)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -111,6 +117,18 @@ def _check_token(text: str) -> None:
     _require(_TOKEN.fullmatch(text), problem)
 
 
+def _mail_from(value: object) -> object:
+    matches = not isinstance(value, str) or _MAIL_FROM.fullmatch(value)
+    _require(matches, "It must be an address such as shop@example.com.")
+    return value
+
+
+def _public_url(value: object) -> object:
+    problem = "It must be a URL without a query, such as https://shop.example."
+    _require(not isinstance(value, str) or _PUBLIC_URL.fullmatch(value), problem)
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
 Word = BeforeValidator(_lower)
 Text = Annotated[str, BeforeValidator(_encodable)]
 Folder = Annotated[Path, BeforeValidator(_encodable)]
@@ -123,3 +141,7 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_liste
 DatabaseUri = Annotated[SecretStr, _secret(parse_database_uri)]
 RedisUri = Annotated[SecretStr, _secret(parse_redis_uri)]
 StaffToken = Annotated[SecretStr, _secret(_check_token)]
+SigningKeys = Annotated[SecretStr, _secret(parse_key_set)]
+SmtpUri = Annotated[SecretStr, _secret(parse_smtp_uri)]
+MailFrom = Annotated[str, BeforeValidator(_mail_from)]
+PublicUrl = Annotated[str, BeforeValidator(_public_url)]

@@ -1,18 +1,29 @@
 """What the rest of the API may know of a domain of the shop."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter
 
 from bookstore_api.db.orm import Base
 from bookstore_api.db.schema.check import SelfTest
+from bookstore_api.db.sessions import ReadSession
+
+# What a domain has stored of an account, for its owner.
+Export = Callable[[ReadSession, UUID], Awaitable[Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
 class Domain:
-    """A domain: its tables, its routes, and the proof that its SQL works on the schema as it is."""
+    """A domain: its tables, its routes, and the proof that its SQL works on the schema as it is.
+
+    `export` is of domains that store something of accounts.
+    """
 
     name: str
     tables: tuple[type[Base], ...]
     router: APIRouter
     self_test: SelfTest
+    export: Export | None = None

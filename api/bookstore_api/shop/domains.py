@@ -1,10 +1,13 @@
 """The list of the shop's domains; all else reaches them through it."""
 
 from bookstore_api.db.sessions import WriteSession
+from bookstore_api.shop.accounts.domain import ACCOUNTS
+from bookstore_api.shop.audit.domain import AUDIT
 from bookstore_api.shop.catalog.domain import CATALOG
 from bookstore_api.shop.domain import Domain
+from bookstore_api.shop.outbox.domain import OUTBOX
 
-DOMAINS: tuple[Domain, ...] = (CATALOG,)
+DOMAINS: tuple[Domain, ...] = (CATALOG, ACCOUNTS, OUTBOX, AUDIT)
 
 
 async def self_test(session: WriteSession) -> None:

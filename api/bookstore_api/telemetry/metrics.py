@@ -101,10 +101,17 @@ STAFF_ATTEMPTS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+_authentications = Counter(
+    "bookstore_authentications_total",
+    "Attempts to authenticate, by what was shown and how that went.",
+    ["credential", "outcome"],
+    registry=REGISTRY,
+)
 
 # `labels()` checks and locks, which takes as long as all the rest: each child is looked up once.
 _ended: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 _failed: dict[str, Counter] = {}
+_authenticated: dict[tuple[str, str], Counter] = {}
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
@@ -128,6 +135,14 @@ def count_error(kind: str) -> None:
     child = _failed.get(kind)
     if child is None:
         child = _failed[kind] = _errors.labels(kind)
+    child.inc()
+
+
+def count_authentication(credential: str, outcome: str) -> None:
+    """Count an attempt with a kind of credential; both are words of ours."""
+    child = _authenticated.get((credential, outcome))
+    if child is None:
+        child = _authenticated[credential, outcome] = _authentications.labels(credential, outcome)
     child.inc()
 
 

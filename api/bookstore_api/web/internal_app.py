@@ -42,7 +42,8 @@ def create_internal_app(resources: Resources) -> Starlette:
         return JSONResponse(body, status)
 
     async def version(_request: Request) -> JSONResponse:
-        return JSONResponse(await health.version())
+        kids = await resources.keys.kids()
+        return JSONResponse({**await health.version(), "signingKeys": kids})
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_exposition(request.headers.getlist("accept"))

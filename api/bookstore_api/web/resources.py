@@ -11,6 +11,7 @@ from bookstore_api.cache.client import RedisClient, open_redis
 from bookstore_api.db.schema.check import SelfTest
 from bookstore_api.db.sessions import Database, open_database
 from bookstore_api.health import Health
+from bookstore_api.kit.key_ring import KeyRing
 from bookstore_api.process.drain import Drain
 from bookstore_api.settings import Settings
 
@@ -28,6 +29,7 @@ class Resources:
     redis: RedisClient | None
     drain: Drain
     health: Health
+    keys: KeyRing
 
     async def close(self) -> None:
         """Give up the checks that still run, and close every connection: all at once.
@@ -48,7 +50,7 @@ def make_resources(settings: Settings, self_test: SelfTest) -> Resources:
     """Make what the apps share, nothing connected yet; raises SettingsError."""
     database, redis, drain = open_database(settings), open_redis(settings), Drain()
     health = Health(settings, database, redis, drain, self_test)
-    return Resources(settings, database, redis, drain, health)
+    return Resources(settings, database, redis, drain, health, KeyRing(settings))
 
 
 @asynccontextmanager

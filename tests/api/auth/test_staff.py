@@ -239,8 +239,9 @@ def test_every_route_that_writes_asks(sqlite_settings: Settings) -> None:
     assert description["components"]["securitySchemes"]["staffToken"]["scheme"] == "bearer"
     operations = [
         (method, operation)
-        for path in description["paths"].values()
-        for method, operation in path.items()
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+        if path.startswith(BOOKS)  # of all others: test_authorization.py
     ]
     assert {method for method, _ in operations} == {"get", "head", "post", "patch", "delete"}
     for method, operation in operations:

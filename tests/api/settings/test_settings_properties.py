@@ -49,6 +49,8 @@ MOUNTED = {
     "database_direct_url": "database/direct-uri",
     "redis_url": "redis/uri",
     "staff_token": "staff/token",
+    "signing_keys": "signing/keys",
+    "smtp_url": "smtp/uri",
 }
 
 
@@ -160,6 +162,23 @@ def redis(drawn: str, quality: str) -> Given:
     return Given(text[quality], text[quality], quality)
 
 
+def signing_keys(drawn: str, quality: str) -> Given:
+    key = drawn.encode().hex() + 16 * "0"
+    text = {
+        "sound": json.dumps({"signing": "k1", "keys": {"k1": key, "k2": key}}),
+        "malformed": json.dumps({"signing": "k3", "keys": {"k1": key}}),
+    }
+    return Given(text[quality], text[quality], quality)
+
+
+def smtp(drawn: str, quality: str) -> Given:
+    text = {
+        "sound": f"smtp://shop:{drawn}@mail:587",
+        "malformed": f"smtp://shop:{drawn}@mail?tls=off",
+    }
+    return Given(text[quality], text[quality], quality)
+
+
 def drawn_secret(make: Callable[[str, str], Given], *verdicts: str) -> tuple[Givens, Givens]:
     return (
         secrets.map(lambda drawn: make(drawn, "sound")),
@@ -189,6 +208,21 @@ RULES = {
     "redis_url": Rule(None, *drawn_secret(redis, "malformed")),
     "redis_timeout_seconds": Rule(0.1, *seconds(10, zero=False)),
     "staff_token": Rule(None, *drawn_secret(token, "short", "known", "malformed")),
+    "signing_keys": Rule(None, *drawn_secret(signing_keys, "malformed")),
+    "smtp_url": Rule(None, *drawn_secret(smtp, "malformed")),
+    "mail_from": Rule(
+        "bookstore@localhost",
+        sound(st.sampled_from(["shop@example.com", "no-reply@mail.example"])),
+        malformed(CANARY, f"{CANARY}@", f"{CANARY} <shop@example.com>"),
+    ),
+    "public_url": Rule(
+        None,
+        sound(
+            st.sampled_from(["https://shop.example", "http://localhost:3000/", "https://a.b/c"]),
+            lambda text: text.rstrip("/"),
+        ),
+        malformed(CANARY, f"https://{CANARY}?a=b", f"ftp://{CANARY}"),
+    ),
     "host": Rule("127.0.0.1", *HOSTS),
     "port": Rule(8000, *PORTS),
     "internal_host": Rule("127.0.0.1", *HOSTS),
@@ -442,7 +476,7 @@ def test_no_secret_is_ever_shown(drawn: Drawn) -> None:
             assert row["value"] == plain(effect.given.value)
         elif effect.given.value is None:
             assert row["value"] is None
-        elif name == "staff_token":
+        elif name in {"staff_token", "signing_keys", "smtp_url"}:
             assert row["value"] == "••••"
         else:
             assert row["value"] in WHERE_IT_LEADS

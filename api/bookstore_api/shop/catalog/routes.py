@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from bookstore_api.auth.staff import StaffRoute
+from bookstore_api.auth.routes import StaffRoute
 from bookstore_api.kit.etags import IfMatches, etag_of
 from bookstore_api.kit.pagination import After, Limit, Page, read_after
 from bookstore_api.kit.parameters import Id

@@ -1,0 +1,1 @@
+"""The audit log: who of the staff changed what."""

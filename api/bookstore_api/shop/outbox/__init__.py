@@ -1,0 +1,1 @@
+"""The outbox: mails, sent once what they are about is committed."""
