@@ -32,6 +32,11 @@ HELM = "v4.3.1"
 # For tests/workflows, at night: runs .github/workflows.
 ACT = "v0.2.89"
 
+# For `make nightly-clouds`: checks infra/.
+OPENTOFU = "v1.12.6"
+# The framework of data/go/schema-provider.
+TERRAFORM_PLUGIN_GO = "v0.31.0"
+
 # Ours: raised when data/go/pause changes.
 PAUSE = "v1"
 

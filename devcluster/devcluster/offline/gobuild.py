@@ -93,6 +93,16 @@ RECIPES = (
         *("act", versions.ACT, "github.com/nektos/act", 700, 60, ("act",)),
         ldflags=f"-X main.version={versions.ACT.removeprefix('v')}",
     ),
+    # For tests/infra: OpenTofu, and a provider that knows other providers' schemas.
+    Recipe(
+        *("tofu", versions.OPENTOFU, "github.com/opentofu/opentofu/cmd/tofu"),
+        *(1780, 300, ("tofu",)),
+        ldflags="-X github.com/opentofu/opentofu/version.dev=no",
+    ),
+    Recipe(
+        *("schema-provider", versions.TERRAFORM_PLUGIN_GO, ".", 200, 20),
+        programs=("terraform-provider-schema",),
+    ),
     Recipe("pause", versions.PAUSE, ".", 60, 5, ("pause",)),
 )
 
