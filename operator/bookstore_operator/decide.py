@@ -3,7 +3,7 @@
 A reconciliation is a straight line: read this from top to bottom.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bookstore_operator.components import ensure_components, ensure_known_components
@@ -20,6 +20,7 @@ from bookstore_operator.core.visit import Visit
 from bookstore_operator.releases.lifecycle import act_while_paused, advance
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.releases.retention import old_releases, stale_checks, stale_jobs
+from bookstore_operator.restores.lifecycle import advance_restores
 from bookstore_operator.status.conditions import blocking_answer
 from bookstore_operator.status.report import look_again_after, records, report
 
@@ -58,17 +59,29 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         *stale_checks(ahead),
         *old_releases(ahead),
     )
+    restores = advance_restores(ahead, visit.now)  # last: they must not keep anything from serving
+    changes += restores.actions
     blocking = blocking_answer(ahead, progress.answer, visit)
     store_report = report(ahead, blocking, visit, changes=len(changes))
     release_report = records(snapshot, progress)
     plan = Plan(
         actions=(*store_report.actions, *release_report.actions, *changes),
-        events=(*release_report.events, *store_report.events),
+        events=(*release_report.events, *store_report.events, *restores.events),
         transitions=store_report.events,
-        requeue_after=look_again_after(ahead, blocking, visit, store_report),
+        requeue_after=_sooner(
+            look_again_after(ahead, blocking, visit, store_report), restores.look_again, visit
+        ),
         measurements=progress.measurements,
     )
     return Decision(plan, blocking)
+
+
+def _sooner(delay: timedelta | None, due: datetime | None, visit: Visit) -> timedelta | None:
+    """Return the shorter of a delay and the time until something is due, at least 1 s."""
+    if due is None:
+        return delay
+    until = max(due - visit.now, timedelta(seconds=1))
+    return min(delay, until) if delay else until
 
 
 def _pause(snapshot: Snapshot, visit: Visit) -> Decision:
@@ -120,6 +133,7 @@ def _held_since(snapshot: Snapshot, visit: Visit) -> datetime | None:
     """Return since when the API server keeps the release from progressing; None: it does not."""
     if rejection := snapshot.rejection:
         optional = {target_of(a) for a in ensure_components(snapshot, holding_release=False)}
+        optional |= {target_of(a) for a in advance_restores(snapshot, visit.now).actions}
         return None if rejection.target in optional else rejection.since or visit.now
     newest = history.newest(snapshot)
     problem = problem_of(snapshot, newest, visit.now) if newest and newest.in_flight else None

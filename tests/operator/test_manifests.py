@@ -30,7 +30,7 @@ pytestmark = pytest.mark.scenario
 
 ROOT = Path(__file__).parents[2]
 READ_ONLY = {BOOKSTORES, BACKUPS, RESTORES, ENDPOINT_SLICES}
-LISTED_ONLY = {BACKUPS, RESTORES, ENDPOINT_SLICES}
+LISTED_ONLY = {BACKUPS, ENDPOINT_SLICES}
 
 
 def manifests(path: str) -> list[dict[str, Any]]:

@@ -112,6 +112,15 @@ BACKED_UP: Object = {
     "backups": [{"name": BACKUP_NAME, "state": "Complete", "size": 1024}],
     "total": 1,
 }
+RESTORED: Object = {
+    "command": "restore",
+    "code": "done",
+    "message": "Restored 5 rows of 20251231T031700Z-3fa91c in 2.5 s, the same as were backed up.",
+    "name": "20251231T031700Z-3fa91c",
+    "rows": 5,
+    "seconds": {"restore": 2.25, "analyze": 0.25, "compare": 1.0},
+    "schemaRevisions": ["0001_books"],
+}
 SUCCESSES = frozenset(
     {"migrated", "nothing-to-do", "described", "current", "ahead", "passed", "done"}
 )
@@ -176,6 +185,8 @@ class World:
     backup_images: dict[int, str] = field(default_factory=lambda: {18: "backup:18"})
     backup: Object | None = field(default_factory=lambda: BACKED_UP)
     """The termination message of backup Jobs; None: they run and do not end."""
+    restored: Object | None = field(default_factory=lambda: RESTORED)
+    """The termination message of restore Jobs; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
     limits: bool = False
     """Jobs end after their `activeDeadlineSeconds`."""
@@ -212,6 +223,22 @@ class World:
         spec = {**self.store["spec"], **fields}
         self._put({**self.store, "spec": {k: v for k, v in spec.items() if v is not None}})
         return self
+
+    def create_restore(self, name: str = "monday", **spec: Any) -> World:
+        """Create a BookStoreRestore, with the API server's defaults."""
+        restore = {
+            "apiVersion": STORE_KEY.api_version,
+            "kind": "BookStoreRestore",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"storeName": self.name, "source": {}, "into": {"embedded": {}}, **spec},
+        }
+        self._put(restore)
+        return self
+
+    def restore(self, name: str = "monday") -> Object:
+        """Return the status of a BookStoreRestore."""
+        status: Object = self.get("BookStoreRestore", name).get("status", {})
+        return status
 
     def delete_store(self) -> None:
         """Delete the BookStore and its dependents, as the garbage collector does."""
@@ -647,6 +674,8 @@ class World:
         container = job["spec"]["template"]["spec"]["containers"][0]
         if component == "backup":
             return self.backup
+        if component == "restore":
+            return self.restored
         contracts = container.get("args") == ["migrate", "--to", "contract"]
         return self.contracted if contracts else self.migration
 
@@ -784,7 +813,7 @@ def _image(obj: Object) -> str:
 
 def _default(obj: Object) -> None:
     """Add fields, as an API server's defaults do."""
-    if obj["kind"] in {"BookStore", "BookStoreRelease"}:
+    if obj["kind"] in {"BookStore", "BookStoreRelease", "BookStoreRestore"}:
         return
     obj.setdefault("spec", {})["defaulted"] = True
     for container in obj["spec"].get("template", {}).get("spec", {}).get("containers", []):

@@ -84,14 +84,19 @@ def server_claim(server: str) -> str:
     return f"data-{server}-0"
 
 
-def restore_job(restore: str, attempt: int = 1) -> str:
-    """Return the name of a Job of a BookStoreRestore."""
-    return _job(restore, "restore", attempt)
+def restore_job(restore: str) -> str:
+    """Return the name of the first Job of a BookStoreRestore."""
+    return f"{restore}-restore"
 
 
-def bootstrap_job(release_name: str, attempt: int = 1) -> str:
-    """Return the name of the Job that restores a backup before the first release migrates it."""
-    return _job(release_name, "bootstrap", attempt)
+def bootstrap_job(store: str) -> str:
+    """Return the name of the first Job that restores a backup into a new BookStore."""
+    return f"{store}-bootstrap"
+
+
+def numbered(job: str, attempt: int) -> str:
+    """Return the name of the Job of an attempt."""
+    return job if attempt == 1 else f"{job}-{attempt}"
 
 
 def cache(store: str) -> str:

@@ -64,6 +64,8 @@ def _has_no_pods(obj: Manifest, owners: Iterable[str]) -> bool:
     status = obj.get("status") or {}
     complete = any(item["status"] == "True" for item in status.get("conditions") or ())
     ready = status.get("readyReplicas")
+    if obj.get("spec", {}).get("replicas") == 0:
+        return False
     return not complete and not ready and obj["metadata"].get("uid") not in owners
 
 

@@ -6,6 +6,7 @@ volume claim stays until a person deletes it.
 
 from collections.abc import Iterator
 
+from bookstore_operator.components.database.identity import is_whole
 from bookstore_operator.components.database.manifests import (
     Place,
     database_secret,
@@ -27,7 +28,6 @@ from bookstore_operator.core.labels import RESTORE_LABEL
 from bookstore_operator.core.lookup import all_of, find, label, owned_by
 from bookstore_operator.core.plan import Action, Apply, Manifest
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.restore import RestorePhase
 from bookstore_operator.workloads.stuck import replace_stuck_pods
 
 
@@ -99,9 +99,9 @@ def _may_take(snapshot: Snapshot, server: Server) -> bool:
     if observed and owned_by(observed, snapshot.store.metadata.uid):
         return True
     restore = next((r for r in snapshot.restores if r.name == server.restore), None)
-    if observed is None and find(snapshot, CLAIMS, server.claim) is None:
-        return False
-    return restore is None or restore.status.phase is RestorePhase.COMPLETE
+    if restore:
+        return is_whole(snapshot, restore)
+    return find(snapshot, CLAIMS, server.claim) is not None
 
 
 def _former_servers(snapshot: Snapshot) -> Iterator[Server]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from bookstore_operator.components.database.identity import is_whole
 from bookstore_operator.components.database.secrets import (
     keys_of,
     password_lost,
@@ -55,18 +56,21 @@ def _not_restored(snapshot: Snapshot, server: Server) -> Waiting | None:
         text = f"There is no BookStoreRestore {name}, which {field} names, and no server of it."
         advice = "Create it, or correct the field."
         return Waiting(Reason.RESTORE_MISSING, f"{text} {advice}", stalled=True)
-    return _unfinished(restore, field)
+    return _unfinished(snapshot, restore, field)
 
 
-def _unfinished(restore: BookStoreRestore, field: str) -> Waiting | None:
+def _unfinished(snapshot: Snapshot, restore: BookStoreRestore, field: str) -> Waiting | None:
     """Return why a BookStoreRestore has no server that can be used; None if it has one."""
     text, status = f"BookStoreRestore {restore.name}, which {field} names,", restore.status
     if restore.spec.into.external:
         secret = restore.spec.into.external.secret_name
         why = f"has restored into the database of Secret {secret}. Correct the field."
         return Waiting(Reason.RESTORE_MISSING, f"{text} {why}", stalled=True)
-    if status.phase is RestorePhase.COMPLETE:
+    if is_whole(snapshot, restore):
         return None
+    if status.phase is RestorePhase.COMPLETE:
+        why = "has lost its volume, and the data on it. Create another one, and name that."
+        return Waiting(Reason.RESTORE_MISSING, f"{text} {why}", stalled=True)
     if status.phase is RestorePhase.FAILED:
         return Waiting(Reason.RESTORE_FAILED, f"{text} has failed: {status.message}", stalled=True)
     return Waiting(Reason.RESTORING, f"Waiting for {text} {status.message}".strip(", "))

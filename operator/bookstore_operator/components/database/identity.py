@@ -19,6 +19,7 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.base import parse_time
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.restore import BookStoreRestore, RestorePhase
 from bookstore_operator.crd.spec.database import Database
 
 
@@ -62,6 +63,14 @@ def database_volume(snapshot: Snapshot, server: Server | None = None) -> Manifes
     store = snapshot.store.name
     claim = find(snapshot, CLAIMS, (server or Server(store)).claim)
     return None if claim is None or controlled_by_another(claim, store) else claim
+
+
+def is_whole(snapshot: Snapshot, restore: BookStoreRestore) -> bool:
+    """Whether the server of a restore has the volume that the backup was restored into."""
+    claim = database_volume(snapshot, Server(snapshot.store.name, restore.name))
+    if claim is None or restore.status.phase is not RestorePhase.COMPLETE:
+        return False
+    return bool(claim["metadata"].get("uid") == restore.status.database)
 
 
 def is_newer(snapshot: Snapshot, moment: datetime) -> bool:

@@ -7,6 +7,12 @@ that is lost in the meantime goes back to Start, whose deadline counts from then
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from bookstore_operator.components.database.identity import is_whole
+from bookstore_operator.components.database.servers import (
+    changes_database,
+    database_of,
+    server_of,
+)
 from bookstore_operator.components.serving.availability import deployment_of, problem_of, runs
 from bookstore_operator.components.serving.replicas import live_size
 from bookstore_operator.core import history, names
@@ -39,7 +45,11 @@ def approved(snapshot: Snapshot, now: datetime) -> Answer:
     if release is None:
         return Waiting(Reason.RELEASING, "There is no release yet.")
     first, asked_for = history.active(snapshot) is None, release.spec.overrides
-    if release.spec.approved or first or asked_for:
+    if release.spec.approved or first:
+        return Passed()
+    if changes_database(snapshot, release):
+        return _other_database(snapshot, release)
+    if asked_for:
         return Passed()
     return _ANSWERS[snapshot.store.spec.rollout.promotion](snapshot, release, now)
 
@@ -68,6 +78,40 @@ def _manual(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> Ans
         f"without a time limit. {_commands(snapshot)}"
     )
     return Waiting(Reason.WAITING_FOR_APPROVAL, message)
+
+
+def _other_database(snapshot: Snapshot, release: BookStoreRelease) -> Waiting:
+    """Return the wait for a person: what is written until the switch stays in the old database."""
+    message = (
+        f"{release.name} uses another database than the one that serves, so a person must approve "
+        f"it, whatever spec.rollout.promotion says. {_left_behind(snapshot, release)} It is waited "
+        f"for without a time limit. {_commands(snapshot)}"
+    )
+    return Waiting(Reason.WAITING_FOR_APPROVAL, message)
+
+
+def _left_behind(snapshot: Snapshot, release: BookStoreRelease) -> str:
+    """Return what the other database does not have, as far as it is known."""
+    server = server_of(snapshot.store.name, database_of(release))
+    restore = next(
+        (
+            r
+            for r in snapshot.restores
+            if server and server.restore == r.name and is_whole(snapshot, r)
+        ),
+        None,
+    )
+    until = restore.status.data_until if restore else None
+    if restore is None or until is None:
+        return (
+            "What was written to the database that serves, and is not in the other one, stays "
+            "behind in it, as does all that is written before the switch."
+        )
+    return (
+        f"It has the data of backup {restore.status.backup}, which began at "
+        f"{until:%Y-%m-%d %H:%M:%S} UTC: what was written since then, and is written before the "
+        "switch, stays behind in the database that serves now. That one is kept, and a rollback goes back to it."
+    )
 
 
 _ANSWERS: dict[Promotion, Callable[[Snapshot, BookStoreRelease, datetime], Answer]] = {

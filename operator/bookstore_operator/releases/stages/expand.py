@@ -21,6 +21,7 @@ from bookstore_operator.releases.attempts import (
     is_running,
     record_attempts,
 )
+from bookstore_operator.releases.bootstrap import bootstrap
 from bookstore_operator.releases.migrations import (
     is_expanded_already,
     is_transient,
@@ -55,6 +56,17 @@ def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
         return Progress(_record_as_active(snapshot, release), Passed())
     if isinstance(done, Passed):
         return Progress(_record_database(snapshot, release), done)
+    return _migrate(snapshot, release, visit, done)
+
+
+def _migrate(
+    snapshot: Snapshot, release: BookStoreRelease, visit: Visit, done: Waiting
+) -> Progress:
+    """Take the next step while no migration runs, and the database is up."""
+    restored = bootstrap(snapshot, release, visit)
+    if not isinstance(restored.answer, Passed):
+        return restored
+    snapshot, release = restored.snapshot, find_release(restored.snapshot, release.name)
     waiting = _retry_or_fail(snapshot, release, visit, done)
     if isinstance(waiting, Failed) or (done.until and visit.now < done.until):
         return Progress(snapshot, waiting)
