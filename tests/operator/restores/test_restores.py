@@ -1,4 +1,4 @@
-"""BookStoreRestores: a backup in a fresh server beside the one that serves, and a new BookStore's."""
+"""BookStoreRestores: a backup in a fresh server beside the one that serves, or in a new store."""
 
 import copy
 from typing import Any

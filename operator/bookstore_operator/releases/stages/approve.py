@@ -110,7 +110,8 @@ def _left_behind(snapshot: Snapshot, release: BookStoreRelease) -> str:
     return (
         f"It has the data of backup {restore.status.backup}, which began at "
         f"{until:%Y-%m-%d %H:%M:%S} UTC: what was written since then, and is written before the "
-        "switch, stays behind in the database that serves now. That one is kept, and a rollback goes back to it."
+        "switch, stays behind in the database that serves now. That one is kept, and a rollback "
+        "goes back to it."
     )
 
 
