@@ -9,13 +9,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from delivery.images import ROOT, ImageError, by_digest, digests_given, repository, variable
+import yaml
+
+from delivery.images import (
+    ROOT,
+    ImageError,
+    by_digest,
+    digests_given,
+    repository,
+    variable,
+    with_digests,
+)
 from delivery.smoke import PAUSE_SECONDS, REQUESTS, smoke_test
 from devcluster import binaries
 from devcluster.errors import DevclusterError
@@ -24,6 +34,7 @@ from devcluster.progress import say
 CHART = ROOT / "charts" / "bookstore-operator"
 RELEASE = "bookstore-operator"
 RELEASE_SECONDS = 1800
+OPERATOR_SECONDS = 300
 KUBECTL_SECONDS = 120
 
 
@@ -126,21 +137,39 @@ def _outcome(code: int, serving: str) -> str:
     return f"Going back to {serving} ended with code {code}: see `kubectl bookstore why`."
 
 
-def upgrade_operator(target: Target, registry: str, digest: str, namespace: str) -> None:
+def upgrade_operator(
+    target: Target,
+    registry: str,
+    digests: Mapping[str, str],
+    namespace: str,
+    seconds: float = OPERATOR_SECONDS,
+) -> None:
     """Install or upgrade the operator and its CRDs; Helm goes back if its Pods don't start."""
-    by_digest(registry, "operator", digest)
     helm = binaries.ensure(["helm"])["helm"]
-    done = target.run(
-        *(str(helm), "upgrade", RELEASE, str(CHART), "--install", f"--namespace={namespace}"),
-        # What was set by hand stays, and new values get their defaults.
-        *("--reset-then-reuse-values", "--rollback-on-failure", "--timeout=5m"),
-        *("--set", f"image.repository={repository(registry, 'operator')}"),
-        *("--set", f"image.digest={digest}"),
-        seconds=900,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        values = Path(folder) / "values.yaml"
+        values.write_text(yaml.safe_dump(image_values(registry, digests)))
+        done = target.run(
+            *(str(helm), "upgrade", RELEASE, str(CHART), "--install", f"--namespace={namespace}"),
+            # What was set by hand stays, and new values get their defaults.
+            *("--reset-then-reuse-values", f"--values={values}", "--create-namespace"),
+            *("--rollback-on-failure", f"--timeout={seconds}s"),
+            # Going back may take as long, and Helm itself has to start.
+            seconds=3 * seconds + KUBECTL_SECONDS,
+        )
     say(done.stdout.rstrip())
     if done.returncode != 0:
         raise DeployError("The operator could not be upgraded; BookStores go on serving.")
+
+
+def image_values(registry: str, digests: Mapping[str, str]) -> dict[str, Any]:
+    """Return the chart's values that name images, for published ones."""
+    defaults = yaml.safe_load((CHART / "values.yaml").read_text())["settings"]
+    settings = {name: with_digests(value, registry, digests) for name, value in defaults.items()}
+    by_digest(registry, "operator", digests["operator"])
+    image = {"repository": repository(registry, "operator"), "digest": digests["operator"]}
+    changed = {name: value for name, value in settings.items() if value != defaults[name]}
+    return {"image": image, "settings": changed}
 
 
 @contextmanager
@@ -166,7 +195,7 @@ def main() -> int:
             target = Target(store, there, variable("STORE_URL"), environment=environment)
             target.read()
             namespace = os.environ.get("OPERATOR_NAMESPACE") or "bookstore-system"
-            upgrade_operator(target, registry, digests["operator"], namespace)
+            upgrade_operator(target, registry, digests, namespace)
             deploy_store(target, by_digest(registry, "api", digests["api"]))
     except (DeployError, ImageError, DevclusterError) as error:
         say(f"{error}")

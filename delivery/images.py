@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOCKERFILES = {"api": "Dockerfile.api", "operator": "Dockerfile.operator"}
+DOCKERFILES = {file.suffix[1:]: file.name for file in sorted(ROOT.glob("Dockerfile.*"))}
 PLATFORMS = ("amd64", "arm64")
 BUILDER = "bookstore-delivery"
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -141,9 +141,29 @@ def variable(name: str) -> str:
     return value
 
 
+def as_list(digests: Mapping[str, str]) -> str:
+    """Return digests as the JSON of which workflows make a job for each image."""
+    return json.dumps([{"name": name, "digest": digest} for name, digest in digests.items()])
+
+
 def digests_given() -> dict[str, str]:
-    """Return the digests that the environment names: API and OPERATOR."""
-    return {image: variable(image.upper()) for image in DOCKERFILES}
+    """Return the digests that the variable IMAGES has, of all images."""
+    try:
+        digests = {item["name"]: item["digest"] for item in json.loads(variable("IMAGES"))}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ImageError(f"IMAGES is no list of names and digests: {error!r}.") from error
+    if digests.keys() != DOCKERFILES.keys():
+        raise ImageError(f"IMAGES must name {', '.join(DOCKERFILES)}, not {', '.join(digests)}.")
+    return digests
+
+
+def with_digests(text: str, registry: str, digests: Mapping[str, str]) -> str:
+    """Return a text with the images of developers' machines replaced by published ones."""
+    return re.sub(
+        r"localhost/bookstore-([a-z]+):dev",
+        lambda match: by_digest(registry, match[1], digests[match[1]]),
+        text,
+    )
 
 
 def run_command(command: str) -> None:
@@ -155,9 +175,9 @@ def run_command(command: str) -> None:
         parts = {platform: json.loads(variable(platform.upper())) for platform in PLATFORMS}
         digests = index(registry, variable("COMMIT"), parts)
         # In lower case, as registries want it.
-        write_outputs({"registry": registry.lower(), **digests})
+        write_outputs({"registry": registry.lower(), "images": as_list(digests)})
     elif command == "of-commit":
-        write_outputs(of_commit(registry, variable("COMMIT")))
+        write_outputs({"images": as_list(of_commit(registry, variable("COMMIT")))})
     elif command == "sign":
         sign(registry, digests_given())
     else:

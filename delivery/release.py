@@ -19,6 +19,7 @@ from delivery.images import (
     digests_given,
     repository,
     variable,
+    with_digests,
 )
 from devcluster import binaries
 from devcluster.progress import say
@@ -26,7 +27,6 @@ from devcluster.progress import say
 DIST = ROOT / "dist"
 CHART = ROOT / "charts" / "bookstore-operator"
 WHEELS = ("operator", "kubectl-bookstore", "backup")
-_BUILT_HERE = "localhost/bookstore-operator:dev"
 
 
 def versions() -> dict[str, str]:
@@ -49,30 +49,26 @@ def write_files(version: str, registry: str, digests: dict[str, str], folder: Pa
     folder.mkdir(parents=True)
     (folder / "notes.md").write_text(notes + "\n" + "".join(f"    {name}\n" for name in images))
     installed = (ROOT / "manifests/install.yaml").read_text()
-    if installed.count(_BUILT_HERE) != 1:
-        raise ImageError(f"manifests/install.yaml does not name {_BUILT_HERE} once.")
-    named = by_digest(registry, "operator", digests["operator"])
-    (folder / "install.yaml").write_text(installed.replace(_BUILT_HERE, named))
-    _write_chart(version, registry, digests["operator"], folder)
+    (folder / "install.yaml").write_text(with_digests(installed, registry, digests))
+    _write_chart(version, registry, digests, folder)
     for part in WHEELS:
         build = (sys.executable, "-m", "flit_core.wheel", "--outdir", str(folder))
         subprocess.run(build, cwd=ROOT / part, check=True, stdout=subprocess.DEVNULL)
 
 
-def _write_chart(version: str, registry: str, digest: str, folder: Path) -> None:
-    """Package the chart with the image of this version as its default."""
+def _write_chart(version: str, registry: str, digests: dict[str, str], folder: Path) -> None:
+    """Package the chart with the images of this version as its defaults."""
     copy = folder / "chart" / CHART.name
     shutil.copytree(CHART, copy)
-    values = yaml.safe_load((copy / "values.yaml").read_text())
-    image = values["image"]
-    changed = {"repository": repository(registry, "operator"), "tag": version, "digest": digest}
     text = (copy / "values.yaml").read_text()
-    for key, value in changed.items():
+    image = yaml.safe_load(text)["image"]
+    named = {"repository": repository(registry, "operator"), "tag": version}
+    for key, value in {**named, "digest": digests["operator"]}.items():
         old = yaml.safe_dump({key: image[key]}).strip()
         if text.count(f"\n  {old}\n") != 1:
             raise ImageError(f"{CHART.name}/values.yaml has no single line `{old}`.")
         text = text.replace(f"\n  {old}\n", f"\n  {key}: {value}\n")
-    (copy / "values.yaml").write_text(text)
+    (copy / "values.yaml").write_text(with_digests(text, registry, digests))
     helm = binaries.ensure(["helm"])["helm"]
     about = ("--version", version, "--app-version", version, "--destination", folder)
     subprocess.run([helm, "package", copy, *about], check=True, stdout=subprocess.DEVNULL)

@@ -1,5 +1,6 @@
 """What installs the operator, on a real API server: chart, overlays, and one namespace only."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ import pytest
 import yaml
 
 from delivery.chart.templates import has_namespaces
+from delivery.deploy import RELEASE, DeployError, Target, upgrade_operator
+from delivery.images import DOCKERFILES
 from demo.kubectl import Kubectl
 from devcluster import binaries, controlplane
 from devcluster.errors import DevclusterError
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.cluster
 CRD = "customresourcedefinitions.apiextensions.k8s.io"
 STORES_CRD = "bookstores.bookstore.dev"
 KUSTOMIZATIONS = ("overlays/dev", "overlays/staging", "overlays/production", "namespaced")
+NO_PODS = {"apiVersion": "v1", "kind": "ResourceQuota", "spec": {"hard": {"pods": "0"}}}
 CLUSTER_WIDE = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace"}
 
 
@@ -123,6 +127,32 @@ def test_two_releases_share_a_cluster(releases: Releases) -> None:
     assert not may(releases.kubectl, account, "staging")
     releases.helm("uninstall", "staging", "--wait", namespace="staging-system")
     assert may(releases.kubectl, account, "production")
+
+
+def test_a_deployment_upgrades_the_operator(releases: Releases) -> None:
+    """By digest, with what was set by hand; an operator that does not start is taken back."""
+    kubectl = Cluster(releases.plane, Path()).kubectl(SYSTEM)
+    target = Target("demo", "shop", "", environment=dict(kubectl.environment))
+    first, second = (dict.fromkeys(DOCKERFILES, f"sha256:{digit * 64}") for digit in "ab")
+    upgrade_operator(target, "registry.example.com/It", first, SYSTEM)
+    by_hand = ("--reset-then-reuse-values", "--set", "podLabels.team=shop")
+    releases.helm("upgrade", RELEASE, CHART, *by_hand)
+    upgrade_operator(target, "registry.example.com/It", second, SYSTEM)
+    named = f"registry.example.com/it/bookstore-operator@{second['operator']}"
+
+    def template() -> dict[str, Any]:
+        deployment = kubectl.find("deployment", ACCOUNT)
+        assert deployment is not None
+        found: dict[str, Any] = deployment["spec"]["template"]
+        assert found["metadata"]["labels"]["team"] == "shop"
+        return found
+
+    assert template()["spec"]["containers"][0]["image"] == named
+    assert "localhost" not in json.dumps(template())
+    kubectl.apply({**NO_PODS, "metadata": {"name": "none"}})
+    with pytest.raises(DeployError, match="could not be upgraded"):
+        upgrade_operator(target, "registry.example.com/It", first, SYSTEM, seconds=5)
+    assert template()["spec"]["containers"][0]["image"] == named
 
 
 def may(kubectl: Kubectl, account: str, there: str) -> bool:

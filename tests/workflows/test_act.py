@@ -31,12 +31,12 @@ MAKEFILE = """\
 LOG := {log}
 FAILING := {failing}
 %:
-	@echo "$@ [$(STORE)] [$(API)] [$(OPERATOR)] [$(KUBECONFIG_TEXT)]" >> $(LOG)
+	@echo "$@ [$(STORE)] [$$IMAGES] [$(KUBECONFIG_TEXT)]" >> $(LOG)
 	@test $@ != "$(FAILING)"
 	@case $@ in \\
 	images-push) echo "digests=of $$PLATFORM";; \\
-	images-index) printf '%s\\n' registry=it "api=$$AMD64, $$ARM64" operator=b;; \\
-	images-of-commit) printf '%s\\n' api=a operator=b;; \\
+	images-index) echo registry=it; echo "images=[{{\\"name\\": \\"$$AMD64, $$ARM64\\"}}]";; \\
+	images-of-commit) echo 'images=[]';; \\
 	esac >> "$$GITHUB_OUTPUT"
 """
 STAND_IN = """\
@@ -157,7 +157,7 @@ def test_a_push_to_main_deploys_the_same_images_twice(checkout: Checkout) -> Non
     deployments = run.lines("deploy")
     assert deployments == run.lines("deploy")[:1] * 2
     both = "of linux/amd64, of linux/arm64"
-    assert deployments[0] == f" [shop] [{both}] [b] [config-of-the-test]"
+    assert deployments[0] == f' [shop] [[{{"name": "{both}"}}]] [config-of-the-test]'
     order = [line.split()[0] for line in run.targets]
     assert order[-4:] == ["images-verify", "deploy"] * 2
     assert max(map(order.index, TESTS)) < order.index("images-push") < order.index("images-sign")
@@ -172,7 +172,7 @@ def test_a_push_to_main_deploys_the_same_images_twice(checkout: Checkout) -> Non
         ("images-push", "build-amd64"),
         ("images-index", "publish"),
         ("images-sign", "publish"),
-        ("actions/attest-build-provenance", "publish"),
+        ("actions/attest-build-provenance", "attest"),
         ("anchore/scan-action", "scan"),
         ("environment-rules", "rules"),
         ("images-verify", "staging"),

@@ -8,6 +8,7 @@ import yaml
 
 from delivery.checks.changelog import release_notes, version_of_tag
 from delivery.checks.environments import problems
+from delivery.images import DOCKERFILES
 from delivery.release import versions, write_files
 from tests.support.helm import helm
 
@@ -91,17 +92,19 @@ def test_a_tag_is_the_version_of_all_parts() -> None:
 def test_the_files_of_a_version_name_its_images(
     helm_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digests = {"api": f"sha256:{'a' * 64}", "operator": f"sha256:{'b' * 64}"}
+    digests = {name: f"sha256:{n + 1:064x}" for n, name in enumerate(DOCKERFILES)}
     monkeypatch.setattr("delivery.release.release_notes", lambda _text, _version: "- The first.\n")
     dist = tmp_path / "dist"
     write_files("1.2.3", "registry.example.com/Shop", digests, dist)
     named = f"registry.example.com/shop/bookstore-operator@{digests['operator']}"
     assert f"image: {named}\n" in (dist / "install.yaml").read_text()
+    assert "localhost" not in (dist / "install.yaml").read_text()
     assert digests["api"] in (dist / "notes.md").read_text()
     (chart,) = dist.glob("*.tgz")
     assert chart.name == "bookstore-operator-1.2.3.tgz"
     rendered = helm("template", "x", chart, folder=helm_folder)
     assert f"image: {named}\n" in rendered
+    assert "localhost" not in rendered
     assert yaml.safe_load(helm("show", "chart", chart, folder=helm_folder))["appVersion"] == "1.2.3"
     assert len(list(dist.glob("*.whl"))) == 3
 

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.golden
 REGISTRY = "registry.example.com/Shop"
 COMMIT = "c0ffee" + "0" * 34
 IDENTITY = "https://git.example.com/it/.github/workflows/delivery.yaml@refs/heads/main"
-API, OPERATOR = (f"sha256:{digit * 64}" for digit in "ab")
+DIGESTS = {name: f"sha256:{n + 1:064x}" for n, name in enumerate(images.DOCKERFILES)}
+API = DIGESTS["api"]
+LIST = images.as_list(DIGESTS)
 PROGRAM = f"""\
 #!{sys.executable}
 import json, os, pathlib, sys
@@ -24,13 +26,14 @@ folder = pathlib.Path(__file__).parent
 words = [pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]
 with (folder / "asked").open("a") as file:
     file.write(json.dumps(words) + "\\n")
+digests = {DIGESTS!r}
 if "--metadata-file" in words:
-    digest = {API!r} if "Dockerfile.api" in words else {OPERATOR!r}
+    digest = next(digests[name] for name in digests if f"Dockerfile.{{name}}" in words)
     file = pathlib.Path(words[words.index("--metadata-file") + 1])
     file.write_text(json.dumps({{"containerimage.digest": digest}}))
 if "{{{{json .Manifest}}}}" in words:
     answer = folder / "manifest"
-    digest = {API!r} if "bookstore-api" in words[-1] else {OPERATOR!r}
+    digest = next(digests[name] for name in digests if f"bookstore-{{name}}:" in words[-1])
     print(answer.read_text() if answer.exists() else json.dumps({{"digest": digest}}))
 failing = folder / "failing"
 sys.exit(failing.exists() and failing.read_text() in words)
@@ -70,10 +73,10 @@ def test_images_go_from_builds_to_a_signed_index_by_digest(
         monkeypatch.setenv("PLATFORM", f"linux/{platform}")
         assert images.main(["push"]) == 0
         digests = outputs(folder)["digests"]
-        assert json.loads(digests) == {"api": API, "operator": OPERATOR}
+        assert json.loads(digests) == DIGESTS
         monkeypatch.setenv(platform.upper(), digests)
     built = [words for words in asked(folder) if words[2] == "build"]
-    assert len(built) == 4
+    assert len(built) == 2 * len(DIGESTS)
     for words in built:
         assert {"--sbom=true", "--provenance=mode=max"} <= set(words)
         assert not [word for word in words if word.startswith("--tag")]
@@ -83,19 +86,18 @@ def test_images_go_from_builds_to_a_signed_index_by_digest(
     created = [words for words in asked(folder) if words[3] == "create"]
     assert created[0][4:] == ["--tag", f"{name}:sha-{COMMIT}", f"{name}@{API}", f"{name}@{API}"]
     assert outputs(folder)["registry"] == "registry.example.com/shop"
-    for image in ("api", "operator"):
-        monkeypatch.setenv(image.upper(), outputs(folder)[image])
+    assert outputs(folder)["images"] == LIST
+    monkeypatch.setenv("IMAGES", LIST)
 
     assert images.main(["sign"]) == 0
     assert images.main(["verify"]) == 0
     signed = [words for words in asked(folder) if words[0] == "cosign"]
     assert [words[-1] for words in signed if words[1] == "sign"] == [
-        f"{name}@{API}",
-        f"registry.example.com/shop/bookstore-operator@{OPERATOR}",
+        f"registry.example.com/shop/bookstore-{image}@{digest}" for image, digest in DIGESTS.items()
     ]
     verified = [words for words in signed if words[1] == "verify"]
     assert verified[0][2:4] == ["--certificate-identity", IDENTITY]
-    assert len(verified) == 2
+    assert len(verified) == len(DIGESTS)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +107,12 @@ def test_images_go_from_builds_to_a_signed_index_by_digest(
         ("push", {}, "Set PLATFORM"),
         ("index", {"AMD64": "{}", "ARM64": '{"api": "x"}'}, "no image for amd64"),
         ("index", {"AMD64": '{"api": "latest"}', "ARM64": '{"api": "x"}'}, "'latest' is no digest"),
-        ("sign", {"API": API}, "Set OPERATOR"),
-        ("sign", {"API": "latest", "OPERATOR": OPERATOR}, "'latest' is no digest"),
-        ("verify", {"API": API, "OPERATOR": OPERATOR, "IDENTITY": ".*"}, "no identity"),
+        ("sign", {}, "Set IMAGES"),
+        ("sign", {"IMAGES": "api"}, "IMAGES is no list"),
+        ("sign", {"IMAGES": '["api"]'}, "IMAGES is no list"),
+        ("sign", {"IMAGES": '[{"name": "api", "digest": "x"}]'}, "IMAGES must name api, "),
+        ("sign", {"IMAGES": LIST.replace(API, "latest")}, "'latest' is no digest"),
+        ("verify", {"IMAGES": LIST, "IDENTITY": ".*"}, "no identity"),
     ],
 )
 def test_what_is_missing_or_no_digest_ends_it(
@@ -127,8 +132,7 @@ def test_what_is_missing_or_no_digest_ends_it(
 def test_a_failing_program_ends_it(
     command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("API", API)
-    monkeypatch.setenv("OPERATOR", OPERATOR)
+    monkeypatch.setenv("IMAGES", LIST)
     (folder / "failing").write_text(command)
     assert images.main([command]) == 1
     assert "ended with exit code 1" in capsys.readouterr().err

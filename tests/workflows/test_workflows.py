@@ -37,7 +37,9 @@ WORKFLOWS = load()
 DELIVERY = WORKFLOWS["delivery"]
 JOBS = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow.jobs]
 TEXTS = [file.read_text() for file in (*FOLDER.iterdir(), *ACTIONS.glob("*/action.yaml"))]
-GATES = frozenset({"test", "build-amd64", "build-arm64", "publish", "scan", "rules", "staging"})
+GATES = frozenset(
+    {"test", "build-amd64", "build-arm64", "publish", "attest", "scan", "rules", "staging"}
+)
 ON_MAIN = "github.ref == 'refs/heads/main'"
 ON_VERSION = "startsWith(github.ref, 'refs/tags/v')"
 # What may be written, by workflow and job. All others read only.
@@ -45,7 +47,8 @@ WRITES = {
     ("build", "build"): {"packages"},
     ("delivery", "build-amd64"): {"packages"},
     ("delivery", "build-arm64"): {"packages"},
-    ("delivery", "publish"): {"packages", "id-token", "attestations"},
+    ("delivery", "publish"): {"packages", "id-token"},
+    ("delivery", "attest"): {"packages", "id-token", "attestations"},
     ("release", "release"): {"contents", "packages"},
 }
 
@@ -124,11 +127,13 @@ def test_production_gets_what_staging_got() -> None:
         assert deploy["uses"] == DEPLOY_ACTION
         deployments[job] = deploy["with"]
     assert deployments["staging"] == deployments["production"]
-    for image in ("api", "operator"):
-        given = f"${{{{ needs.publish.outputs.{image} }}}}"
-        assert deployments["production"][image] == given
-        made = DELIVERY.jobs["publish"]["outputs"][image]
-        assert made == f"${{{{ steps.index.outputs.{image} }}}}"
+    given = deployments["production"]["images"]
+    assert given == "${{ needs.publish.outputs.images }}"
+    made = DELIVERY.jobs["publish"]["outputs"]["images"]
+    assert made == "${{ steps.index.outputs.images }}"
+    for job in ("attest", "scan"):
+        matrix = DELIVERY.jobs[job]["strategy"]["matrix"]
+        assert matrix == {"image": "${{ fromJSON(needs.publish.outputs.images) }}"}
     publish = {step["id"]: step for step in steps(DELIVERY.jobs["publish"]) if "id" in step}
     for platform in ("amd64", "arm64"):
         digests = f"${{{{ needs.build-{platform}.outputs.digests }}}}"
@@ -163,7 +168,7 @@ def test_images_are_verified_before_they_are_used() -> None:
     ]  # fmt: skip
     assert release[1]["env"]["IDENTITY"] == identity
     for step in release[1:]:
-        assert step["env"]["API"] == "${{ steps.images.outputs.api }}"
+        assert step["env"]["IMAGES"] == "${{ steps.images.outputs.images }}"
 
 
 # What strangers can reach
