@@ -6,6 +6,7 @@ A reconciliation is a straight line: read this from top to bottom.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bookstore_operator.backups.lifecycle import advance_backups, without_new_records
 from bookstore_operator.components import ensure_components, ensure_known_components
 from bookstore_operator.components.serving.availability import problem_of
 from bookstore_operator.components.serving.ensure import ensure_serving
@@ -59,17 +60,32 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         *stale_checks(ahead),
         *old_releases(ahead),
     )
+    backups = advance_backups(ahead, visit)
+    ahead = backups.snapshot
     restores = advance_restores(ahead, visit.now)  # last: they must not keep anything from serving
     changes += restores.actions
     blocking = blocking_answer(ahead, progress.answer, visit)
     store_report = report(ahead, blocking, visit, changes=len(changes))
     release_report = records(snapshot, progress)
     plan = Plan(
-        actions=(*store_report.actions, *release_report.actions, *changes),
-        events=(*release_report.events, *store_report.events, *restores.events),
+        actions=(
+            *store_report.actions,
+            *release_report.actions,
+            *changes,
+            *backups.records,
+            *backups.jobs,
+        ),
+        events=(
+            *release_report.events,
+            *backups.events,
+            *store_report.events,
+            *restores.events,
+        ),
         transitions=store_report.events,
         requeue_after=_sooner(
-            look_again_after(ahead, blocking, visit, store_report), restores.look_again, visit
+            look_again_after(ahead, blocking, visit, store_report, also=backups.look_again),
+            restores.look_again,
+            visit,
         ),
         measurements=progress.measurements,
     )
@@ -94,14 +110,21 @@ def _pause(snapshot: Snapshot, visit: Visit) -> Decision:
     urgent = None if snapshot.blocker else act_while_paused(held, visit)
     progress = urgent or Progress(held, Passed())
     changes = (*progress.actions, *_switch_while_paused(snapshot, progress.snapshot))
-    blocking = blocking_answer(progress.snapshot, Passed(), visit)
-    store_report = report(progress.snapshot, blocking, visit, changes=len(changes))
+    backups = without_new_records(snapshot, advance_backups(progress.snapshot, visit))
+    ahead = backups.snapshot
+    blocking = blocking_answer(ahead, Passed(), visit)
+    store_report = report(ahead, blocking, visit, changes=len(changes))
     release_report = records(snapshot, progress)
     plan = Plan(
-        actions=(*store_report.actions, *release_report.actions, *changes),
-        events=(*release_report.events, *store_report.events),
+        actions=(
+            *store_report.actions,
+            *release_report.actions,
+            *changes,
+            *backups.records,
+        ),
+        events=(*release_report.events, *backups.events, *store_report.events),
         transitions=store_report.events,
-        requeue_after=look_again_after(progress.snapshot, progress.answer, visit, store_report),
+        requeue_after=look_again_after(ahead, progress.answer, visit, store_report),
         measurements=progress.measurements,
     )
     return Decision(plan, blocking)
@@ -133,6 +156,8 @@ def _held_since(snapshot: Snapshot, visit: Visit) -> datetime | None:
     """Return since when the API server keeps the release from progressing; None: it does not."""
     if rejection := snapshot.rejection:
         optional = {target_of(a) for a in ensure_components(snapshot, holding_release=False)}
+        of_backups = advance_backups(snapshot, visit)
+        optional |= {target_of(a) for a in (*of_backups.records, *of_backups.jobs)}
         optional |= {target_of(a) for a in advance_restores(snapshot, visit.now).actions}
         return None if rejection.target in optional else rejection.since or visit.now
     newest = history.newest(snapshot)

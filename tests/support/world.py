@@ -813,7 +813,7 @@ def _image(obj: Object) -> str:
 
 def _default(obj: Object) -> None:
     """Add fields, as an API server's defaults do."""
-    if obj["kind"] in {"BookStore", "BookStoreRelease", "BookStoreRestore"}:
+    if obj["kind"] in {"BookStore", *RECORDS}:
         return
     obj.setdefault("spec", {})["defaulted"] = True
     for container in obj["spec"].get("template", {}).get("spec", {}).get("containers", []):

@@ -89,7 +89,14 @@ _RECORD = (("status", ("patch",)), ("finalizers", ("update",)))
 
 BOOKSTORES = Resource(API_VERSION, bookstore.KIND, bookstore.PLURAL, _WATCH, _RECORD)
 RELEASES = Resource(API_VERSION, release.KIND, release.PLURAL, _OWN, _RECORD)
-BACKUPS = Resource(API_VERSION, backup.KIND, backup.PLURAL, ("list", "watch"))
+BACKUPS = Resource(
+    API_VERSION,
+    backup.KIND,
+    backup.PLURAL,
+    (*_WATCH, "create", "delete"),
+    (("status", ("patch",)),),
+)
+"""Immutable, so none is patched."""
 RESTORES = Resource(API_VERSION, restore.KIND, restore.PLURAL, _WATCH, _RECORD)
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments", _OWN, (("scale", ("patch",)),))
 STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets", _OWN)

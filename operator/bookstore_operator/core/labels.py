@@ -48,6 +48,8 @@ class Component(StrEnum):
     CHECK = "check"
     BACKUP = "backup"
     RESTORE = "restore"
+    VERIFY = "verify"
+    DRILL = "drill"
 
 
 MAIN_CONTAINERS: Mapping[str, str] = {
@@ -59,6 +61,8 @@ MAIN_CONTAINERS: Mapping[str, str] = {
     Component.CHECK: "check",
     Component.BACKUP: "backup",
     Component.RESTORE: "restore",
+    Component.VERIFY: "backup",
+    Component.DRILL: "check",
 }
 """The name of the container that does a component's work; webhooks may add others to its Pods."""
 

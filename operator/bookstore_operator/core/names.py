@@ -114,9 +114,35 @@ def backup(store: str) -> str:
     return f"{store}-backup"
 
 
+def backup_record(job: str, uid: str) -> str:
+    """Return the name of the BookStoreBackup of a Job: a Job of its name may come again."""
+    return _unique(job, "", uid)
+
+
+def backup_job(record: str, uid: str) -> str:
+    """Return the name of the Job that takes the backup which a BookStoreBackup asks for."""
+    return _unique(record, "-backup", uid)
+
+
+def verify_job(record: str, uid: str, attempt: int) -> str:
+    """Return the name of the Job that verifies the backup of a BookStoreBackup."""
+    return _unique(record, "-verify", f"{uid}/{attempt}")
+
+
+def drill(store: str) -> str:
+    """Return the name of the CronJob of drills."""
+    return f"{store}-drill"
+
+
 def api_network_policy(store: str) -> str:
     """Return the name of the NetworkPolicy of the API's Pods."""
     return f"{store}-api"
+
+
+def _unique(name: str, task: str, identity: str) -> str:
+    """Return a name for one object only, and none that a person or a controller would choose."""
+    suffix = f"{task}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
+    return f"{name[: LONGEST - len(suffix)].rstrip('-.')}{suffix}".replace(".", "-")
 
 
 def _job(release_name: str, task: str, attempt: int) -> str:

@@ -108,6 +108,7 @@ class Reason(StrEnum):
     BACKUP_FAILED = "BackupFailed"
     BACKUP_IMAGE_MISSING = "BackupImageMissing"
     BACKUP_OVERDUE = "BackupOverdue"
+    BACKUP_DAMAGED = "BackupDamaged"
     BACKUP_SUSPENDED = "BackupSuspended"
     RESTORE_MISSING = "RestoreMissing"
     RESTORE_FAILED = "RestoreFailed"

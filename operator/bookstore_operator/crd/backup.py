@@ -60,6 +60,25 @@ class BackupSpec(
         description="Name of the BookStore, in the same namespace, whose database is backed up.",
     )
     reason: BackupReason = Field(BackupReason.MANUAL, description="Why the backup is taken.")
+    job: str = Field(
+        "",
+        max_length=63,
+        description="Name of the Job that this is the record of. Set by the operator for Jobs of "
+        "the schedule and of releases. If it is empty, the operator creates a Job.",
+    )
+
+
+class VerifyRun(Part):
+    """The verification of the backup by a Job, which is repeated if it fails."""
+
+    attempt: int = Field(0, ge=0, description="Number of the attempt.")
+    request: str = Field(
+        "", max_length=100, description="Value of the annotation that asked for it, if one did."
+    )
+    started_at: Time | None = Field(None, description="When its Job was to be created.")
+    created: bool = Field(False, description="Whether its Job was seen.")
+    ended_at: Time | None = Field(None, description="When it ended, or was found to be gone.")
+    message: Message = Field("", description="What it found, or why it could not tell.")
 
 
 class BackupStatus(Part):
@@ -85,6 +104,7 @@ class BackupStatus(Part):
         description="Value of the annotation `bookstore.dev/verify`, which asks for a "
         "verification, that the last one was carried out for.",
     )
+    verification: VerifyRun | None = Field(None, description="Last attempt to verify it.")
     size_bytes: int | None = Field(None, ge=0, description="Size as stored, in bytes.")
     encrypted: bool = Field(False, description="Whether it is encrypted.")
     schema_revisions: list[str] = Field(

@@ -167,6 +167,8 @@ class Metadata(Part):
     generation: int = 0
     creation_timestamp: Time | None = None
     deletion_timestamp: Time | None = None
+    annotations: dict[str, str] = Field(default_factory=dict)
+    finalizers: tuple[str, ...] = ()
 
     @property
     def created_at(self) -> datetime:

@@ -17,6 +17,8 @@ from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 logger = logging.getLogger(__name__)
 
 _REMEMBERED = 2000
+_NAME_LENGTH = 230
+"""Of an object's name in that of its event, which may have 253 characters, as a name may."""
 _REPEAT_AFTER = timedelta(minutes=5)
 
 
@@ -86,7 +88,7 @@ def event_manifest(
     return {
         **EVENTS.type_meta,
         "metadata": {
-            "name": f"{target.name}.{digest}",
+            "name": f"{target.name[:_NAME_LENGTH].rstrip('-.')}.{digest}",
             "namespace": key.namespace,
             "labels": {STORE_LABEL: key.name},
         },

@@ -99,10 +99,15 @@ def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> 
 
 
 def look_again_after(
-    snapshot: Snapshot, blocking: Answer, visit: Visit, reported: Report
+    snapshot: Snapshot,
+    blocking: Answer,
+    visit: Visit,
+    reported: Report,
+    also: datetime | None = None,
 ) -> timedelta | None:
     """Return the delay until a gate may answer differently without an event; None if none may."""
     candidates = [
+        also,
         reported.look_again,
         blocking.until if isinstance(blocking, Waiting) else None,
         look_again(snapshot.objects, visit.now),

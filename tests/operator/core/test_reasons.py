@@ -71,6 +71,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.BACKUP_SUSPENDED,
         Reason.RESTORE_MISSING,
         Reason.RESTORE_FAILED,
+        Reason.BACKUP_DAMAGED,
         Reason.CONTRACT_FAILED,
         Reason.VOLUME_MISMATCH,
         Reason.SPEC_INVALID,

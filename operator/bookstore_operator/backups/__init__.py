@@ -1,0 +1,1 @@
+"""BookStoreBackups: an index of the target, requests, verification, the final backup. Pure."""

@@ -1,0 +1,65 @@
+"""The BookStoreBackups of a Snapshot, changes of their status, and their manifests."""
+
+from dataclasses import replace
+from typing import Any
+
+from bookstore_operator.core.kinds import BACKUPS
+from bookstore_operator.core.metadata import keeps_data, owned_by_store
+from bookstore_operator.core.plan import Create, Manifest, WriteStatus
+from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.backup import BackupPhase, BookStoreBackup
+from bookstore_operator.crd.base import EARLIEST
+from bookstore_operator.crd.text import MESSAGE_LENGTH, fit
+
+TAKEN = frozenset({BackupPhase.COMPLETE, BackupPhase.VERIFIED, BackupPhase.DAMAGED})
+"""The phases of a backup that is in the target."""
+ENDED = TAKEN | {BackupPhase.FAILED}
+
+
+def update_backup(record: BookStoreBackup, **changes: Any) -> BookStoreBackup:
+    """Return a record with changes of its status, named as in BackupStatus."""
+    fitted = {
+        name: fit(value, MESSAGE_LENGTH) if type(value) is str else value
+        for name, value in changes.items()
+    }
+    status = record.status.model_copy(update=fitted)
+    return record if status == record.status else record.model_copy(update={"status": status})
+
+
+def replace_backup(snapshot: Snapshot, record: BookStoreBackup) -> Snapshot:
+    """Return the Snapshot with another state of a record."""
+    backups = tuple(record if r.name == record.name else r for r in snapshot.backups)
+    return replace(snapshot, backups=backups)
+
+
+def newest_first(snapshot: Snapshot) -> list[BookStoreBackup]:
+    """Return the backups in the target, by when they began, the newest first."""
+    taken = (r for r in snapshot.backups if r.status.phase in TAKEN)
+    return sorted(taken, key=lambda r: (r.status.started_at or EARLIEST, r.name), reverse=True)
+
+
+def is_requested(record: BookStoreBackup) -> bool:
+    """Whether a record asks for a backup, rather than being the record of a Job's."""
+    return not record.spec.job
+
+
+def create_record(snapshot: Snapshot, record: BookStoreBackup) -> Create:
+    """Return the creation of a record. It outlives its BookStore where the backups do."""
+    store = snapshot.store
+    owners = {} if keeps_data(store) else {"ownerReferences": [owned_by_store(store)]}
+    manifest: Manifest = {
+        **BACKUPS.type_meta,
+        "metadata": {"name": record.name, "namespace": store.metadata.namespace, **owners},
+        "spec": record.spec.manifest(),
+    }
+    message = f"BookStoreBackup {record.name} records Job {record.spec.job}."
+    if is_requested(record):
+        message = f"BookStoreBackup {record.name} asks for a backup: {record.spec.reason}."
+    return Create(manifest, "Record", message)
+
+
+def write_record(record: BookStoreBackup) -> WriteStatus:
+    """Return the write of a record's status."""
+    phase = record.status.phase or "Recorded"
+    message = f"BookStoreBackup {record.name}: {phase}. {record.status.message}"
+    return WriteStatus(BACKUPS.ref(record.name), record.status.manifest(), phase, message)
