@@ -22,7 +22,7 @@ from tests.support.kube import condition, holds, wait_for
 from tests.support.log_lines import validated
 from tests.support.operators import Operator
 from tests.support.shared import folder_of_the_run, shared
-from tests.support.world import CONTRACTED, CURRENT, DESCRIBED, PASSED
+from tests.support.world import CONTRACTED, CURRENT, DESCRIBED, PASSED, RESTORED
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "bookstore-system"
@@ -50,6 +50,7 @@ MESSAGES = [
     Messages("migrate", json.dumps(MIGRATED), json.dumps(NOT_MIGRATED)),
     Messages("contract", json.dumps(DESCRIBED), json.dumps(UNDESCRIBED)),
     Messages("check-schema", json.dumps(CURRENT), json.dumps(INCOMPATIBLE)),
+    Messages("restore", json.dumps(RESTORED), json.dumps({**RESTORED, "code": "damaged"})),
     Messages("smoke", json.dumps(PASSED), json.dumps({**PASSED, "code": "failed"})),
 ]
 
@@ -216,6 +217,16 @@ def bookstore(name: str = "demo", **spec: Any) -> dict[str, Any]:
         "kind": "BookStore",
         "metadata": {"name": name},
         "spec": {"image": image("1"), "rollout": rollout, "deletionPolicy": "Delete", **spec},
+    }
+
+
+def restore(name: str) -> dict[str, Any]:
+    """Return a BookStoreRestore from the volume that a BookStore of another name has left."""
+    return {
+        "apiVersion": "bookstore.dev/v1alpha1",
+        "kind": "BookStoreRestore",
+        "metadata": {"name": name},
+        "spec": {"storeName": "demo", "source": {"target": {"claimName": "former-backup"}}},
     }
 
 

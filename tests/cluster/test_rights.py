@@ -25,6 +25,7 @@ from tests.cluster.conftest import (
     image,
     install,
     own_control_plane,
+    restore,
     shop_in_namespace,
 )
 from tests.cluster.test_releases import result
@@ -49,7 +50,7 @@ class Right(NamedTuple):
 
 UNSEEN = {
     Right("bookstore.dev", f"{kind}/finalizers", "update")
-    for kind in ("bookstores", "bookstorereleases")
+    for kind in ("bookstores", "bookstorereleases", "bookstorerestores")
 }
 """Rights that an admission plugin asks about; there is no request for them."""
 
@@ -105,6 +106,7 @@ def test_every_right_is_used_in_a_life_and_no_other_is_missed(audited: Shop) -> 
     release_until_the_history_is_full(audited)
     configure_everything_and_take_it_away_again(audited)
     repair_what_others_do(audited)
+    restore_a_backup(audited)
     cancel_what_never_ran(audited)
     report_the_same_again_after_a_restart(audited)
     leave_and_adopt(audited)
@@ -178,6 +180,20 @@ def cancel_what_never_ran(shop: Shop) -> None:
     shop.reports("Ready", "ImagePullFailed")
     shop.apply(rollout=ROLLOUT, image=image("4"))
     shop.ready(image=image("4"))
+
+
+def restore_a_backup(shop: Shop) -> None:
+    """Beside what serves; deleting it deletes all that it has made."""
+    shop.kubectl.apply(restore("monday"))
+    wait_for(
+        lambda: (
+            (shop.require("bookstorerestores", "monday").get("status") or {}).get("phase")
+            == "Complete"
+        ),
+        SECONDS,
+        "the restore",
+    )
+    shop.kubectl("delete", "bookstorerestore", "monday")
 
 
 def labels(shop: Shop, plural: str, name: str) -> dict[str, str]:

@@ -206,7 +206,7 @@ def _writes(restore: BookStoreRestore, step: Step[RestoreStatus]) -> Iterator[Ac
         yield _write(restore, step.record)
     if step.job:
         message = f"Restore attempt {step.record.attempts} of {restore.name}."
-        yield Create(step.job, "Restore", message)
+        yield Create(step.job, "Restore", message, reads=(RESTORES.ref(restore.name),))
         yield _write(restore, attempts.created(step.record))
 
 
