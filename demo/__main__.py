@@ -58,8 +58,9 @@ def up(name: Name = "bookstore") -> None:
     cluster = cluster_up(name)
     with metrics_added_meanwhile(cluster):
         api, operator = build_image(cluster, "api"), build_image(cluster, "operator")
-        load_images(cluster, [api, operator, *cluster.server_images])
-        install_operator(cluster, operator)
+        backup = build_image(cluster, "backup")
+        load_images(cluster, [api, operator, backup, *cluster.server_images])
+        install_operator(cluster, operator, backup)
         release_image(cluster, api)
     say("")
     make_request(cluster)

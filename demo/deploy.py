@@ -83,6 +83,10 @@ def build_image(cluster: Cluster, part: str, build: str = "", *, no_cache: bool 
     repository = f"localhost/bookstore-{part}"
     arguments = [f"--file=Dockerfile.{part}", f"--tag={repository}:latest"]
     arguments += ["--build-arg", f"BASE_IMAGE={cluster.environment['BASE_IMAGE']}"]
+    postgres = cluster.environment["POSTGRES_IMAGE"]
+    # Else the Dockerfile's own default, which is of the Debian of the official base image.
+    if part == "backup" and postgres.startswith("localhost/"):
+        arguments += ["--build-arg", f"POSTGRES_IMAGE={postgres}"]
     if no_cache:
         arguments += ["--no-cache"]
     if build:
@@ -108,13 +112,16 @@ def load_images(cluster: Cluster, images: list[str]) -> None:
     cluster.kind.load(images)
 
 
-def install_operator(cluster: Cluster, image: str) -> None:
-    """Apply manifests/install.yaml with this image, and wait until the operator leads."""
+def install_operator(cluster: Cluster, image: str, backup_image: str) -> None:
+    """Apply manifests/install.yaml with these images, and wait until the operator leads."""
     kubectl = cluster.kubectl(OPERATOR_NAMESPACE)
-    servers = ("POSTGRES_IMAGE", "VALKEY_IMAGE")
-    manifests = _install_manifests(
-        image, {f"BOOKSTORE_OPERATOR_{name}": cluster.environment[name] for name in servers}
-    )
+    images = {
+        "POSTGRES_IMAGE": cluster.environment["POSTGRES_IMAGE"],
+        "VALKEY_IMAGE": cluster.environment["VALKEY_IMAGE"],
+        "BACKUP_IMAGE": backup_image,
+    }
+    settings = {f"BOOKSTORE_OPERATOR_{name}": value for name, value in images.items()}
+    manifests = _install_manifests(image, settings)
     with step("Install the CRDs and the operator", expected_seconds=10) as progress:
         first = ("CustomResourceDefinition", "Namespace")
         kubectl.apply(*(manifest for manifest in manifests if manifest["kind"] in first))

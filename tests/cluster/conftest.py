@@ -22,7 +22,7 @@ from tests.support.kube import condition, holds, wait_for
 from tests.support.log_lines import validated
 from tests.support.operators import Operator
 from tests.support.shared import folder_of_the_run, shared
-from tests.support.world import CONTRACTED, CURRENT, DESCRIBED, PASSED, RESTORED
+from tests.support.world import BACKED_UP, CONTRACTED, CURRENT, DESCRIBED, PASSED, RESTORED
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "bookstore-system"
@@ -45,12 +45,18 @@ NOT_MIGRATED = {
 }
 UNDESCRIBED = {"command": "contract", "code": "failed", "message": "A setting is malformed."}
 INCOMPATIBLE = {"command": "check-schema", "code": "incompatible", "message": "No table books."}
+NOT_BACKED_UP = {
+    "command": "create",
+    "code": "target-unreachable",
+    "message": "The object store does not answer.",
+}
 MESSAGES = [
     Messages("migrate --to contract", json.dumps(CONTRACTED), json.dumps(NOT_MIGRATED)),
     Messages("migrate", json.dumps(MIGRATED), json.dumps(NOT_MIGRATED)),
     Messages("contract", json.dumps(DESCRIBED), json.dumps(UNDESCRIBED)),
     Messages("check-schema", json.dumps(CURRENT), json.dumps(INCOMPATIBLE)),
     Messages("restore", json.dumps(RESTORED), json.dumps({**RESTORED, "code": "damaged"})),
+    Messages("create", json.dumps(BACKED_UP), json.dumps(NOT_BACKED_UP)),
     Messages("smoke", json.dumps(PASSED), json.dumps({**PASSED, "code": "failed"})),
 ]
 

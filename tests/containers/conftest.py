@@ -1,4 +1,4 @@
-"""Both images, built as the demo builds them, on this machine's engine or devcluster's."""
+"""The images, built as the demo builds them, on this machine's engine or devcluster's."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.support.shared import folder_of_the_run, shared
 
 # Where a run was killed: devcluster down --name container-tests
 ENGINE_USER = "container-tests"
-PARTS = ("api", "operator")
+PARTS = ("api", "operator", "backup")
 BOOK = {
     "title": "Kindred",
     "authors": ["Octavia E. Butler"],
@@ -50,21 +50,22 @@ def release_engine() -> None:
 
 @dataclass(frozen=True)
 class Images:
-    """The two images, and the engine that they are in."""
+    """The three images, and the engine that they are in."""
 
     docker: Docker
     cluster: Cluster = field(repr=False)
     api: str
     operator: str
+    backup: str
 
     def of(self, part: str) -> str:
         """Return the image of one of PARTS."""
-        return {"api": self.api, "operator": self.operator}[part]
+        return {"api": self.api, "operator": self.operator, "backup": self.backup}[part]
 
 
 @pytest.fixture(scope="session")
 def images(docker_environment: dict[str, str]) -> Images:
-    """Build both images."""
+    """Build the images."""
     cluster = Cluster(ENGINE_USER, docker_environment)
-    api, operator = (build_image(cluster, part) for part in PARTS)
-    return Images(Docker(docker_environment), cluster, api, operator)
+    api, operator, backup = (build_image(cluster, part) for part in PARTS)
+    return Images(Docker(docker_environment), cluster, api, operator, backup)

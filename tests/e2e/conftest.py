@@ -47,9 +47,9 @@ def install() -> list[str]:
     try:
         cluster = cluster_up(NAME, metrics=True, more_ports=MORE_PORTS)
         images = [build_image(cluster, "api"), build_image(cluster, "api", build="second")]
-        operator = build_image(cluster, "operator")
-        load_images(cluster, [*images, operator, *cluster.server_images])
-        install_operator(cluster, operator)
+        operator, backup = build_image(cluster, "operator"), build_image(cluster, "backup")
+        load_images(cluster, [*images, operator, backup, *cluster.server_images])
+        install_operator(cluster, operator, backup)
     except BaseException:
         take_down()
         raise

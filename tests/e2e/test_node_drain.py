@@ -36,9 +36,9 @@ def two_nodes() -> Iterator[tuple[Cluster, list[str]]]:
         kubectl("taint", "nodes", f"{NAME}-control-plane", TAINT)
         kubectl("cordon", WORKER)
         images = [build_image(cluster, "api"), build_image(cluster, "api", build="second")]
-        operator = build_image(cluster, "operator")
-        load_images(cluster, [*images, operator, *cluster.server_images])
-        install_operator(cluster, operator)
+        operator, backup = build_image(cluster, "operator"), build_image(cluster, "backup")
+        load_images(cluster, [*images, operator, backup, *cluster.server_images])
+        install_operator(cluster, operator, backup)
         yield cluster, images
     finally:
         if not os.environ.get("KEEP"):
