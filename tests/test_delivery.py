@@ -4,6 +4,7 @@ Compose itself is tried in tests/containers. There is no skaffold here: what it 
 against the files that it names, and its dev loop is done by hand in tests/containers.
 """
 
+import itertools
 import os
 import re
 from collections import Counter
@@ -100,14 +101,26 @@ def rejected_of(service: str, given: dict[str, str], monkeypatch: pytest.MonkeyP
 def test_skaffold_builds_what_the_manifests_run() -> None:
     built = {artifact["image"] for artifact in ARTIFACTS}
     manifests = [
-        (ROOT / path).read_text() for item in SKAFFOLD for path in item["manifests"]["rawYaml"]
+        (ROOT / path).read_text()
+        for item in SKAFFOLD
+        for path in item.get("manifests", {"rawYaml": []})["rawYaml"]
     ]
     named = {
         name
         for text in manifests
-        for name in re.findall(r"^ +image: (localhost/[a-z-]+):", text, re.MULTILINE)
+        for name in re.findall(
+            r"^ +(?:image|value): (?:\d+=)?(localhost/[a-z-]+):", text, re.MULTILINE
+        )
     }
     assert built == named
+
+
+def test_skaffold_tags_the_image_of_backups_as_the_manifests_name_it() -> None:
+    backup = next(config for config in SKAFFOLD if config["metadata"]["name"] == "backup")
+    tag = backup["build"]["tagPolicy"]["envTemplate"]["template"]
+    (artifact,) = backup["build"]["artifacts"]
+    install = (ROOT / "manifests/install.yaml").read_text()
+    assert f"value: 18={artifact['image']}:{tag}\n" in install
 
 
 def test_skaffold_rewrites_the_field_of_the_bookstore_that_is_its_image() -> None:
@@ -123,8 +136,8 @@ def test_skaffold_rewrites_the_field_of_the_bookstore_that_is_its_image() -> Non
 
 
 def test_the_bookstore_comes_after_its_operator() -> None:
-    operator, store = SKAFFOLD
-    assert store["requires"] == [{"configs": [operator["metadata"]["name"]]}]
+    for before, after in itertools.pairwise(SKAFFOLD):
+        assert after["requires"] == [{"configs": [before["metadata"]["name"]]}]
 
 
 @pytest.mark.parametrize("artifact", ARTIFACTS, ids=lambda artifact: str(artifact["image"]))

@@ -131,7 +131,7 @@ def command(function: Callable[..., Result]) -> Callable[..., None]:
         before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         progress = None if given["quiet"] else Progress()
         arguments = {name: value for name, value in given.items() if name not in _TARGET}
-        name = function.__name__.replace("_", "-")
+        name = function.__name__.rstrip("_").replace("_", "-")
         try:
             result = function(_workplace(given, progress), **arguments)
             _end(progress)

@@ -76,6 +76,7 @@ def test_a_life_of_backups(
     name = termination["backup"]["name"]
 
     listed = invoke("list", **variables)
+    assert json.loads((tmp_path / "termination").read_text())["command"] == "list"
     header, row = listed.stdout.splitlines()
     assert header.split() == ["NAME", "STATE", "SIZE", "ROWS", "REASON", "VERIFIED"]
     assert row.split()[:2] == [name, "Complete"]
