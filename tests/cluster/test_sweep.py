@@ -75,7 +75,8 @@ class Swept:
         store = self.shop.store(self.name) or {}
         ready, stalled = condition(store, "Ready"), condition(store, "Stalled")
         current = ready.get("observedGeneration") == store["metadata"]["generation"]
-        return current and "True" in {ready.get("status"), stalled.get("status")}
+        waits = ready.get("reason") == "WaitingForApproval"  # of another database
+        return current and (waits or "True" in {ready.get("status"), stalled.get("status")})
 
     def objects(self) -> dict[str, Any]:
         """Return what its objects say, but for which release and which color it is."""

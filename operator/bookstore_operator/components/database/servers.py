@@ -126,7 +126,12 @@ def changes_database(snapshot: Snapshot, release: BookStoreRelease) -> bool:
     wanted, serving = database_of(release), database_of(active)
     if wanted.external is None:
         return server_of(store, wanted) != server_of(store, serving)
-    if serving.external is None or wanted.external == serving.external:
-        return serving.external is None
+    if serving.external is None:
+        return True
+    if (wanted.external.secret_name, wanted.external.key) == (
+        serving.external.secret_name,
+        serving.external.key,
+    ):
+        return False  # another way to the same database at most: directKey
     known = snapshot.databases.get(wanted.external.secret_name, "")
     return not known or known != active.status.database
