@@ -149,6 +149,12 @@ class Shop:
         manifest = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": type}
         self.kubectl.apply({**manifest, "stringData": keys})
 
+    def provide_backups(self) -> None:
+        """Apply the claim that `restore` names: no Pod starts without it."""
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
+        self.kubectl.apply({**claim, "metadata": {"name": "former-backup"}, "spec": spec})
+
     def limit(self, **hard: str) -> None:
         """Apply the quota `few`, and wait until it is enforced."""
         manifest = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}

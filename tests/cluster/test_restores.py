@@ -21,16 +21,9 @@ PARTS = (
 )
 
 
-def provide_backups(shop: Shop) -> None:
-    """Create the claim that the source names: no Pod starts without it."""
-    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim"}
-    shop.kubectl.apply({**claim, "metadata": {"name": "former-backup"}, "spec": spec})
-
-
 def restored(shop: Shop) -> dict[str, Any]:
     """Restore beside a BookStore that serves; returns the status."""
-    provide_backups(shop)
+    shop.provide_backups()
     shop.kubectl.apply(restore("monday"))
 
     def is_complete() -> dict[str, Any] | None:
@@ -80,7 +73,7 @@ def test_a_restored_database_is_used_and_outlives_its_restore(operated: Shop) ->
 
 
 def test_a_new_store_begins_with_a_backup(operated: Shop) -> None:
-    provide_backups(operated)
+    operated.provide_backups()
     source = {"target": {"claimName": "former-backup"}, "store": "other.shop"}
     operated.apply(bootstrap={"restore": source})
     operated.ready()

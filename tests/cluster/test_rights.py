@@ -184,6 +184,7 @@ def cancel_what_never_ran(shop: Shop) -> None:
 
 def restore_a_backup(shop: Shop) -> None:
     """Beside what serves; deleting it deletes all that it has made."""
+    shop.provide_backups()
     shop.kubectl.apply(restore("monday"))
     wait_for(
         lambda: (
