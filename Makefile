@@ -77,6 +77,7 @@ nightly-kills: $(READY) ## Test loss, order and counts with many more examples: 
 nightly-properties: $(READY) ## Test all other properties with many more examples
 nightly-pythons: $(READY) ## Run make test on every supported version of Python
 nightly-faults: $(READY) ## Test failures of clusters: kills, reboots, full disks
+nightly-clouds: $(READY) ## Check infra/ by OpenTofu with the providers' real schemas, and by checkov
 nightly-switches: $(READY) ## Test that many switches under traffic lose no request
 nightly-cold: $(READY) ## Run a BookStore on a kind cluster, from empty caches
 nightly-%:

@@ -23,6 +23,7 @@ resource "random_password" "database" {
 }
 
 resource "azurerm_postgresql_flexible_server" "this" {
+  # checkov:skip=CKV2_AZURE_57:It is in a subnet of the network, which takes the place of an endpoint
   # checkov:skip=CKV_AZURE_136:A copy of backups in another region costs as much again: a decision for each company
   name                          = "${var.name}-${random_string.suffix.result}"
   resource_group_name           = azurerm_resource_group.this.name

@@ -15,6 +15,7 @@ data "google_compute_zones" "available" {
 }
 
 resource "google_container_cluster" "this" {
+  # checkov:skip=CKV_GCP_12:Dataplane V2 (ADVANCED_DATAPATH) enforces them; the older add-on excludes it
   # checkov:skip=CKV_GCP_65:Groups of Google Workspace are the company's
   # checkov:skip=CKV_GCP_66:Binary Authorization needs attestations by the company's own pipeline
   name                = var.name

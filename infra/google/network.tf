@@ -7,6 +7,23 @@ resource "google_compute_network" "this" {
   depends_on = [google_project_service.this]
 }
 
+# What GKE and its load balancers need, they open by rules of their own with a higher priority.
+resource "google_compute_firewall" "closed" {
+  name          = "${var.name}-closed"
+  network       = google_compute_network.this.id
+  direction     = "INGRESS"
+  priority      = 65534
+  source_ranges = ["0.0.0.0/0"]
+
+  deny {
+    protocol = "all"
+  }
+
+  log_config {
+    metadata = "INCLUDE_ALL_METADATA"
+  }
+}
+
 resource "google_compute_subnetwork" "this" {
   name                     = var.name
   network                  = google_compute_network.this.id

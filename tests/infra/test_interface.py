@@ -29,7 +29,7 @@ def variables() -> dict[str, str]:
     return dict(re.findall(r'^variable "(\w+)" \{\n(.*?)^\}', text, re.MULTILINE | re.DOTALL))
 
 
-@pytest.mark.parametrize("name", SHARED)
+@pytest.mark.parametrize("name", [*SHARED, "tests/interface.tftest.hcl"])
 def test_what_the_clouds_share_is_the_same_file(name: str) -> None:
     assert len({(INFRA / cloud / name).read_text() for cloud in CLOUDS}) == 1
 

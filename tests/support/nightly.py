@@ -87,7 +87,19 @@ def parts(folder: Path) -> dict[str, Part]:
         ),
         "faults": Part(
             "what goes wrong with clusters and takes minutes: kills, reboots, full disks",
-            (_pytest("--nightly", "-m", "nightly", f"--ignore={SWITCHES}"),),
+            (
+                _pytest(
+                    "--nightly", "-m", "nightly", f"--ignore={SWITCHES}", "--ignore=tests/infra"
+                ),
+            ),
+        ),
+        "clouds": Part(
+            "infra/ by OpenTofu with the providers' real schemas, and by checkov",
+            (
+                Command(("python", "-m", "tofu_schemas", f"--mirror={folder}/mirror", "infra/aws")),
+                _pytest("--nightly", "tests/infra"),
+                Command(("scripts/checkov",)),
+            ),
         ),
         "switches": Part(
             "20 full releases and 200 switches under traffic, and Pods that end in a switch",
