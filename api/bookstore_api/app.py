@@ -17,6 +17,7 @@ from bookstore_api.kit.problems import install_problem_handlers
 from bookstore_api.shop.accounts.domain import live_role_in
 from bookstore_api.shop.domain import Domain
 from bookstore_api.shop.domains import DOMAINS
+from bookstore_api.shop.housekeeping import housekeeping
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.docs_page import docs_page
 from bookstore_api.web.middleware.body_limit import BodyLimitMiddleware, BodyLimits
@@ -50,13 +51,14 @@ def create_app(resources: Resources) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         database, keys, passwords = resources.database, resources.keys, Passwords()
-        yield State(
-            database=database,
-            authenticator=Authenticator(settings, keys, live_role_in(database)),
-            keys=keys,
-            passwords=passwords,
-            domains=DOMAINS,
-        )
+        async with housekeeping(settings, database):
+            yield State(
+                database=database,
+                authenticator=Authenticator(settings, keys, live_role_in(database)),
+                keys=keys,
+                passwords=passwords,
+                domains=DOMAINS,
+            )
         passwords.close()
 
     app = FastAPI(

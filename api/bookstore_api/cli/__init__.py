@@ -5,7 +5,16 @@ from typing import Annotated
 import typer
 
 from bookstore_api import __version__
-from bookstore_api.cli import check_schema, config, contract, log_schema, migrate, serve, smoke
+from bookstore_api.cli import (
+    check_schema,
+    config,
+    contract,
+    create_admin,
+    log_schema,
+    migrate,
+    serve,
+    smoke,
+)
 
 app = typer.Typer(
     name="bookstore-api",
@@ -43,6 +52,7 @@ for command in (
     contract.contract,
     smoke.smoke,
     config.config,
+    create_admin.create_admin,
     log_schema.log_schema,
 ):
     app.command()(command)

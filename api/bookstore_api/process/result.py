@@ -18,6 +18,7 @@ EXIT_CODES = {
     "current": 0,
     "ahead": 0,
     "passed": 0,
+    "created": 0,
     "described": 0,
     "behind": 3,
     "incompatible": 4,

@@ -1,7 +1,8 @@
 """What the rest of the API may know of a domain of the shop."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,11 @@ from fastapi import APIRouter
 
 from bookstore_api.db.orm import Base
 from bookstore_api.db.schema.check import SelfTest
-from bookstore_api.db.sessions import ReadSession
+from bookstore_api.db.sessions import ReadSession, WriteSession
+from bookstore_api.shop.mail import Compose
 
+# Deletes what nobody needs any more at a time.
+Purge = Callable[[WriteSession, datetime], Awaitable[None]]
 # What a domain has stored of an account, for its owner.
 Export = Callable[[ReadSession, UUID], Awaitable[Mapping[str, Any]]]
 
@@ -19,7 +23,8 @@ Export = Callable[[ReadSession, UUID], Awaitable[Mapping[str, Any]]]
 class Domain:
     """A domain: its tables, its routes, and the proof that its SQL works on the schema as it is.
 
-    `export` is of domains that store something of accounts.
+    `export` is of domains that store something of accounts, `mails` has what makes each kind of
+    mail, and `purge` is run once an hour.
     """
 
     name: str
@@ -27,3 +32,5 @@ class Domain:
     router: APIRouter
     self_test: SelfTest
     export: Export | None = None
+    mails: Mapping[str, Compose] = field(default_factory=dict)
+    purge: Purge | None = None

@@ -107,6 +107,12 @@ _authentications = Counter(
     ["credential", "outcome"],
     registry=REGISTRY,
 )
+_mails = Counter(
+    "bookstore_mails_total",
+    "Mails of the outbox that ended or were tried, by kind and how that went.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
 
 # `labels()` checks and locks, which takes as long as all the rest: each child is looked up once.
 _ended: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -144,6 +150,11 @@ def count_authentication(credential: str, outcome: str) -> None:
     if child is None:
         child = _authenticated[credential, outcome] = _authentications.labels(credential, outcome)
     child.inc()
+
+
+def count_mail(kind: str, outcome: str) -> None:
+    """Count a mail that was tried; both are words of ours."""
+    _mails.labels(kind, outcome).inc()
 
 
 class RequestsInProgress(Collector):

@@ -4,6 +4,7 @@ from bookstore_api.auth.authenticator import LiveRole
 from bookstore_api.auth.principal import Principal, Role
 from bookstore_api.db.sessions import Database
 from bookstore_api.shop.accounts import accounts
+from bookstore_api.shop.accounts.mails import COMPOSERS
 from bookstore_api.shop.accounts.models import (
     Account,
     AccountSession,
@@ -11,6 +12,7 @@ from bookstore_api.shop.accounts.models import (
     RefreshToken,
     SignInAttempts,
 )
+from bookstore_api.shop.accounts.purge import purge
 from bookstore_api.shop.accounts.routes import router
 from bookstore_api.shop.accounts.self_test import self_test
 from bookstore_api.shop.domain import Domain
@@ -21,6 +23,8 @@ ACCOUNTS = Domain(
     router,
     self_test,
     export=accounts.export,
+    mails=COMPOSERS,
+    purge=purge,
 )
 
 

@@ -7,7 +7,8 @@ from bookstore_api.db.sessions import WriteSession
 from bookstore_api.shop.accounts import repository
 from bookstore_api.shop.accounts.digests import digest, new_secret
 from bookstore_api.shop.accounts.models import Account, PasswordReset
-from bookstore_api.shop.outbox.service import Mail, Occasion, enqueue
+from bookstore_api.shop.mail import Mail, Occasion
+from bookstore_api.shop.outbox.service import enqueue
 
 PASSWORD_RESET = "password-reset"  # noqa: S105 - the kind of a mail
 PASSWORD_CHANGED = "password-changed"  # noqa: S105 - the same

@@ -1,5 +1,6 @@
 """The outbox's SQL; all of it."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -17,21 +18,31 @@ async def add(session: WriteSession, message: OutboxMessage) -> None:
     await session.flush()
 
 
-async def claim(session: WriteSession, now: datetime, lease: timedelta) -> OutboxMessage | None:
-    """Take the message that is due the longest, for the time of the lease; None if there is none.
+async def claim(
+    session: WriteSession, kinds: Collection[str], now: datetime, lease: timedelta
+) -> OutboxMessage | None:
+    """Take the message of these kinds that is due the longest, for the time of the lease.
+
+    None if there is none.
 
     Until the lease is over nobody else takes it. What others are taking is skipped.
     """
     due = (
         select(OutboxMessage.id)
-        .where(OutboxMessage.state == PENDING, OutboxMessage.due_at <= now)
+        .where(
+            OutboxMessage.state == PENDING,
+            OutboxMessage.due_at <= now,
+            OutboxMessage.kind.in_(kinds),
+        )
         .order_by(OutboxMessage.due_at)
         .limit(1)
         .with_for_update(skip_locked=True)
+        .scalar_subquery()
     )
     taken = (
         update(OutboxMessage)
-        .where(OutboxMessage.id.in_(due), OutboxMessage.state == PENDING)
+        # Not IN: PostgreSQL may evaluate that for each row, and take as many.
+        .where(OutboxMessage.id == due, OutboxMessage.state == PENDING)
         .values(due_at=now + lease, attempts=OutboxMessage.attempts + 1)
         .returning(OutboxMessage)
     )

@@ -12,7 +12,7 @@ async def self_test(session: WriteSession) -> None:
     """Enqueue, take, postpone and end a message; whatever the database says is raised."""
     now = datetime.now(UTC)
     await enqueue(session, "self-test", {"nothing": None}, valid_for=timedelta(hours=1))
-    # Not what others wait for: a claim locks it until this is rolled back.
-    await repository.claim(session, datetime.min.replace(tzinfo=UTC), timedelta(minutes=1))
+    # Of a kind of its own: a claim locks what it takes until this is rolled back.
+    await repository.claim(session, ["self-test"], now, timedelta(minutes=1))
     await repository.postpone(session, new_id(), now, "self-test")
     await repository.end(session, new_id(), "sent", now)

@@ -1,0 +1,63 @@
+"""What each process does beside requests: send mails, delete what nobody needs any more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+
+import structlog
+
+from bookstore_api.db.errors import DatabaseUnavailableError
+from bookstore_api.db.sessions import Database, WriteSession
+from bookstore_api.settings import Settings
+from bookstore_api.shop.domains import DOMAINS
+from bookstore_api.shop.outbox.sender import Sender
+
+POLL_SECONDS = 2.0
+PURGE_SECONDS = 3600.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@asynccontextmanager
+async def housekeeping(settings: Settings, database: Database) -> AsyncIterator[None]:
+    """Do it all for as long as the block runs."""
+    composers = {kind: compose for domain in DOMAINS for kind, compose in domain.mails.items()}
+    sender = Sender(settings, database, composers)
+    tasks = [asyncio.create_task(_send(sender)), asyncio.create_task(_purge(database))]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def purge(session: WriteSession) -> None:
+    """Delete what nobody needs any more, in every domain."""
+    now = datetime.now(UTC)
+    for domain in DOMAINS:
+        if domain.purge is not None:
+            await domain.purge(session, now)
+
+
+async def _send(sender: Sender) -> None:
+    """Send mails one after another, and look for new ones every POLL_SECONDS."""
+    while True:
+        try:
+            while await sender.send_next():
+                pass
+        except DatabaseUnavailableError:
+            pass  # requests report it
+        except Exception:
+            # One message that can't be made must not end this: its lease lets others go first.
+            log.exception("a mail could not be made")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def _purge(database: Database) -> None:
+    """Purge once in PURGE_SECONDS; any number of processes may do so at the same time."""
+    while True:
+        await asyncio.sleep(PURGE_SECONDS)
+        with suppress(DatabaseUnavailableError):
+            await database.write(purge)
