@@ -1,6 +1,7 @@
 """What installs the operator, on a real API server: chart, overlays, and one namespace only."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,6 +175,26 @@ def test_the_api_server_accepts_a_kustomization(name: str, cluster: Cluster) -> 
     applied = kubectl(*dry, stdin=text)
     assert len(applied.splitlines()) == len(objects(text))
     assert ("ClusterRole" in {item["kind"] for item in objects(text)}) == (name != "namespaced")
+    if name in {"overlays/staging", "overlays/production"}:
+        assert "localhost/" not in text, "an image that only a developer's machine has"
+
+
+@pytest.mark.parametrize("name", ["staging", "production"])
+def test_an_overlay_takes_an_image_as_its_comment_says(
+    name: str, cluster: Cluster, tmp_path: Path
+) -> None:
+    """`kustomize edit set image` writes an entry, which must fit the name of the image there."""
+    copy = tmp_path / "manifests"
+    shutil.copytree(ROOT / "manifests", copy)
+    file = copy / "overlays" / name / "kustomization.yaml"
+    match = re.search(r"^# +(\S+)=(\S+)@sha256:DIGEST$", file.read_text(), re.MULTILINE)
+    assert match
+    digest = f"sha256:{'0f' * 32}"
+    entry = {"name": match[1], "newName": match[2], "digest": digest}
+    content = {**yaml.safe_load(file.read_text()), "images": [entry]}
+    file.write_text(yaml.safe_dump(content))
+    made = kustomized(file.parent, cluster.kubectl(SYSTEM))
+    assert f"image: {match[2]}@{digest}\n" in made
 
 
 @contextmanager
