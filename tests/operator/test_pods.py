@@ -9,6 +9,7 @@ from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
 from bookstore_operator.core.plan import Delete
 from bookstore_operator.workloads.advice import (
     claim_advice,
+    claim_name,
     creation_advice,
     scheduling_advice,
     storage_field,
@@ -256,7 +257,15 @@ def test_a_missing_secret_of_spec_env_is_reported_with_the_field() -> None:
 def test_a_pod_that_is_not_scheduled_names_the_field_that_helps(
     component: str, cause: str, words: str
 ) -> None:
-    assert words in scheduling_advice("demo", component, cause)
+    pod = {"metadata": {"labels": {"app.kubernetes.io/component": component}}}
+    assert words in scheduling_advice(claim_name("demo", pod), component, cause)
+
+
+def test_a_pod_that_mounts_another_claim_names_that_one() -> None:
+    volume = {"name": "backup", "persistentVolumeClaim": {"claimName": "former-backup"}}
+    labels = {"app.kubernetes.io/component": "restore"}
+    pod = {"metadata": {"labels": labels}, "spec": {"volumes": [{"name": "tmp"}, volume]}}
+    assert claim_name("demo", pod) == "former-backup"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from bookstore_operator.core import names
-from bookstore_operator.core.labels import Component
+from bookstore_operator.core.labels import COMPONENT_LABEL, Component
+from bookstore_operator.core.lookup import label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStoreSpec
 
@@ -48,9 +49,13 @@ PLATFORM_ADVICE = (
 )
 
 
-def claim_name(store: str, component: str | None) -> str:
-    """Return the name of the volume claim of a component's Pods."""
-    backup = component == Component.BACKUP
+def claim_name(store: str, pod: Manifest) -> str:
+    """Return the name of a Pod's volume claim: the one that it mounts, else its component's."""
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    for volume in volumes:
+        if claim := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+            return str(claim)
+    backup = label(pod, COMPONENT_LABEL) == Component.BACKUP
     return names.backup(store) if backup else names.database_claim(store)
 
 
@@ -87,10 +92,9 @@ def claim_advice(claim: Manifest, field: str, warning: str) -> str:
     )
 
 
-def scheduling_advice(store: str, component: str | None, cause: str) -> str:
+def scheduling_advice(claim: str, component: str | None, cause: str) -> str:
     """Return what to do about a Pod that no node accepts, by the scheduler's message."""
     if "persistentvolumeclaim" in cause.lower():
-        claim = claim_name(store, component)
         return f"See why its volume claim is not bound: kubectl describe pvc {claim}."
     resources = RESOURCES.get(component, "spec.resources")
     parts = {

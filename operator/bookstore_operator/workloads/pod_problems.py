@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bookstore_operator.core import names
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
 from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, DEPLOYMENTS, PODS
@@ -237,14 +236,14 @@ def _unscheduled(snapshot: Snapshot, pod: Manifest, scheduled: Manifest) -> PodP
     cause = str(scheduled.get("message") or scheduled.get("reason", "no reason given")).rstrip(".")
     cause = cause[:500]
     component = label(pod, COMPONENT_LABEL)
-    claim = CLAIMS.ref(claim_name(snapshot.store.name, component))
+    claim = CLAIMS.ref(claim_name(snapshot.store.name, pod))
     todo = ""
     if "persistentvolumeclaim" in cause.lower() and claim in snapshot.objects:
         warning = snapshot.warnings.get(claim, "")
         todo = claim_advice(
             snapshot.objects[claim], storage_field(snapshot.store.spec, component), warning
         )
-    todo = todo or scheduling_advice(snapshot.store.name, component, cause)
+    todo = todo or scheduling_advice(claim.name, component, cause)
     return PodProblem(
         Reason.POD_UNSCHEDULABLE, f"Pod {_name(pod)} can't be scheduled: {cause}. {todo}"
     )
@@ -317,8 +316,8 @@ def _other_version(pod: Manifest, container: Manifest, made_by: str, server: str
 def _volume_advice(pod: Manifest) -> str:
     """Return what to do about a Pod's full volume."""
     store = label(pod, INSTANCE_LABEL) or ""
-    if label(pod, COMPONENT_LABEL) == Component.DATABASE.value:
-        return full_volume_advice(names.database_claim(store))
+    if label(pod, COMPONENT_LABEL) in {Component.DATABASE, Component.RESTORED_DATABASE}:
+        return full_volume_advice(claim_name(store, pod))
     return "Expand its volume, or free space on it."
 
 
