@@ -310,7 +310,7 @@ class Api:
 def _parse(data: bytes) -> dict[str, Any]:
     """Return a response's object."""
     try:
-        parsed = _load(data)
+        parsed = load_json(data)
     except (ValueError, RecursionError) as error:
         message = f"The API server's answer can't be read: {error}"
         raise ApiError(0, "Unreadable", message) from error
@@ -319,7 +319,7 @@ def _parse(data: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _load(data: bytes) -> Any:
+def load_json(data: bytes | str) -> Any:
     """Return parsed JSON, in a third of the time that the standard library needs for it.
 
     It takes what the faster parser does not: unpaired surrogates, deep nesting.

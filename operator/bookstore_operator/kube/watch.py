@@ -11,13 +11,15 @@ import os
 import socket
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import kopf
+from kopf._cogs.clients import api as kopf_client
 from kubernetes.aio.client import Configuration
 
 from bookstore_operator.core.kinds import WATCHED, key_of, store_name_of
-from bookstore_operator.kube.client import bearer_of
+from bookstore_operator.kube.client import bearer_of, load_json
 from bookstore_operator.kube.kopf_storage import NullDiffBaseStorage, NullProgressStorage
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey, version_of
 
@@ -85,6 +87,19 @@ def _cause(task: asyncio.Task[Any]) -> str:
     return f"{type(error).__name__}: {error}" if error else "it ended without an error"
 
 
+_JSON: Any = SimpleNamespace(loads=load_json)
+"""What kopf's client uses of the module `json`."""
+
+
+def replace_json_parser() -> None:
+    """Let kopf parse the lines of its watches as the operator's client parses answers.
+
+    kopf has no setting for it. The parser of the standard library took a fifth of the operator's
+    CPU time in a release; this one also keeps one copy of a text that many objects have.
+    """
+    kopf_client.json = _JSON  # type: ignore[attr-defined]
+
+
 async def _start(
     configuration: Configuration, listener: Listener, namespace: str | None
 ) -> Collection[asyncio.Task[Any]]:
@@ -92,6 +107,7 @@ async def _start(
     # kopf's identity is this, or else the name of the user, which a uid without an entry has not.
     os.environ.setdefault("POD_ID", socket.gethostname())
     registry = kopf.OperatorRegistry()
+    replace_json_parser()
     on_login(registry, configuration)
     on_event(registry, listener)
     return await kopf.spawn_tasks(

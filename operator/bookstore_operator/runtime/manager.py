@@ -23,6 +23,7 @@ from bookstore_operator.kube.leader import LeaderElection
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.kube.watch import Listener, watch
 from bookstore_operator.runtime.executor import Executor
+from bookstore_operator.runtime.garbage import collect_rarely
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.probes import Health, serve
 from bookstore_operator.runtime.reconciler import RESYNC_SECONDS, Reconciler
@@ -75,6 +76,7 @@ async def run(options: Options) -> None:
         ClusterError: the cluster is not as it needs to be; the message says what to do.
 
     """
+    collect_rarely()
     health = Health()
     watchdog = Watchdog()
     watchdog.start()
