@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from tests.support.world import BACKED_UP, World
+from tests.support.world import BACKED_UP, BACKUP_NAME, World
 
 
 def add_backup(world: World, *, began: int = 60, ended: bool = True, **more: Any) -> str:
@@ -39,3 +39,17 @@ def add_result(world: World, job: str, **result: Any) -> None:
     statuses = [{"name": "backup", "state": {"terminated": ended}}]
     status = {"phase": "Succeeded", "containerStatuses": statuses}
     world.add({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+
+
+def add_record(world: World, phase: str, backup: str = BACKUP_NAME) -> None:
+    """Let a BookStoreBackup say something of a backup in the target."""
+    metadata = {"name": "found", "creationTimestamp": "2026-01-01T00:00:00Z", "uid": "found"}
+    world.add(
+        {
+            "apiVersion": "bookstore.dev/v1alpha1",
+            "kind": "BookStoreBackup",
+            "metadata": metadata,
+            "spec": {"storeName": "demo"},
+            "status": {"phase": phase, "backup": backup},
+        }
+    )

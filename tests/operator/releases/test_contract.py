@@ -8,7 +8,7 @@ import pytest
 from bookstore_operator.core.plan import Create, Delete, EventType
 from bookstore_operator.decide import decide
 from bookstore_operator.releases.contracts import contracted_since
-from tests.support.backups import add_backup
+from tests.support.backups import add_backup, add_record, add_result
 from tests.support.cases.failures import UNPULLABLE
 from tests.support.world import CONTRACTED, MIGRATED, TO_CONTRACT, Object, World
 
@@ -89,6 +89,20 @@ def test_the_contract_runs_once_after_a_backup_that_began_after_the_switch() -> 
         "ContractRunning",
         "ContractDone",
     ]
+
+
+def test_a_backup_that_was_found_damaged_protects_no_contract() -> None:
+    world = released()
+    world.wait(10)
+    add_result(world, add_backup(world, began=0))
+    add_record(world, "Damaged")
+    world.settle()
+    assert state(world)[0] == "Pending"
+    assert "backup that begins after the switch" in state(world)[1]
+    world.wait(10)
+    add_result(world, add_backup(world, began=1), backup={"name": "20260101T000100Z-00000b"})
+    world.settle()
+    assert state(world)[0] == "Done"
 
 
 def _is_contract(action: Create) -> bool:

@@ -58,8 +58,8 @@ def newest_success(snapshot: Snapshot, since: datetime | None = None) -> Success
 
 
 def newest_verified(snapshot: Snapshot, since: datetime) -> Success | None:
-    """Return the newest such backup that no record says is yet to be verified."""
-    verified = (s for s in successes(snapshot, since) if _phase(snapshot, s) in _PROVEN)
+    """Return the newest such backup that was read back or verified, as far as records say."""
+    verified = (s for s in successes(snapshot, since) if _is_proven(snapshot, s))
     return max(verified, key=lambda s: (s.began_at, s.job), default=None)
 
 
@@ -71,20 +71,27 @@ def successes(snapshot: Snapshot, since: datetime | None) -> Iterator[Success]:
             continue
         if since is not None and success.began_at < since:
             continue
-        if _phase(snapshot, success) != BackupPhase.DAMAGED:
+        if BackupPhase.DAMAGED not in _phases(snapshot, success):
             yield success
 
 
-_PROVEN = (None, BackupPhase.VERIFIED)
+_PROVEN = {BackupPhase.COMPLETE, BackupPhase.VERIFIED}
+"""What counts as proven: a backup is Complete when its target has given back what was stored."""
 
 
-def _phase(snapshot: Snapshot, success: Success) -> BackupPhase | None:
-    """Return what the record of a backup says of it; None if there is none."""
-    for record in snapshot.backups:
-        mine = record.spec.store_name == snapshot.store.name
-        if mine and success.backup and record.status.backup == success.backup:
-            return record.status.phase
-    return None
+def _is_proven(snapshot: Snapshot, success: Success) -> bool:
+    phases = _phases(snapshot, success)
+    return not phases or bool(phases & _PROVEN)
+
+
+def _phases(snapshot: Snapshot, success: Success) -> set[BackupPhase | None]:
+    """Return what the records of a backup say of it; of one backup there may be several."""
+    return {
+        record.status.phase
+        for record in snapshot.backups
+        if record.spec.store_name == snapshot.store.name
+        if success.backup and record.status.backup == success.backup
+    }
 
 
 def began_at(job: Manifest) -> datetime:

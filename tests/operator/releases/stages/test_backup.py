@@ -7,7 +7,7 @@ import pytest
 
 from bookstore_operator.core.labels import DATABASE_ANNOTATION
 from bookstore_operator.core.plan import Action, Create, EventType, WriteStatus
-from tests.support.backups import add_backup, add_result
+from tests.support.backups import add_backup, add_record, add_result
 from tests.support.world import BACKED_UP, BACKUP_NAME, Object, World
 
 pytestmark = pytest.mark.scenario
@@ -24,7 +24,8 @@ def backed_up(**fields: Any) -> World:
 
 def backups_made(world: World) -> list[str]:
     created = [action.manifest for action in world.done if isinstance(action, Create)]
-    return [m["metadata"]["name"] for m in created if "-backup" in m["metadata"]["name"]]
+    jobs = (m["metadata"]["name"] for m in created if m["kind"] == "Job")
+    return [name for name in jobs if "-backup" in name]
 
 
 def test_a_release_makes_a_backup_before_its_migration_and_only_one() -> None:
@@ -98,14 +99,7 @@ def test_a_code_of_the_tool_names_the_field_to_change(
 def test_a_backup_that_was_found_damaged_does_not_protect() -> None:
     world = backed_up()
     add_result(world, add_backup(world))
-    record = {
-        "apiVersion": "bookstore.dev/v1alpha1",
-        "kind": "BookStoreBackup",
-        "metadata": {"name": "demo-backup-60", "labels": {"bookstore.dev/store": "demo"}},
-        "spec": {"storeName": "demo"},
-        "status": {"phase": "Damaged", "backup": BACKUP_NAME},
-    }
-    world.add(record)
+    add_record(world, "Damaged")
     world.change(image="api:2").settle()
     assert backups_made(world) == [OWN]
 
