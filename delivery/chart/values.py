@@ -80,6 +80,13 @@ def values(deployment: Mapping[str, Any]) -> tuple[Value, ...]:
         ),
         Value("resources", "Of the operator's container.", container["resources"], OBJECT),
         *_pod_values(deployment["spec"]["template"]["metadata"]),
+        *_cluster_values(),
+    )
+
+
+def _cluster_values() -> tuple[Value, ...]:
+    """Return what concerns the operator's rights, and what is there once in a cluster."""
+    return (
         Value(
             "serviceAccount",
             "The operator's ServiceAccount, bookstore-operator.",
