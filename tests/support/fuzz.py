@@ -100,6 +100,7 @@ def _migrated(database: str, folder: Path) -> Iterator[str]:
         url = f"sqlite:///{folder / 'books.db'}"
         if database == "postgresql":
             url = stack.enter_context(own_postgres()).create_database()
+        apply_schema(url)
         apply_schema(url, Branch.CONTRACT)
         yield url
 

@@ -56,7 +56,7 @@ ROWS: dict[tuple[str, str], Answers] = {
     ("PATCH", "/api/v1/accounts/{account_id}"): ADMINS,
     ("POST", "/api/v1/password-resets"): ANYBODY,
     ("POST", "/api/v1/password-resets/confirm"): ANYBODY,
-    ("POST", "/api/v1/sessions/refresh"): ANYBODY,
+    ("POST", "/api/v1/tokens"): ANYBODY,
     ("GET", "/api/v1/sessions"): ACCOUNT,
     ("DELETE", "/api/v1/sessions"): ACCOUNT,
     ("DELETE", "/api/v1/sessions/current"): ACCOUNT,

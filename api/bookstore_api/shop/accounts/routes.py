@@ -7,6 +7,7 @@ from bookstore_api.shop.accounts import account_routes, admin_routes, session_ro
 router = APIRouter()
 for part in (
     session_routes.public,
+    session_routes.refreshing,
     session_routes.own,
     account_routes.public,
     account_routes.resets,

@@ -33,6 +33,10 @@ _COMMON = describe(422, 429, 503)
 log = structlog.stdlib.get_logger(__name__)
 
 public = Router(prefix=PREFIX, tags=["sessions"], route_class=PublicRoute, responses=_COMMON)
+# Not below the sessions: there a path that is no id would take the methods of one, too.
+refreshing = Router(
+    prefix="/api/v1/tokens", tags=["sessions"], route_class=PublicRoute, responses=_COMMON
+)
 own = Router(prefix=PREFIX, tags=["sessions"], route_class=AccountRoute, responses=_COMMON)
 
 
@@ -46,7 +50,7 @@ async def create_session(
     return _tokens(keys, signed_in.member, signed_in.refresh_token)
 
 
-@public.post("/refresh", responses=describe(401))
+@refreshing.post("", responses=describe(401))
 async def refresh_session(write: Writing, signing: Signing, body: Refresh) -> Tokens:
     """Exchange a refresh token for new tokens.
 

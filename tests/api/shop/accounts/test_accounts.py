@@ -28,7 +28,7 @@ from tests.support.shoppers import (
     sign_in,
 )
 
-ME, RESETS, REFRESH = f"{ACCOUNTS}/me", "/api/v1/password-resets", f"{SESSIONS}/refresh"
+ME, RESETS, REFRESH = f"{ACCOUNTS}/me", "/api/v1/password-resets", "/api/v1/tokens"
 NEW = "another horse battery"
 PAGE = Path(__file__).parents[4] / "docs" / "reference" / "accounts.md"
 
