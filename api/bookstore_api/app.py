@@ -11,6 +11,7 @@ from bookstore_api import __version__
 from bookstore_api.auth import authenticator, staff
 from bookstore_api.auth.authenticator import Authenticator
 from bookstore_api.auth.passwords import Passwords
+from bookstore_api.db.cursor_keys import CursorKeys
 from bookstore_api.db.sessions import Database
 from bookstore_api.kit.key_ring import KeyRing
 from bookstore_api.kit.problems import install_problem_handlers
@@ -42,6 +43,7 @@ class State(TypedDict):
     keys: KeyRing
     passwords: Passwords
     domains: tuple[Domain, ...]
+    cursor_keys: CursorKeys
 
 
 def create_app(resources: Resources) -> FastAPI:
@@ -58,6 +60,7 @@ def create_app(resources: Resources) -> FastAPI:
                 keys=keys,
                 passwords=passwords,
                 domains=DOMAINS,
+                cursor_keys=CursorKeys(),
             )
         passwords.close()
 

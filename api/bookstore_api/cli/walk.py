@@ -38,6 +38,7 @@ WRITES = 3
 LIMITED_SECONDS = 65
 """How long a walk waits in all for rate limits: for the next window of those by the minute."""
 BOOKS = "/api/v1/books"
+FOR_GOOD = {"permanently": "true"}
 AUTHOR = "bookstore-api smoke"
 # The prefix 979-99 belongs to no registration group of the International ISBN Agency.
 ISBNS = tuple(make_isbn(999_999_990 + number) for number in range(10))
@@ -197,7 +198,7 @@ def _use(client: httpx.Client, created: dict[str, Any]) -> None:
     _expect("list", listed, HTTPStatus.OK, {"items": [created], "next": None})
     changed = client.patch(path, json={"title": "Smoke test, changed"})
     _expect("change", changed, HTTPStatus.OK)
-    _expect("delete", client.delete(path), HTTPStatus.NO_CONTENT)
+    _expect("delete", client.delete(path, params=FOR_GOOD), HTTPStatus.NO_CONTENT)
     _expect("read after deletion", client.get(path), HTTPStatus.NOT_FOUND)
 
 
@@ -213,7 +214,7 @@ def _is_free(client: httpx.Client, isbn: str) -> bool:
             if book["authors"] != [AUTHOR]:
                 return False
             if age >= LEFT_BEHIND_AFTER:
-                client.delete(f"{BOOKS}/{book['id']}")
+                client.delete(f"{BOOKS}/{book['id']}", params=FOR_GOOD)
             else:
                 time.sleep(_POLL_SECONDS)
     return True
@@ -244,7 +245,7 @@ def _deleted_afterwards(client: httpx.Client, isbn: str) -> Iterator[dict[str, A
         client.event_hooks = {}
         with suppress(httpx.HTTPError, SmokeError):  # why the walk ended matters more
             for left, _ in _books(client, isbn):
-                client.delete(f"{BOOKS}/{left['id']}")
+                client.delete(f"{BOOKS}/{left['id']}", params=FOR_GOOD)
         raise
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -162,14 +162,16 @@ def explain(error: BaseException) -> Failure:
     return Failure("failed", f"The database answered with an error: {_summary(causes)}.")
 
 
-def violates(error: IntegrityError, constraint: UniqueConstraint) -> bool:
-    """Whether the database rejected a write for this constraint.
+def violates(
+    error: IntegrityError, constraint: UniqueConstraint | Index, *other_names: str
+) -> bool:
+    """Whether the database rejected a write for this constraint, or one of the same columns.
 
     PostgreSQL gives the constraint's name, SQLite no more than its columns.
     """
     for cause in _causes(error):
         if isinstance(cause, asyncpg.UniqueViolationError):
-            return bool(cause.constraint_name == constraint.name)
+            return cause.constraint_name in {constraint.name, *other_names}
         if isinstance(cause, sqlite3.IntegrityError):
             columns = ", ".join(f"{column.table}.{column.name}" for column in constraint.columns)
             return str(cause) == f"UNIQUE constraint failed: {columns}"

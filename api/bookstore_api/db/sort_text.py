@@ -26,9 +26,14 @@ def to_sort_text(text: str) -> str:
     Cut off at SORT_TEXT_LENGTH: a database's index has room for no more, and one character may
     become eighteen here. What is equal here is ordered by its ids.
     """
+    return fold_text(text)[:SORT_TEXT_LENGTH]
+
+
+def fold_text(text: str) -> str:
+    """Return a text without case and accents."""
     decomposed = unicodedata.normalize("NFKD", nfkc_casefold(text))
     bare = "".join(char for char in decomposed if not unicodedata.combining(char))
-    return nfkc_casefold(bare)[:SORT_TEXT_LENGTH]
+    return nfkc_casefold(bare)
 
 
 def nfkc_casefold(text: str) -> str:

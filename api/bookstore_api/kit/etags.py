@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header
 
-from bookstore_api.kit.problems import InvalidRequestError
+from bookstore_api.kit.problems import InvalidRequestError, PreconditionRequiredError
 
 WEAK = "W/"
 MAX_VERSION = 2**63 - 1
@@ -80,6 +80,12 @@ class Precondition:
             return False
         return self.if_none_match is None or not self.if_none_match.match_weakly(etag)
 
+    def require_match(self) -> None:
+        """Raise PreconditionRequiredError where nothing is demanded of the version."""
+        if self.if_match is None:
+            msg = "Send the ETag that you read in If-Match, or `*` to overwrite any version."
+            raise PreconditionRequiredError(msg)
+
     @property
     def holds_for_a_list(self) -> bool:
         """Whether something may be added to a list, which exists and has weak tags only.
@@ -119,3 +125,12 @@ def _read_tags(name: str, values: list[str] | None) -> EntityTags | None:
 
 
 IfMatches = Annotated[Precondition, Depends(_read_precondition)]
+
+
+def _require_match(precondition: IfMatches) -> Precondition:
+    precondition.require_match()
+    return precondition
+
+
+MustMatch = Annotated[Precondition, Depends(_require_match)]
+"""The same, where a change without If-Match is rejected (428): it might undo another's."""

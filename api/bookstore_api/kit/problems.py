@@ -117,6 +117,12 @@ class RequestTimeoutError(ProblemError):
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
+class PreconditionRequiredError(ProblemError):
+    """A change must say of which version it is (RFC 6585)."""
+
+    status = HTTPStatus.PRECONDITION_REQUIRED
+
+
 class UnsupportedMediaTypeError(ProblemError):
     """The body is of a type or coding that is not read here; `headers` say which are."""
 
@@ -224,7 +230,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
     if isinstance(error.body, bytes):  # it was not read, as nothing said what it is
         return await _on_problem(request, unsupported_type(request.method))
-    return problem_response(UNPROCESSABLE, INVALID, errors=_invalid_fields(error.errors()))
+    return problem_response(UNPROCESSABLE, INVALID, errors=invalid_fields(error.errors()))
 
 
 def unsupported_type(method: str) -> UnsupportedMediaTypeError:
@@ -251,7 +257,7 @@ async def _on_database_unavailable(request: Request, error: Exception) -> Respon
     )
 
 
-def _invalid_fields(items: Sequence[Mapping[str, Any]]) -> list[InvalidField]:
+def invalid_fields(items: Sequence[Mapping[str, Any]]) -> list[InvalidField]:
     """Name each wrong field once, and no more of them than anybody reads."""
     fields = {(field.location, field.code): field for field in map(_invalid_field, items)}
     return list(fields.values())[:MAX_ERRORS]

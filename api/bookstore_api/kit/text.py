@@ -48,6 +48,14 @@ def one_line(text: str) -> str:
     return text
 
 
+def many_lines(text: str) -> str:
+    """Return a text of several lines, each of which is blank or as `one_line` takes it."""
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if line.strip():
+            one_line(line.replace("\t", " "))
+    return text.replace("\r\n", "\n")
+
+
 def show_texts(stored: Any) -> list[str]:
     """Return the texts of a stored list; whatever else the JSON is, as text."""
     if stored is None:

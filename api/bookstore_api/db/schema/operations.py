@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.exc import DBAPIError
 
+from bookstore_api.db.schema.book_index import index_range
 from bookstore_api.db.sort_text import to_sort_text
 
 BATCH_ROWS = 1000
@@ -98,6 +99,24 @@ def recompute_sort_text(table: str, column: str, source: str, *, key: str = "id"
         connection = op.get_bind()
         for rows, values in _ranges(connection, table, key):
             _recompute(connection, (table, column, source, key), rows, values)
+
+
+def index_books() -> None:
+    """Write by which words and authors each book is found, where other code has not.
+
+    That is code of before there were these, whose books have none, or those of an older version. A
+    book that is changed meanwhile is left alone: the code that changes it writes them, too.
+    Raises what the driver raises.
+    """
+    if op.get_context().as_sql:
+        return
+    if _on_sqlite():
+        index_range(op.get_bind(), "true", {})
+        return
+    with _one_by_one():
+        connection = op.get_bind()
+        for rows, values in _ranges(connection, "books", "id"):
+            index_range(connection, rows, values)
 
 
 def _recompute(

@@ -1,8 +1,21 @@
 """The catalog as the rest of the API knows it."""
 
-from bookstore_api.shop.catalog.models import Book
-from bookstore_api.shop.catalog.routes import router
+from fastapi import APIRouter
+
+from bookstore_api.shop.catalog import csv_routes, named_routes, routes
+from bookstore_api.shop.catalog.models import TABLES
 from bookstore_api.shop.catalog.self_test import self_test
 from bookstore_api.shop.domain import Domain
 
-CATALOG = Domain("catalog", (Book,), router, self_test)
+router = APIRouter()
+PARTS = (
+    routes.router,
+    csv_routes.router,
+    named_routes.authors,
+    named_routes.publishers,
+    named_routes.categories,
+)
+for part in PARTS:
+    router.include_router(part)
+
+CATALOG = Domain("catalog", TABLES, router, self_test)

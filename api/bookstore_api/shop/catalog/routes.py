@@ -6,14 +6,16 @@ from typing import Annotated
 from fastapi import Query, Response
 
 from bookstore_api.auth.routes import StaffRoute
+from bookstore_api.kit.cursors import Signing
 from bookstore_api.kit.etags import IfMatches, etag_of
-from bookstore_api.kit.pagination import After, Limit, Page, read_after
+from bookstore_api.kit.pagination import After, Limit, Page
 from bookstore_api.kit.parameters import Id
 from bookstore_api.kit.problems import describe
 from bookstore_api.kit.routing import Router
 from bookstore_api.kit.sessions import Reading, Writing
 from bookstore_api.shop.catalog import service
-from bookstore_api.shop.catalog.schemas import BookCreate, BookRead, BookUpdate, Isbn, to_read
+from bookstore_api.shop.catalog.parameters import Wanted
+from bookstore_api.shop.catalog.schemas import BookCreate, BookRead, BookUpdate, to_read
 
 # The whole prefix here: one given to include_router is missing from the route's template in logs.
 router = Router(
@@ -26,15 +28,11 @@ router = Router(
 
 @router.get("", responses=describe(412))
 async def list_books(
-    read: Reading,
-    limit: Limit = 20,
-    after: After = None,
-    isbn: Annotated[Isbn | None, Query(description="Only the book with this ISBN")] = None,
+    read: Reading, wanted: Wanted, cursors: Signing, limit: Limit = 20, after: After = None
 ) -> Page[BookRead]:
-    """List books by title, page by page."""
-    place = read_after(after)
+    """List books, page by page: by title, or as asked."""
     return await read(
-        lambda session: service.list_books(session, after=place, limit=limit, isbn=isbn)
+        lambda session: service.list_books(session, wanted, cursors, after=after, limit=limit)
     )
 
 
@@ -73,6 +71,23 @@ async def update_book(
     response_class=Response,
     responses=describe(404, 412),
 )
-async def delete_book(write: Writing, book_id: Id, precondition: IfMatches) -> None:
-    """Delete a book."""
-    await write(lambda session: service.delete_book(session, book_id, precondition))
+async def delete_book(
+    write: Writing,
+    book_id: Id,
+    precondition: IfMatches,
+    permanently: Annotated[
+        bool, Query(description="Whether it can't be restored, nor be seen in orders")
+    ] = False,
+) -> None:
+    """Delete a book: it is no longer in the catalog, and can be restored."""
+    await write(
+        lambda session: service.delete_book(session, book_id, precondition, permanently=permanently)
+    )
+
+
+@router.post("/{book_id}/restore", responses=describe(404, 409))
+async def restore_book(write: Writing, book_id: Id, response: Response) -> BookRead:
+    """Put a deleted book back into the catalog."""
+    book = await write(lambda session: service.restore_book(session, book_id))
+    response.headers["ETag"] = etag_of(book.version)
+    return to_read(book)

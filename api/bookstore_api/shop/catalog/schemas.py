@@ -8,13 +8,20 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints
 
 from bookstore_api.kit.money import Money, MoneyChange, MoneyRead, show_money
+from bookstore_api.kit.parameters import Id
 from bookstore_api.kit.schemas import MergePatch, Strict
-from bookstore_api.kit.text import one_line, show_texts
+from bookstore_api.kit.text import many_lines, one_line, show_texts
 from bookstore_api.shop.catalog.isbn import normalize_isbn
-from bookstore_api.shop.catalog.models import TITLE_LENGTH, Book
+from bookstore_api.shop.catalog.models import (
+    DESCRIPTION_LENGTH,
+    LANGUAGE_LENGTH,
+    TITLE_LENGTH,
+    Book,
+)
 
 AUTHOR_LENGTH = 300
 MAX_AUTHORS = 50
+MAX_CATEGORIES = 50
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -36,7 +43,7 @@ Author = Annotated[
 Authors = Annotated[list[Author], Field(min_length=1, max_length=MAX_AUTHORS)]
 
 
-def _iso_date(value: Any) -> Any:
+def read_iso_date(value: Any) -> Any:
     """Take what the description says: without this, numbers and times are dates as well."""
     if value is None or isinstance(value, date):
         return value
@@ -49,7 +56,24 @@ def _iso_date(value: Any) -> Any:
         raise ValueError(msg) from None
 
 
-Published = Annotated[date | None, BeforeValidator(_iso_date)]
+Published = Annotated[date | None, BeforeValidator(read_iso_date)]
+
+
+Description = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=DESCRIPTION_LENGTH),
+    AfterValidator(many_lines),
+]
+Language = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}$",
+        max_length=LANGUAGE_LENGTH,
+        description="A language tag (RFC 5646)",
+        examples=["en", "pt-BR"],
+    ),
+]
+CategoryIds = Annotated[list[Id], Field(max_length=MAX_CATEGORIES)]
 
 
 class BookCreate(Strict):
@@ -60,6 +84,17 @@ class BookCreate(Strict):
     authors: Authors
     published_on: Published = None
     price: Money
+    description: Description | None = None
+    language: Language | None = None
+    publisher_id: Id | None = None
+    category_ids: CategoryIds = []  # noqa: RUF012 - pydantic copies it
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the book and of its details."""
+        same = ("isbn", "title", "authors", "published_on")
+        details = ("description", "language", "publisher_id")
+        columns = {name: getattr(self, name) for name in (*same, *details)}
+        return columns | {"price_minor": self.price.minor, "currency": self.price.currency}
 
 
 class BookUpdate(MergePatch):
@@ -70,6 +105,10 @@ class BookUpdate(MergePatch):
     authors: Authors = []  # noqa: RUF012 - pydantic copies it
     published_on: Published = None
     price: MoneyChange = MoneyChange()
+    description: Description | None = None
+    language: Language | None = None
+    publisher_id: Id | None = None
+    category_ids: CategoryIds = []  # noqa: RUF012 - pydantic copies it
 
     def changes(self, book: Book) -> dict[str, Any]:
         """Return the columns of a book that change; raises ValueError, which is of the price."""
@@ -87,17 +126,17 @@ class BookRead(BaseModel):
     authors: list[str]
     published_on: date | None
     price: MoneyRead
+    description: str | None
+    language: str | None
+    publisher_id: UUID | None
+    category_ids: list[UUID]
     created_at: datetime
     updated_at: datetime
 
 
-def price_columns(price: Money) -> dict[str, Any]:
-    """Turn a price into columns."""
-    return {"price_minor": price.minor, "currency": price.currency}
-
-
 def to_read(book: Book) -> BookRead:
-    """Turn a book into what clients see."""
+    """Turn a book into what clients see; one that older code has written has no details."""
+    details = book.details
     return BookRead(
         id=book.id,
         isbn=book.isbn,
@@ -105,6 +144,10 @@ def to_read(book: Book) -> BookRead:
         authors=show_texts(book.authors),
         published_on=book.published_on,
         price=show_money(book.price_minor, book.currency),
+        description=details.description if details else None,
+        language=details.language if details else None,
+        publisher_id=details.publisher_id if details else None,
+        category_ids=sorted(category.id for category in book.categories),
         created_at=book.created_at,
         updated_at=book.updated_at,
     )

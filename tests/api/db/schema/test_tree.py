@@ -15,6 +15,9 @@ from bookstore_api.shop.domains import DOMAINS
 from tests.support.migrations import Script, newer_code
 
 EXPAND = Script("0001_e", labels=("expand",))
+OTHERS = {"book_categories", "cursor_keys"}  # a table of links, and one of no domain
+# What only one of the two databases has, and SQLAlchemy has no words for.
+SEARCH = ("book_search", "ix_book_details_document")
 CONTRACT = Script("0001_c", labels=("contract",), depends_on=("0001_e",), branch="contract")
 
 
@@ -45,8 +48,12 @@ def test_the_migrations_make_the_tables_that_the_code_expects(settings: Settings
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         tables = {table.__tablename__ for domain in DOMAINS for table in domain.tables}
-        assert tables == set(Base.metadata.tables)
-        return list(compare_metadata(context, Base.metadata))
+        assert tables | OTHERS == set(Base.metadata.tables)
+        return [
+            difference
+            for difference in compare_metadata(context, Base.metadata)
+            if not getattr(difference[-1], "name", "").startswith(SEARCH)
+        ]
 
     async def compare() -> list[object]:
         database = open_database(settings)
