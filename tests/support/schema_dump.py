@@ -61,7 +61,8 @@ def _of_sqlite(connection: sqlite3.Connection) -> Schema:
             columns = connection.execute(f"PRAGMA index_info({index})").fetchall()
             names = tuple(name for _, _, name in columns)
             (text,) = connection.execute(
-                "SELECT sql FROM sqlite_master WHERE name = ?", [index]
+                "SELECT max(sql) FROM sqlite_master WHERE name = ?",
+                [index],  # FTS5's have no row
             ).fetchone()
             parts.add(("index", table, index, *flags, names, text))
     return frozenset(parts)

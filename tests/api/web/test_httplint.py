@@ -46,7 +46,7 @@ REJECTED = (
 RIGHT = {
     400: "The server didn't understand the request.",
     414: "The server won't accept a URI this long",
-    415: '"Accept-Encoding" isn\'t valid in a response.',
+    415: ('"Accept-Encoding" isn\'t valid in a response.', '"Accept" isn\'t valid in a response.'),
     417: "The request didn't have an Expect header.",
     505: "The request HTTP version isn't supported.",
 }

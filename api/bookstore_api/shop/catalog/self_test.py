@@ -29,15 +29,16 @@ async def self_test(session: WriteSession) -> None:
         "language": "en",
     }
     book = service.new_book(fields, datetime.now(UTC))
+    id_ = book.id
     await service.save_books(session, book)
     plain = BookQuery(isbn=book.isbn)
-    found = BookQuery(sort=Sort.RELEVANCE, words=("rehearsal",), language="en", category=book.id)
-    await repository.page(session, plain, after=Place("", book.id), limit=1)
-    await repository.page(session, found, after=Place(0, book.id), limit=1)
+    found = BookQuery(sort=Sort.RELEVANCE, words=("rehearsal",), language="en", category=id_)
+    await repository.page(session, plain, after=Place("", id_), limit=1)
+    await repository.page(session, found, after=Place(0, id_), limit=1)
     await CursorKeys().read(session)
     session.expire(book)  # so that it is read from the database again
-    await repository.find_locked(session, book.id)
+    await repository.find_locked(session, id_)
     service.set_fields(book, {"title": "Rehearsal, second act"})
     await service.save_books(session, book)
     await repository.remove(session, book, datetime.now(UTC))
-    await repository.remove_for_good(session, book.id)
+    await repository.remove_for_good(session, id_)
