@@ -43,7 +43,7 @@ REJECTED = (
 
 # What httplint says of right answers: of what the request did wrong (which it does not see whole),
 # and of a header that RFC 9110, 15.5.16 asks for.
-RIGHT = {
+RIGHT: dict[int, str | tuple[str, ...]] = {
     400: "The server didn't understand the request.",
     414: "The server won't accept a URI this long",
     415: ('"Accept-Encoding" isn\'t valid in a response.', '"Accept" isn\'t valid in a response.'),

@@ -7,10 +7,11 @@ from uuid import UUID
 
 from bookstore_api.auth.principal import Principal, Role
 from bookstore_api.db.sessions import ReadSession, WriteSession
+from bookstore_api.kit.cursors import CursorFactory, Place
 from bookstore_api.kit.errors import ConflictError, NotFoundError, PreconditionFailedError
 from bookstore_api.kit.etags import Precondition, next_version
 from bookstore_api.kit.ids import new_id
-from bookstore_api.kit.pagination import Page, SortKey, page_of
+from bookstore_api.kit.pagination import Page
 from bookstore_api.shop.accounts import repository
 from bookstore_api.shop.accounts import session_repository as session_rows
 from bookstore_api.shop.accounts.emails import email_key
@@ -91,14 +92,16 @@ async def update_own(
 
 
 async def list_accounts(
-    session: ReadSession, *, after: SortKey | None, limit: int
+    session: ReadSession, cursors: CursorFactory, *, after: str | None, limit: int
 ) -> Page[AccountRead]:
-    """List a page of accounts by address."""
-    accounts = await repository.page(session, after=after, limit=limit + 1)
-    return page_of(
+    """List a page of accounts by address; raises InvalidRequestError for another list's cursor."""
+    of_list = await cursors.of(session, "accounts")
+    place = None if after is None else of_list.decode(after)
+    accounts = await repository.page(session, after=place, limit=limit + 1)
+    return of_list.page_of(
         accounts,
         limit,
-        key=lambda account: SortKey(account.email_key or "", account.id),
+        place=lambda account: Place(account.email_key or "", account.id),
         show=to_read,
     )
 

@@ -8,8 +8,9 @@ from fastapi import Depends, Response
 from bookstore_api.auth.dependencies import Caller
 from bookstore_api.auth.principal import Principal
 from bookstore_api.auth.routes import AdminRoute
+from bookstore_api.kit.cursors import Signing
 from bookstore_api.kit.etags import IfMatches, Precondition, etag_of
-from bookstore_api.kit.pagination import After, Limit, Page, read_after
+from bookstore_api.kit.pagination import After, Limit, Page
 from bookstore_api.kit.parameters import Id
 from bookstore_api.kit.problems import describe
 from bookstore_api.kit.routing import Router
@@ -27,10 +28,13 @@ router = Router(
 
 
 @router.get("", responses=describe(412))
-async def list_accounts(read: Reading, limit: Limit = 20, after: After = None) -> Page[AccountRead]:
+async def list_accounts(
+    read: Reading, cursors: Signing, limit: Limit = 20, after: After = None
+) -> Page[AccountRead]:
     """List accounts by address, page by page."""
-    place = read_after(after)
-    return await read(lambda session: accounts.list_accounts(session, after=place, limit=limit))
+    return await read(
+        lambda session: accounts.list_accounts(session, cursors, after=after, limit=limit)
+    )
 
 
 @router.get("/{account_id}", responses=describe(404, 412))

@@ -11,7 +11,7 @@ from bookstore_api.auth.principal import Role
 from bookstore_api.db.errors import violates
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.db.upsert import insert_if_absent
-from bookstore_api.kit.pagination import SortKey
+from bookstore_api.kit.cursors import Place
 from bookstore_api.shop.accounts.backoff import Attempts, Keys
 from bookstore_api.shop.accounts.models import (
     UNIQUE_EMAIL,
@@ -41,12 +41,12 @@ async def find_by_email(session: ReadSession, email_key: str) -> Account | None:
     return await session.scalar(select(Account).where(Account.email_key == email_key))
 
 
-async def page(session: ReadSession, *, after: SortKey | None, limit: int) -> Sequence[Account]:
+async def page(session: ReadSession, *, after: Place | None, limit: int) -> Sequence[Account]:
     """At most `limit` accounts that are not erased, by address, after a place in that order."""
     query = select(Account).where(Account.email_key.is_not(None))
     if after is not None:
         place = tuple_(
-            literal(after.text, Account.email_key.type), literal(after.id, Account.id.type)
+            literal(after.key, Account.email_key.type), literal(after.id, Account.id.type)
         )
         query = query.where(tuple_(Account.email_key, Account.id) > place)
     query = query.order_by(Account.email_key, Account.id).limit(limit)

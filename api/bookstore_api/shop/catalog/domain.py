@@ -16,6 +16,6 @@ PARTS = (
     named_routes.categories,
 )
 for part in PARTS:
-    router.include_router(part)
+    router.routes.extend(part.routes)
 
 CATALOG = Domain("catalog", TABLES, router, self_test)

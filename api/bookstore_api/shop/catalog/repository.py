@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, delete, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
 from bookstore_api.db.errors import violates
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.db.sort_text import to_sort_text
+from bookstore_api.db.upsert import insert_if_absent
 from bookstore_api.kit.cursors import Place
 from bookstore_api.kit.ids import new_id
 from bookstore_api.shop.catalog.models import (
@@ -148,8 +148,6 @@ async def _ids_of_authors(session: WriteSession, names: set[str]) -> dict[str, U
     known = select(Author.name, Author.id).where(Author.name.in_(names))
     ids = dict(await _pairs(session, known))
     if missing := sorted(names - ids.keys()):
-        on_postgresql = dialect_of(session) == "postgresql"
-        insert_new = postgresql.insert if on_postgresql else sqlite.insert
         now = datetime.now(UTC)
         rows = [
             {
@@ -162,8 +160,7 @@ async def _ids_of_authors(session: WriteSession, names: set[str]) -> dict[str, U
             }
             for name in missing
         ]
-        add = insert_new(Author).on_conflict_do_nothing(index_elements=[Author.name])
-        await session.execute(add, rows)
+        await insert_if_absent(session, Author, rows)
         ids |= dict(await _pairs(session, known))
     return ids
 

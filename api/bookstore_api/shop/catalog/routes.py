@@ -85,9 +85,9 @@ async def delete_book(
     )
 
 
-@router.post("/{book_id}/restore", responses=describe(404, 409))
-async def restore_book(write: Writing, book_id: Id, response: Response) -> BookRead:
+@router.post("/{deleted_book_id}/restore", responses=describe(404, 409))
+async def restore_book(write: Writing, deleted_book_id: Id, response: Response) -> BookRead:
     """Put a deleted book back into the catalog."""
-    book = await write(lambda session: service.restore_book(session, book_id))
+    book = await write(lambda session: service.restore_book(session, deleted_book_id))
     response.headers["ETag"] = etag_of(book.version)
     return to_read(book)

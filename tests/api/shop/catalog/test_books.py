@@ -279,7 +279,7 @@ def test_the_description_is_of_what_is_answered(description: dict[str, Any]) -> 
     assert schemas["BookUpdate"].get("required") is None
     assert "default" not in json.dumps(schemas["BookUpdate"])
     create_answers = description["paths"][BOOKS]["post"]["responses"]
-    errors = {"401", "408", "409", "412", "413", "415", "422", "429", "503"}
+    errors = {"401", "403", "408", "409", "412", "413", "415", "422", "429", "503"}
     assert set(create_answers) == {"201", *errors}
     problem_schema = create_answers["409"]["content"]["application/problem+json"]["schema"]
     assert problem_schema == {"$ref": "#/components/schemas/Problem"}
