@@ -118,6 +118,13 @@ class Machine(RuleBasedStateMachine):
         for back in (0, 0, 2):
             self.use(family, back)
 
+    @rule(family=families, seconds=st.sampled_from([10, 11]))
+    def replay_later(self, family: Family, seconds: int) -> None:
+        """Use a token again at the end of its grace, and past it."""
+        self.use(family, 0)
+        self.wait(seconds)
+        self.use(family, 1)
+
     @rule(family=families, actors=st.integers(2, 4))
     def use_at_once(self, family: Family, actors: int) -> None:
         """Several use one token at the same moment: one rotates it, the others get the same."""
