@@ -6,6 +6,7 @@ A reconciliation is a straight line: read this from top to bottom.
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bookstore_operator.backups.final import ensure_finalizer, finish, is_held
 from bookstore_operator.backups.lifecycle import advance_backups, without_new_records
 from bookstore_operator.components import ensure_components, ensure_known_components
 from bookstore_operator.components.serving.availability import problem_of
@@ -24,6 +25,7 @@ from bookstore_operator.releases.retention import old_releases, stale_checks, st
 from bookstore_operator.restores.lifecycle import advance_restores
 from bookstore_operator.status.conditions import blocking_answer
 from bookstore_operator.status.report import look_again_after, records, report
+from bookstore_operator.status.unobserved import report_unobserved
 
 
 class Decision(NamedTuple):
@@ -43,7 +45,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
     """Return the Decision about a BookStore; the visit has the answers of its gates."""
     if snapshot.store.metadata.deletion_timestamp:
         # Kubernetes deletes its objects, whether the operator runs or not.
-        return Decision(Plan(), Passed())
+        return _finish(snapshot, visit) if is_held(snapshot) else Decision(Plan(), Passed())
     if snapshot.store.spec.paused:
         return _pause(snapshot, visit)
     if snapshot.blocker:
@@ -59,6 +61,7 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
         *stale_jobs(ahead),
         *stale_checks(ahead),
         *old_releases(ahead),
+        *ensure_finalizer(ahead),
     )
     backups = advance_backups(ahead, visit)
     ahead = backups.snapshot
@@ -98,6 +101,25 @@ def _sooner(delay: timedelta | None, due: datetime | None, visit: Visit) -> time
         return delay
     until = max(due - visit.now, timedelta(seconds=1))
     return min(delay, until) if delay else until
+
+
+def _finish(snapshot: Snapshot, visit: Visit) -> Decision:
+    """Return the Decision about a BookStore that is deleted after a final backup."""
+    backups = advance_backups(snapshot, visit)
+    final = finish(backups.snapshot, visit.now)
+    store_report = Plan()
+    if waiting := final.waiting:
+        metadata, status = snapshot.store.metadata, snapshot.store.status.manifest()
+        manifest = {"metadata": metadata.manifest(), "status": status}
+        store_report = report_unobserved(manifest, waiting, visit.now)
+    plan = Plan(
+        actions=(*store_report.actions, *backups.records, *backups.jobs, *final.actions),
+        events=(*backups.events, *final.events, *store_report.events),
+        requeue_after=_sooner(
+            _sooner(None, waiting.until if waiting else None, visit), backups.look_again, visit
+        ),
+    )
+    return Decision(plan, final.waiting or Passed())
 
 
 def _pause(snapshot: Snapshot, visit: Visit) -> Decision:

@@ -22,7 +22,7 @@ from tests.support.kube import condition, holds, wait_for
 from tests.support.log_lines import validated
 from tests.support.operators import Operator
 from tests.support.shared import folder_of_the_run, shared
-from tests.support.world import BACKED_UP, CONTRACTED, CURRENT, DESCRIBED, PASSED, RESTORED
+from tests.support.world import BACKED_UP, CONTRACTED, CURRENT, DESCRIBED, PASSED, RESTORED, WHOLE
 
 ROOT = Path(__file__).parents[2]
 SYSTEM = "bookstore-system"
@@ -55,6 +55,7 @@ MESSAGES = [
     Messages("migrate", json.dumps(MIGRATED), json.dumps(NOT_MIGRATED)),
     Messages("contract", json.dumps(DESCRIBED), json.dumps(UNDESCRIBED)),
     Messages("check-schema", json.dumps(CURRENT), json.dumps(INCOMPATIBLE)),
+    Messages("verify", json.dumps(WHOLE), json.dumps({**WHOLE, "code": "damaged"})),
     Messages("restore", json.dumps(RESTORED), json.dumps({**RESTORED, "code": "damaged"})),
     Messages("create", json.dumps(BACKED_UP), json.dumps(NOT_BACKED_UP)),
     Messages("smoke", json.dumps(PASSED), json.dumps({**PASSED, "code": "failed"})),

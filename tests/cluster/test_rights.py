@@ -138,6 +138,31 @@ def correct_a_mistake_in_volumes_and_resources(shop: Shop) -> None:
     shop.reports("BackupHealthy", "PodUnschedulable", status="False")
     shop.apply(rollout=ROLLOUT, backup=BACKUP)
     shop.reports("BackupHealthy", "BackedUp")
+    add_pruned_backup(shop)
+    wait_for(lambda: not shop.get("bookstorebackups", "pruned"), SECONDS, "the record to go")
+    shop.apply(rollout=ROLLOUT, backup=BACKUP, deletionPolicy="FinalBackup")
+    wait_for(lambda: finalizers(shop), SECONDS, "the finalizer")
+    shop.apply(rollout=ROLLOUT, backup=BACKUP)
+    wait_for(lambda: not finalizers(shop), SECONDS, "the finalizer to go")
+
+
+def finalizers(shop: Shop) -> list[str]:
+    listed: list[str] = shop.require("bookstores", "demo")["metadata"].get("finalizers", [])
+    return listed
+
+
+def add_pruned_backup(shop: Shop) -> None:
+    """A record of a backup that the target, as the last backup has listed it, does not have."""
+    record = {
+        "apiVersion": "bookstore.dev/v1alpha1",
+        "kind": "BookStoreBackup",
+        "metadata": {"name": "pruned"},
+        "spec": {"storeName": "demo", "job": "gone"},
+    }
+    shop.kubectl.apply(record)
+    status = {"status": {"phase": "Verified", "backup": "20250101T000000Z-000000"}}
+    patch = ("--type=merge", "--subresource=status", f"-p={json.dumps(status)}")
+    shop.kubectl("patch", "bookstorebackup", "pruned", *patch)
 
 
 def release_until_the_history_is_full(shop: Shop) -> None:

@@ -29,7 +29,8 @@ from bookstore_operator.kube import watch
 pytestmark = pytest.mark.scenario
 
 ROOT = Path(__file__).parents[2]
-READ_ONLY = {BOOKSTORES, RESTORES, ENDPOINT_SLICES}
+READ_ONLY = {RESTORES, ENDPOINT_SLICES}
+PATCHED_ONLY = {BOOKSTORES}
 IMMUTABLE = {BACKUPS}
 LISTED_ONLY = {ENDPOINT_SLICES}
 
@@ -82,6 +83,7 @@ def test_watched_kinds_can_be_listed_and_written_kinds_deleted(resource: Resourc
     """Whether each of them is used, too: tests/cluster/test_rights.py."""
     writes = set() if resource in READ_ONLY else {"create", "patch", "delete"}
     writes &= {"delete"} if resource is PODS else writes
+    writes &= {"patch"} if resource in PATCHED_ONLY else writes
     writes -= {"delete"} if resource is DISRUPTION_BUDGETS else set()
     writes -= {"patch"} if resource in IMMUTABLE else set()
     reads = {"list", "watch"} if resource in LISTED_ONLY else {"get", "list", "watch"}

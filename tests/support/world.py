@@ -35,6 +35,7 @@ from bookstore_operator.core.plan import (
     ObjectRef,
     Plan,
     Scale,
+    SetFinalizers,
     WriteStatus,
 )
 from bookstore_operator.core.snapshot import (
@@ -121,6 +122,7 @@ RESTORED: Object = {
     "seconds": {"restore": 2.25, "analyze": 0.25, "compare": 1.0},
     "schemaRevisions": ["0001_books"],
 }
+WHOLE: Object = {"command": "verify", "code": "done", "message": f"{BACKUP_NAME} is whole."}
 SUCCESSES = frozenset(
     {"migrated", "nothing-to-do", "described", "current", "ahead", "passed", "done"}
 )
@@ -187,6 +189,8 @@ class World:
     """The termination message of backup Jobs; None: they run and do not end."""
     restored: Object | None = field(default_factory=lambda: RESTORED)
     """The termination message of restore Jobs; None: they run and do not end."""
+    verified: Object | None = field(default_factory=lambda: WHOLE)
+    """The termination message of Jobs that verify backups; None: they run and do not end."""
     switches: list[str] = field(default_factory=list)
     limits: bool = False
     """Jobs end after their `activeDeadlineSeconds`."""
@@ -241,7 +245,14 @@ class World:
         return status
 
     def delete_store(self) -> None:
-        """Delete the BookStore and its dependents, as the garbage collector does."""
+        """Delete the BookStore and its dependents, as the garbage collector does.
+
+        Finalizers hold it; then nothing is collected yet.
+        """
+        metadata = self.objects[self.key]["metadata"]
+        if metadata.get("finalizers"):
+            metadata.setdefault("deletionTimestamp", _rfc3339(self.now))
+            return
         gone = {self.objects.pop(self.key)["metadata"]["uid"]}
         while dependents := [key for key, obj in self.objects.items() if _owners(obj) & gone]:
             for key in dependents:
@@ -495,9 +506,19 @@ class World:
                 if action.resource_version not in {None, gone.get("resourceVersion")}:
                     raise ConflictError(action.key)
                 del self.objects[action.key]
-            case WriteStatus():
-                obj = self.objects[action.key]
-                self._put({**obj, "status": copy.deepcopy(dict(action.status))})
+            case SetFinalizers() | WriteStatus():
+                self._write_part(action)
+
+    def _write_part(self, action: SetFinalizers | WriteStatus) -> None:
+        obj = self.objects[action.key]
+        if isinstance(action, WriteStatus):
+            self._put({**obj, "status": copy.deepcopy(dict(action.status))})
+            return
+        if tuple(obj["metadata"].get("finalizers") or ()) != action.observed:
+            raise ConflictError(action.key)
+        self._put({**obj, "metadata": {**obj["metadata"], "finalizers": [*action.finalizers]}})
+        if self.store["metadata"].get("deletionTimestamp"):
+            self.delete_store()
 
     def _apply(self, action: Apply) -> None:
         manifest = copy.deepcopy(dict(action.manifest))
@@ -587,6 +608,11 @@ class World:
         if name != own:
             self._own_claim(server, claim)
         ails = self._ails(server, "StatefulSet/db")
+        policy = server["spec"].get("persistentVolumeClaimRetentionPolicy", {})
+        if policy.get("whenDeleted") == "Delete":
+            owner = {"kind": "StatefulSet", "name": server["metadata"]["name"]}
+            owner["uid"] = server["metadata"]["uid"]
+            self.objects[claim]["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
         up = self.database_up and not ails and name in self.secrets
         server["status"] = {"readyReplicas": 1 if up else 0}
 
@@ -672,8 +698,8 @@ class World:
         """Return the termination message of a Job; None if it runs on."""
         component = job["metadata"]["labels"].get(COMPONENT_LABEL)
         container = job["spec"]["template"]["spec"]["containers"][0]
-        if component == "backup":
-            return self.backup
+        if component in {"backup", "verify"}:
+            return self.backup if component == "backup" else self.verified
         if component == "restore":
             return self.restored
         contracts = container.get("args") == ["migrate", "--to", "contract"]

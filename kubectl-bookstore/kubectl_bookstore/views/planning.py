@@ -17,6 +17,7 @@ from bookstore_operator.core.plan import (
     Manifest,
     ObjectRef,
     Scale,
+    SetFinalizers,
     WriteStatus,
 )
 from bookstore_operator.core.reasons import WARNING_REASONS
@@ -204,8 +205,8 @@ def _shown(observation: Observation, action: Action) -> tuple[str, ObjectRef, li
             now = (observation.objects.get(key) or {}).get("spec", {}).get("replicas")
             before = None if now is None else {"replicas": now}
             return "scale", key, diff(before, {"replicas": action.replicas})
-        case Delete():
-            return "delete", action.key, []
+        case Delete() | SetFinalizers():
+            return "delete" if isinstance(action, Delete) else "update", action.key, []
         case WriteStatus():
             lines = status_diff(_status(observation, action.key), action.status)
             return "record", action.key, lines

@@ -2,31 +2,69 @@
 
 from typing import Any
 
+from bookstore_operator.components.backup import tool
+from bookstore_operator.components.backup.images import backup_image
+from bookstore_operator.components.backup.manifests import with_reason
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import BACKUPS, CRON_JOBS, JOBS
+from bookstore_operator.core.labels import Component
+from bookstore_operator.core.metadata import metadata
 from bookstore_operator.core.plan import Create, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.backup import BookStoreBackup
+
+KEPT_SECONDS = 3600
+"""How long the Job of a verification is kept after its end, for its log; the record has more."""
 
 
 def create_job(snapshot: Snapshot, record: BookStoreBackup) -> Create:
     """Return the creation of the Job that takes the backup which a record asks for."""
     cron_job = snapshot.objects[CRON_JOBS.ref(names.backup(snapshot.store.name))]
     template: Manifest = cron_job["spec"]["jobTemplate"]
-    metadata = template["metadata"]
+    labelled = template["metadata"]
     job = {
         **JOBS.type_meta,
         "metadata": {
             "name": names.backup_job(record.name, record.metadata.uid),
             "namespace": snapshot.store.metadata.namespace,
-            "labels": {**metadata["labels"]},
-            "annotations": {**(metadata.get("annotations") or {})},
+            "labels": {**labelled["labels"]},
+            "annotations": {**(labelled.get("annotations") or {})},
             "ownerReferences": [owned_by_backup(record)],
         },
-        "spec": template["spec"],
+        "spec": with_reason(template["spec"], record.spec.reason),
     }
     message = f"Back up the database for BookStoreBackup {record.name}: {record.spec.reason}."
     return Create(job, "BackUp", message)
+
+
+def verify_job(snapshot: Snapshot, record: BookStoreBackup) -> Create | None:
+    """Return the creation of the Job of a record's next verification; None without an image."""
+    store, run, image = snapshot.store, record.status.verification, backup_image(snapshot)
+    backup = store.spec.backup
+    if backup is None or run is None or image is None:
+        return None
+    template = tool.tool_pod(
+        store,
+        image,
+        ("verify", record.status.backup),
+        (
+            tool.store_option(store.metadata.namespace, store.name),
+            tool.target_of(store, backup),
+            tool.identities_of(backup.encryption),
+        ),
+        component=Component.VERIFY,
+        resources=backup.resources,
+    )
+    name = names.verify_job(record.name, record.metadata.uid, run.attempt)
+    meta = {**metadata(store, name, Component.VERIFY), "ownerReferences": [owned_by_backup(record)]}
+    spec = {
+        "backoffLimit": 0,
+        "activeDeadlineSeconds": backup.timeout_seconds,
+        "ttlSecondsAfterFinished": KEPT_SECONDS,
+        "template": template,
+    }
+    message = f"Verify backup {record.status.backup} of BookStoreBackup {record.name}."
+    return Create({**JOBS.type_meta, "metadata": meta, "spec": spec}, "Verify", message)
 
 
 def owned_by_backup(record: BookStoreBackup) -> dict[str, Any]:

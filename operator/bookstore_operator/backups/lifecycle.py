@@ -8,6 +8,7 @@ from typing import NamedTuple
 from bookstore_operator.backups.index import recorded
 from bookstore_operator.backups.records import create_record, write_record
 from bookstore_operator.backups.requests import serve_requests
+from bookstore_operator.backups.verify import verify_backups
 from bookstore_operator.core.kinds import BACKUPS
 from bookstore_operator.core.plan import Action, Delete, Event, EventType, WriteStatus
 from bookstore_operator.core.reasons import Reason
@@ -33,9 +34,16 @@ def advance_backups(snapshot: Snapshot, visit: Visit) -> Backups:
     """Return the records, Jobs and events of a BookStore's backups."""
     records = recorded(snapshot, visit.now)
     records, job = serve_requests(snapshot, records, visit.now)
-    jobs = (job,) if job else ()
-    after = replace(snapshot, backups=records)
-    return Backups(after, tuple(_writes(snapshot, after)), jobs, tuple(_events(snapshot, after)))
+    verified = verify_backups(snapshot, records, visit.now, begin=job is None)
+    jobs = tuple(found for found in (job, verified.job) if found)
+    after = replace(snapshot, backups=verified.records)
+    return Backups(
+        after,
+        tuple(_writes(snapshot, after)),
+        jobs,
+        tuple(_events(snapshot, after)),
+        verified.look_again,
+    )
 
 
 def without_new_records(before: Snapshot, backups: Backups) -> Backups:

@@ -35,7 +35,7 @@ def serve_requests(
     snapshot: Snapshot, records: tuple[BookStoreBackup, ...], now: datetime
 ) -> Requested:
     """Return the Job of the oldest request that has none, or why it waits."""
-    open_ones = [r for r in records if _needs_job(snapshot, r)]
+    open_ones = [r for r in records if _needs_job(snapshot, r) and _is_wanted(snapshot, r)]
     if not open_ones:
         return Requested(records)
     oldest = min(open_ones, key=lambda r: (r.metadata.created_at, r.name))
@@ -56,6 +56,12 @@ def _needs_job(snapshot: Snapshot, record: BookStoreBackup) -> bool:
     if not is_requested(record) or record.metadata.deletion_timestamp:
         return False
     return record.status.phase not in ENDED and job_of(snapshot, record) is None
+
+
+def _is_wanted(snapshot: Snapshot, record: BookStoreBackup) -> bool:
+    """Whether a request counts: of a BookStore that is being deleted only the final one does."""
+    deleted = snapshot.store.metadata.deletion_timestamp
+    return not deleted or record.spec.reason is BackupReason.BEFORE_DELETION
 
 
 def _pending(record: BookStoreBackup, waiting: Waiting) -> BookStoreBackup:

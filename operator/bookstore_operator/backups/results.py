@@ -50,7 +50,7 @@ def stored(result: Mapping[str, Any]) -> Stored | None:
     size, recipients = data.get("size"), data.get("recipients")
     return Stored(
         name=name,
-        began_at=_time(data.get("started")) or _time_in(name),
+        began_at=_time(data.get("started")),
         completed_at=_time(data.get("completed")),
         size=size if isinstance(size, int) and size >= 0 else None,
         encrypted=bool(recipients),
@@ -104,7 +104,3 @@ def _time(value: object) -> datetime | None:
         return parse_time(value) if isinstance(value, str) else None
     except ValueError:
         return None
-
-
-def _time_in(name: str) -> datetime | None:
-    return _time(name.partition("-")[0])

@@ -18,6 +18,7 @@ from bookstore_operator.core.plan import (
     Manifest,
     ObjectRef,
     Scale,
+    SetFinalizers,
     WriteStatus,
 )
 from bookstore_operator.crd import backup, bookstore, release, restore
@@ -87,7 +88,8 @@ class Resource:
 _RECORD = (("status", ("patch",)), ("finalizers", ("update",)))
 """OwnerReferencesPermissionEnforcement requires update of finalizers to set an owner reference."""
 
-BOOKSTORES = Resource(API_VERSION, bookstore.KIND, bookstore.PLURAL, _WATCH, _RECORD)
+BOOKSTORES = Resource(API_VERSION, bookstore.KIND, bookstore.PLURAL, (*_WATCH, "patch"), _RECORD)
+"""Patched for its finalizer only."""
 RELEASES = Resource(API_VERSION, release.KIND, release.PLURAL, _OWN, _RECORD)
 BACKUPS = Resource(
     API_VERSION,
@@ -178,7 +180,7 @@ def target_of(action: Action) -> ObjectRef:
             return key_of(action.manifest)
         case Scale():
             return DEPLOYMENTS.ref(action.deployment)
-        case Delete() | WriteStatus():
+        case Delete() | SetFinalizers() | WriteStatus():
             return action.key
         case _:
             assert_never(action)

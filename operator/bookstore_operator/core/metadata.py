@@ -37,8 +37,11 @@ def owned_object(
 
 
 def keeps_data(store: BookStore) -> bool:
-    """Whether volumes and their password are kept when the BookStore is deleted."""
-    return store.spec.deletion_policy is DeletionPolicy.RETAIN
+    """Whether volumes and their password are kept when the BookStore is deleted.
+
+    With FinalBackup, too, until that backup is verified: see backups/final.py.
+    """
+    return store.spec.deletion_policy is not DeletionPolicy.DELETE
 
 
 def owned_by_store(store: BookStore) -> dict[str, Any]:

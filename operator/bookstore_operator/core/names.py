@@ -124,6 +124,11 @@ def backup_job(record: str, uid: str) -> str:
     return _unique(record, "-backup", uid)
 
 
+def final_backup(store: str, uid: str, attempt: int) -> str:
+    """Return the name of a BookStoreBackup that is taken before its BookStore is deleted."""
+    return _unique(store, "-final", f"{uid}/{attempt}")
+
+
 def verify_job(record: str, uid: str, attempt: int) -> str:
     """Return the name of the Job that verifies the backup of a BookStoreBackup."""
     return _unique(record, "-verify", f"{uid}/{attempt}")

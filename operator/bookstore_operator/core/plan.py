@@ -120,7 +120,22 @@ class WriteStatus:
     irreversible: ClassVar[bool] = False
 
 
-Action: TypeAlias = Apply | Create | CreateSecret | Scale | Delete | WriteStatus
+@dataclass(frozen=True, slots=True)
+class SetFinalizers:
+    """Set the finalizers of an object, if they are still as they were observed.
+
+    No apply: it could not remove one that another field manager has set, too.
+    """
+
+    key: ObjectRef
+    finalizers: tuple[str, ...]
+    observed: tuple[str, ...]
+    reason: str
+    message: str
+    irreversible: ClassVar[bool] = True
+
+
+Action: TypeAlias = Apply | Create | CreateSecret | Scale | Delete | SetFinalizers | WriteStatus
 
 
 class EventType(enum.StrEnum):

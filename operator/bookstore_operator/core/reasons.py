@@ -52,6 +52,7 @@ class Reason(StrEnum):
     WAITING_FOR_METRICS = "WaitingForMetrics"
     CACHE_STARTING = "CacheStarting"
     POD_NOT_READY = "PodNotReady"
+    FINAL_BACKUP = "FinalBackup"
     VOLUME_RESIZING = "VolumeResizing"
 
     # Problems, from here to the end: WARNING_REASONS. First those of Pods
@@ -108,7 +109,10 @@ class Reason(StrEnum):
     BACKUP_FAILED = "BackupFailed"
     BACKUP_IMAGE_MISSING = "BackupImageMissing"
     BACKUP_OVERDUE = "BackupOverdue"
+    BACKUP_STALE = "BackupStale"
     BACKUP_DAMAGED = "BackupDamaged"
+    VERIFY_FAILED = "VerifyFailed"
+    FINAL_BACKUP_FAILED = "FinalBackupFailed"
     BACKUP_SUSPENDED = "BackupSuspended"
     RESTORE_MISSING = "RestoreMissing"
     RESTORE_FAILED = "RestoreFailed"

@@ -21,6 +21,8 @@ from bookstore_operator.crd.quantities import amount
 GROUP = "bookstore.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+FINAL_BACKUP = f"{GROUP}/final-backup"
+"""The operator's only finalizer: it holds a BookStore until its final backup is verified."""
 
 
 class Part(BaseModel):

@@ -45,6 +45,7 @@ class DeletionPolicy(StrEnum):
 
     RETAIN = "Retain"
     DELETE = "Delete"
+    FINAL_BACKUP = "FinalBackup"
 
 
 class BookStoreSpec(
@@ -60,6 +61,10 @@ class BookStoreSpec(
             "|| !('*' in self.config.corsOrigins)",
             "config.corsOrigins may contain the wildcard * in environment development only: "
             "list the origins",
+        ),
+        (
+            "self.deletionPolicy != 'FinalBackup' || has(self.backup)",
+            "deletionPolicy FinalBackup needs backup: it says where the final backup is stored",
         ),
         BOOTSTRAP_RULE,
     ),
@@ -140,7 +145,8 @@ class BookStoreSpec(
         DeletionPolicy.RETAIN,
         description="Whether the volumes of the database and the backups, and the generated "
         "database password, are kept when the BookStore is deleted. A new BookStore with the same "
-        "name uses retained volumes again.",
+        "name uses retained volumes again. `FinalBackup` takes a last backup first, and then "
+        "deletes the volume of the database, but not the backups.",
     )
     paused: bool = Field(
         False,

@@ -31,6 +31,7 @@ from bookstore_operator.core.plan import (
     ObjectRef,
     Plan,
     Scale,
+    SetFinalizers,
     WriteStatus,
 )
 from bookstore_operator.core.snapshot import Cause, Rejection
@@ -148,8 +149,8 @@ class Executor:
                 return await self._scale(action, key)
             case Delete():
                 return await self._delete(action, key)
-            case WriteStatus():
-                return await self._write_status(action, key)
+            case SetFinalizers() | WriteStatus():
+                return await self._write_part(action, key)
             case _:
                 assert_never(action)
 
@@ -270,6 +271,30 @@ class Executor:
         if answer.get("kind") == action.key.kind:  # finalizers, or Pods that end first
             return self.cache.put(answer)
         return self.cache.remove(key.namespace, action.key, action.uid)
+
+    async def _write_part(self, action: SetFinalizers | WriteStatus, key: StoreKey) -> bool:
+        if isinstance(action, SetFinalizers):
+            return await self._set_finalizers(action, key)
+        return await self._write_status(action, key)
+
+    async def _set_finalizers(self, action: SetFinalizers, key: StoreKey) -> bool:
+        resource = resource_of(action.key.api_version, action.key.kind)
+        # The Plan's own write of the status has changed the version that was observed.
+        cached = (self.cache.get(key.namespace, action.key) or {}).get("metadata") or {}
+        if tuple(cached.get("finalizers") or ()) != action.observed:
+            message = f"the finalizers of {action.key.kind} {action.key.name} have changed"
+            raise StaleSnapshotError(message)
+        metadata = {
+            "finalizers": list(action.finalizers),
+            "resourceVersion": cached.get("resourceVersion"),
+        }
+        merged = await self.api.merge(
+            resource, key.namespace, action.key.name, {"metadata": metadata}
+        )
+        changed = {**merged, **resource.type_meta}
+        if changed["metadata"].get("deletionTimestamp") and not action.finalizers:
+            return self.cache.remove(key.namespace, action.key, changed["metadata"]["uid"])
+        return self.cache.put(changed)
 
     async def _write_status(self, action: WriteStatus, key: StoreKey) -> bool:
         manifest: dict[str, Any] = {

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from bookstore_operator.backups.health import proven
 from bookstore_operator.components import COMPONENTS, Component
 from bookstore_operator.components.serving.availability import (
     all_available,
@@ -73,6 +74,7 @@ def conditions(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int 
         for component in COMPONENTS
         for condition in component.conditions
     ]
+    findings = [_proven(snapshot, finding, visit.now) for finding in findings]
     available = next(finding for finding in findings if finding.type == AVAILABLE)
     ready = _ready(snapshot, blocking, available, visit.now)
     reconciling = _reconciling(snapshot, blocking, ready, changes)
@@ -91,6 +93,11 @@ def _known(snapshot: Snapshot, component: Component, finding: Finding) -> Findin
     blocker = snapshot.blocker
     hidden = blocker and (blocker.hides_secrets if component.secrets else blocker.hides_active)
     return unknown(finding.type, blocker.reason, blocker.message) if blocker and hidden else finding
+
+
+def _proven(snapshot: Snapshot, finding: Finding, now: datetime) -> Finding:
+    """Return a finding; of backups, with what their records have."""
+    return proven(snapshot, finding, now) if finding.type == BACKUP_HEALTHY else finding
 
 
 def transitions(before: Iterable[Condition], after: Iterable[Condition]) -> list[Condition]:

@@ -34,6 +34,7 @@ def jobs_of(world: World, name: str = "mine") -> list[str]:
         job["metadata"]["name"]
         for job in world.all("Job")
         if any(owner["uid"] == uid for owner in job["metadata"].get("ownerReferences", ()))
+        and job["metadata"]["labels"]["app.kubernetes.io/component"] == "backup"
     ]
 
 
@@ -43,7 +44,7 @@ def test_a_request_gets_one_job_and_its_result() -> None:
     ask(world)
     world.settle()
     assert len(jobs_of(world)) == 1
-    assert status(world)["phase"] == "Complete"
+    assert status(world)["phase"] == "Verified"
     assert status(world)["job"] == jobs_of(world)[0]
     assert len(world.all("BookStoreBackup")) == 1, "no second record of the same Job"
 
@@ -55,7 +56,7 @@ def test_an_operator_killed_anywhere_in_between_takes_one_backup(actions: int) -
     world.reconcile(stop_after=actions)
     world.settle()
     assert len(jobs_of(world)) == 1
-    assert status(world)["phase"] == "Complete"
+    assert status(world)["phase"] == "Verified"
 
 
 def test_requests_are_served_one_after_the_other() -> None:
@@ -70,7 +71,7 @@ def test_requests_are_served_one_after_the_other() -> None:
     assert jobs_of(world, "first")[0] in status(world, "second")["message"]
     world.backup = result(stored(1), {stored(1): "Complete"})
     world.settle()
-    assert status(world, "second")["phase"] == "Complete"
+    assert status(world, "second")["phase"] == "Verified"
 
 
 def test_a_request_waits_for_a_backup_of_the_schedule() -> None:
@@ -100,7 +101,7 @@ def test_a_request_says_what_it_waits_for_and_goes_on_then(
     assert (status(world)["phase"], status(world)["reason"]) == ("Pending", reason)
     assert jobs_of(world) == []
     world.change(paused=None, backup=SPEC["backup"]).settle()
-    assert status(world)["phase"] == "Complete"
+    assert status(world)["phase"] == "Verified"
 
 
 def test_deleting_a_request_ends_its_job() -> None:
@@ -125,7 +126,7 @@ def test_a_request_of_the_same_name_is_another_backup() -> None:
     ask(world)
     world.settle()
     assert jobs_of(world) != before
-    assert status(world)["phase"] == "Complete"
+    assert status(world)["phase"] == "Verified"
 
 
 def test_a_request_whose_job_is_lost_has_failed() -> None:

@@ -12,7 +12,7 @@ from bookstore_operator.components.backup.schedule import last_success
 from bookstore_operator.core.kinds import key_of
 from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.workloads.cron import ALIASES, due_after
-from tests.support.world import BEGIN, World
+from tests.support.world import BEGIN, STORE_KEY, World
 
 pytestmark = pytest.mark.scenario
 
@@ -73,6 +73,14 @@ def says(world: World, now: datetime) -> tuple[str, str]:
 def succeeded(world: World, at: datetime) -> None:
     time = at.strftime("%Y-%m-%dT%H:%M:%SZ")
     world.get("CronJob", "demo-backup")["status"] = {"lastSuccessfulTime": time}
+    record = {
+        "apiVersion": STORE_KEY.api_version,
+        "kind": "BookStoreBackup",
+        "metadata": {"name": f"demo-{at:%s}", "namespace": "shop", "uid": f"{at:%s}"},
+        "spec": {"storeName": "demo", "reason": "Scheduled", "job": "gone"},
+        "status": {"phase": "Verified", "backup": "20260101T000000Z-000000", "startedAt": time},
+    }
+    world.add(record)
 
 
 def a_job(world: World, **status: Any) -> None:
@@ -106,6 +114,7 @@ def test_a_backup_is_overdue_when_all_its_time_is_over_and_not_before() -> None:
 
 def test_an_uneven_schedule_raises_no_false_alarm_over_a_weekend() -> None:
     world = backed_up("0 3 * * 1-5")
+    world.change(backup={"schedule": "0 3 * * 1-5", "maxAgeSeconds": 4 * 86400})
     friday = datetime(2026, 1, 9, 3, 1, tzinfo=UTC)
     succeeded(world, friday)
     assert says(world, datetime(2026, 1, 12, 3, 0, tzinfo=UTC)) == ("True", "BackedUp")
@@ -129,7 +138,7 @@ def test_a_backup_made_by_hand_counts_though_the_cronjob_lacks_it() -> None:
     at = late.strftime("%Y-%m-%dT%H:%M:%SZ")
     a_job(world, conditions=[{"type": "Complete", "status": "True"}], completionTime=at)
     assert last_success(world.snapshot()) == late
-    assert says(world, late) == ("True", "BackedUp")
+    assert says(world, late) == ("False", "BackupStale"), "it is not verified"
     assert world.store["status"]["lastBackupAt"] == at
 
 

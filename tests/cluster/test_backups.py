@@ -1,0 +1,72 @@
+"""BookStoreBackups on a real API server: records, requests, verification, the final backup."""
+
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import QUICK, Shop
+from tests.support.kube import wait_for
+
+pytestmark = pytest.mark.cluster
+
+SECONDS = 60
+BACKUP: dict[str, Any] = {"schedule": "0 3 1 1 *"}
+
+
+def ask(shop: Shop, name: str, store: str = "demo") -> None:
+    shop.kubectl.apply(
+        {
+            "apiVersion": "bookstore.dev/v1alpha1",
+            "kind": "BookStoreBackup",
+            "metadata": {"name": name},
+            "spec": {"storeName": store},
+        }
+    )
+
+
+def phase(shop: Shop, name: str) -> str | None:
+    found: str | None = shop.require("bookstorebackups", name).get("status", {}).get("phase")
+    return found
+
+
+def test_a_request_is_taken_verified_and_the_last_before_the_bookstore_goes(operated: Shop) -> None:
+    shop = operated
+    shop.apply(rollout=QUICK, backup=BACKUP, deletionPolicy="FinalBackup")
+    shop.ready()
+    ask(shop, "mine")
+    wait_for(lambda: phase(shop, "mine") == "Verified", SECONDS, "the backup to be verified")
+    shop.reports("BackupHealthy", "BackedUp", "mine")
+    shop.delete("demo")
+    wait_for(lambda: shop.store() is None, SECONDS, "the BookStore to go")
+    records = shop.list("bookstorebackups", "")
+    final = [r for r in records if r["spec"]["reason"] == "BeforeDeletion"]
+    assert [record["status"]["phase"] for record in final] == ["Verified"]
+
+    def volumes() -> set[str]:
+        claims = shop.list("v1/persistentvolumeclaims")
+        return {claim["metadata"]["name"] for claim in claims}
+
+    wait_for(lambda: volumes() == {"demo-backup"}, SECONDS, "the database's volume to go")
+
+
+def test_a_job_gets_a_record_and_a_deleted_request_ends_its_job(operated: Shop) -> None:
+    shop = operated
+    ask(shop, "early")  # there is no BookStore of the name yet: it waits
+    shop.apply(rollout=QUICK, backup={**BACKUP, "suspend": True})
+    wait_for(lambda: phase(shop, "early") == "Pending", SECONDS, "the request to wait")
+    shop.ready()
+    shop.kubectl("create", "job", "demo-backup-1", "--from=cronjob/demo-backup")
+
+    def record() -> dict[str, Any] | None:
+        records = shop.list("bookstorebackups", "")
+        found = (r for r in records if r["spec"].get("job") == "demo-backup-1")
+        return next(found, None)
+
+    wait_for(
+        lambda: (record() or {}).get("status", {}).get("phase") == "Verified",
+        SECONDS,
+        "a record of the Job",
+    )
+    shop.kubectl("delete", "bookstorebackup", "early")
+    shop.apply(rollout=QUICK, backup=BACKUP)
+    shop.reports("BackupHealthy", "BackedUp")
