@@ -16,6 +16,7 @@ from bookstore_operator.core.plan import (
 )
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.decide import decide
+from tests.support.backups import add_backup, add_result
 from tests.support.world import MIGRATED, World
 
 pytestmark = pytest.mark.scenario
@@ -684,23 +685,15 @@ def test_a_removed_field_is_removed_from_objects(world: World) -> None:
 
 def test_backup_health_follows_the_last_backup(world: World) -> None:
     world.change(backup={"schedule": "@daily"}).settle()
-    cron_job = world.get("CronJob", "demo-backup")
-    cron_job["status"] = {"lastSuccessfulTime": "2026-01-01T03:00:00Z"}
+    assert world.condition("BackupHealthy") == ("Unknown", "NoBackupYet")
+    add_result(world, add_backup(world))
     world.settle()
     assert world.condition("BackupHealthy") == (TRUE, "BackedUp")
-    assert world.store["status"]["lastBackupAt"] == "2026-01-01T03:00:00Z"
-    labels = cron_job["spec"]["jobTemplate"]["metadata"]["labels"]
-    job = {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": "demo-backup-1", "labels": labels, "creationTimestamp": "2"},
-        "spec": {},
-        "status": {"conditions": [{"type": "Failed", "status": "True"}]},
-    }
-    world.add(job)
+    failed = add_backup(world, began=0)
+    world.get("Job", failed)["status"] = {"conditions": [{"type": "Failed", "status": "True"}]}
     world.settle()
     assert world.condition("BackupHealthy") == (FALSE, "BackupFailed")
-    assert "demo-backup-1" in world.message("BackupHealthy")
+    assert failed in world.message("BackupHealthy")
 
 
 def test_each_transition_is_one_event(world: World) -> None:

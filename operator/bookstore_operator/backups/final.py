@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bookstore_operator.backups.records import create_record
+from bookstore_operator.backups.records import apply_record
 from bookstore_operator.components.backup.ensure import ensure_backups
 from bookstore_operator.components.database.ensure import ensure_database
 from bookstore_operator.components.database.identity import database_volume
@@ -112,7 +112,7 @@ def _ask(snapshot: Snapshot, attempt: int) -> Action:
     namespace = snapshot.store.metadata.namespace
     metadata = Metadata(name=_name(snapshot, attempt), namespace=namespace)
     spec = BackupSpec(store_name=snapshot.store.name, reason=BackupReason.BEFORE_DELETION)
-    return create_record(snapshot, BookStoreBackup(metadata=metadata, spec=spec))
+    return apply_record(snapshot, BookStoreBackup(metadata=metadata, spec=spec))
 
 
 def _stop_api(snapshot: Snapshot) -> Iterator[Action]:

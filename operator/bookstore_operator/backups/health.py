@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from bookstore_operator.backups.records import newest_first
 from bookstore_operator.components.backup.manifests import STARTING_DEADLINE
 from bookstore_operator.components.backup.schedule import SLACK
-from bookstore_operator.components.database.identity import database_identity
+from bookstore_operator.components.database.identity import identity_of
+from bookstore_operator.components.database.servers import serving_database
 from bookstore_operator.core import names
 from bookstore_operator.core.finding import Finding, fails, holds, unknown
 from bookstore_operator.core.kinds import CRON_JOBS
@@ -69,7 +70,7 @@ def stale_at(snapshot: Snapshot) -> datetime | None:
 
 def of_current_database(snapshot: Snapshot) -> list[BookStoreBackup]:
     """Return the backups of the current database, the newest first."""
-    identity = database_identity(snapshot)
+    identity = identity_of(snapshot, serving_database(snapshot))
     return [
         record
         for record in newest_first(snapshot)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bookstore_operator.backups.index import recorded
-from bookstore_operator.backups.records import create_record, write_record
+from bookstore_operator.backups.records import apply_record, has_its_owner, write_record
 from bookstore_operator.backups.requests import serve_requests
 from bookstore_operator.backups.verify import verify_backups
 from bookstore_operator.core.kinds import BACKUPS
@@ -62,8 +62,8 @@ def _writes(before: Snapshot, after: Snapshot) -> Iterator[Action]:
     """Yield the creations, writes and deletions that make the records so."""
     known = {record.name: record.status for record in before.backups}
     for record in after.backups:
-        if record.name not in known:
-            yield create_record(after, record)
+        if record.name not in known or not has_its_owner(after, record):
+            yield apply_record(after, record)
         if record.status != known.get(record.name):
             yield write_record(record)
     kept = {record.name for record in after.backups}

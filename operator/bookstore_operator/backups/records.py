@@ -5,7 +5,7 @@ from typing import Any
 
 from bookstore_operator.core.kinds import BACKUPS
 from bookstore_operator.core.metadata import keeps_data, owned_by_store
-from bookstore_operator.core.plan import Create, Manifest, WriteStatus
+from bookstore_operator.core.plan import Apply, Manifest, WriteStatus
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.backup import BackupPhase, BookStoreBackup
 from bookstore_operator.crd.base import EARLIEST
@@ -43,8 +43,8 @@ def is_requested(record: BookStoreBackup) -> bool:
     return not record.spec.job
 
 
-def create_record(snapshot: Snapshot, record: BookStoreBackup) -> Create:
-    """Return the creation of a record. It outlives its BookStore where the backups do."""
+def apply_record(snapshot: Snapshot, record: BookStoreBackup) -> Apply:
+    """Return the write of a record, but for its status. It outlives its BookStore with the data."""
     store = snapshot.store
     owners = {} if keeps_data(store) else {"ownerReferences": [owned_by_store(store)]}
     manifest: Manifest = {
@@ -55,7 +55,16 @@ def create_record(snapshot: Snapshot, record: BookStoreBackup) -> Create:
     message = f"BookStoreBackup {record.name} records Job {record.spec.job}."
     if is_requested(record):
         message = f"BookStoreBackup {record.name} asks for a backup: {record.spec.reason}."
-    return Create(manifest, "Record", message)
+    return Apply(manifest, "Record", message)
+
+
+def has_its_owner(snapshot: Snapshot, record: BookStoreBackup) -> bool:
+    """Whether a record is deleted with its BookStore if, and only if, the data is.
+
+    Those that people have created are theirs.
+    """
+    owned = snapshot.store.metadata.uid in {o.uid for o in record.metadata.owner_references}
+    return is_requested(record) or owned is not keeps_data(snapshot.store)
 
 
 def write_record(record: BookStoreBackup) -> WriteStatus:

@@ -160,6 +160,12 @@ LabelMap = Annotated[
 """Labels of nodes, Pods or namespaces."""
 
 
+class Owner(Part):
+    """The field of an OwnerReference that decisions need."""
+
+    uid: str = ""
+
+
 class Metadata(Part):
     """The fields of ObjectMeta that decisions need."""
 
@@ -171,6 +177,7 @@ class Metadata(Part):
     deletion_timestamp: Time | None = None
     annotations: dict[str, str] = Field(default_factory=dict)
     finalizers: tuple[str, ...] = ()
+    owner_references: tuple[Owner, ...] = ()
 
     @property
     def created_at(self) -> datetime:
