@@ -10,7 +10,7 @@ from tests.support.world import BACKED_UP, BACKUP_NAME, World
 def add_backup(world: World, *, began: int = 60, ended: bool = True, **more: Any) -> str:
     """Let a backup have begun so many seconds ago; returns its Job's name."""
     template = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]
-    name = f"demo-backup-{began}"
+    name = str(more.pop("name", f"demo-backup-{began}"))
     start = (world.now - timedelta(seconds=began)).strftime("%Y-%m-%dT%H:%M:%SZ")
     done = {"type": "Complete", "status": "True", "lastTransitionTime": start}
     status = {

@@ -1,12 +1,13 @@
 """What is recorded of backups, and how they end that only containers of others keep running."""
 
+import json
 from typing import Any
 
 import pytest
 
 from bookstore_operator.core.kinds import key_of
 from tests.support.backups import add_backup
-from tests.support.world import Object, World
+from tests.support.world import BACKED_UP, Object, World
 
 pytestmark = pytest.mark.scenario
 
@@ -26,7 +27,8 @@ def add_kept(world: World, exit_code: int) -> Object:
     template = world.get("Job", name)["spec"]["template"]["metadata"]
     labels = {**template["labels"], "batch.kubernetes.io/job-name": name}
     finished = world.now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    ended = {"terminated": {"exitCode": exit_code, "finishedAt": finished}}
+    message = json.dumps(BACKED_UP) if exit_code == 0 else ""
+    ended = {"terminated": {"exitCode": exit_code, "finishedAt": finished, "message": message}}
     containers = [
         {"name": "backup", "state": ended},
         {"name": "istio-proxy", "state": {"running": {"startedAt": finished}}},
@@ -61,6 +63,7 @@ def test_a_backup_kept_running_by_a_sidecar_is_ended_once_it_is_recorded(world: 
     world.steps(2)
     assert world.release("demo-r1")["lastBackup"]["job"] == NAME
     assert not world.has("Job", NAME)
+    world.settle()
     assert world.condition("BackupHealthy") == ("True", "BackedUp")
 
 
@@ -81,7 +84,7 @@ def test_a_failed_backup_whose_job_is_gone_is_reported(world: World) -> None:
     later = {"lastScheduleTime": "2026-01-01T00:00:00Z"}
     set_cron_job(world, **later, lastSuccessfulTime="2026-01-01T00:00:30Z")
     world.step()
-    assert world.condition("BackupHealthy") == ("True", "BackedUp")
+    assert world.condition("BackupHealthy") == ("Unknown", "NoBackupYet"), "no longer as failed"
 
 
 @pytest.mark.parametrize(

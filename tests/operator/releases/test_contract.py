@@ -35,10 +35,23 @@ def released(**spec: Any) -> World:
 
 
 def after_backup(world: World) -> World:
-    """Let a backup begin now, and succeed."""
+    """Let a backup begin now, succeed, and be verified."""
+    backup = back_up(world)
+    return world.run_until(lambda w: is_verified(w, backup))
+
+
+def back_up(world: World) -> str:
+    """Let a backup begin now and succeed; returns its name in the target."""
     world.wait(10)
-    add_backup(world, began=0)
-    return world
+    began = f"{world.now:%Y%m%dT%H%M%SZ}"
+    job = add_backup(world, began=0, name=f"demo-backup-{began.lower()}")
+    add_result(world, job, backup={"name": f"{began}-0a1b2c"})
+    return f"{began}-0a1b2c"
+
+
+def is_verified(world: World, backup: str) -> bool:
+    records = (record.get("status") or {} for record in world.all("BookStoreBackup"))
+    return any(r.get("backup") == backup and r.get("phase") == "Verified" for r in records)
 
 
 def state(world: World, release: str = "demo-r2") -> tuple[str, str]:
@@ -165,7 +178,8 @@ def test_it_waits_for_the_end_of_the_drain() -> None:
     world.settle()
     world.change(image="api:2", rollout={"scaleDownDelaySeconds": 600})
     world.run_until(lambda w: "demo-r2" in w.switches and "servedAt" in w.release("demo-r2"))
-    after_backup(world).steps(2)
+    back_up(world)
+    world.steps(2)
     assert world.release("demo-r2")["result"] == "Promoted"
     assert not world.has("Job", JOB)
     world.settle()

@@ -58,8 +58,8 @@ def newest_success(snapshot: Snapshot, since: datetime | None = None) -> Success
 
 
 def newest_verified(snapshot: Snapshot, since: datetime) -> Success | None:
-    """Return the newest such backup that was read back or verified, as far as records say."""
-    verified = (s for s in successes(snapshot, since) if _is_proven(snapshot, s))
+    """Return the newest such backup that a record says is verified."""
+    verified = (s for s in successes(snapshot, since) if _is_verified(snapshot, s))
     return max(verified, key=lambda s: (s.began_at, s.job), default=None)
 
 
@@ -75,13 +75,8 @@ def successes(snapshot: Snapshot, since: datetime | None) -> Iterator[Success]:
             yield success
 
 
-_PROVEN = {BackupPhase.COMPLETE, BackupPhase.VERIFIED}
-"""What counts as proven: a backup is Complete when its target has given back what was stored."""
-
-
-def _is_proven(snapshot: Snapshot, success: Success) -> bool:
-    phases = _phases(snapshot, success)
-    return not phases or bool(phases & _PROVEN)
+def _is_verified(snapshot: Snapshot, success: Success) -> bool:
+    return BackupPhase.VERIFIED in _phases(snapshot, success)
 
 
 def _phases(snapshot: Snapshot, success: Success) -> set[BackupPhase | None]:
