@@ -25,7 +25,7 @@ from bookstore_operator.releases.attempts import (
 )
 from bookstore_operator.releases.migrations import running_answer
 from bookstore_operator.workloads import termination
-from bookstore_operator.workloads.pod_problems import full_volume_advice
+from bookstore_operator.workloads.pod_causes import full_volume_advice
 
 
 def migration_answer(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from bookstore_operator.core import names
 from bookstore_operator.crd.bookstore import BookStore
-from bookstore_operator.workloads.pod_problems import full_volume_advice
+from bookstore_operator.workloads.pod_causes import full_volume_advice
 
 ADVICE: Mapping[str, str] = {
     "usage": "Correct the Secret or the field of spec.backup that the message names.",

@@ -17,7 +17,7 @@ from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.status import BACKUP_HEALTHY
 from bookstore_operator.workloads import pod_problems
 from bookstore_operator.workloads.jobs import Ending, ending_of
-from bookstore_operator.workloads.pod_problems import PodProblem
+from bookstore_operator.workloads.pod_causes import PodProblem
 
 
 def backup_healthy(snapshot: Snapshot, visit: Visit, _answer: Answer) -> Finding:

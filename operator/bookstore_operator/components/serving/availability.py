@@ -10,11 +10,10 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.workloads import pod_problems
+from bookstore_operator.workloads.pod_causes import PodProblem
 
 
-def problem_of(
-    snapshot: Snapshot, release: BookStoreRelease, now: datetime
-) -> pod_problems.PodProblem | None:
+def problem_of(snapshot: Snapshot, release: BookStoreRelease, now: datetime) -> PodProblem | None:
     """Return what keeps a release's Pods from serving or from being created; None if nothing."""
     name = names.deployment(snapshot.store.name, release.spec.color)
     creator = DEPLOYMENTS.ref(name)
