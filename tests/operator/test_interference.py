@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bookstore_operator.core.plan import Delete
-from tests.support.world import MIGRATED, Object, World
+from tests.support.world import BACKED_UP, MIGRATED, Object, World
 
 pytestmark = pytest.mark.scenario
 
@@ -88,16 +88,18 @@ def test_a_migration_that_fails_beside_a_sidecar_is_retried(world: World) -> Non
 
 def test_a_backup_beside_a_sidecar_has_succeeded_when_its_container_has(world: World) -> None:
     world.change(backup={"schedule": "@daily"}).settle()
-    labels = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]["metadata"]["labels"]
-    metadata = {"name": "demo-backup-1", "labels": labels, "uid": "b1"}
+    template = world.get("CronJob", "demo-backup")["spec"]["jobTemplate"]
+    metadata = {"name": "demo-backup-1", "labels": template["metadata"]["labels"], "uid": "b1"}
     metadata |= {"creationTimestamp": "2026-01-01T00:00:00Z"}
-    spec = {"template": {"metadata": {"labels": labels}}}
+    spec = template["spec"]
     world.add({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
-    dump = {"name": "backup", "ready": False, "state": ended(0, {"message": "Done."})}
+    state = ended(0, {"message": json.dumps(BACKED_UP)})
+    dump = {"name": "backup", "ready": False, "state": state}
     pod_of(world, "demo-backup-1", {"containerStatuses": [{**PROXY, "state": RUNNING}, dump]})
     world.reconcile()
-    assert world.condition("BackupHealthy") == (TRUE, "BackedUp")
     assert world.store["status"]["lastBackupAt"] == "2026-01-01T00:00:00Z"
+    world.settle()
+    assert world.condition("BackupHealthy") == (TRUE, "BackedUp")
 
 
 def test_a_failing_init_container_of_others_is_named(world: World) -> None:

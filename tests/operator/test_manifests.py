@@ -31,7 +31,6 @@ pytestmark = pytest.mark.scenario
 ROOT = Path(__file__).parents[2]
 READ_ONLY = {RESTORES, ENDPOINT_SLICES}
 PATCHED_ONLY = {BOOKSTORES}
-IMMUTABLE = {BACKUPS}
 LISTED_ONLY = {ENDPOINT_SLICES}
 
 
@@ -85,7 +84,6 @@ def test_watched_kinds_can_be_listed_and_written_kinds_deleted(resource: Resourc
     writes &= {"delete"} if resource is PODS else writes
     writes &= {"patch"} if resource in PATCHED_ONLY else writes
     writes -= {"delete"} if resource is DISRUPTION_BUDGETS else set()
-    writes -= {"patch"} if resource in IMMUTABLE else set()
     reads = {"list", "watch"} if resource in LISTED_ONLY else {"get", "list", "watch"}
     assert set(resource.verbs) == reads | writes
 

@@ -607,12 +607,14 @@ class World:
             self._put({**kind, "metadata": metadata, "spec": template["spec"]})
         if name != own:
             self._own_claim(server, claim)
-        ails = self._ails(server, "StatefulSet/db")
-        policy = server["spec"].get("persistentVolumeClaimRetentionPolicy", {})
-        if policy.get("whenDeleted") == "Delete":
+        elif (
+            server["spec"].get("persistentVolumeClaimRetentionPolicy", {}).get("whenDeleted")
+            == "Delete"
+        ):
             owner = {"kind": "StatefulSet", "name": server["metadata"]["name"]}
             owner["uid"] = server["metadata"]["uid"]
             self.objects[claim]["metadata"]["ownerReferences"] = [{**owner, "controller": True}]
+        ails = self._ails(server, "StatefulSet/db")
         up = self.database_up and not ails and name in self.secrets
         server["status"] = {"readyReplicas": 1 if up else 0}
 

@@ -95,10 +95,9 @@ BACKUPS = Resource(
     API_VERSION,
     backup.KIND,
     backup.PLURAL,
-    (*_WATCH, "create", "delete"),
+    _OWN,
     (("status", ("patch",)),),
 )
-"""Immutable, so none is patched."""
 RESTORES = Resource(API_VERSION, restore.KIND, restore.PLURAL, _WATCH, _RECORD)
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments", _OWN, (("scale", ("patch",)),))
 STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets", _OWN)

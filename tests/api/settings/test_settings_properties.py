@@ -476,7 +476,7 @@ def test_no_secret_is_ever_shown(drawn: Drawn) -> None:
             assert row["value"] == plain(effect.given.value)
         elif effect.given.value is None:
             assert row["value"] is None
-        elif name in {"staff_token", "signing_keys", "smtp_url"}:
+        elif name in {"staff_token", "signing_keys"}:
             assert row["value"] == "••••"
         else:
             assert row["value"] in WHERE_IT_LEADS
@@ -491,6 +491,7 @@ WHERE_IT_LEADS = {
     "sqlite:////data/books.db",
     "sqlite:///bookstore.db",
     "redis://••••@cache:6379/0",
+    "smtp://••••@mail:587",
 }
 
 

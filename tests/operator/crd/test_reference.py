@@ -46,7 +46,7 @@ def test_the_reference_says_what_a_change_of_a_field_does() -> None:
 def test_a_type_names_its_bounds_and_values() -> None:
     spec = _rows("BookStore.spec")
     assert spec["replicas"][0] == "integer, at most 1000"
-    assert spec["deletionPolicy"][:2] == [r"`Retain` \| `Delete`", "`Retain`"]
+    assert spec["deletionPolicy"][:2] == [r"`Retain` \| `Delete` \| `FinalBackup`", "`Retain`"]
 
 
 def test_rules_are_listed_with_the_group_that_they_belong_to() -> None:
