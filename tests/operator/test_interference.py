@@ -93,7 +93,7 @@ def test_a_backup_beside_a_sidecar_has_succeeded_when_its_container_has(world: W
     metadata |= {"creationTimestamp": "2026-01-01T00:00:00Z"}
     spec = template["spec"]
     world.add({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
-    state = ended(0, {"message": json.dumps(BACKED_UP)})
+    state = ended(0, BACKED_UP)
     dump = {"name": "backup", "ready": False, "state": state}
     pod_of(world, "demo-backup-1", {"containerStatuses": [{**PROXY, "state": RUNNING}, dump]})
     world.reconcile()
