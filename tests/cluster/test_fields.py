@@ -161,6 +161,23 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "backup.retention.keepWeekly": (-1, "should be greater than or equal to 0"),
     "backup.retention.keepMonthly": (-1, "should be greater than or equal to 0"),
     "backup.retention.minimum": (0, "should be greater than or equal to 1"),
+    "bootstrap.restore.backup": (LONG, "may not be more than 253"),
+    "bootstrap.restore.before": ("yesterday", "must be of type date-time|invalid"),
+    "bootstrap.restore.store": ("shop", "should match"),
+    "bootstrap.restore.attempts": (0, "should be greater than or equal to 1"),
+    "bootstrap.restore.timeoutSeconds": (59, "should be greater than or equal to 60"),
+    **resources("bootstrap.restore.resources"),
+    "bootstrap.restore.encryption.secretName": ("Not a name", "should match"),
+    "bootstrap.restore.target.claimName": ("Not a name", "should match"),
+    "bootstrap.restore.target.s3.bucket": ("Books", "should match"),
+    "bootstrap.restore.target.s3.prefix": ("/books", "should match"),
+    "bootstrap.restore.target.s3.endpoint": ("http://store/books", "should match"),
+    "bootstrap.restore.target.s3.region": ("eu west", "should match"),
+    "bootstrap.restore.target.s3.virtualHost": ("perhaps", 'expected "boolean"'),
+    "bootstrap.restore.target.s3.sha256": ("perhaps", 'expected "boolean"'),
+    "bootstrap.restore.target.s3.credentialsSecretName": ("Not a name", "should match"),
+    "bootstrap.restore.target.s3.caSecretName": ("Not a name", "should match"),
+    "database.embedded.restoredFrom": ("Not a name", "should match"),
     "backup.encryption.secretName": ("Not a name", "should match"),
     "backup.drill.schedule": ("now and then", "should match"),
     "backup.drill.timeoutSeconds": (59, "should be greater than or equal to 60"),
@@ -490,6 +507,8 @@ def spec_with(path: str, value: Any) -> dict[str, Any]:
         place["watch"] = {"prometheus": {"url": "http://prometheus"}}
     if path.startswith("backup.target.s3."):
         place["target"] = {"s3": {"bucket": "books"}}
+    if path.startswith("bootstrap.restore.target.s3."):
+        place["restore"] = {"target": {"s3": {"bucket": "books"}}}
     if path.startswith("backup.drill."):
         place["drill"] = {"schedule": "@weekly"}
     for name in inner[:-1]:
