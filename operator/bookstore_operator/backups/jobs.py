@@ -38,7 +38,10 @@ def create_job(snapshot: Snapshot, record: BookStoreBackup) -> Create:
 
 
 def verify_job(snapshot: Snapshot, record: BookStoreBackup) -> Create | None:
-    """Return the creation of the Job of a record's next verification; None without an image."""
+    """Return the creation of the Job of a record's next verification; None without an image.
+
+    The BookStore owns it, since the record may outlive that: nothing runs for one that is gone.
+    """
     store, run, image = snapshot.store, record.status.verification, backup_image(snapshot)
     backup = store.spec.backup
     if backup is None or run is None or image is None:
@@ -56,7 +59,6 @@ def verify_job(snapshot: Snapshot, record: BookStoreBackup) -> Create | None:
         resources=backup.resources,
     )
     name = names.verify_job(record.name, record.metadata.uid, run.attempt)
-    meta = {**metadata(store, name, Component.VERIFY), "ownerReferences": [owned_by_backup(record)]}
     spec = {
         "backoffLimit": 0,
         "activeDeadlineSeconds": backup.timeout_seconds,
@@ -64,7 +66,11 @@ def verify_job(snapshot: Snapshot, record: BookStoreBackup) -> Create | None:
         "template": template,
     }
     message = f"Verify backup {record.status.backup} of BookStoreBackup {record.name}."
-    return Create({**JOBS.type_meta, "metadata": meta, "spec": spec}, "Verify", message)
+    return Create(
+        {**JOBS.type_meta, "metadata": metadata(store, name, Component.VERIFY), "spec": spec},
+        "Verify",
+        message,
+    )
 
 
 def owned_by_backup(record: BookStoreBackup) -> dict[str, Any]:

@@ -30,12 +30,12 @@ def verifications(world: World) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_backup_is_verified_by_a_job_that_the_record_owns() -> None:
+def test_a_backup_is_verified_by_a_job_that_goes_with_the_bookstore() -> None:
     world, job = backed_up()
     world.settle()
     (verify,) = verifications(world)
     record = records(world)[job]
-    assert verify["metadata"]["ownerReferences"][0]["uid"] == record["metadata"]["uid"]
+    assert verify["metadata"]["ownerReferences"][0]["uid"] == world.store["metadata"]["uid"]
     args = verify["spec"]["template"]["spec"]["containers"][0]["args"]
     assert args[:2] == ["verify", stored(1)]
     assert "--store=shop.demo" in args
