@@ -119,7 +119,7 @@ def test_a_lost_volume_comes_back_from_s3_with_every_write_before_the_backup(
     destroy_volume(kubectl)
     restored = run(kubectl, "restore", STORE, "--restore-name=found", "--wait", "--timeout=180")
     assert restored.code == ExitCode.DONE, restored
-    spec["spec"]["database"] = {"embedded": {"restoredFrom": "found"}}
+    spec["spec"]["database"]["embedded"]["restoredFrom"] = "found"
     kubectl.apply(spec)
     asked = run(kubectl, "status", STORE, "--wait", "--timeout=300", "-o=json")
     assert (asked.code, asked.data["reason"]) == (ExitCode.PERSON, "WaitingForApproval"), asked
