@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bookstore_operator.core.plan import Plan
 from bookstore_operator.decide import decide
-from tests.support.backups import add_backup
+from tests.support.backups import add_backup, add_result
 from tests.support.examples import scaled
 from tests.support.world import CONTRACTED, MIGRATED, TO_CONTRACT, VALKEY, World
 
@@ -117,7 +117,9 @@ def break_image(number: int) -> Step:
 def backup(world: World) -> None:
     """Let a backup begin now, and succeed."""
     if world.has("CronJob", "demo-backup"):
-        add_backup(world, began=0)
+        began = f"{world.now:%Y%m%dT%H%M%SZ}"
+        job = add_backup(world, began=0, name=f"demo-backup-{began.lower()}")
+        add_result(world, job, backup={"name": f"{began}-0a1b2c"})
 
 
 def contracts_say(result: dict[str, Any] | None) -> Step:
