@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from bookstore_operator.components.database.servers import changes_database
 from bookstore_operator.core import history
 from bookstore_operator.core.kinds import RELEASES
 from bookstore_operator.core.reasons import Reason
@@ -100,7 +101,7 @@ def _approve(kubectl: Kubectl, name: str) -> tuple[str, str]:
     if release is None or not release.in_flight:
         which = f": the newest, {release.name}, is {release.status.result}" if release else ""
         raise nothing(f"No release of BookStore {name} is to be promoted{which}.")
-    if current.observation.snapshot.store.spec.rollout.promotion is Promotion.AUTOMATIC:
+    if not _needs_approval(current, release):
         raise nothing(f"{release.name} needs no approval (spec.rollout.promotion: Automatic).")
     if release.spec.approved:
         return f"{release.name} is approved already; nothing changed.", release.name
@@ -108,6 +109,18 @@ def _approve(kubectl: Kubectl, name: str) -> tuple[str, str]:
     early = "" if release.status.stage == "Approve" else " It is promoted once it is verified."
     paused = _after_resume(current, name)
     return f"Approved {release.name} (spec.approved: true).{early}{paused}", release.name
+
+
+def _needs_approval(current: Look, release: BookStoreRelease) -> bool:
+    """Whether a person decides about a promotion: as the spec says, or always for its database.
+
+    Who may not read Secrets sees the latter only once the operator reports it.
+    """
+    snapshot = current.observation.snapshot
+    if snapshot.store.spec.rollout.promotion is not Promotion.AUTOMATIC:
+        return True
+    reported = (item.reason for item in snapshot.store.status.conditions)
+    return Reason.WAITING_FOR_APPROVAL in reported or changes_database(snapshot, release)
 
 
 def _is_held(current: Look, release: BookStoreRelease) -> bool:
