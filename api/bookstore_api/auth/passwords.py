@@ -1,7 +1,7 @@
 """Passwords: hashed by argon2id (RFC 9106) in a few threads, never on the event loop.
 
 Parameters are OWASP's smallest for argon2id. Memory counts in a container: hashing never takes more
-than MEMORY_KIB in each of THREADS. Whoever waits WAIT_SECONDS for a thread is told to retry.
+than MEMORY_KIB in each of THREADS. Whoever waits WAIT_SECONDS for a thread is asked to retry.
 """
 
 import asyncio

@@ -70,8 +70,8 @@ async def _import(
             except CsvError as error:
                 failure = f" {error}"
     counts = {outcome.value: report.counts[outcome] for outcome in Outcome}
-    told = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
-    message = f"{'Dry run: ' if dry_run else ''}{told}.{failure}"
+    counted = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+    message = f"{'Dry run: ' if dry_run else ''}{counted}.{failure}"
     failed = bool(failure) or report.counts[Outcome.FAILED] > 0
     return CommandResult(
         "import-books", "failed" if failed else "imported", message, details={"rows": counts}

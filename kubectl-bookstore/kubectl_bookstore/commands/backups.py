@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from bookstore_operator.core.kinds import BACKUPS
 from bookstore_operator.core.labels import VERIFY_ANNOTATION
@@ -15,6 +14,7 @@ from bookstore_operator.crd.base import API_VERSION
 from kubectl_bookstore.cluster.kubectl import Kubectl
 from kubectl_bookstore.cluster.observe import find_store
 from kubectl_bookstore.commands.follow import follow
+from kubectl_bookstore.commands.records import find_record, parse_record
 from kubectl_bookstore.errors import ExitCode, PluginError
 from kubectl_bookstore.options import TIMEOUT_SECONDS, Name, Output, RequiredName, Timeout, Wait
 from kubectl_bookstore.output import Format, note, print_data, print_table, say
@@ -51,7 +51,11 @@ def backup(
     if not wait:
         return _print(created, output)
     last, code = follow(
-        lambda: _find(kubectl, label), lambda it: views.taken(_model(it)), timeout, output, label
+        lambda: find_record(kubectl, BACKUPS, label),
+        lambda it: views.taken(_model(it)),
+        timeout,
+        output,
+        label,
     )
     _print(last, output)
     return code
@@ -105,7 +109,7 @@ def verify(  # noqa: PLR0913 - one argument per option
     if not wait:
         return _print(chosen, output)
     last, code = follow(
-        lambda: _find(kubectl, label),
+        lambda: find_record(kubectl, BACKUPS, label),
         lambda it: views.verified(_model(it), request),
         timeout,
         output,
@@ -159,23 +163,8 @@ def _chosen(kubectl: Kubectl, store: str, which: str | None) -> Manifest:
     raise PluginError(message, ExitCode.NOT_FOUND)
 
 
-def _find(kubectl: Kubectl, label: str) -> Manifest:
-    found = kubectl.find(BACKUPS, label)
-    if found is None:
-        message = f"BookStoreBackup {label} was deleted meanwhile."
-        raise PluginError(message, ExitCode.NOT_FOUND)
-    return found
-
-
 def _model(manifest: Manifest) -> BookStoreBackup:
-    try:
-        return BookStoreBackup.model_validate(manifest)
-    except ValidationError as error:
-        message = (
-            f"BookStoreBackup {manifest['metadata']['name']} can't be read: {error}. If another "
-            "version of the operator wrote it, use the plugin of that version."
-        )
-        raise PluginError(message) from error
+    return parse_record(BookStoreBackup, manifest)
 
 
 def _name(store: Manifest) -> str:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from bookstore_operator.core.kinds import RESTORES
 from bookstore_operator.core.plan import Manifest
@@ -13,6 +12,7 @@ from bookstore_operator.crd.restore import MAX_NAME_LENGTH, BookStoreRestore
 from kubectl_bookstore.cluster.kubectl import Kubectl
 from kubectl_bookstore.cluster.observe import find_store
 from kubectl_bookstore.commands.follow import follow
+from kubectl_bookstore.commands.records import find_record, parse_record
 from kubectl_bookstore.errors import ExitCode, PluginError
 from kubectl_bookstore.options import TIMEOUT_SECONDS, Output, RequiredName, Timeout, Wait
 from kubectl_bookstore.output import Format, print_data, say
@@ -63,7 +63,11 @@ def restore(  # noqa: PLR0913 - one argument per option
     if not wait:
         return _print(created, output)
     last, code = follow(
-        lambda: _find(kubectl, label), lambda it: restored(_model(it)), timeout, output, label
+        lambda: find_record(kubectl, RESTORES, label),
+        lambda it: restored(_model(it)),
+        timeout,
+        output,
+        label,
     )
     _print(last, output)
     if code is ExitCode.DONE and output is Format.TEXT:
@@ -100,23 +104,8 @@ def _next_step(store: str, restore: str) -> str:
     )
 
 
-def _find(kubectl: Kubectl, label: str) -> Manifest:
-    found = kubectl.find(RESTORES, label)
-    if found is None:
-        message = f"BookStoreRestore {label} was deleted meanwhile."
-        raise PluginError(message, ExitCode.NOT_FOUND)
-    return found
-
-
 def _model(manifest: Manifest) -> BookStoreRestore:
-    try:
-        return BookStoreRestore.model_validate(manifest)
-    except ValidationError as error:
-        message = (
-            f"BookStoreRestore {manifest['metadata']['name']} can't be read: {error}. If another "
-            "version of the operator wrote it, use the plugin of that version."
-        )
-        raise PluginError(message) from error
+    return parse_record(BookStoreRestore, manifest)
 
 
 def _print(manifest: Manifest, output: Format) -> ExitCode:

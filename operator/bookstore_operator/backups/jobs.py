@@ -1,14 +1,12 @@
 """The Jobs of BookStoreBackups: from the template of the CronJob, as it is in the cluster."""
 
-from typing import Any
-
 from bookstore_operator.components.backup import tool
 from bookstore_operator.components.backup.images import backup_image
 from bookstore_operator.components.backup.manifests import with_reason
 from bookstore_operator.core import names
-from bookstore_operator.core.kinds import BACKUPS, CRON_JOBS, JOBS
+from bookstore_operator.core.kinds import CRON_JOBS, JOBS
 from bookstore_operator.core.labels import Component
-from bookstore_operator.core.metadata import metadata
+from bookstore_operator.core.metadata import metadata, owned_by_backup
 from bookstore_operator.core.plan import Create, Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.backup import BookStoreBackup
@@ -71,14 +69,3 @@ def verify_job(snapshot: Snapshot, record: BookStoreBackup) -> Create | None:
         "Verify",
         message,
     )
-
-
-def owned_by_backup(record: BookStoreBackup) -> dict[str, Any]:
-    """Return the owner reference to a BookStoreBackup: deleting it ends its Job."""
-    return {
-        **BACKUPS.type_meta,
-        "name": record.name,
-        "uid": record.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }

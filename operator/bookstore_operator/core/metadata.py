@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from bookstore_operator.core.kinds import BOOKSTORES, RELEASES, RESTORES, Resource
+from bookstore_operator.core.kinds import BACKUPS, BOOKSTORES, RELEASES, RESTORES, Resource
 from bookstore_operator.core.labels import Component, data_labels, labels
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.crd.backup import BookStoreBackup
 from bookstore_operator.crd.bookstore import BookStore, DeletionPolicy
 from bookstore_operator.crd.release import BookStoreRelease
 from bookstore_operator.crd.restore import BookStoreRestore
@@ -57,6 +58,11 @@ def owned_by_release(release: BookStoreRelease) -> dict[str, Any]:
 def owned_by_restore(restore: BookStoreRestore) -> dict[str, Any]:
     """Return the owner reference to a BookStoreRestore."""
     return _owner(RESTORES, restore.name, restore.metadata.uid)
+
+
+def owned_by_backup(backup: BookStoreBackup) -> dict[str, Any]:
+    """Return the owner reference to a BookStoreBackup: deleting it ends its Job."""
+    return _owner(BACKUPS, backup.name, backup.metadata.uid)
 
 
 def _owner(resource: Resource, name: str, uid: str) -> dict[str, Any]:

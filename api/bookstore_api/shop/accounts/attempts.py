@@ -24,7 +24,7 @@ async def count_attempt(session: WriteSession, keys: Keys, now: datetime) -> tim
 
 
 async def forget_failures(session: WriteSession, keys: Keys, now: datetime) -> None:
-    """Begin to count anew, after whoever it is has shown that the account is theirs."""
+    """Begin to count again, after whoever it is has shown that the account is theirs."""
     for row in await repository.lock_attempts(session, keys, now):
         row.failures, row.last_at, row.succeeded_at = 0, now, now
     await session.flush()

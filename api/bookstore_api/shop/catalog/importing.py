@@ -47,7 +47,7 @@ class RowResult:
 
 @dataclass
 class Report:
-    """How many rows had which outcome; each row is told to `on_row`."""
+    """How many rows had which outcome; each row is passed to `on_row`."""
 
     on_row: Callable[[RowResult], None]
     counts: Counter[Outcome] = field(default_factory=Counter)
