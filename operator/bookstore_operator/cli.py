@@ -161,15 +161,16 @@ def _backup_images(options: Sequence[str] | None, postgres_image: str) -> Mappin
 def _run(arguments: argparse.Namespace) -> int:
     # Imported here, because the other commands need neither kopf nor a client.
     from bookstore_operator.core.snapshot import OperatorSettings  # noqa: PLC0415
+    from bookstore_operator.runtime.options import Options  # noqa: PLC0415
 
     try:
-        from bookstore_operator.runtime import logs, manager  # noqa: PLC0415
+        from bookstore_operator.runtime import logs, process  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(f"{error.name} is not installed: pip install 'bookstore-operator[run]'.")
 
-    signals.end_at_once()  # until manager.run handles signals, nothing needs an orderly end
+    signals.end_at_once()  # until process.run handles signals, nothing needs an orderly end
     logs.configure(arguments.log_format, arguments.log_level)
-    options = manager.Options(
+    options = Options(
         settings=OperatorSettings(
             postgres_image=arguments.postgres_image,
             valkey_image=arguments.valkey_image,
@@ -186,7 +187,7 @@ def _run(arguments: argparse.Namespace) -> int:
         pod_proxy=arguments.pod_proxy,
         prometheus_hosts=tuple(filter(None, arguments.prometheus_hosts.split(","))),
     )
-    manager.run_process(manager.run(options))
+    process.run_process(process.run(options))
 
 
 def _crds(_: argparse.Namespace) -> int:

@@ -11,7 +11,8 @@ import yaml
 
 from bookstore_operator import cli
 from bookstore_operator.crd.schema import crds
-from bookstore_operator.runtime import manager
+from bookstore_operator.runtime import process
+from bookstore_operator.runtime.options import Options
 from tests.support.log_lines import validated
 
 pytestmark = pytest.mark.scenario
@@ -28,11 +29,11 @@ def run_cli(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
-def options_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> manager.Options:
+def options_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Options:
     """The options that a command line and the environment amount to."""
-    taken: list[manager.Options] = []
-    monkeypatch.setattr(manager, "run", taken.append)
-    monkeypatch.setattr(manager, "run_process", lambda _: None)
+    taken: list[Options] = []
+    monkeypatch.setattr(process, "run", taken.append)
+    monkeypatch.setattr(process, "run_process", lambda _: None)
     monkeypatch.setattr("bookstore_operator.runtime.logs.configure", lambda *_: None)
     cli.main(["run", *arguments])
     return taken[0]

@@ -9,8 +9,6 @@ from typing import Any, assert_never
 
 from bookstore_operator.core.drift import differences, find_difference
 from bookstore_operator.core.kinds import (
-    BOOKSTORES,
-    CLAIMS,
     SECRETS,
     key_of,
     resource_of,
@@ -20,7 +18,6 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.lookup import controlled_by_another
 from bookstore_operator.core.plan import (
-    FIELD_MANAGER,
     GENERATED,
     Action,
     Apply,
@@ -41,6 +38,12 @@ from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.contests import Contests
 from bookstore_operator.runtime.freshness import oldest_reading, releases_of
 from bookstore_operator.runtime.observer import Observer
+from bookstore_operator.runtime.ownership import (
+    bookstore_of,
+    gains_owner,
+    lost_its_label,
+    name_conflict,
+)
 from bookstore_operator.runtime.pacing import is_report
 
 logger = logging.getLogger(__name__)
@@ -159,10 +162,10 @@ class Executor:
         await self._check(action.guards, key)
         unobserved = await self._ours_or_none(target, key)
         existing = unobserved or self.cache.get(key.namespace, target)
-        if existing is not None and _gains_owner(existing, manifest):
+        if existing is not None and gains_owner(existing, manifest):
             # A deletion that orphans takes the owners away. The BookStore is read after the
             # object: with an owner that is being deleted, the object would be deleted, too.
-            await self._read_live([_bookstore(key)], key)
+            await self._read_live([bookstore_of(key)], key)
         if action.expected_resource_version is not None:
             metadata = {**manifest["metadata"], "resourceVersion": action.expected_resource_version}
             manifest = {**manifest, "metadata": metadata}
@@ -185,7 +188,7 @@ class Executor:
         cached = self.cache.get(key.namespace, target)
         if cached is not None:
             if store_name_of(cached) != key.name or controlled_by_another(cached, key.name):
-                raise _name_conflict(cached, key)
+                raise RejectedError(name_conflict(cached, key))
             return None
         resource = resource_of(target.api_version, target.kind)
         existing = await self.api.find(resource, key.namespace, target.name)
@@ -193,9 +196,9 @@ class Executor:
             return None
         if resource is not SECRETS:
             raise await self._exists_error(existing, key)
-        if _lost_its_label(existing, key) or store_name_of(existing) == key.name:
+        if lost_its_label(existing, key) or store_name_of(existing) == key.name:
             return existing  # Secrets are not watched: ours are never in the cache
-        raise _name_conflict(existing, key)
+        raise RejectedError(name_conflict(existing, key))
 
     async def _exists_error(self, existing: Manifest, key: StoreKey) -> Exception:
         """Return the error for an existing object: a stale Snapshot if ours, else a conflict.
@@ -204,7 +207,7 @@ class Executor:
         decided about an object that seems absent may be wrong for one that exists.
         """
         target = key_of(existing)
-        if _lost_its_label(existing, key):
+        if lost_its_label(existing, key):
             resource = resource_of(target.api_version, target.kind)
             label = {"metadata": {"labels": {STORE_LABEL: key.name}}}
             merged = await self.api.merge(resource, key.namespace, target.name, label)
@@ -213,7 +216,7 @@ class Executor:
             if target.kind != SECRETS.kind:
                 self.cache.put(existing)
             return StaleSnapshotError(f"{target.kind} {target.name} exists already")
-        return _name_conflict(existing, key)
+        return RejectedError(name_conflict(existing, key))
 
     async def _check(self, guards: Iterable[ObjectRef], key: StoreKey) -> None:
         """Raise RejectedError if an object that an action depends on belongs to somebody else."""
@@ -308,45 +311,6 @@ class Executor:
         if is_report(action) and find_difference(manifest["status"], stored.get("status") or {}):
             return True  # others have changed it: the event of the watch causes the next visit
         return self.cache.put(stored)
-
-
-def _name_conflict(existing: Manifest, key: StoreKey) -> RejectedError:
-    """Return the error for an object that has a name of ours and belongs to somebody else."""
-    target = key_of(existing)
-    message = (
-        f"A {target.kind} named {target.name} exists and does not belong to BookStore "
-        f"{key.name}. Rename or delete it, or rename the BookStore."
-    )
-    is_nobodys = store_name_of(existing) is None and not controlled_by_another(existing, key.name)
-    if target.kind == CLAIMS.kind and is_nobodys:
-        message += (
-            f" If its data is this BookStore's: kubectl label --namespace {key.namespace} "
-            f"{CLAIMS.plural} {target.name} {STORE_LABEL}={key.name}."
-        )
-    return RejectedError(Rejection(target, "NameConflict", message))
-
-
-def _lost_its_label(existing: Manifest, key: StoreKey) -> bool:
-    """Whether an object is the operator's own without its label, which the watches need."""
-    metadata = existing["metadata"]
-    owners = metadata.get("ownerReferences") or ()
-    managers = {entry.get("manager") for entry in metadata.get("managedFields") or ()}
-    return (
-        store_name_of(existing) is None
-        and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
-        and FIELD_MANAGER in managers
-    )
-
-
-def _bookstore(key: StoreKey) -> ObjectRef:
-    return ObjectRef(BOOKSTORES.api_version, BOOKSTORES.kind, key.name)
-
-
-def _gains_owner(existing: Manifest, manifest: Manifest) -> bool:
-    """Whether a manifest has an owner that the existing object has not."""
-    owners = {owner["uid"] for owner in existing["metadata"].get("ownerReferences") or ()}
-    wanted = {owner["uid"] for owner in manifest["metadata"].get("ownerReferences") or ()}
-    return not wanted <= owners
 
 
 def _target_text(action: Action) -> str:
