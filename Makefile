@@ -87,6 +87,10 @@ nightly-%:
 bench-operator: $(READY) ## Measure what releases cost the operator: ARGS="--stores 100 --peer --script"
 	@python -m tests.bench.fleet $(ARGS)
 
+.PHONY: bench-api
+bench-api: $(READY) ## Measure the API beside its peers: ARGS="--only cached redis --rounds 5"
+	@python -m tests.bench.api $(ARGS)
+
 .PHONY: bench-backup
 bench-backup: $(READY) ## Measure backups beside pg_dump: ARGS="--megabytes 10 1000"
 	@python -m tests.bench.backup $(ARGS)
