@@ -58,11 +58,11 @@ _OPTIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
     (
         # The kubelet probes from outside.
         *("--health-host", "::", {"metavar": "ADDRESS"}),
-        "address to serve /livez and /readyz on; :: for all of IPv4 and IPv6",
+        "address to serve /livez, /readyz and /metrics on; :: for all of IPv4 and IPv6",
     ),
     (
         *("--health-port", "8080", {"type": int, "metavar": "P"}),
-        "port to serve /livez and /readyz on; 0 for any free port",
+        "port to serve /livez, /readyz and /metrics on; 0 for any free port",
     ),
     (
         *("--log-level", "info", {"choices": ("debug", "info", "warning", "error")}),

@@ -5,7 +5,8 @@ models are not used: the operator works with plain JSON data.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -121,10 +122,15 @@ def _is_within(host: str, networks: str) -> bool:
     return False
 
 
+def _ignore(*_: object) -> None: ...
+
+
 class Api:
     """One API server. All methods raise ApiError."""
 
     def __init__(self, configuration: Configuration) -> None:
+        self.on_answer: Callable[[str, int, float], None] = _ignore
+        """Called with each request's method, its status (0: no answer) and its seconds."""
         configuration.client_session_kwargs = _SESSION
         configuration.proxy = configuration.proxy or _proxy_from_env(configuration.host)
         self._client = ApiClient(configuration)
@@ -281,6 +287,7 @@ class Api:
         content_type: str = _JSON,
     ) -> dict[str, Any]:
         url = self._configuration.host + path + ("?" + urlencode(query) if query else "")
+        started, code = time.monotonic(), 0
         try:
             response = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
                 method,
@@ -290,9 +297,12 @@ class Api:
                 _request_timeout=_TIMEOUT,
             )
             data: bytes = await response.read()
+            code = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             message = f"The API server did not answer: {error or type(error).__name__}"
             raise ApiError(0, "Unreachable", message) from error
+        finally:
+            self.on_answer(method, code, time.monotonic() - started)
         if response.status >= 400:
             raise _error_of(response.status, data, response.headers)
         return _parse(data)

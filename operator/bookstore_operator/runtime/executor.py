@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 from bookstore_operator.core.drift import differences, find_difference
 from bookstore_operator.core.kinds import (
+    RELEASES,
     SECRETS,
     key_of,
     resource_of,
@@ -75,6 +76,8 @@ class Executor:
     may_write: Callable[[], bool] = lambda: True
     """Checked before each write: a process that was frozen must not execute an old decision."""
     contests: Contests = field(default_factory=Contests)
+    on_release: Callable[[StoreKey, Manifest, Manifest], None] = lambda *_: None
+    """Called with a release's status before and after each write of it."""
 
     async def execute(self, plan: Plan, key: StoreKey) -> int:
         """Execute all actions from top to bottom.
@@ -137,6 +140,8 @@ class Executor:
             raise RejectedError(rejection, error.retry_after) from error
         if changed:
             self.contests.count(action, key, cached)
+            if isinstance(action, WriteStatus) and target.kind == RELEASES.kind:
+                self.on_release(key, (cached or {}).get("status") or {}, action.status)
         return changed
 
     async def _do(self, action: Action, key: StoreKey) -> bool:

@@ -17,6 +17,7 @@ from bookstore_operator.kube.leader import LeaderElection
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.kube.watch import Listener, watch
 from bookstore_operator.runtime.executor import Executor
+from bookstore_operator.runtime.metrics import Metrics, Readings
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.options import Options
 from bookstore_operator.runtime.probes import Health
@@ -57,13 +58,27 @@ class Manager:
         self.election = LeaderElection(
             api, options.lease_namespace, LEASE_NAME, f"{socket.gethostname()}-{os.getpid()}"
         )
+        self.metrics = Metrics(self.cache, self._readings())
         self.reconciler = Reconciler(
             self._observer,
-            Executor(api, self.cache, self._observer, self._may_write),
+            Executor(
+                *(api, self.cache, self._observer, self._may_write),
+                on_release=self.metrics.release_written,
+            ),
             Recorder(api, self.cache, may_write=self._may_write),
             self._queue,
         )
+        api.on_answer, self._queue.on_get = self.metrics.answered, self.metrics.waited
+        self.reconciler.on_visit = self.metrics.visited
         self._observer.measurer = Measurer(client, self._queue.add)
+
+    def _readings(self) -> Readings:
+        return Readings(
+            leads=lambda: self._health.leading and self._may_write(),
+            unavailable=lambda: len(self.scopes.unavailable),
+            queue_depth=self._queue.depth,
+            workers_busy=self._queue.processing,
+        )
 
     def _may_write(self) -> bool:
         return self.election.leads or not self._options.leader_election
@@ -165,6 +180,7 @@ class Manager:
                 logger.warning("%s Retrying in %d s.", last, delay)
                 await asyncio.sleep(delay)
             else:
+                self.metrics.listed(0)  # what is new from the beginning is no news
                 return
         message = f"The API server answered no list request for two minutes: {last}"
         raise OperatorEndedError(message)
@@ -221,7 +237,9 @@ class Manager:
                     await self._relist.wait()
             self._relist.clear()
             try:
-                for key in await self._observer.relist():
+                changed = await self._observer.relist()
+                self.metrics.listed(len(changed))
+                for key in changed:
                     self.reconciler.enqueue(key)
             except ApiError as error:
                 logger.warning("Could not relist all objects: %s", error.message)

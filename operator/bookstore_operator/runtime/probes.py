@@ -1,12 +1,14 @@
-"""Report the health of the process to probes, by HTTP."""
+"""Report the health of the process to probes, and its metrics, by HTTP."""
 
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import web
+
+from bookstore_operator.runtime.metrics import CONTENT_TYPE
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +39,27 @@ class Health:
             body["fatal"] = self.fatal
         healthy = {"/livez": not self.fatal, "/readyz": not self.fatal and self.listed}
         if path not in healthy:
-            return HTTPStatus.NOT_FOUND, {"paths": sorted(healthy)}
+            return HTTPStatus.NOT_FOUND, {"paths": sorted({*healthy, "/metrics"})}
         return (HTTPStatus.OK if healthy[path] else HTTPStatus.SERVICE_UNAVAILABLE), body
 
 
-async def serve(health: Health, host: str, port: int) -> web.AppRunner:
-    """Answer GET and HEAD of /livez and /readyz until cleaned up; `port` 0 takes any free one.
+async def _no_metrics() -> bytes:
+    return b""
+
+
+async def serve(
+    health: Health,
+    host: str,
+    port: int,
+    metrics: Callable[[], Awaitable[bytes]] = _no_metrics,
+) -> web.AppRunner:
+    """Answer GET and HEAD of /livez, /readyz and /metrics until cleaned up.
+
+    Args:
+        health: the answer to probes.
+        host: the address to listen on.
+        port: the port; 0 takes any free one.
+        metrics: returns the page of metrics.
 
     Raises:
         OSError: the port is taken.
@@ -53,7 +70,11 @@ async def serve(health: Health, host: str, port: int) -> web.AppRunner:
         status, body = health.answer(request.path)
         return web.json_response(body, status=status)
 
+    async def scrape(_: web.Request) -> web.Response:
+        return web.Response(body=await metrics(), headers={"Content-Type": CONTENT_TYPE})
+
     app = web.Application()
+    app.router.add_get("/metrics", scrape)
     app.router.add_get("/{path:.*}", probe)
     runner = web.AppRunner(
         app, access_log=None, keepalive_timeout=_IDLE_SECONDS, shutdown_timeout=_STOP_SECONDS

@@ -13,6 +13,7 @@ from bookstore_operator import __version__
 from bookstore_operator.kube.client import Api, ApiError, ClusterError, load_configuration
 from bookstore_operator.runtime.garbage import collect_rarely
 from bookstore_operator.runtime.manager import Manager, OperatorEndedError
+from bookstore_operator.runtime.metrics import Metrics
 from bookstore_operator.runtime.options import Options
 from bookstore_operator.runtime.probes import Health, serve
 from bookstore_operator.runtime.scrape import Client
@@ -40,7 +41,7 @@ async def run(options: Options) -> None:
     client = Client(options.pod_proxy, prometheus_hosts=options.prometheus_hosts)
     async with Api(configuration) as api, client:
         parts = Manager(api, client, options, health)
-        probes = await _serve(health, options)
+        probes = await _serve(health, options, parts.metrics)
         await parts.list_all()  # also the check that the cluster is as it needs to be
         health.listed = parts.scopes.started = True
         stopped = asyncio.Event()
@@ -71,9 +72,9 @@ async def run(options: Options) -> None:
             await probes.cleanup()
 
 
-async def _serve(health: Health, options: Options) -> web.AppRunner:
+async def _serve(health: Health, options: Options, metrics: Metrics) -> web.AppRunner:
     try:
-        return await serve(health, options.health_host, options.health_port)
+        return await serve(health, options.health_host, options.health_port, metrics.page)
     except OSError as error:
         message = (
             f"Can't serve health probes on port {options.health_port}: {error.strerror}. "

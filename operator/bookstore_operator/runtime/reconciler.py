@@ -3,10 +3,12 @@
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from bookstore_operator import decide
 from bookstore_operator.core.kinds import BOOKSTORES
@@ -34,6 +36,15 @@ _MAX_ROUNDS = 1000
 """The most visits in a row that each change something, whatever it is: releases need fewer."""
 
 
+class Outcome(StrEnum):
+    """How a visit has ended."""
+
+    UNCHANGED = "unchanged"
+    CHANGED = "changed"
+    GONE = "gone"
+    FAILED = "failed"
+
+
 @dataclass(slots=True)
 class _Memory:
     """What the Reconciler remembers of a BookStore from visit to visit."""
@@ -51,6 +62,9 @@ class _Memory:
     """The message that is in the status; empty if none is."""
 
 
+def _ignore(*_: object) -> None: ...
+
+
 class Reconciler:
     """Visits BookStores in the order of the work queue."""
 
@@ -62,6 +76,8 @@ class Reconciler:
         queue: WorkQueue[StoreKey],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.on_visit: Callable[[StoreKey, Outcome, float], None] = _ignore
+        """Called after each visit with how it ended and its seconds."""
         self._observer = observer
         self._executor = executor
         self._recorder = recorder
@@ -85,25 +101,29 @@ class Reconciler:
 
     async def visit(self, key: StoreKey) -> None:
         """Reconcile a BookStore once and schedule the next visit. Raises nothing."""
+        started = time.monotonic()
         try:
             async with asyncio.timeout(_VISIT_SECONDS):
-                await self._reconcile(key)
+                outcome = await self._reconcile(key)
         except Exception as error:  # noqa: BLE001 - classified; what one BookStore holds ends nothing
+            outcome = Outcome.FAILED
             await self._failed(key, error)
+        self.on_visit(key, outcome, time.monotonic() - started)
 
-    async def _reconcile(self, key: StoreKey) -> None:
+    async def _reconcile(self, key: StoreKey) -> Outcome:
         snapshot = await self._observe(key)
         if snapshot is None:
             self._memories.pop(key, None)
             self._observer.measure(key, ())
             self._queue.succeeded(key)
-            return
+            return Outcome.GONE
         plan = decide.decide(snapshot, self._now())
         self._observer.measure(key, plan.measurements)
         memory = self._memory(key)
         paced = memory.pace.apply(plan, snapshot)
         plan = paced.plan
         changes = await self._executor.execute(plan, key)
+        outcome = Outcome.CHANGED if changes else Outcome.UNCHANGED
         await self._post(key, plan.events)
         was_reported = memory.reported or memory.rejection
         is_outdated = was_reported or self._executor.contests.of(key) != snapshot.contests
@@ -112,6 +132,7 @@ class Reconciler:
         memory.failures, memory.since, memory.rejection, memory.reported = 0, None, None, ""
         again = changes > 0 and (bool(is_outdated) or needs_another_visit(plan, snapshot))
         self._come_again(key, paced, changes, again=again)
+        return outcome
 
     async def _observe(self, key: StoreKey) -> Snapshot | None:
         contests = self._executor.contests.of(key)

@@ -45,6 +45,8 @@ class Schedule(Generic[Key]):
         self._parked: set[Key] = set()  # due while processed: out of the heap until released
         self._failures: dict[Key, int] = {}
         self._not_before: dict[Key, float] = {}
+        self.waited = 0.0
+        """How long the key that was returned last had been due, in seconds."""
 
     def add(self, key: Key, at: float) -> None:
         """Request a key at a time; the earliest request counts."""
@@ -63,6 +65,7 @@ class Schedule(Generic[Key]):
                 continue
             del self._due[key]
             self._processing.add(key)
+            self.waited = now - top[0]
             return key
         return None
 
@@ -100,6 +103,15 @@ class Schedule(Generic[Key]):
     def __len__(self) -> int:
         return len(self._due)
 
+    @property
+    def processing(self) -> int:
+        """The number of keys that are being processed."""
+        return len(self._processing)
+
+    def depth(self, now: float) -> int:
+        """Return the number of keys that are due and not being processed."""
+        return sum(at <= now and key not in self._processing for key, at in self._due.items())
+
     def _top(self) -> tuple[float, int, Key] | None:
         """Return the earliest valid entry; entries of keys that were rescheduled are dropped."""
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
@@ -119,10 +131,15 @@ class Schedule(Generic[Key]):
         heapq.heappush(self._heap, (at, self._sequence, key))
 
 
+def _ignore(*_: object) -> None: ...
+
+
 class WorkQueue(Generic[Key]):
     """A Schedule on the event loop's clock, for many workers."""
 
     def __init__(self, debounce: float = 0.2, backoff: Backoff | None = None) -> None:
+        self.on_get: Callable[[float], None] = _ignore
+        """Called with how long each key had been due when a worker took it, in seconds."""
         self._schedule: Schedule[Key] = Schedule(backoff)
         self._debounce = debounce
         self._changed = asyncio.Event()
@@ -138,6 +155,7 @@ class WorkQueue(Generic[Key]):
         while True:
             key = self._schedule.pop(_now())
             if key is not None:
+                self.on_get(self._schedule.waited)
                 return key
             await self._wait()
 
@@ -151,6 +169,14 @@ class WorkQueue(Generic[Key]):
         delay = self._schedule.failed(key, _now(), at_least, first)
         self._changed.set()
         return delay
+
+    def depth(self) -> int:
+        """Return the number of keys that are due and wait."""
+        return self._schedule.depth(_now())
+
+    def processing(self) -> int:
+        """Return the number of keys that are being processed."""
+        return self._schedule.processing
 
     async def _wait(self) -> None:
         """Sleep until something is due or has changed."""

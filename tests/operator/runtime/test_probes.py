@@ -56,7 +56,7 @@ FATAL = LISTED | {"fatal": "a watch died"}
         (Health(listed=True, leading=True), "/livez", 200, LISTED | {"leading": True}),
         (Health(listed=True, fatal="a watch died"), "/livez", 503, FATAL),
         (Health(listed=True, fatal="a watch died"), "/readyz", 503, FATAL),
-        (Health(), "/else", 404, {"paths": ["/livez", "/readyz"]}),
+        (Health(), "/else", 404, {"paths": ["/livez", "/metrics", "/readyz"]}),
     ],
 )
 def test_a_probe_gets_status_and_state(

@@ -1,0 +1,1 @@
+"""What the operator measures: the metrics as data, and the samples about BookStores."""
