@@ -67,6 +67,12 @@ class StaffRoute(GuardedRoute):
     reads, writes = Access.PUBLIC, Access.STAFF
 
 
+class BackOfficeRoute(GuardedRoute):
+    """A route that only the staff and its programs use, also to read."""
+
+    reads = writes = Access.STAFF
+
+
 class AccountRoute(GuardedRoute):
     """A route for what belongs to the account that asks."""
 

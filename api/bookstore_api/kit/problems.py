@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem details. Nothing that a client sent is ever repeated in one."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
@@ -89,7 +90,7 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status code", examples=[404])
     detail: str | None = Field(default=None, description="What went wrong and what to do")
     errors: list[InvalidField] | None = Field(
-        default=None, description="Of a 422, every wrong field"
+        default=None, description="Of a 422, every wrong field; of a 409, every part in the way"
     )
 
 
@@ -191,7 +192,9 @@ async def _on_shop_error(_request: Request, error: Exception) -> Response:
     if isinstance(error, InvalidChangeError):
         field = InvalidField(location=f"body/{error.field}", message=str(error), code=VALUE_ERROR)
         return problem_response(UNPROCESSABLE, INVALID, errors=[field])
-    return problem_response(STATUSES[type(error)], str(error))
+    parts = error.parts if isinstance(error, ConflictError) else ()
+    fields = [InvalidField(**asdict(part)) for part in parts]
+    return problem_response(STATUSES[type(error)], str(error), errors=fields)
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:

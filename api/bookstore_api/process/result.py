@@ -23,6 +23,7 @@ EXIT_CODES = {
     "seeded": 0,
     "imported": 0,
     "exported": 0,
+    "maintained": 0,
     "behind": 3,
     "incompatible": 4,
     "locked": 75,

@@ -15,6 +15,10 @@ from bookstore_api.shop.mail import Compose
 
 # Deletes what nobody needs any more at a time.
 Purge = Callable[[WriteSession, datetime], Awaitable[None]]
+# Does a bounded batch of what is due at a time; how much that was, 0 where nothing is left.
+Maintain = Callable[[WriteSession, datetime], Awaitable[int]]
+# Removes what a domain has stored of an account's owner, when the account is erased.
+Erase = Callable[[WriteSession, UUID], Awaitable[None]]
 # What a domain has stored of an account, for its owner.
 Export = Callable[[ReadSession, UUID], Awaitable[Mapping[str, Any]]]
 
@@ -23,8 +27,8 @@ Export = Callable[[ReadSession, UUID], Awaitable[Mapping[str, Any]]]
 class Domain:
     """A domain: its tables, its routes, and the proof that its SQL works on the schema as it is.
 
-    `export` is of domains that store something of accounts, `mails` has what makes each kind of
-    mail, and `purge` is run once an hour.
+    `export` and `erase` are of domains that store something of accounts, `mails` has what makes
+    each kind of mail, and `purge` and `maintain` are run once an hour, and by a command.
     """
 
     name: str
@@ -34,3 +38,5 @@ class Domain:
     export: Export | None = None
     mails: Mapping[str, Compose] = field(default_factory=dict)
     purge: Purge | None = None
+    maintain: Maintain | None = None
+    erase: Erase | None = None

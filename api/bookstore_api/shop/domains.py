@@ -5,9 +5,11 @@ from bookstore_api.shop.accounts.domain import ACCOUNTS
 from bookstore_api.shop.audit.domain import AUDIT
 from bookstore_api.shop.catalog.domain import CATALOG
 from bookstore_api.shop.domain import Domain
+from bookstore_api.shop.idempotency.domain import IDEMPOTENCY
+from bookstore_api.shop.inventory.domain import INVENTORY
 from bookstore_api.shop.outbox.domain import OUTBOX
 
-DOMAINS: tuple[Domain, ...] = (CATALOG, ACCOUNTS, OUTBOX, AUDIT)
+DOMAINS: tuple[Domain, ...] = (CATALOG, INVENTORY, ACCOUNTS, IDEMPOTENCY, OUTBOX, AUDIT)
 
 
 async def self_test(session: WriteSession) -> None:

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 
 import structlog
 
 from bookstore_api.db.errors import DatabaseUnavailableError
-from bookstore_api.db.sessions import Database, WriteSession
+from bookstore_api.db.sessions import Database
 from bookstore_api.settings import Settings
+from bookstore_api.shop import maintenance
 from bookstore_api.shop.domains import DOMAINS
 from bookstore_api.shop.outbox.sender import Sender
 
@@ -33,14 +33,6 @@ async def housekeeping(settings: Settings, database: Database) -> AsyncIterator[
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def purge(session: WriteSession) -> None:
-    """Delete what nobody needs any more, in every domain."""
-    now = datetime.now(UTC)
-    for domain in DOMAINS:
-        if domain.purge is not None:
-            await domain.purge(session, now)
-
-
 async def _send(sender: Sender) -> None:
     """Send mails one after another, and look for new ones every POLL_SECONDS."""
     while True:
@@ -56,8 +48,8 @@ async def _send(sender: Sender) -> None:
 
 
 async def _purge(database: Database) -> None:
-    """Purge once in PURGE_SECONDS; any number of processes may do so at the same time."""
+    """Do what is due once in PURGE_SECONDS; any number of processes may do so at the same time."""
     while True:
         await asyncio.sleep(PURGE_SECONDS)
         with suppress(DatabaseUnavailableError):
-            await database.write(purge)
+            await maintenance.run(database)

@@ -34,6 +34,7 @@ IN = "in"  # let in: any status but those
 Answers = dict[str, int | str]
 ANYBODY: Answers = dict.fromkeys(ROLES, IN)
 STAFF: Answers = ANYBODY | {"anonymous": 401, "forged": 401, "customer": 403}
+BACK_OFFICE = STAFF  # routes that only the staff reads, too
 ACCOUNT: Answers = ANYBODY | {"anonymous": 401, "forged": 401, "automation": 401}
 ADMINS: Answers = ACCOUNT | {"customer": 403, "staff": 403}
 
@@ -62,6 +63,11 @@ ROWS: dict[tuple[str, str], Answers] = {
     ("GET", "/api/v1/categories/{category_id}"): ANYBODY,
     ("PATCH", "/api/v1/categories/{category_id}"): STAFF,
     ("DELETE", "/api/v1/categories/{category_id}"): STAFF,
+    # inventory
+    ("GET", "/api/v1/books/{book_id}/availability"): ANYBODY,
+    ("GET", "/api/v1/stock/{book_id}"): BACK_OFFICE,
+    ("GET", "/api/v1/stock/{book_id}/moves"): BACK_OFFICE,
+    ("POST", "/api/v1/stock/{book_id}/moves"): BACK_OFFICE,
     # accounts
     ("POST", "/api/v1/accounts"): ANYBODY,
     ("GET", "/api/v1/accounts"): ADMINS,

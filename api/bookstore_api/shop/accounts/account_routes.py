@@ -1,21 +1,23 @@
 """Accounts over HTTP: registering, one's own account, one's password."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from bookstore_api.auth.dependencies import Caller, Hashing
 from bookstore_api.auth.passwords import weakness
 from bookstore_api.auth.principal import Role
 from bookstore_api.auth.routes import AccountRoute, PublicRoute
-from bookstore_api.db.sessions import ReadSession
+from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.kit.etags import IfMatches, etag_of
 from bookstore_api.kit.problems import describe
 from bookstore_api.kit.routing import Router
 from bookstore_api.kit.sessions import Reading, Writing
 from bookstore_api.shop.accounts import accounts, passwords
-from bookstore_api.shop.accounts.client import Asker
+from bookstore_api.shop.accounts.client import Asker, Client
 from bookstore_api.shop.accounts.errors import weak_password
 from bookstore_api.shop.accounts.proof import Proof, prove_password
 from bookstore_api.shop.accounts.schemas import (
@@ -111,6 +113,21 @@ async def export_own_account(request: Request, read: Reading, caller: Caller) ->
     return await read(work)
 
 
+@dataclass(frozen=True)
+class Erasure:
+    """From where an erasure is asked for, and the domains that have something to erase."""
+
+    asker: Client
+    domains: tuple[Domain, ...]
+
+
+async def _erasure(request: Request, asker: Asker) -> Erasure:
+    return Erasure(asker, request.state.domains)
+
+
+Erasing = Annotated[Erasure, Depends(_erasure)]
+
+
 @own.post(
     "/erasure",
     status_code=HTTPStatus.NO_CONTENT,
@@ -118,12 +135,19 @@ async def export_own_account(request: Request, read: Reading, caller: Caller) ->
     responses=describe(409),
 )
 async def erase_own_account(
-    write: Writing, hashing: Hashing, caller: Caller, asker: Asker, body: Confirmation
+    write: Writing, hashing: Hashing, caller: Caller, erasing: Erasing, body: Confirmation
 ) -> None:
     """Erase one's account. This can't be undone."""
-    proof = Proof(body.password.get_secret_value(), "password", asker.network)
+    proof = Proof(body.password.get_secret_value(), "password", erasing.asker.network)
     await prove_password(write, hashing, caller, proof)
-    await write(lambda session: accounts.erase(session, caller))
+
+    async def work(session: WriteSession) -> None:
+        account_id = await accounts.erase(session, caller)
+        for domain in erasing.domains:
+            if domain.erase is not None:
+                await domain.erase(session, account_id)
+
+    await write(work)
 
 
 @resets.post("", status_code=HTTPStatus.ACCEPTED)

@@ -146,8 +146,11 @@ async def administer(
     return account
 
 
-async def erase(session: WriteSession, caller: Principal) -> None:
-    """Erase the personal data of the caller's account; its row stays, for what refers to it."""
+async def erase(session: WriteSession, caller: Principal) -> UUID:
+    """Erase the personal data of the caller's account; its row stays, for what refers to it.
+
+    Returns its id; raises ConflictError, UnauthenticatedError.
+    """
     admins = await repository.lock_admins(session)
     account = await live_account(session, caller, locked=True)
     if list(admins) == [account.id]:
@@ -159,6 +162,7 @@ async def erase(session: WriteSession, caller: Principal) -> None:
     await session_rows.delete_all(session, account.id)
     await repository.delete_resets(session, account.id)
     await record(session, caller, Change("account.erase", "account", account.id))
+    return account.id
 
 
 async def export(session: ReadSession, account_id: UUID) -> Mapping[str, Any]:

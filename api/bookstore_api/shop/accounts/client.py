@@ -8,6 +8,8 @@ from bookstore_api.shop.accounts.sign_in import Client
 from bookstore_api.telemetry.request_state import headers_of, request_state
 from bookstore_api.web.client_address import rate_limit_key
 
+__all__ = ["Asker", "Client"]
+
 
 async def _client(request: Request) -> Client:
     names = headers_of(request.scope).get(b"user-agent", ())

@@ -55,6 +55,12 @@ async def find(session: ReadSession, id_: UUID) -> Book | None:
     return (await session.scalars(_whole(id_))).one_or_none()
 
 
+async def keep(session: WriteSession, id_: UUID) -> bool:
+    """Whether there is a book, which is kept from being deleted for good meanwhile."""
+    found = select(Book.id).where(Book.id == id_, Book.deleted_at.is_(None))
+    return await session.scalar(found.with_for_update(read=True, key_share=True)) is not None
+
+
 async def find_locked(session: WriteSession, id_: UUID) -> Book | None:
     """Find a book and keep others from changing it until this transaction ends, or None."""
     await _lock(session, Book.id == id_)

@@ -280,7 +280,7 @@ def test_every_column_that_may_be_personal_has_a_row_in_the_reference() -> None:
     stored = {
         f"{table.__tablename__}.{column.name}"
         for domain in DOMAINS
-        if domain.name != "catalog"  # books are nobody's
+        if domain.name not in {"catalog", "inventory"}  # books are nobody's
         for table in domain.tables
         for column in table.__table__.columns
     }

@@ -1,0 +1,1 @@
+"""The inventory: how many copies of each book there are, and for whom some are reserved."""
