@@ -115,6 +115,8 @@ class Code(StrEnum):
 class BackupError(Exception):
     """Ends a command; the message says what is wrong, why, and what to do."""
 
-    def __init__(self, code: Code, message: str) -> None:
+    def __init__(self, code: Code, message: str, backup: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.backup = backup
+        """The name of the backup that it is about; empty if it is about none, or any."""

@@ -23,6 +23,7 @@ from bookstore_backup.work.workplace import LOCK_WAIT_SECONDS, Silent, Workplace
 
 _ENV = "BOOKSTORE_BACKUP_"
 URI_VARIABLE = f"{_ENV}URI"
+SERVER_URI_VARIABLE = f"{_ENV}SERVER_URI"
 
 
 def _option(flag: str, text: str, **more: Any) -> Any:
@@ -158,19 +159,26 @@ def command(function: Callable[..., Result]) -> Callable[..., None]:
     return run
 
 
-def database_of(uri_file: Path | None, option: str = "--uri-file") -> Database:
+def server_of(uri_file: Path | None) -> Database | None:
+    """Return the server that a file or the environment names; None if neither does."""
+    if uri_file is None and not os.environ.get(SERVER_URI_VARIABLE):
+        return None
+    return database_of(uri_file, "--server-uri-file", SERVER_URI_VARIABLE)
+
+
+def database_of(
+    uri_file: Path | None, option: str = "--uri-file", variable: str = URI_VARIABLE
+) -> Database:
     """Return the database that a file or the environment names; raises BackupError."""
     if uri_file is None:
-        uri = os.environ.get(URI_VARIABLE, "")
+        uri = os.environ.get(variable, "")
     else:
         try:
             uri = uri_file.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise BackupError(Code.USAGE, f"{uri_file} can't be read: {error}.") from error
     if not uri.strip():
-        raise BackupError(
-            Code.USAGE, f"There is no database URI: give {option} or set {URI_VARIABLE}."
-        )
+        raise BackupError(Code.USAGE, f"There is no database URI: give {option} or set {variable}.")
     return Database.of(uri)
 
 
@@ -209,6 +217,7 @@ def _show(name: str, result: Result, form: Format) -> None:
 
 def _fail(name: str, error: BackupError, form: Format) -> ExitCode:
     whole = {"command": name, "code": str(error.code), "message": str(error)}
+    whole |= {"name": error.backup} if error.backup else {}
     complain(str(error))
     if form is Format.JSON:
         print_json(whole)

@@ -99,6 +99,12 @@ def test_a_life_of_backups(
     assert 0 < measured["recoveryTimeSeconds"] < 60
     assert 0 <= measured["recoveryPointSeconds"] < 600
 
+    there = {"BOOKSTORE_BACKUP_SERVER_URI": server.url("postgres"), **variables}
+    for options in (["--keep-database=shop"], ["--keep-database=bookstore_drill_x"]):
+        allowed = options[0].endswith("_x")
+        kept = invoke("drill", *options, "-o", "json", **(there if allowed else variables))
+        assert kept.exit_code == int(ExitCode.DONE if allowed else ExitCode.USAGE), kept.stderr
+
     pruned = invoke("prune", "--keep-last", "0", "-o", "json", **variables)
     assert json.loads(pruned.stdout)["deleted"] == []
 

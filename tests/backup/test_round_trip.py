@@ -2,7 +2,7 @@
 
 import fcntl
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pyrage  # type: ignore[import-untyped]
 import pytest
 
 from bookstore_backup.errors import BackupError, Code
+from bookstore_backup.model.manifest import Manifest
 from bookstore_backup.postgres.connection import Database
 from bookstore_backup.postgres.ephemeral import LOCK, PREFIX
 from bookstore_backup.storage.encryption import identities_in
@@ -132,3 +133,34 @@ def test_an_empty_database_can_be_backed_up(workplace: Workplace, empty: str) ->
     assert manifest.contents.tables == {}
     verify_backup(workplace, manifest.name)
     assert drill_backup(workplace, "latest", Database.of(empty)).restored.rows == 0
+
+
+def test_a_drill_keeps_its_database_for_others_until_the_next(
+    workplace: Workplace, backup: Manifest, server: OwnPostgres
+) -> None:
+    at, kept = Database.of(server.url("postgres")), "bookstore_drill_kept"
+    drill_backup(workplace, backup.name, at, kept)
+    assert query(server.url(kept), "SELECT count(*) FROM books") == [(800,)]
+    drill_backup(workplace, backup.name, at, kept)
+    assert query(server.url(kept), "SELECT count(*) FROM books") == [(800,)]
+    drill_backup(workplace, backup.name, at)
+    left = "SELECT count(*) FROM pg_database WHERE datname LIKE 'bookstore_drill%'"
+    assert query(server.url("postgres"), left) == [(0,)]
+
+
+def test_a_backup_that_retention_deletes_while_it_is_read_is_gone_and_not_damaged(
+    workplace: Workplace, backup: Manifest, server: OwnPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = workplace.repository.target
+    get = target.get
+
+    def get_late(key: str) -> Iterator[bytes]:
+        if key.endswith("dump.00002"):  # another process prunes right here
+            workplace.repository.delete(backup.name)
+        return get(key)
+
+    monkeypatch.setattr(target, "get", get_late)
+    with pytest.raises(BackupError, match="was deleted while it was read") as caught:
+        drill_backup(workplace, "latest", Database.of(server.url("postgres")))
+    assert (caught.value.code, caught.value.backup) == (Code.NOT_FOUND, backup.name)
+    assert workplace.repository.entries() == [], "nothing is left beside what is gone"

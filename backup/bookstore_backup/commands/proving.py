@@ -8,9 +8,17 @@ import typer
 
 from bookstore_backup.commands.taking import summary_of
 from bookstore_backup.errors import BackupError, Code
-from bookstore_backup.options import LockWait, Name, Result, UriFile, database_of
+from bookstore_backup.options import (
+    SERVER_URI_VARIABLE,
+    LockWait,
+    Name,
+    Result,
+    UriFile,
+    database_of,
+    server_of,
+)
 from bookstore_backup.output import print_table, size_text
-from bookstore_backup.work.drill import drill_backup
+from bookstore_backup.work.drill import PREFIX, drill_backup
 from bookstore_backup.work.listing import Listed, list_backups
 from bookstore_backup.work.restore import Restored, restore_backup
 from bookstore_backup.work.verify import verify_backup
@@ -82,18 +90,31 @@ def drill(
     server_uri_file: Annotated[
         Path | None,
         typer.Option(
-            help="File with the URI of a server to create a database on; default: a server that "
-            "is started for it.",
+            help="File with the URI of a server to create a database on; default: the variable "
+            f"{SERVER_URI_VARIABLE}, else a server that is started for it.",
             envvar="BOOKSTORE_BACKUP_SERVER_URI_FILE",
         ),
     ] = None,
     scratch: Annotated[
         Path | None, typer.Option(help="Folder for the server's data; default: the system's.")
     ] = None,
+    keep_database: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Keep the restored database on the given server under this name, which begins "
+            f"with {PREFIX}, until the next drill on it."
+        ),
+    ] = None,
 ) -> Result:
     """Restore a backup into a database made for that, compare, measure, and drop it."""
-    server = database_of(server_uri_file, "--server-uri-file") if server_uri_file else None
-    drilled = drill_backup(adjusted(workplace, scratch=scratch), name, server)
+    server = server_of(server_uri_file)
+    if keep_database and not (server and keep_database.startswith(PREFIX)):
+        raise BackupError(
+            Code.USAGE,
+            "--keep-database needs a server to keep it on (--server-uri-file), and a name that "
+            f"begins with {PREFIX}, which no other database has.",
+        )
+    drilled = drill_backup(adjusted(workplace, scratch=scratch), name, server, keep_database)
     restored = drilled.restored
     message = (
         f"{restored.entry.name} was restored in {restored.seconds:.1f} s, and its {restored.rows} "

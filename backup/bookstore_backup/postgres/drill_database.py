@@ -13,17 +13,29 @@ PREFIX = "bookstore_drill_"
 
 
 @contextmanager
-def drill_database(server: Database, like: Server) -> Iterator[Database]:
-    """Create a database for the block and drop it, and those that killed drills left behind."""
-    name = PREFIX + secrets.token_hex(6)
+def drill_database(
+    server: Database, like: Server, kept_as: str | None = None
+) -> Iterator[Database]:
+    """Create a database for the block and drop it, and those that earlier drills left behind.
+
+    With a name, which begins with PREFIX, it is kept under that if the block raises nothing.
+    """
+    name = kept_as or PREFIX + secrets.token_hex(6)
     with connected(server) as connection, reported(f"Creating a database at {server.where}"):
         _drop_unused(connection)
         connection.execute(_statement(name, like, _major(connection)))
+    keep = False
     try:
         yield server.named(name)
+        keep = kept_as is not None
     finally:
-        with connected(server) as connection, reported(f"Dropping the database {name}"):
-            _drop(connection, name)
+        if not keep:
+            _drop_at(server, name)
+
+
+def _drop_at(server: Database, name: str) -> None:
+    with connected(server) as connection, reported(f"Dropping the database {name}"):
+        _drop(connection, name)
 
 
 def _drop_unused(connection: Connection) -> None:

@@ -76,6 +76,14 @@ class Repository:
             raise self._missing(name) from error
         return manifests.decode(data, store=self.store, name=name)
 
+    def is_complete(self, name: str) -> bool:
+        """Whether there is a manifest now, whatever is in it: a deletion deletes that first."""
+        try:
+            self._read(name, names.MANIFEST)
+        except ObjectMissingError:
+            return False
+        return True
+
     def put_manifest(self, manifest: Manifest) -> None:
         """Store the manifest, which makes a backup complete."""
         data = manifests.encode(manifest)

@@ -9,12 +9,13 @@ from bookstore_backup.errors import BackupError, Code
 from bookstore_backup.model import tools as choice
 from bookstore_backup.model.manifest import Manifest, utc_now
 from bookstore_backup.postgres.connection import Database
-from bookstore_backup.postgres.drill_database import drill_database
+from bookstore_backup.postgres.drill_database import PREFIX, drill_database
 from bookstore_backup.postgres.ephemeral import ephemeral_server
+from bookstore_backup.work.damage import keeping_damage
 from bookstore_backup.work.restore import Restored, restore_backup
 from bookstore_backup.work.workplace import Workplace
 
-_LOST = frozenset({Code.DAMAGED, Code.CONTENT_DIFFERS})
+__all__ = ["PREFIX", "Drilled", "drill_backup"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,14 @@ class Drilled:
         return (self.at - self.restored.entry.started).total_seconds()
 
 
-def drill_backup(workplace: Workplace, name: str, server: Database | None) -> Drilled:
+def drill_backup(
+    workplace: Workplace, name: str, server: Database | None, kept_as: str | None = None
+) -> Drilled:
     """Restore a backup and compare it with its manifest; raises BackupError.
 
     Without a server one is started for it. A drill that finds a damaged backup keeps that beside
-    it, so that retention never takes it for a good one.
+    it, so that retention never takes it for a good one. With a name the restored database is kept
+    under that on the server, for others to look at, until the next drill there.
     """
     repository = workplace.repository
     entry = repository.find(name)
@@ -42,18 +46,15 @@ def drill_backup(workplace: Workplace, name: str, server: Database | None) -> Dr
         raise BackupError(
             Code.NO_MANIFEST,
             f'"{entry.name}" has no manifest to compare with: use `restore` or `verify`.',
+            entry.name,
         )
-    try:
+    with keeping_damage(repository, entry):
         manifest = repository.manifest(entry.name)
         with (
             _server(workplace, manifest, server) as found,
-            drill_database(found, manifest.server) as database,
+            drill_database(found, manifest.server, kept_as) as database,
         ):
             restored = restore_backup(workplace, entry, database)
-    except BackupError as error:
-        if error.code in _LOST:
-            repository.put_verification(entry.name, str(error))
-        raise
     repository.put_verification(entry.name, "")
     return Drilled(restored, utc_now())
 

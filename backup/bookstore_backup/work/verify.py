@@ -8,6 +8,7 @@ from bookstore_backup.model.manifest import Manifest, damaged
 from bookstore_backup.postgres import programs
 from bookstore_backup.storage.encryption import check_key
 from bookstore_backup.storage.repository import Entry
+from bookstore_backup.work.damage import keeping_damage
 from bookstore_backup.work.reading import open_source
 from bookstore_backup.work.workplace import Workplace
 
@@ -27,12 +28,8 @@ def verify_backup(workplace: Workplace, name: str) -> Verified:
     missing, which is no fault of the backup.
     """
     entry = workplace.repository.find(name)
-    try:
+    with keeping_damage(workplace.repository, entry):
         verified = _verify(workplace, entry)
-    except BackupError as error:
-        if error.code is Code.DAMAGED and not entry.legacy:
-            workplace.repository.put_verification(entry.name, str(error))
-        raise
     if not entry.legacy:
         workplace.repository.put_verification(entry.name, "")
     return verified
