@@ -73,8 +73,8 @@ def _all(messages: Sequence[Messages]) -> list[_Stage]:
     success = _message([(message.arguments, message.success) for message in messages])
     failure = _message([(message.arguments, message.failure) for message in messages])
     return [
-        _pod("starts", [_IS_KEPT, _IS_NEW, _not(_NOT_STARTING)], _running(ready=True)),
-        _pod("stays-unready", [_IS_KEPT, _IS_NEW, _is("unready")], _running(ready=False)),
+        _pod("starts", [_IS_KEPT, _IS_NEW, _not(_NOT_STARTING)], _running(success, ready=True)),
+        _pod("stays-unready", [_IS_KEPT, _IS_NEW, _is("unready")], _running(success, ready=False)),
         _pod("crashes", [_IS_KEPT, _IS_NEW, _is("crash")], _crashing(failure)),
         _pod("image-missing", [_IS_KEPT, _IS_NEW, _is("unpullable")], _unpullable()),
         _pod(
@@ -138,14 +138,14 @@ def _stage(
     }
 
 
-def _running(*, ready: bool) -> str:
+def _running(message: str, *, ready: bool) -> str:
     state = "state: {running: {startedAt: {{ $now | Quote }}}}"
     return (
         "phase: Running\nstartTime: {{ $now | Quote }}\n"
         + _ADDRESS
         + _conditions(ready=ready)
         + _containers(f"ready: {json.dumps(ready)}\nstarted: true\nrestartCount: 0\n{state}")
-        + _init_containers()
+        + _init_containers(message)
     )
 
 
@@ -231,11 +231,12 @@ _PULLED = (
 """The ID of a container's image: that of its content."""
 
 
-def _init_containers() -> str:
+def _init_containers(message: str) -> str:
     """Return the statuses of init containers: sidecars run, all others have completed."""
-    return """initContainerStatuses:
-{{ range .spec.initContainers }}
-- name: {{ .name | Quote }}
+    return "initContainerStatuses:\n{{ range .spec.initContainers }}\n" + message + _INIT_CONTAINER
+
+
+_INIT_CONTAINER = """- name: {{ .name | Quote }}
   image: {{ .image | Quote }}
   imageID: ""
   ready: true
@@ -245,8 +246,8 @@ def _init_containers() -> str:
   {{ if eq (or .restartPolicy "") "Always" }}
     running: {startedAt: {{ $now | Quote }}}
   {{ else }}
-    terminated: {exitCode: 0, reason: Completed, startedAt: {{ $now | Quote }},
-                 finishedAt: {{ $now | Quote }}}
+    terminated: {exitCode: 0, reason: Completed, message: {{ $message | Quote }},
+                 startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}
   {{ end }}
 {{ end }}
 """

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Starts PostgreSQL, making its data folder first where there is none. It understands the
 # variables of the official image that this project uses:
-#   POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE (required), POSTGRES_USER (postgres),
-#   POSTGRES_DB (the user's name), PGDATA, POSTGRES_INITDB_ARGS
+#   POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE (required, unless POSTGRES_HOST_AUTH_METHOD is
+#   trust, which lets everybody in), POSTGRES_USER (postgres), POSTGRES_DB (the user's name), PGDATA,
+#   POSTGRES_INITDB_ARGS
 # It runs as any user but root, and with a read-only root file system where PGDATA and the
 # socket folder (/var/run/postgresql, else /tmp) can be written.
 set -eu
@@ -22,6 +23,11 @@ umask 0077
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
   password=${POSTGRES_PASSWORD:-}
   if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then password=$(cat "$POSTGRES_PASSWORD_FILE"); fi
+  method=scram-sha-256
+  if [ "${POSTGRES_HOST_AUTH_METHOD:-}" = trust ]; then
+    method=trust
+    password=${password:-unused}
+  fi
   [ -n "$password" ] || fail "set POSTGRES_PASSWORD or POSTGRES_PASSWORD_FILE"
 
   # In a folder beside it, renamed when it is whole: an interrupted attempt is made again from
@@ -37,10 +43,10 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   printf '%s\n' "$password" >"$secret"
   # shellcheck disable=SC2086  # several arguments
   initdb --pgdata="$new" --username="$user" --pwfile="$secret" --encoding=UTF8 --locale=C.UTF-8 \
-    --auth-local=scram-sha-256 --auth-host=scram-sha-256 --data-checksums ${POSTGRES_INITDB_ARGS:-}
+    --auth-local="$method" --auth-host="$method" --data-checksums ${POSTGRES_INITDB_ARGS:-}
   rm -f "$secret"
   trap - EXIT
-  printf 'host all all all scram-sha-256\n' >>"$new/pg_hba.conf"
+  printf 'host all all all %s\n' "$method" >>"$new/pg_hba.conf"
   printf "listen_addresses = '*'\n" >>"$new/postgresql.conf"
   if [ "$database" != postgres ]; then
     # The server's own single-user mode: no port and no password, so nobody can connect meanwhile.
