@@ -8,6 +8,7 @@ from kubectl_bookstore import __version__
 from kubectl_bookstore.commands import (
     backups,
     change,
+    drill,
     history,
     plan,
     promotion,
@@ -60,6 +61,7 @@ for function in (
     backups.backup,
     backups.backups,
     backups.verify,
+    drill.drill,
     restore.restore,
 ):
     first_line = (function.__doc__ or "").partition("\n")[0]

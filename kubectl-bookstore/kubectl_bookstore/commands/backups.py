@@ -1,4 +1,4 @@
-"""`backup`, `backups`, `verify`, `drill`: take backups, look at them and try them."""
+"""`backup`, `backups`, `verify`: take backups, look at them and read them back."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
