@@ -18,6 +18,7 @@ from devcluster.errors import DevclusterError
 from devcluster.processes import Process
 from devcluster.stages import Messages
 from tests.support import faulty, kube, operators
+from tests.support.drills import DRILLED
 from tests.support.kube import condition, holds, wait_for
 from tests.support.log_lines import validated
 from tests.support.operators import Operator
@@ -56,6 +57,7 @@ MESSAGES = [
     Messages("contract", json.dumps(DESCRIBED), json.dumps(UNDESCRIBED)),
     Messages("check-schema", json.dumps(CURRENT), json.dumps(INCOMPATIBLE)),
     Messages("verify", json.dumps(WHOLE), json.dumps({**WHOLE, "code": "damaged"})),
+    Messages("drill", json.dumps(DRILLED), json.dumps({**DRILLED, "code": "damaged"})),
     Messages("restore", json.dumps(RESTORED), json.dumps({**RESTORED, "code": "damaged"})),
     Messages("create", json.dumps(BACKED_UP), json.dumps(NOT_BACKED_UP)),
     Messages("smoke", json.dumps(PASSED), json.dumps({**PASSED, "code": "failed"})),

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from kubectl_bookstore.errors import ExitCode
 from tests.cluster.conftest import QUICK, Shop
+from tests.cluster.plugin import run
 from tests.support.kube import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -47,6 +49,30 @@ def test_a_request_is_taken_verified_and_the_last_before_the_bookstore_goes(oper
         return {claim["metadata"]["name"] for claim in claims}
 
     wait_for(lambda: volumes() == {"demo-backup"}, SECONDS, "the database's volume to go")
+
+
+def test_a_drill_proves_the_newest_backup_and_is_reported(operated: Shop) -> None:
+    shop = operated
+    shop.apply(rollout=QUICK, backup=BACKUP)
+    asked = run(shop, "drill", "demo")
+    assert (asked.code, "no spec.backup.drill" in asked.error) == (ExitCode.REFUSED, True)
+    shop.apply(rollout=QUICK, backup={**BACKUP, "drill": {"schedule": "0 5 1 1 *"}})
+    shop.ready()
+    ask(shop, "mine")
+    wait_for(lambda: phase(shop, "mine") == "Verified", SECONDS, "the backup to be verified")
+    wait_for(lambda: shop.get("batch/v1/cronjobs", "demo-drill"), SECONDS, "the CronJob")
+    drilled = run(shop, "drill", "demo", "--wait", "--timeout=60", "-o=json")
+    assert drilled.code == ExitCode.DONE, drilled
+    last = drilled.data["lastDrill"]
+    assert (last["result"], last["recoveryTimeSeconds"]) == ("Succeeded", 2.5)
+    assert shop.require("bookstorebackups", "mine")["status"]["drilledAt"] == last["endedAt"]
+    shop.reports("BackupHealthy", "BackedUp", "A drill restored")
+    server, _ = shop.require("batch/v1/jobs", drilled.data["job"])["spec"]["template"]["spec"][
+        "initContainers"
+    ]
+    assert server["restartPolicy"] == "Always", "a sidecar, which the API server knows"
+    shop.apply(rollout=QUICK, backup=BACKUP)
+    wait_for(lambda: not shop.get("batch/v1/cronjobs", "demo-drill"), SECONDS, "it to go")
 
 
 def test_a_job_gets_a_record_and_a_deleted_request_ends_its_job(operated: Shop) -> None:

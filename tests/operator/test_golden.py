@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from bookstore_operator.components.backup import manifests as backup
+from bookstore_operator.components.backup.drill import drill_cron_job
 from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
 from bookstore_operator.components.database.servers import Server
@@ -24,7 +25,7 @@ from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
-from bookstore_operator.crd.spec.backup import Backup
+from bookstore_operator.crd.spec.backup import Backup, Drill
 from bookstore_operator.releases.manifests import migration_job, release
 from tests.support.world import World
 
@@ -144,6 +145,11 @@ CASES: dict[str, Callable[[], Manifest]] = {
         store(MINIMAL), Server("demo")
     ),
     "backup-claim": lambda: backup.backup_claim(store(RICH), BACKUP.storage),
+    "drill-cron-job": lambda: drill_cron_job(
+        *(store(RICH), BACKUP, Drill(schedule="17 5 * * *"), released(RICH, 2, Color.GREEN)),
+        tool_image="registry.example/bookstore-backup:18",
+        server_image=POSTGRES,
+    ),
     "backup-cron-job": lambda: backup.backup_cron_job(store(RICH), BACKUP, POSTGRES),
     "status": _settled_status,
 }

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bookstore_operator.backups.records import apply_record
+from bookstore_operator.components.backup.drills import running_drill
 from bookstore_operator.components.backup.ensure import ensure_backups
 from bookstore_operator.components.database.ensure import ensure_database
 from bookstore_operator.components.database.identity import database_volume
@@ -88,7 +89,7 @@ def finish(snapshot: Snapshot, now: datetime) -> Final:
 
 def _take(snapshot: Snapshot, attempts: list[BookStoreBackup]) -> Final:
     """Return the next step to a verified backup of all that was written."""
-    stopping = tuple(_stop_api(snapshot))
+    stopping = (*_stop_api(snapshot), *_stop_drill(snapshot))
     if stopping or _is_stopping(snapshot):
         return Final(stopping, _wait(snapshot, "The API is stopped first, so that none writes."))
     if not attempts or attempts[-1].status.phase in _BAD:
@@ -122,6 +123,12 @@ def _stop_api(snapshot: Snapshot) -> Iterator[Action]:
         is_api = label(deployment, COMPONENT_LABEL) == Component.API
         if is_api and deployment["spec"].get("replicas", 1):
             yield Scale(name, 0, "Stop", f"{name} is stopped before the final backup.")
+
+
+def _stop_drill(snapshot: Snapshot) -> Iterator[Action]:
+    """Yield what ends a drill, whose Pod may hold the volume of the backups on another node."""
+    job = running_drill(snapshot)
+    yield from ensure_absent(job, "the final backup goes before it.")
 
 
 def _is_stopping(snapshot: Snapshot) -> bool:

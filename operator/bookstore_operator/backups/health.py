@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from bookstore_operator.backups.drill_health import describe_drill, drill_problem
 from bookstore_operator.backups.records import newest_first
 from bookstore_operator.components.backup.manifests import STARTING_DEADLINE
 from bookstore_operator.components.backup.schedule import SLACK
@@ -44,12 +45,19 @@ def proven(snapshot: Snapshot, finding: Finding, now: datetime) -> Finding:
     due = stale_at(snapshot)
     if due and now >= due:
         return fails(BACKUP_HEALTHY, Reason.BACKUP_STALE, _stale(backup, verified, last))
+    return drill_problem(snapshot, now) or _healthy(snapshot, backup, verified, last)
+
+
+def _healthy(
+    snapshot: Snapshot, backup: Backup, verified: BookStoreBackup | None, last: str
+) -> Finding:
+    """Return the condition where nothing is wrong: there is a verified backup, or none yet."""
     if verified is None:
         message = f"Waiting for a backup that is verified ({backup.schedule}).{last}"
         return unknown(BACKUP_HEALTHY, Reason.NO_BACKUP_YET, message)
     began = verified.status.started_at
     message = f"{verified.name}, which began at {began:{_MINUTE}}, is verified."
-    return holds(BACKUP_HEALTHY, Reason.BACKED_UP, message)
+    return holds(BACKUP_HEALTHY, Reason.BACKED_UP, message + describe_drill(snapshot))
 
 
 def stale_at(snapshot: Snapshot) -> datetime | None:

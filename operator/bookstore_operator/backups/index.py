@@ -4,12 +4,14 @@ What is in the target counts. The records are an index of it: one that is lost c
 one that is wrong is corrected by the next list that a Job reports.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from bookstore_operator.backups import results
 from bookstore_operator.backups.records import ENDED, TAKEN, is_requested, update_backup
 from bookstore_operator.backups.results import Listing
+from bookstore_operator.components.backup.drills import Drill, ended_drills
 from bookstore_operator.components.backup.runs import began_at, why_failed
 from bookstore_operator.components.backup.schedule import backup_jobs, database_of_job
 from bookstore_operator.core import names
@@ -26,6 +28,7 @@ from bookstore_operator.crd.backup import (
     BookStoreBackup,
 )
 from bookstore_operator.crd.base import EARLIEST, Metadata
+from bookstore_operator.crd.status import DrillResult
 from bookstore_operator.workloads import pod_problems
 from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of, result_of
 
@@ -42,7 +45,8 @@ def recorded(snapshot: Snapshot, now: datetime) -> tuple[BookStoreBackup, ...]:
     new = (record for record in of_jobs(snapshot, now) if record.name not in names_of)
     listed = newest_listing(snapshot)
     kept = (_as_listed(record, listed) for record in (*followed, *new))
-    return tuple(_retained([record for record in kept if record is not None]))
+    present = [record for record in kept if record is not None]
+    return tuple(_retained(map(partial(_as_drilled, ended_drills(snapshot)), present)))
 
 
 def job_of(snapshot: Snapshot, record: BookStoreBackup) -> Manifest | None:
@@ -183,6 +187,38 @@ def _as_listed(record: BookStoreBackup, listed: Listing | None) -> BookStoreBack
     if state == BackupPhase.VERIFIED and phase is BackupPhase.COMPLETE:
         return update_backup(record, phase=BackupPhase.VERIFIED)
     return record
+
+
+def _as_drilled(drills: Sequence[Drill], record: BookStoreBackup) -> BookStoreBackup:
+    """Return a record with what drills found since the last that it knows of, oldest first."""
+    for drill in drills:
+        known, phase = record.status.drilled_at, record.status.phase
+        about = drill.backup and drill.backup == record.status.backup and phase in TAKEN
+        if not about or (known and drill.ended_at <= known):
+            continue
+        if drill.restored:
+            record = _proven_by(record, drill)
+        elif drill.result is DrillResult.DAMAGED:
+            record = update_backup(
+                record,
+                phase=BackupPhase.DAMAGED,
+                reason=Reason.BACKUP_DAMAGED.value,
+                message=drill.message,
+                drilled_at=drill.ended_at,
+            )
+    return record
+
+
+def _proven_by(record: BookStoreBackup, drill: Drill) -> BookStoreBackup:
+    verified_at = max(drill.ended_at, record.status.verified_at or drill.ended_at)
+    return update_backup(
+        record,
+        phase=BackupPhase.VERIFIED,
+        reason=Reason.BACKED_UP.value,
+        message=drill.message,
+        verified_at=verified_at,
+        drilled_at=drill.ended_at,
+    )
 
 
 def _must_be_in(name: str, listed: Listing) -> bool:

@@ -11,6 +11,7 @@ from bookstore_operator.backups import results
 from bookstore_operator.backups.jobs import verify_job
 from bookstore_operator.backups.records import TAKEN, update_backup
 from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.backup.drills import running_drill
 from bookstore_operator.core import names
 from bookstore_operator.core.kinds import CRON_JOBS, JOBS
 from bookstore_operator.core.labels import (
@@ -174,7 +175,7 @@ def _may_begin(snapshot: Snapshot) -> bool:
     """Whether nothing else uses the target: a volume may be on one node only."""
     store = snapshot.store
     held = store.spec.paused and not store.metadata.deletion_timestamp
-    if held or store.spec.backup is None or schedule.running(snapshot):
+    if held or store.spec.backup is None or schedule.running(snapshot) or running_drill(snapshot):
         return False
     if find(snapshot, CRON_JOBS, names.backup(store.name)) is None:
         return False

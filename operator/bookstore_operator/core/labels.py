@@ -65,6 +65,11 @@ MAIN_CONTAINERS: Mapping[str, str] = {
     Component.DRILL: "check",
 }
 """The name of the container that does a component's work; webhooks may add others to its Pods."""
+DRILL_SERVER, DRILL_CONTAINER = "postgres", "drill"
+OWN_INIT_CONTAINERS: Mapping[str, frozenset[str]] = {
+    Component.DRILL: frozenset({DRILL_SERVER, DRILL_CONTAINER})
+}
+"""The names of the containers that the operator starts before that one."""
 
 
 def labels(store: str, component: Component | None = None, **more: str) -> dict[str, str]:

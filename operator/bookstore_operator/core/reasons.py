@@ -112,6 +112,8 @@ class Reason(StrEnum):
     BACKUP_STALE = "BackupStale"
     BACKUP_DAMAGED = "BackupDamaged"
     VERIFY_FAILED = "VerifyFailed"
+    DRILL_FAILED = "DrillFailed"
+    DRILL_OVERDUE = "DrillOverdue"
     FINAL_BACKUP_FAILED = "FinalBackupFailed"
     BACKUP_SUSPENDED = "BackupSuspended"
     RESTORE_MISSING = "RestoreMissing"

@@ -98,6 +98,9 @@ class BackupStatus(Part):
     )
     completed_at: Time | None = Field(None, description="When it was stored and read back.")
     verified_at: Time | None = Field(None, description="When it was last read whole, or restored.")
+    drilled_at: Time | None = Field(
+        None, description="When the last drill ended that restored it, or found that it can't be."
+    )
     handled_verification: str = Field(
         "",
         max_length=100,

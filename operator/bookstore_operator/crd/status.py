@@ -72,6 +72,38 @@ class VolumesStatus(Part):
     backup: VolumeStatus | None = Field(None, description="Volume of the backups.")
 
 
+class DrillResult(StrEnum):
+    """How a drill ended."""
+
+    SUCCEEDED = "Succeeded"
+    """What was restored is what was backed up, and the code that serves works on it."""
+    DAMAGED = "Damaged"
+    """The backup can't be restored, or what was restored is not what was backed up."""
+    FAILED = "Failed"
+    """Something else kept it from its end: it says nothing about the backup."""
+    NO_BACKUP = "NoBackup"
+    """There was no backup to restore."""
+
+
+class LastDrill(Part):
+    """The last drill that has ended: what it restored, and what it measured."""
+
+    job: str = Field(max_length=63, description="Name of its Job.")
+    result: str = Field(max_length=63, description=f"One of {', '.join(DrillResult)}.")
+    message: Message = Field("", description="Human-readable message with details.")
+    ended_at: Time = Field(description="When it ended.")
+    backup: str = Field("", max_length=63, description="Name of the backup in its target.")
+    recovery_time_seconds: float | None = Field(
+        None, ge=0, description="How long the restore took, until the database could serve."
+    )
+    recovery_point_seconds: float | None = Field(
+        None,
+        ge=0,
+        description="How old what was restored was: what would have been lost at most.",
+    )
+    succeeded_at: Time | None = Field(None, description="When a drill last succeeded.")
+
+
 class BookStoreStatus(Part):
     """The observed state of a BookStore. Informational: the operator does not decide by it."""
 
@@ -100,6 +132,9 @@ class BookStoreStatus(Part):
         None, alias="schema", description="Newest schema revision that is applied."
     )
     volumes: VolumesStatus | None = Field(None, description="Volumes of the BookStore.")
+    last_drill: LastDrill | None = Field(
+        None, description="Last drill that has ended. Unset without `backup.drill`."
+    )
     last_backup_at: Time | None = Field(
         None, description="When the last successful backup completed."
     )

@@ -17,6 +17,8 @@ RESOURCES: Mapping[str | None, str] = {
     Component.RESTORED_DATABASE: "spec.database.embedded.resources",
     Component.CACHE: "spec.cache.embedded.resources",
     Component.BACKUP: "spec.backup.resources",
+    Component.VERIFY: "spec.backup.resources",
+    Component.DRILL: "spec.backup.drill.resources",
 }
 """The field with a Pod's resources, by component."""
 
@@ -37,6 +39,8 @@ def storage_field(spec: BookStoreSpec, component: str | None) -> str:
         Component.DATABASE.value: "spec.database.embedded.storage",
         Component.RESTORED_DATABASE.value: "spec.database.embedded.storage",
         Component.BACKUP.value: backups,
+        Component.VERIFY.value: backups,
+        Component.DRILL.value: backups,
     }
     return fields.get(component or "", "spec")
 

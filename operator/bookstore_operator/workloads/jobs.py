@@ -11,7 +11,12 @@ from enum import Enum
 from typing import Any
 
 from bookstore_operator.core.kinds import PODS
-from bookstore_operator.core.labels import COMPONENT_LABEL, JOB_NAME_LABELS, MAIN_CONTAINERS
+from bookstore_operator.core.labels import (
+    COMPONENT_LABEL,
+    JOB_NAME_LABELS,
+    MAIN_CONTAINERS,
+    OWN_INIT_CONTAINERS,
+)
 from bookstore_operator.core.lookup import all_of, condition, label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
@@ -111,6 +116,21 @@ def is_main(pod: Manifest, container: Manifest) -> bool:
     """Whether a container is the one that the operator put into a Pod."""
     main = MAIN_CONTAINERS.get(label(pod, COMPONENT_LABEL) or "")
     return main is None or container.get("name") == main
+
+
+def is_own(pod: Manifest, container: Manifest) -> bool:
+    """Whether the operator put a container into a Pod: the main one, or one that precedes it."""
+    before = OWN_INIT_CONTAINERS.get(label(pod, COMPONENT_LABEL) or "", frozenset())
+    return container.get("name") in before or is_main(pod, container)
+
+
+def init_terminated(pod: Manifest, name: str) -> Manifest | None:
+    """Return how an init container of a Pod has ended; None if it has not."""
+    for container in (pod.get("status") or {}).get("initContainerStatuses") or ():
+        if container.get("name") == name:
+            ended: Manifest | None = (container.get("state") or {}).get("terminated")
+            return ended
+    return None
 
 
 def _others_running(pod: Manifest) -> bool:

@@ -1,12 +1,19 @@
 """Why one container, or one Pod, does not serve: the cause in words, and what to do."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from bookstore_operator.core.contract import INTERNAL_PORT, READINESS_PATH
 from bookstore_operator.core.kinds import CLAIMS
-from bookstore_operator.core.labels import COMPONENT_LABEL, INSTANCE_LABEL, Component
+from bookstore_operator.core.labels import (
+    COMPONENT_LABEL,
+    DRILL_CONTAINER,
+    DRILL_SERVER,
+    INSTANCE_LABEL,
+    Component,
+)
 from bookstore_operator.core.lookup import label
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
@@ -21,7 +28,7 @@ from bookstore_operator.workloads.advice import (
     scheduling_advice,
     storage_field,
 )
-from bookstore_operator.workloads.jobs import is_main, job_name
+from bookstore_operator.workloads.jobs import is_own, job_name
 from bookstore_operator.workloads.pull_secrets import UNPULLABLE, secrets_of
 from bookstore_operator.workloads.termination import other_version, termination_summary, volume_full
 
@@ -96,18 +103,16 @@ def _unpullable(
     text = " ".join(str(waiting.get("message") or "").split())
     cause = _PULL_WORDS.sub("", _BACK_OFF.sub("", text))[:500].rstrip(".")
     component = label(pod, COMPONENT_LABEL)
-    if not is_main(pod, container):
+    if not is_own(pod, container):
         todo = (
             f"The operator did not add container {container.get('name')} to the Pod: correct the "
             "webhook or policy that did."
         )
     elif any(words in cause for words in NO_PLATFORM):
         todo = PLATFORM_ADVICE
-    elif component in {Component.API, Component.MIGRATION, Component.CHECK}:
-        todo = "Push it, or correct spec.image or spec.imagePullSecrets."
     else:
-        server = "valkey" if component == Component.CACHE.value else "postgres"
-        todo = f"Push it, or correct the operator's --{server}-image or spec.imagePullSecrets."
+        source = _image_source(component, str(container.get("name")))
+        todo = f"Push it, or correct {source} or spec.imagePullSecrets."
     invalid_secrets = [
         f"Its image pull secret {name} {snapshot.pull_secrets[name]}: see "
         f"kubectl create secret docker-registry {name} --help. "
@@ -117,6 +122,25 @@ def _unpullable(
     problem = f"Image {container.get('image', '')} of Pod {pod_name(pod)} can't be pulled"
     message = f"{problem}{': ' if cause else ''}{cause}. {''.join(invalid_secrets)}{todo}"
     return PodProblem(Reason.IMAGE_PULL_FAILED, message)
+
+
+_IMAGE_OPTIONS: Mapping[str | None, str] = {
+    Component.CACHE: "valkey",
+    Component.DATABASE: "postgres",
+    Component.RESTORED_DATABASE: "postgres",
+    Component.BACKUP: "backup",
+    Component.VERIFY: "backup",
+    Component.RESTORE: "backup",
+}
+
+
+def _image_source(component: str | None, container: str) -> str:
+    """Return what names the image of a container that the operator put into a Pod."""
+    if component == Component.DRILL:
+        option = {DRILL_SERVER: "postgres", DRILL_CONTAINER: "backup"}.get(container)
+    else:
+        option = _IMAGE_OPTIONS.get(component)
+    return f"the operator's --{option}-image" if option else "spec.image"
 
 
 def _crashing(pod: Manifest, container: Manifest, terminated: Manifest) -> PodProblem:

@@ -74,6 +74,8 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.BACKUP_DAMAGED,
         Reason.BACKUP_STALE,
         Reason.VERIFY_FAILED,
+        Reason.DRILL_FAILED,
+        Reason.DRILL_OVERDUE,
         Reason.FINAL_BACKUP_FAILED,
         Reason.CONTRACT_FAILED,
         Reason.VOLUME_MISMATCH,

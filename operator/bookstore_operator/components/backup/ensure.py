@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bookstore_operator.components.backup import schedule
+from bookstore_operator.components.backup.drill import drill_cron_job
 from bookstore_operator.components.backup.images import backup_image
 from bookstore_operator.components.backup.manifests import (
     backup_claim,
@@ -12,13 +13,14 @@ from bookstore_operator.components.backup.manifests import (
 )
 from bookstore_operator.components.database.identity import identity_of
 from bookstore_operator.components.database.servers import serving_database
-from bookstore_operator.core import names
+from bookstore_operator.core import history, names
 from bookstore_operator.core.ensure import digest, ensure, ensure_absent
 from bookstore_operator.core.kinds import CLAIMS, CRON_JOBS, JOBS
 from bookstore_operator.core.labels import APPLIED_ANNOTATION, TEMPLATE_ANNOTATION
 from bookstore_operator.core.lookup import find
 from bookstore_operator.core.plan import Action, Create, Manifest
 from bookstore_operator.core.snapshot import Snapshot
+from bookstore_operator.crd.spec.backup import Backup
 from bookstore_operator.workloads.stuck import delete_unchanged, is_unbound, never_started
 
 
@@ -27,8 +29,9 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     store = snapshot.store
     backup = store.spec.backup
     if backup is None:
-        old = find(snapshot, CRON_JOBS, names.backup(store.name))
-        yield from ensure_absent(old, "spec.backup was removed.")
+        for name in (names.backup(store.name), names.drill(store.name)):
+            old = find(snapshot, CRON_JOBS, name)
+            yield from ensure_absent(old, "spec.backup was removed.")
         return
     if volume := backup.volume:
         yield from _ensure_claim(snapshot, backup_claim(store, volume))
@@ -43,6 +46,24 @@ def ensure_backups(snapshot: Snapshot) -> Iterator[Action]:
     cron_job = backup_cron_job(store, backup, image, database, identity)
     yield from ensure(snapshot, cron_job)
     yield from _replace_stuck_job(snapshot, cron_job)
+    yield from _ensure_drills(snapshot, backup, image)
+
+
+def _ensure_drills(snapshot: Snapshot, backup: Backup, image: str) -> Iterator[Action]:
+    """Yield the changes of the CronJob of drills. The image that serves is part of it."""
+    store, active = snapshot.store, history.active(snapshot)
+    if backup.drill is None:
+        old = find(snapshot, CRON_JOBS, names.drill(store.name))
+        yield from ensure_absent(old, "spec.backup.drill was removed.")
+    elif active is not None:
+        yield from ensure(
+            snapshot,
+            drill_cron_job(
+                *(store, backup, backup.drill, active),
+                tool_image=image,
+                server_image=snapshot.settings.postgres_image,
+            ),
+        )
 
 
 def _ensure_claim(snapshot: Snapshot, claim: Manifest) -> Iterator[Action]:

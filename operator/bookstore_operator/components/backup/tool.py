@@ -155,24 +155,36 @@ def tool_pod(  # noqa: PLR0913 - what the tool's Pods differ in
 
     """
     given = tuple(inputs)
-    options = [option for one in given for option in one.options]
-    runs = {
-        "command": [PROGRAM],
-        "args": [*command, *options],
-        "env": [{"name": "BOOKSTORE_TERMINATION_LOG", "value": TERMINATION_LOG}],
-    }
-    mounts = [*(mount for one in given for mount in one.mounts), TMP_MOUNT]
-    name = MAIN_CONTAINERS[component]
     return pod_template(
         store.spec,
         labels(store.name, component),
-        container(name, image, runs, resources=resources, mounts=mounts),
+        tool_container(MAIN_CONTAINERS[component], image, command, given, resources),
         user=TOOL_USER,
-        volumes=[
-            *(volume for one in given for volume in one.volumes),
-            empty_volume("tmp", "64Mi"),
-        ],
+        volumes=tool_volumes(given),
         restartPolicy="Never",
         **service_account(store.spec),
         **(more or {}),
     )
+
+
+def tool_container(
+    name: str,
+    image: str,
+    command: Iterable[str],
+    inputs: Iterable[Input],
+    resources: Resources,
+) -> Manifest:
+    """Return the container that runs a command of the tool."""
+    given = tuple(inputs)
+    runs = {
+        "command": [PROGRAM],
+        "args": [*command, *(option for one in given for option in one.options)],
+        "env": [{"name": "BOOKSTORE_TERMINATION_LOG", "value": TERMINATION_LOG}],
+    }
+    mounts = [*(mount for one in given for mount in one.mounts), TMP_MOUNT]
+    return container(name, image, runs, resources=resources, mounts=mounts)
+
+
+def tool_volumes(inputs: Iterable[Input]) -> list[Manifest]:
+    """Return the volumes of a Pod with such a container."""
+    return [*(volume for one in inputs for volume in one.volumes), empty_volume("tmp", "64Mi")]

@@ -48,7 +48,8 @@ class Drill(Part):
     """A restore into a database that is made for it and dropped, to prove and measure a backup."""
 
     schedule: str = _schedule(
-        "Schedule in cron format, in the time zone of the backups. Example: `17 5 * * 0`."
+        "Schedule in cron format, in `backup.timeZone`: best an hour after the backups, because a "
+        "volume may be on one node only. Suspended with the backups. Example: `17 5 * * 0`."
     )
     timeout_seconds: int = Field(
         3600, ge=60, le=86400, description="Time limit of one drill, in seconds."
@@ -58,7 +59,9 @@ class Drill(Part):
         description="Most disk space of the node that the restored database may take.",
     )
     resources: Resources = group(
-        default_resources("100m", "256Mi", "1Gi"), "CPU and memory of a drill's Pod."
+        default_resources("100m", "256Mi", "1Gi"),
+        "CPU and memory of the PostgreSQL of a drill. The container that restores has "
+        "`backup.resources`.",
     )
 
 
@@ -134,8 +137,8 @@ class Backup(
     )
     suspend: bool = Field(
         False,
-        description="Suspend further backups, also those before a migration, which then waits. A "
-        "running one is not affected.",
+        description="Suspend further backups, also those before a migration, which then waits, and "
+        "drills. A running one is not affected.",
     )
     resources: Resources = group(
         default_resources("50m", "64Mi", "512Mi"), "CPU and memory of a backup's Pod."

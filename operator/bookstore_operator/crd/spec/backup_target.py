@@ -1,5 +1,6 @@
 """Where backups are stored, how they are encrypted, and which of them to restore."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,11 @@ from bookstore_operator.crd.spec.storage import Storage
 
 BACKUP_NAME = r"^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}$"
 """The name of a backup in its target, as bookstore-backup gives it."""
+
+
+def is_backup_name(text: str) -> bool:
+    """Whether a text is the name of a backup in its target."""
+    return re.match(BACKUP_NAME, text) is not None
 
 
 class S3Target(Part):
