@@ -204,15 +204,18 @@ def test_every_pod_is_restricted(name: str, pod: dict[str, Any]) -> None:
     assert security["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
     assert pod["enableServiceLinks"] is False
-    for container in pod["containers"]:
-        assert container["securityContext"] == {
+    containers = [*pod.get("initContainers", []), *pod["containers"]]
+    for container in containers:
+        context = dict(container["securityContext"])
+        assert context.pop("runAsUser", 999) == context.pop("runAsGroup", 999) >= 100
+        assert context == {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }
         assert container["resources"]["requests"]
-        mounts = {mount["name"] for mount in container["volumeMounts"]}
-        assert {volume["name"] for volume in pod["volumes"]} <= mounts
+    mounts = {mount["name"] for container in containers for mount in container["volumeMounts"]}
+    assert {volume["name"] for volume in pod["volumes"]} == mounts
 
 
 def main() -> None:

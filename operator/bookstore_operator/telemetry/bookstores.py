@@ -13,13 +13,14 @@ from bookstore_operator.core.reasons import Reason
 from bookstore_operator.crd import backup, release
 from bookstore_operator.crd.backup import BackupPhase
 from bookstore_operator.crd.stages import find_stage
-from bookstore_operator.crd.status import CONDITION_TYPES, ConditionStatus
+from bookstore_operator.crd.status import CONDITION_TYPES, ConditionStatus, DrillResult
 from bookstore_operator.telemetry import catalog
 from bookstore_operator.telemetry.catalog import Metric
 from bookstore_operator.telemetry.values import mapping, number, timestamp
 
 OTHER = "Other"
 _REASONS = frozenset(Reason)
+_RESULTS = frozenset(DrillResult)
 _STATUSES = frozenset(ConditionStatus)
 _REVISION_LENGTH = 63
 
@@ -52,6 +53,7 @@ def samples(objects: Objects) -> Iterator[Sample]:
     yield from _autoscaler(objects.autoscaler)
     yield from _stage(status, records)
     yield from _backups(objects.store, status, records)
+    yield from _drill(mapping(status.get("lastDrill")))
 
 
 def _conditions(status: Manifest) -> Iterator[Sample]:
@@ -116,6 +118,20 @@ def _backups(store: Manifest, status: Manifest, records: Iterable[Manifest]) -> 
         began, newest = max(verified, key=lambda pair: pair[0])
         yield Sample(catalog.BACKUP_VERIFIED, began)
         yield from _numbers(newest, {"sizeBytes": catalog.BACKUP_BYTES})
+
+
+_DRILLED = {
+    "recoveryTimeSeconds": catalog.DRILL_SECONDS,
+    "recoveryPointSeconds": catalog.DRILL_POINT,
+}
+
+
+def _drill(last: Manifest) -> Iterator[Sample]:
+    if ended := timestamp(last.get("endedAt")):
+        result = last.get("result")
+        yield Sample(catalog.DRILL_ENDED, ended, (result if result in _RESULTS else OTHER,))
+    yield from _times(last, {"succeededAt": catalog.DRILL_SUCCEEDED})
+    yield from _numbers(last, _DRILLED)
 
 
 def _is_proof(status: Manifest, database: object) -> bool:

@@ -186,6 +186,24 @@ BACKUP_MAX_AGE = _of_store(
     "how old it may be (`spec.backup.maxAgeSeconds`); absent without `spec.backup`",
 )
 BACKUP_BYTES = _of_store("bookstore_backup_size_bytes", "its size as stored")
+DRILL_ENDED = _of_store(
+    "bookstore_drill_timestamp_seconds",
+    "when the last drill ended, by its result; absent before the first",
+    "result",
+    example='bookstore_drill_timestamp_seconds{result=~"Damaged|Failed"}',
+)
+DRILL_SUCCEEDED = _of_store(
+    "bookstore_drill_succeeded_timestamp_seconds",
+    "when a drill last restored a backup that was as it should be",
+    example="time() - bookstore_drill_succeeded_timestamp_seconds > 8 * 86400",
+)
+DRILL_SECONDS = _of_store(
+    "bookstore_drill_recovery_seconds", "how long the last drill's restore took, if it got so far"
+)
+DRILL_POINT = _of_store(
+    "bookstore_drill_recovery_point_seconds",
+    "how old what it restored was: what would have been lost at most",
+)
 VOLUME_INFO = _of_store(
     "bookstore_volume_info",
     "always 1: the volume claim of the embedded database, or of the backups",
@@ -205,6 +223,7 @@ STORE_METRICS = (
     *(CONDITION, REPLICAS, READY_REPLICAS, AUTOSCALER_DESIRED, AUTOSCALER_MAX),
     *(ACTIVE_REVISION, PROMOTED_AT, STAGE_SINCE, SCHEMA_INFO, VOLUME_INFO),
     *(BACKUP_VERIFIED, BACKUP_MAX_AGE, BACKUP_BYTES),
+    *(DRILL_ENDED, DRILL_SUCCEEDED, DRILL_SECONDS, DRILL_POINT),
 )
 """What the leader reports of each BookStore, read from its cache at each scrape."""
 

@@ -39,6 +39,13 @@ STORE: dict[str, Any] = {
         "release": "demo-r2",
         "stage": "Expand",
         "active": {"release": "demo-r1", "revision": 1, "promotedAt": AT},
+        "lastDrill": {
+            "result": "Damaged",
+            "endedAt": AT,
+            "succeededAt": AT,
+            "recoveryTimeSeconds": 2.5,
+            "recoveryPointSeconds": 7200,
+        },
         "schema": '0007"_books\\',
         "volumes": {"database": {"claim": "data-demo-db-0"}},
     },
@@ -81,6 +88,10 @@ def test_a_bookstore_is_told_by_its_objects() -> None:
         ("bookstore_backup_verified_timestamp_seconds", *store): SECONDS,
         ("bookstore_backup_max_age_seconds", *store): 90000,
         ("bookstore_backup_size_bytes", *store): 7,
+        ("bookstore_drill_timestamp_seconds", *store, "Damaged"): SECONDS,
+        ("bookstore_drill_succeeded_timestamp_seconds", *store): SECONDS,
+        ("bookstore_drill_recovery_seconds", *store): 2.5,
+        ("bookstore_drill_recovery_point_seconds", *store): 7200,
     }
 
 
