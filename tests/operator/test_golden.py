@@ -215,7 +215,7 @@ def test_every_pod_is_restricted(name: str, pod: dict[str, Any]) -> None:
         }
         assert container["resources"]["requests"]
     mounts = {mount["name"] for container in containers for mount in container["volumeMounts"]}
-    assert {volume["name"] for volume in pod["volumes"]} == mounts
+    assert {volume["name"] for volume in pod["volumes"]} <= mounts, "all are used"
 
 
 def main() -> None:
