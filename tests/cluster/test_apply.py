@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,40 @@ def test_an_apply_without_a_change_counts_no_change(shop: Shop) -> None:
         )
 
     run(shop, scenario)
+
+
+@pytest.mark.parametrize(
+    ("change", "misses"),
+    [
+        ((), 0),
+        (("scale", "bookstore", "demo", "--replicas=3"), 1),
+        (("annotate", "bookstore", "demo", "a=b"), 1),
+        (("delete", "bookstore", "demo", "--wait=false"), 1),
+    ],
+)
+def test_a_report_that_meets_a_change_of_others_is_followed_by_a_visit(
+    shop: Shop, change: tuple[str, ...], misses: int
+) -> None:
+    """The change is in the answer to the report, so the watch's event about it is an old one."""
+    shop.apply(deletionPolicy="Retain")
+    patch = '{"metadata": {"finalizers": ["test/finalizer"]}}'
+    shop.kubectl("patch", "bookstore", "demo", "--type=merge", f"--patch={patch}")
+
+    async def scenario(executor: Executor, key: StoreKey) -> None:
+        missed: list[StoreKey] = []
+        executor = replace(executor, enqueue=missed.append)
+        write = WriteStatus(BOOKSTORES.ref("demo"), {"stage": "Start"}, *WHY)
+        assert await do(executor, key, write) == 1
+        assert missed == []
+        if change:
+            shop.kubectl(*change)
+        assert await do(executor, key, replace(write, status={"stage": "Verify"})) == 1
+        assert missed == [key] * misses
+
+    run(shop, scenario)
+    shop.kubectl(
+        "patch", "bookstore", "demo", "--type=merge", '--patch={"metadata": {"finalizers": null}}'
+    )
 
 
 def test_an_apply_on_a_stale_object_is_rejected_and_the_cache_refreshed(shop: Shop) -> None:

@@ -42,6 +42,7 @@ from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.ownership import (
     bookstore_of,
     gains_owner,
+    intent_of,
     lost_its_label,
     name_conflict,
 )
@@ -75,6 +76,8 @@ class Executor:
     observer: Observer
     may_write: Callable[[], bool] = lambda: True
     """Checked before each write: a process that was frozen must not execute an old decision."""
+    enqueue: Callable[[StoreKey], None] = lambda _: None
+    """Called with a BookStore if an answer has a change of others, of which no event will tell."""
     contests: Contests = field(default_factory=Contests)
     on_release: Callable[[StoreKey, Manifest, Manifest], None] = lambda *_: None
     """Called with a release's status before and after each write of it."""
@@ -312,9 +315,12 @@ class Executor:
             if is_report(action)
             else action.status,
         }
+        cached = self.cache.get(key.namespace, action.key)
         stored = await self.api.apply(manifest, key.namespace, "status")
         if is_report(action) and find_difference(manifest["status"], stored.get("status") or {}):
             return True  # others have changed it: the event of the watch causes the next visit
+        if cached is None or intent_of(stored) != intent_of(cached):
+            self.enqueue(key)  # decided by an older intent, and the event about it is old news now
         return self.cache.put(stored)
 
 

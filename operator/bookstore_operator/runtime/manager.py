@@ -62,7 +62,7 @@ class Manager:
         self.reconciler = Reconciler(
             self._observer,
             Executor(
-                *(api, self.cache, self._observer, self._may_write),
+                *(api, self.cache, self._observer, self._may_write, self._queue.add),
                 on_release=self.metrics.release_written,
             ),
             Recorder(api, self.cache, may_write=self._may_write),

@@ -5,7 +5,7 @@ from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.lookup import controlled_by_another
 from bookstore_operator.core.plan import FIELD_MANAGER, Manifest, ObjectRef
 from bookstore_operator.core.snapshot import Rejection
-from bookstore_operator.kube.object_cache import StoreKey
+from bookstore_operator.kube.object_cache import StoreKey, trimmed
 
 
 def name_conflict(existing: Manifest, key: StoreKey) -> Rejection:
@@ -34,6 +34,15 @@ def lost_its_label(existing: Manifest, key: StoreKey) -> bool:
         and all(owner["name"] == key.name for owner in owners if owner["kind"] == BOOKSTORES.kind)
         and FIELD_MANAGER in managers
     )
+
+
+def intent_of(manifest: Manifest) -> Manifest:
+    """Return what people and others say by an object: all but its status and its version."""
+    kept = trimmed(manifest)
+    metadata = {
+        name: value for name, value in kept["metadata"].items() if name != "resourceVersion"
+    }
+    return {"metadata": metadata, "spec": kept.get("spec")}
 
 
 def bookstore_of(key: StoreKey) -> ObjectRef:
