@@ -15,6 +15,7 @@ pytestmark = pytest.mark.cluster
 
 REPAIR_SECONDS = 10.0
 AUTOSCALED: dict[str, Any] = {
+    "ingress": {"host": "books.example"},
     "autoscaling": {"minReplicas": 1, "maxReplicas": 4},
     "backup": {"schedule": "0 3 1 1 *"},
 }
@@ -40,6 +41,7 @@ PARTITIONED = {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}
 AUTOSCALER = ("autoscaling/v2/horizontalpodautoscalers", "demo")
 BUDGET = ("policy/v1/poddisruptionbudgets", "demo")
 POLICY = ("networking.k8s.io/v1/networkpolicies", "demo-api")
+INGRESS = ("networking.k8s.io/v1/ingresses", "demo")
 DATABASE = ("apps/v1/statefulsets", "demo-db")
 BACKUP = ("batch/v1/cronjobs", "demo-backup")
 CLAIM = ("v1/persistentvolumeclaims", "demo-backup")
@@ -62,6 +64,8 @@ DRIFTS = [
     Drift(*POLICY, {"spec": {"ingress": []}}),
     Drift(*POLICY, None),
     Drift("networking.k8s.io/v1/networkpolicies", "demo-db", None),
+    Drift(*INGRESS, {"spec": {"rules": [{"host": "other.example"}]}}),
+    Drift(*INGRESS, None),
     Drift("v1/services", "demo-db", {"spec": {"ports": [OTHER_TARGET]}}),
     Drift("v1/services", "demo-db", None),
     Drift(*DATABASE, {"metadata": {"labels": {"app.kubernetes.io/component": None}}}),

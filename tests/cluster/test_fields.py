@@ -250,6 +250,14 @@ INVALID: Mapping[str, tuple[Any, str]] = {
     "service.ipFamilyPolicy": ("Both", 'supported values: "SingleStack"'),
     "service.port": (0, "should be greater than or equal to 1"),
     "service.nodePort": (65536, "should be less than or equal to 65535"),
+    "service.annotations": ({"a": "x" * 2049}, "2048"),
+    "service.loadBalancerClass": ("a class", "should match"),
+    "service.externalTrafficPolicy": ("Both", 'supported values: "Cluster", "Local"'),
+    "ingress.host": ("Books.example", "should match"),
+    "ingress.className": ("Not a name", "should match"),
+    "ingress.path": ("/v1/", "should match"),
+    "ingress.tlsSecretName": ("Not a name", "should match"),
+    "ingress.annotations": ({"a": "x" * 2049}, "2048"),
     "networkPolicy.enabled": ("yes", 'expected "boolean"'),
     "networkPolicy.monitoring.namespaceLabels": ({"team": "not a value"}, "should match"),
     "networkPolicy.monitoring.podLabels": ({"app": "-"}, "should match"),
@@ -262,7 +270,8 @@ INVALID: Mapping[str, tuple[Any, str]] = {
 REQUIRED: Mapping[str, dict[str, Any]] = {
     "autoscaling": {"maxReplicas": 5},
     "backup": {"schedule": "@daily"},
-    "service": {"type": "NodePort"},
+    "service": {"type": "LoadBalancer"},
+    "ingress": {"host": "books.example"},
 }
 """The other fields that a group requires, so that only the field in question is invalid."""
 
@@ -283,6 +292,18 @@ INVALID_TOGETHER: Mapping[str, tuple[dict[str, Any], str]] = {
     "node-port-of-a-cluster-ip": (
         {"service": {"type": "ClusterIP", "nodePort": 30001}},
         "spec.service.*service.nodePort requires service.type",
+    ),
+    "a-class-of-no-load-balancer": (
+        {"service": {"type": "NodePort", "loadBalancerClass": "example.com/other"}},
+        "spec.service.*service.loadBalancerClass requires service.type LoadBalancer",
+    ),
+    "external-traffic-of-a-cluster-ip": (
+        {"service": {"externalTrafficPolicy": "Local"}},
+        "spec.service.*service.externalTrafficPolicy requires service.type NodePort",
+    ),
+    "an-ingress-annotation-of-the-operator": (
+        {"ingress": {"host": "books.example", "annotations": {"bookstore.dev/applied": "1"}}},
+        "spec.ingress.annotations.*annotations must not contain one of bookstore.dev",
     ),
     "two-caches": (
         {"cache": {"embedded": {}, "external": {"secretName": "redis"}}},
@@ -470,6 +491,21 @@ VALID: Mapping[str, dict[str, Any]] = {
                     ]
                 },
             }
+        },
+    },
+    "exposed": {
+        "service": {
+            "type": "LoadBalancer",
+            "loadBalancerClass": "service.k8s.aws/nlb",
+            "externalTrafficPolicy": "Local",
+            "annotations": {"example.com/scheme": "internal, and any text: {}"},
+        },
+        "ingress": {
+            "host": "books-1.example.com",
+            "path": "/v1/books",
+            "className": "traefik",
+            "tlsSecretName": "books.tls",
+            "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
         },
     },
     "names": {

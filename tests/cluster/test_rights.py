@@ -176,9 +176,11 @@ def release_until_the_history_is_full(shop: Shop) -> None:
 def configure_everything_and_take_it_away_again(shop: Shop) -> None:
     plain: dict[str, Any] = {"rollout": ROLLOUT, "image": image("4")}
     more: dict[str, Any] = {"cache": {"embedded": {}}, "backup": BACKUP}
+    exposed: dict[str, Any] = {"ingress": {"host": "books.example"}}
     autoscaling: dict[str, Any] = {"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}
-    shop.apply(**plain, **more, **autoscaling)
+    shop.apply(**plain, **more, **exposed, **autoscaling)
     shop.ready()
+    shop.reports("Exposed", "WaitingForAddress", status="False")
     shop.reports("CacheHealthy", "CacheReady")
     wait_for(lambda: shop.get("batch/v1/cronjobs", "demo-backup"), SECONDS, "the backups")
     shop.apply(**plain, networkPolicy={"enabled": False})
@@ -189,6 +191,7 @@ def configure_everything_and_take_it_away_again(shop: Shop) -> None:
         ("batch/v1/cronjobs", "demo-backup"),
         ("autoscaling/v2/horizontalpodautoscalers", "demo"),
         ("networking.k8s.io/v1/networkpolicies", "demo-api"),
+        ("networking.k8s.io/v1/ingresses", "demo"),
     )
     wait_for(lambda: not any(shop.get(*target) for target in gone), SECONDS, "all to be deleted")
     shop.apply(**plain)

@@ -55,6 +55,32 @@ def test_a_bootstrap_can_be_removed_but_not_added_or_changed(shop: Shop) -> None
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
+        ("", "example.com/a", "does not allow to change service.loadBalancerClass"),
+        ("example.com/a", "example.com/b", "does not allow to change service.loadBalancerClass"),
+        ("example.com/a", "", "does not allow to change service.loadBalancerClass"),
+        ("example.com/a", "example.com/a", ""),
+    ],
+)
+def test_the_class_of_a_load_balancer_can_not_be_changed(
+    shop: Shop, before: str, after: str, message: str
+) -> None:
+    def apply(name: str, port: int = 80) -> None:
+        chosen = {"loadBalancerClass": name} if name else {}
+        shop.apply(service={"type": "LoadBalancer", "port": port, **chosen})
+
+    apply(before)
+    if not message:
+        apply(after, port=81)
+        return
+    with pytest.raises(KubectlError, match=message):
+        apply(after)
+    shop.apply(service={"type": "ClusterIP"})
+    apply(after)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
         ({}, EXTERNAL, "can't be changed between"),
         (
             {"embedded": {"storage": {"size": "2Gi"}}},

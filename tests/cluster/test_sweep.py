@@ -35,6 +35,7 @@ KINDS = (
     *("v1/services", "v1/persistentvolumeclaims", "apps/v1/deployments", "apps/v1/statefulsets"),
     *("batch/v1/cronjobs", "autoscaling/v2/horizontalpodautoscalers"),
     *("policy/v1/poddisruptionbudgets", "networking.k8s.io/v1/networkpolicies"),
+    "networking.k8s.io/v1/ingresses",
 )
 SAMPLE = (
     *("autoscaling.maxReplicas", "rollout.historyLimit", "networkPolicy.enabled", "service.port"),

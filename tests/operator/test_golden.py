@@ -16,6 +16,7 @@ from bookstore_operator.components.backup.drill import drill_cron_job
 from bookstore_operator.components.cache import manifests as cache
 from bookstore_operator.components.database import manifests as database
 from bookstore_operator.components.database.servers import Server
+from bookstore_operator.components.ingress.manifests import ingress_manifest
 from bookstore_operator.components.network import manifests as network
 from bookstore_operator.components.serving import manifests as scaling
 from bookstore_operator.components.serving.manifests import active_service, deployment
@@ -26,6 +27,7 @@ from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import BookStoreRelease, Color
 from bookstore_operator.crd.spec.autoscaling import Autoscaling
 from bookstore_operator.crd.spec.backup import Backup, Drill
+from bookstore_operator.crd.spec.ingress import Ingress
 from bookstore_operator.releases.manifests import migration_job, release
 from tests.support.world import World
 
@@ -73,6 +75,13 @@ RICH = {
         "priorityClassName": "high",
     },
     "service": {"type": "NodePort", "port": 8080, "nodePort": 30080},
+    "ingress": {
+        "className": "traefik",
+        "host": "books.example",
+        "path": "/v1",
+        "tlsSecretName": "books-tls",
+        "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
+    },
     "backup": {"schedule": "17 3 * * *", "keep": 3, "storage": {"storageClassName": "slow"}},
     "deletionPolicy": "Delete",
 }
@@ -89,6 +98,15 @@ def released(spec: dict[str, Any], revision: int, color: Color) -> BookStoreRele
     return BookStoreRelease.model_validate(manifest)
 
 
+BALANCED: dict[str, Any] = {
+    **MINIMAL,
+    "service": {
+        "type": "LoadBalancer",
+        "annotations": {"service.beta.kubernetes.io/aws-load-balancer-scheme": "internet-facing"},
+        "loadBalancerClass": "service.k8s.aws/nlb",
+        "externalTrafficPolicy": "Local",
+    },
+}
 CACHED: dict[str, Any] = {**MINIMAL, "cache": {"embedded": {}}}
 
 
@@ -101,6 +119,13 @@ def _place() -> database.Place:
 def _embedded_cache() -> Any:
     chosen = store(CACHED).spec.cache
     return chosen and chosen.embedded
+
+
+PLAIN_HOST: dict[str, Any] = {**MINIMAL, "ingress": {"host": "books.example"}}
+
+
+def _ingress(spec: dict[str, Any]) -> Ingress:
+    return Ingress.model_validate(spec["ingress"])
 
 
 def _settled_status() -> dict[str, Any]:
@@ -120,6 +145,11 @@ CASES: dict[str, Callable[[], Manifest]] = {
     "deployment-rich": lambda: deployment(store(RICH), released(RICH, 2, Color.GREEN)),
     "service": lambda: active_service(store(MINIMAL), released(MINIMAL, 1, Color.BLUE)),
     "service-node-port": lambda: active_service(store(RICH), released(RICH, 2, Color.GREEN)),
+    "service-load-balancer": lambda: active_service(
+        store(BALANCED), released(BALANCED, 1, Color.BLUE)
+    ),
+    "ingress": lambda: ingress_manifest(store(PLAIN_HOST), _ingress(PLAIN_HOST)),
+    "ingress-rich": lambda: ingress_manifest(store(RICH), _ingress(RICH)),
     "migration-job": lambda: migration_job(store(MINIMAL), released(MINIMAL, 1, Color.BLUE), 1),
     "migration-job-rich": lambda: migration_job(store(RICH), released(RICH, 2, Color.GREEN), 3),
     "database-secret": lambda: database.database_secret(store(MINIMAL), Server("demo")),

@@ -164,6 +164,14 @@ _VALUES: dict[str, Any] = {
     "podMetadata.annotations": {"example.com/a": "b"},
     "serviceAccountName": "swept",
     "service.nodePort": 30001,
+    "service.annotations": {"example.com/a": "b"},
+    "service.loadBalancerClass": "example.com/other",
+    "service.externalTrafficPolicy": "Local",
+    "ingress.host": "other.example",
+    "ingress.className": "none",
+    "ingress.path": "/v1",
+    "ingress.tlsSecretName": SECRET,
+    "ingress.annotations": {"example.com/a": "b"},
     "networkPolicy.monitoring.namespaceLabels": {"team": "watch"},
     "networkPolicy.monitoring.podLabels": {"app": "prometheus"},
 }
@@ -194,4 +202,8 @@ _NEEDED: dict[str, Spec] = {
     "rollout.watch.prometheus.": {"rollout": {"watch": {"prometheus": _PROMETHEUS}}},
     # One that the API server has chosen would be kept, whatever was removed.
     "service.nodePort": {"service": {"type": "NodePort", "nodePort": 30002}},
+    # The class can be set when the type becomes LoadBalancer only.
+    "service.loadBalancerClass": {"service": {"type": "LoadBalancer"}},
+    "service.externalTrafficPolicy": {"service": {"type": "NodePort", "nodePort": 30003}},
+    "ingress.": {"ingress": {"host": "books.example"}},
 }

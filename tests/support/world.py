@@ -166,6 +166,8 @@ class World:
     """The write that the API server rejects."""
     contests: tuple[Contest, ...] = ()
     """The objects that others change again and again."""
+    host_taken_by: str = ""
+    """Which other BookStore has the host of this one."""
     blocker: Blocker | None = None
     """Why no step of a release can be taken."""
     servers: dict[str, str] = field(default_factory=dict)
@@ -367,6 +369,7 @@ class World:
             ),
             rejection=self.rejection,
             contests=self.contests,
+            host_taken_by=self.host_taken_by,
             blocker=self.blocker,
             measurements=dict(self.measured),
         )

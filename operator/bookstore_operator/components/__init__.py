@@ -17,6 +17,9 @@ from bookstore_operator.components.database.condition import database_migrated
 from bookstore_operator.components.database.ensure import ensure_database
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.secrets import database_keys, recorded_keys
+from bookstore_operator.components.ingress.condition import exposed
+from bookstore_operator.components.ingress.condition import look_again as address_due
+from bookstore_operator.components.ingress.ensure import ensure_ingress
 from bookstore_operator.components.network.ensure import ensure_network_policies
 from bookstore_operator.components.preview.ensure import ensure_preview
 from bookstore_operator.components.serving.condition import (
@@ -86,6 +89,13 @@ COMPONENTS: tuple[Component, ...] = (
         secrets=cache_keys,
         conditions=(cache_healthy,),
         look_again=cache_secret_recheck,
+    ),
+    Component(
+        "ingress",
+        ensure_ingress,
+        holds_release=False,
+        conditions=(exposed,),
+        look_again=address_due,
     ),
     Component("backup", ensure_backups, holds_release=False, conditions=(backup_healthy,)),
     # Last, because a StorageClass may reject the growth of a volume.

@@ -120,6 +120,7 @@ DISRUPTION_BUDGETS = Resource(
 )
 """Each BookStore has one, so it is deleted with its owner only."""
 NETWORK_POLICIES = Resource("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies", _OWN)
+INGRESSES = Resource("networking.k8s.io/v1", "Ingress", "ingresses", _OWN)
 SECRETS = Resource("v1", "Secret", "secrets", ("get", "create", "patch"))
 """Never listed or watched: Secrets are read one by one, by name."""
 EVENTS = Resource("events.k8s.io/v1", "Event", "events", ("create", "patch"))
@@ -139,7 +140,7 @@ MUTATING_WEBHOOKS = Resource(
 KINDS = (
     *(BOOKSTORES, RELEASES, BACKUPS, RESTORES),
     *(DEPLOYMENTS, STATEFUL_SETS, JOBS, CRON_JOBS, PODS, SERVICES, CLAIMS),
-    *(ENDPOINT_SLICES, AUTOSCALERS, DISRUPTION_BUDGETS, NETWORK_POLICIES),
+    *(ENDPOINT_SLICES, AUTOSCALERS, DISRUPTION_BUDGETS, NETWORK_POLICIES, INGRESSES),
     *(SECRETS, EVENTS, CORE_EVENTS, LEASES),
 )
 RECORDS = frozenset({RELEASES.kind, BACKUPS.kind, RESTORES.kind})

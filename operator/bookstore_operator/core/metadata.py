@@ -1,5 +1,6 @@
 """Metadata of the objects that the operator creates: name, labels, owner."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from bookstore_operator.core.kinds import BACKUPS, BOOKSTORES, RELEASES, RESTORES, Resource
@@ -35,6 +36,13 @@ def owned_object(
 ) -> Manifest:
     """Return an object that is deleted with its BookStore. `fields` follow its metadata."""
     return {**resource.type_meta, "metadata": metadata(store, name, component), **fields}
+
+
+def annotated(manifest: Manifest, annotations: Mapping[str, str]) -> Manifest:
+    """Return an object with these annotations; as it is without any."""
+    if not annotations:
+        return manifest
+    return {**manifest, "metadata": {**manifest["metadata"], "annotations": dict(annotations)}}
 
 
 def keeps_data(store: BookStore) -> bool:

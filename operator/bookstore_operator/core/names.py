@@ -24,7 +24,7 @@ def deployment(store: str, color: Color) -> str:
 
 
 def service(store: str) -> str:
-    """Return the name of the active Service; HPA and PDB have it too."""
+    """Return the name of the active Service; HPA, PDB and Ingress have it too."""
     return store
 
 

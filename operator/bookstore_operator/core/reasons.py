@@ -20,6 +20,7 @@ class Reason(StrEnum):
     METRICS_KNOWN = "MetricsKnown"
     CACHE_READY = "CacheReady"
     CACHE_EXTERNAL = "CacheExternal"
+    ADDRESS_ASSIGNED = "AddressAssigned"
     NOT_CONFIGURED = "NotConfigured"
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
@@ -51,6 +52,7 @@ class Reason(StrEnum):
     NO_BACKUP_YET = "NoBackupYet"
     WAITING_FOR_METRICS = "WaitingForMetrics"
     CACHE_STARTING = "CacheStarting"
+    WAITING_FOR_ADDRESS = "WaitingForAddress"
     POD_NOT_READY = "PodNotReady"
     FINAL_BACKUP = "FinalBackup"
     VOLUME_RESIZING = "VolumeResizing"
@@ -104,6 +106,10 @@ class Reason(StrEnum):
     CACHE_SECRET_INCOMPLETE = "CacheSecretIncomplete"  # noqa: S105 - no secret
     CACHE_SECRET_MALFORMED = "CacheSecretMalformed"  # noqa: S105 - no secret
     CACHE_DOWN = "CacheDown"
+
+    # The Ingress and the load balancer
+    HOST_CONFLICT = "HostConflict"
+    NO_ADDRESS = "NoAddress"
 
     # Backups
     BACKUP_FAILED = "BackupFailed"

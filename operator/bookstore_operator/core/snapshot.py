@@ -124,6 +124,8 @@ class Snapshot:
     """The write that was rejected in the BookStore's last reconciliation; None if none was."""
     contests: tuple[Contest, ...] = ()
     """The objects that others change again and again."""
+    host_taken_by: str = ""
+    """Which other BookStore has the host and path of spec.ingress, as part of a sentence."""
     blocker: Blocker | None = None
     """Why no step of a release is taken; None if nothing blocks."""
     missing_rights: str = ""
@@ -147,6 +149,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     mutators: Mapping[ObjectRef, tuple[str, ...]] = MappingProxyType({}),
     rejection: Rejection | None = None,
     contests: tuple[Contest, ...] = (),
+    host_taken_by: str = "",
     blocker: Blocker | None = None,
     missing_rights: str = "",
     measurements: Measurements = NONE,
@@ -192,6 +195,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
         settings=settings,
         rejection=rejection,
         contests=contests,
+        host_taken_by=host_taken_by,
         blocker=unreadable or unreadable_backup or unreadable_restore or blocker,
         missing_rights=missing_rights,
         measurements=measurements,

@@ -158,6 +158,20 @@ LabelMap = Annotated[
     dict[str, LabelValue], Field(max_length=20, json_schema_extra=rules(LABEL_KEYS))
 ]
 """Labels of nodes, Pods or namespaces."""
+AnnotationMap = Annotated[
+    dict[str, Annotated[str, Field(max_length=2048)]],
+    Field(
+        max_length=20,
+        json_schema_extra=rules(
+            LABEL_KEYS,
+            (
+                f"self.all(key, !key.startsWith('{GROUP}/'))",
+                f"annotations must not contain one of {GROUP}: the operator sets them",
+            ),
+        ),
+    ),
+]
+"""Annotations of an object that other controllers read."""
 
 
 class Owner(Part):

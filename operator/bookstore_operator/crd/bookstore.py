@@ -14,6 +14,7 @@ from bookstore_operator.crd.spec.config import Config
 from bookstore_operator.crd.spec.container import EnvironmentVariables, SecretMounts
 from bookstore_operator.crd.spec.database import Database, embedded_database
 from bookstore_operator.crd.spec.image import ImagePullSecret, PullPolicy
+from bookstore_operator.crd.spec.ingress import Ingress
 from bookstore_operator.crd.spec.migration import Migration
 from bookstore_operator.crd.spec.monitoring import Monitoring
 from bookstore_operator.crd.spec.network_policy import NetworkPolicy
@@ -135,6 +136,10 @@ class BookStoreSpec(
         "Kubernetes API. Defaults to the namespace's own.",
     )
     service: Service = group(Service, "Service that exposes the API.")
+    ingress: Ingress | None = Field(
+        None,
+        description="Ingress that routes requests for a host name to the Service. None if unset.",
+    )
     network_policy: NetworkPolicy = group(
         NetworkPolicy, "Which Pods may connect to the API, the database and the cache."
     )

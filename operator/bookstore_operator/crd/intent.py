@@ -50,6 +50,7 @@ EFFECTS: Mapping[str, Effect] = {
     "podMetadata": Effect.RELEASE,
     "serviceAccountName": Effect.RELEASE,
     "service": Effect.IN_PLACE,
+    "ingress": Effect.IN_PLACE,
     "networkPolicy": Effect.IN_PLACE,
     "monitoring": Effect.RELEASE,
     "deletionPolicy": Effect.IN_PLACE,

@@ -1,6 +1,7 @@
 """`status` of a BookStore: the observed state, for people and tools."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,9 +16,10 @@ DATABASE_MIGRATED = "DatabaseMigrated"
 BACKUP_HEALTHY = "BackupHealthy"
 AUTOSCALING_HEALTHY = "AutoscalingHealthy"
 CACHE_HEALTHY = "CacheHealthy"
+EXPOSED = "Exposed"
 CONDITION_TYPES = (
     *(AVAILABLE, READY, RECONCILING, STALLED),
-    *(DATABASE_MIGRATED, BACKUP_HEALTHY, AUTOSCALING_HEALTHY, CACHE_HEALTHY),
+    *(DATABASE_MIGRATED, BACKUP_HEALTHY, AUTOSCALING_HEALTHY, CACHE_HEALTHY, EXPOSED),
 )
 """All condition types, in the order of `status.conditions`."""
 
@@ -130,6 +132,12 @@ class BookStoreStatus(Part):
     selector: str = Field("", description="Label selector for the Pods of the active color.")
     schema_revision: str | None = Field(
         None, alias="schema", description="Newest schema revision that is applied."
+    )
+    addresses: list[Annotated[str, Field(max_length=253)]] = Field(
+        default_factory=list,
+        description="IP addresses and host names of the load balancer, and those that the "
+        "controller of the Ingress has reported.",
+        max_length=20,
     )
     volumes: VolumesStatus | None = Field(None, description="Volumes of the BookStore.")
     last_drill: LastDrill | None = Field(

@@ -44,6 +44,7 @@ from bookstore_operator.kube.client import (
     UnknownKindError,
 )
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
+from bookstore_operator.runtime.hosts import find_host_holder
 from bookstore_operator.runtime.mutators import Mutators
 from bookstore_operator.runtime.overrides import Overrides
 from bookstore_operator.runtime.rights import describe, find_missing
@@ -214,6 +215,7 @@ class Observer:
             settings=self._settings,
             rejection=rejection,
             contests=contests,
+            host_taken_by=find_host_holder(self._cache, key, manifest),
             blocker=blocker,
             missing_rights=self.scopes.missing_writes(key.namespace),
             measurements=self.measurer.results(key) if self.measurer else NONE,

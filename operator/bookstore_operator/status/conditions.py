@@ -30,6 +30,7 @@ from bookstore_operator.crd.status import (
     BACKUP_HEALTHY,
     CACHE_HEALTHY,
     CONDITION_TYPES,
+    EXPOSED,
     READY,
     RECONCILING,
     STALLED,
@@ -40,7 +41,7 @@ from bookstore_operator.status import failures, patience
 from bookstore_operator.status.lingering import nothing_lingers
 from bookstore_operator.workloads import pod_problems
 
-EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY})
+EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY, EXPOSED})
 """The conditions whose problems are posted as events. The others repeat what Ready reports."""
 
 _LONGEST_OVERRIDES = 1000

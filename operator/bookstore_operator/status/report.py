@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bookstore_operator.components import COMPONENTS
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.components.backup.drills import last_drill
+from bookstore_operator.components.ingress.addresses import addresses
 from bookstore_operator.components.serving.availability import status_of
 from bookstore_operator.components.storage.volumes import volumes_status
 from bookstore_operator.core import history
@@ -192,6 +193,7 @@ def _status(
             "conditions": current,
             "waitingSince": since,
             **_releases(snapshot),
+            "addresses": addresses(snapshot),
             "volumes": volumes_status(snapshot),
             "lastDrill": last_drill(snapshot),
             "lastBackupAt": schedule.last_success(snapshot),

@@ -28,6 +28,8 @@ THRESHOLDS: Mapping[Reason, timedelta] = {
     Reason.POD_TERMINATING: timedelta(seconds=30),
     # An autoscaler has no metrics after each start of a Pod. Counted from its own condition.
     Reason.NO_METRICS: timedelta(minutes=1),
+    # Clouds make a load balancer in one to four minutes. Counted from the condition Exposed.
+    Reason.NO_ADDRESS: timedelta(minutes=10),
 }
 """The time by reason. What is not in it counts at once."""
 

@@ -84,6 +84,8 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.MIGRATION_SUSPENDED,
         Reason.POD_TERMINATING,
         Reason.OBJECT_TERMINATING,
+        Reason.HOST_CONFLICT,
+        Reason.NO_ADDRESS,
     }
     assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
 

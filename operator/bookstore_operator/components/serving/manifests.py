@@ -9,7 +9,7 @@ from bookstore_operator.core.labels import (
     color_selector,
     release_selector,
 )
-from bookstore_operator.core.metadata import metadata, owned_object
+from bookstore_operator.core.metadata import annotated, metadata, owned_object
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.crd.release import BookStoreRelease, Color
@@ -42,8 +42,13 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
     """Return the Service, which selects the promoted release's Pods."""
     service = store.spec.service
     node_port = {"nodePort": service.node_port} if service.node_port else {}
+    optional = {
+        "loadBalancerClass": service.load_balancer_class,
+        "externalTrafficPolicy": service.external_traffic_policy,
+    }
     spec = {
         "type": service.type.value,
+        **{name: str(value) for name, value in optional.items() if value},
         "ipFamilyPolicy": service.ip_family_policy.value,
         "selector": release_selector(active),
         "publishNotReadyAddresses": False,
@@ -57,7 +62,8 @@ def active_service(store: BookStore, active: BookStoreRelease) -> Manifest:
             }
         ],
     }
-    return owned_object(SERVICES, store, names.service(store.name), Component.API, spec=spec)
+    manifest = owned_object(SERVICES, store, names.service(store.name), Component.API, spec=spec)
+    return annotated(manifest, service.annotations)
 
 
 def autoscaler(store: BookStore, autoscaling: Autoscaling, active: Color) -> Manifest:

@@ -1,0 +1,1 @@
+"""How users reach the API from outside of the cluster."""
