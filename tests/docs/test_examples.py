@@ -1,5 +1,6 @@
 """What the pages show can be run: their BookStores are valid, and their commands exist."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 MODELS = {kind.__name__: kind for kind in (BookStore, BookStoreBackup, BookStoreRestore)}
 FENCE = re.compile(r"^ *```ya?ml\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"(?:^ *\$? *|`)kubectl bookstore ([a-z-]+(?: [^`|#\n]*)?)", re.MULTILINE)
+PATCH = re.compile(r"kubectl patch bookstore \S+ --type=merge\s+-p\s+'(\{.*?\})'", re.DOTALL)
 MAKE = re.compile(r"(?:^ {4}|`)make ([a-z][a-z0-9-]*)", re.MULTILINE)
 TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
 
@@ -85,5 +87,36 @@ def test_every_make_target_exists(page: Path) -> None:
         assert name in targets or name == "nightly-", f"make {name}"
 
 
+def patches() -> list[Any]:
+    """Return the patches of BookStores that pages show, as parameters of a test."""
+    return [
+        pytest.param(json.loads(text), id=f"{page.relative_to(ROOT)}-{number}")
+        for page in PAGES
+        for number, text in enumerate(PATCH.findall(page.read_text()))
+    ]
+
+
+def leaves(data: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from leaves(value, (*path, name))
+        elif value is not None:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("patch", patches())
+def test_every_patch_sets_fields_that_exist(patch: dict[str, Any]) -> None:
+    if "spec" not in patch:
+        assert list(leaves(patch)) == []  # of metadata, whose finalizers it removes
+        return
+    given = {"image": "api:1", **patch["spec"]}
+    if "backup" in given:
+        given["backup"] = {"schedule": "@daily", **given["backup"]}
+    store = BookStore.model_validate({"metadata": {"name": "demo"}, "spec": given})
+    kept = set(leaves(store.spec.model_dump(by_alias=True, exclude_unset=True)))
+    assert set(leaves(patch["spec"])) <= kept
+
+
 def test_there_are_examples() -> None:
+    assert len(patches()) >= 3
     assert len(examples()) >= 5

@@ -93,12 +93,26 @@ def destroy_volume(kubectl: Kubectl) -> None:
     wait_for(is_another, 120, "an empty volume")
 
 
+def drill_it(kubectl: Kubectl) -> None:
+    """Rehearse the restore: in a Pod of its own, of which nothing is left but what it measured."""
+    drilled = run(kubectl, "drill", STORE, "--wait", "--timeout=120", "-o=json")
+    assert drilled.code == ExitCode.DONE, drilled
+    last = drilled.data["lastDrill"]
+    assert last["result"] == "Succeeded"
+    assert "The code that serves works on it." in last["message"]
+    assert last["recoveryTimeSeconds"] > 0
+    ready = condition(kubectl.find("bookstore", STORE), "BackupHealthy")
+    assert (ready["status"], "A drill restored" in ready["message"]) == ("True", True), ready
+    print(f"drilled in {last['recoveryTimeSeconds']} s")
+
+
 @pytest.mark.invariant
 def test_a_lost_volume_comes_back_from_s3_with_every_write_before_the_backup(
     installed: Installed, kubectl: Kubectl, url: str
 ) -> None:
     store = s3.start(kubectl, s3.build_and_load(installed.cluster))
-    backup = {"schedule": "0 3 1 1 *", "target": store.target}
+    drill = {"schedule": "0 5 1 1 *"}
+    backup = {"schedule": "0 3 1 1 *", "target": store.target, "drill": drill}
     spec = bookstore(installed.first_image, deletionPolicy="Delete", backup=backup)
     release(kubectl, spec)
     wait_until_answering(f"{url}/api/v1/books")
@@ -115,6 +129,7 @@ def test_a_lost_volume_comes_back_from_s3_with_every_write_before_the_backup(
         "the backup to be verified",
     )
 
+    drill_it(kubectl)
     begun = time.monotonic()
     destroy_volume(kubectl)
     restored = run(kubectl, "restore", STORE, "--restore-name=found", "--wait", "--timeout=180")
