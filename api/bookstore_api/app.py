@@ -11,6 +11,7 @@ from bookstore_api import __version__
 from bookstore_api.auth import authenticator, staff
 from bookstore_api.auth.authenticator import Authenticator
 from bookstore_api.auth.passwords import Passwords
+from bookstore_api.cache.store import ResponseStore
 from bookstore_api.db.cursor_keys import CursorKeys
 from bookstore_api.db.sessions import Database
 from bookstore_api.kit.key_ring import KeyRing
@@ -19,6 +20,8 @@ from bookstore_api.shop.accounts.domain import live_role_in
 from bookstore_api.shop.domain import Domain
 from bookstore_api.shop.domains import DOMAINS
 from bookstore_api.shop.housekeeping import housekeeping
+from bookstore_api.telemetry.metrics import count_cached
+from bookstore_api.web.cached_routes import CachedRoutes
 from bookstore_api.web.client_address import ClientAddresses
 from bookstore_api.web.docs_page import docs_page
 from bookstore_api.web.middleware.body_limit import BodyLimitMiddleware, BodyLimits
@@ -29,6 +32,7 @@ from bookstore_api.web.middleware.error_handler import ErrorHandlerMiddleware
 from bookstore_api.web.middleware.http_metrics import HttpMetricsMiddleware
 from bookstore_api.web.middleware.rate_limit import RateLimitMiddleware, RateLimits
 from bookstore_api.web.middleware.request_log import RequestLogMiddleware
+from bookstore_api.web.middleware.response_cache import ResponseCacheMiddleware
 from bookstore_api.web.middleware.revision import RevisionMiddleware
 from bookstore_api.web.middleware.security_headers import SecurityHeadersMiddleware
 from bookstore_api.web.openapi import install_openapi
@@ -49,11 +53,12 @@ class State(TypedDict):
 def create_app(resources: Resources) -> FastAPI:
     """Make the public API; whoever opened the resources closes them when it has ended."""
     settings = resources.settings
+    store = _response_store(resources)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[State]:
         database, keys, passwords = resources.database, resources.keys, Passwords()
-        async with housekeeping(settings, database):
+        async with housekeeping(settings, database), _running(store):
             yield State(
                 database=database,
                 authenticator=Authenticator(settings, keys, live_role_in(database)),
@@ -68,7 +73,7 @@ def create_app(resources: Resources) -> FastAPI:
         title="BookStore API",
         version=__version__,
         lifespan=lifespan,
-        middleware=_layers(resources),
+        middleware=_layers(resources, store),
         openapi_url="/openapi.json" if settings.docs else None,
         docs_url=None,
         redoc_url=None,
@@ -84,7 +89,34 @@ def create_app(resources: Resources) -> FastAPI:
     return app
 
 
-def _layers(resources: Resources) -> list[Middleware]:
+def _response_store(resources: Resources) -> ResponseStore | None:
+    """Make the cache of answers; None without Redis, by which processes tell of their writes."""
+    settings = resources.settings
+    if resources.redis is None or settings.cache_seconds == 0:
+        return None
+    return ResponseStore(
+        resources.redis,
+        namespace=settings.revision or __version__,
+        seconds=settings.cache_seconds,
+        local_seconds=settings.cache_local_seconds,
+        count=count_cached,
+    )
+
+
+@asynccontextmanager
+async def _running(store: ResponseStore | None) -> AsyncIterator[None]:
+    """Run the store, if there is one."""
+    if store is None:
+        yield
+        return
+    store.start()
+    try:
+        yield
+    finally:
+        await store.close()
+
+
+def _layers(resources: Resources, store: ResponseStore | None) -> list[Middleware]:
     """List what every request passes, outermost first."""
     settings = resources.settings
     body_limits = BodyLimits(settings.max_body_bytes, settings.body_seconds)
@@ -92,6 +124,10 @@ def _layers(resources: Resources) -> list[Middleware]:
     cors = [Middleware(CorsMiddleware, origins=settings.cors_origins)]
     rate_limit = [Middleware(RateLimitMiddleware, limits=rate_limits)]
     revision = [Middleware(RevisionMiddleware, revision=settings.revision)]
+    cached = CachedRoutes(each for domain in DOMAINS for each in domain.cached)
+    response_cache = (
+        [Middleware(ResponseCacheMiddleware, store=store, routes=cached)] if store else []
+    )
     return [
         Middleware(RequestLogMiddleware, clients=ClientAddresses(settings.trusted_proxies)),
         Middleware(HttpMetricsMiddleware),
@@ -103,4 +139,5 @@ def _layers(resources: Resources) -> list[Middleware]:
         Middleware(BodyLimitMiddleware, limits=body_limits),
         *(() if rate_limits.off else rate_limit),
         Middleware(ConditionalMiddleware),
+        *response_cache,
     ]

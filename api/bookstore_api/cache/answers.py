@@ -70,8 +70,8 @@ TLS_PROBLEMS: Mapping[TlsProblem, Explained] = MappingProxyType(
 _NOT_READY = "Redis loads its data, or has lost its primary: wait for it."
 _FORBIDDEN: Explained = (
     "forbidden",
-    "Redis does not let the user count: allow it +evalsha +script|load +incrby +expire and "
-    "the keys ~bookstore:limits:*.",
+    "Redis does not let the user count or cache: allow it +evalsha +script|load +incrby +expire "
+    "+set +del +mget +exists and the keys ~bookstore:limits:* ~bookstore:{cache}:*.",
 )
 _REJECTED: Explained = (
     "authentication-failed",

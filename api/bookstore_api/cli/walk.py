@@ -43,6 +43,8 @@ AUTHOR = "bookstore-api smoke"
 # The prefix 979-99 belongs to no registration group of the International ISBN Agency.
 ISBNS = tuple(make_isbn(999_999_990 + number) for number in range(10))
 _POLL_SECONDS = 0.5
+# What one process has written is read by way of another one at once.
+_FRESH = {"Cache-Control": "no-cache"}
 
 
 class SmokeError(Exception):
@@ -69,7 +71,7 @@ def _call(
             base_url=url,
             timeout=TIMEOUT_SECONDS,
             transport=_PatientTransport(patience),
-            headers={**outgoing_headers(), **authorization},
+            headers={**outgoing_headers(), **authorization, **_FRESH},
             event_hooks={"response": [] if revision is None else [_expect_revision(revision)]},
         )
 

@@ -99,6 +99,16 @@ class Settings(BaseSettings):
     redis_timeout_seconds: Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)] = Field(
         0.1, description="how long a request waits for Redis before it continues without it"
     )
+    cache_seconds: Annotated[int, Field(ge=0, le=3600)] = Field(
+        30,
+        description="how long Redis keeps answers to public reads: the maximum age of one after "
+        "an invalidation was lost; `0` turns the cache of answers off. Without Redis there is none",
+    )
+    cache_local_seconds: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] = Field(
+        1,
+        description="how long a process answers from its own copy, and so does not see what was "
+        "changed by way of another one",
+    )
     staff_token: StaffToken | None = Field(
         None,
         description="the token that a write must send as `Authorization: Bearer …`. In "

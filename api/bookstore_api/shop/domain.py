@@ -12,6 +12,7 @@ from bookstore_api.db.orm import Base
 from bookstore_api.db.schema.check import SelfTest
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.shop.mail import Compose
+from bookstore_api.web.cached_routes import CachedCollection
 
 # Deletes what nobody needs any more at a time.
 Purge = Callable[[WriteSession, datetime], Awaitable[None]]
@@ -28,7 +29,9 @@ class Domain:
     """A domain: its tables, its routes, and the proof that its SQL works on the schema as it is.
 
     `export` and `erase` are of domains that store something of accounts, `mails` has what makes
-    each kind of mail, and `purge` and `maintain` are run once an hour, and by a command.
+    each kind of mail, and `purge` and `maintain` are run once an hour, and by a command. `cached`
+    are the collections that may be answered from the cache: where another domain changes what they
+    show, its writes must be among those that invalidate (web/cached_routes.py).
     """
 
     name: str
@@ -40,3 +43,4 @@ class Domain:
     purge: Purge | None = None
     maintain: Maintain | None = None
     erase: Erase | None = None
+    cached: tuple[CachedCollection, ...] = ()

@@ -114,10 +114,18 @@ _mails = Counter(
     registry=REGISTRY,
 )
 
+_cached = Counter(
+    "bookstore_response_cache_requests_total",
+    "Reads that may be answered from the cache, by where their answer was from.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+
 # `labels()` checks and locks, which takes as long as all the rest: each child is looked up once.
 _ended: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 _failed: dict[str, Counter] = {}
 _authenticated: dict[tuple[str, str], Counter] = {}
+_by_outcome: dict[str, Counter] = {}
 
 
 def count_request(method: str, route: str, status: int, seconds: float) -> None:
@@ -149,6 +157,14 @@ def count_authentication(credential: str, outcome: str) -> None:
     child = _authenticated.get((credential, outcome))
     if child is None:
         child = _authenticated[credential, outcome] = _authentications.labels(credential, outcome)
+    child.inc()
+
+
+def count_cached(outcome: str) -> None:
+    """Count a read that may be answered from the cache; `outcome` is a word of ours."""
+    child = _by_outcome.get(outcome)
+    if child is None:
+        child = _by_outcome[outcome] = _cached.labels(outcome)
     child.inc()
 
 

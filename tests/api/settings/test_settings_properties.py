@@ -207,6 +207,8 @@ RULES = {
     "migration_lock_seconds": Rule(60.0, *seconds(3600, zero=True)),
     "redis_url": Rule(None, *drawn_secret(redis, "malformed")),
     "redis_timeout_seconds": Rule(0.1, *seconds(10, zero=False)),
+    "cache_seconds": Rule(30, *whole(0, 3600)),
+    "cache_local_seconds": Rule(1.0, *seconds(2, zero=True)),
     "staff_token": Rule(None, *drawn_secret(token, "short", "known", "malformed")),
     "signing_keys": Rule(None, *drawn_secret(signing_keys, "malformed")),
     "smtp_url": Rule(None, *drawn_secret(smtp, "malformed")),

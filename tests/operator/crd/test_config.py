@@ -126,6 +126,8 @@ def test_every_variable_is_a_setting_of_the_api() -> None:
 
 # Settings that neither spec.config nor a mounted Secret sets, each with the reason.
 EXCEPTIONS = {
+    "cache_local_seconds": "the default is a promise of docs/reference/http.md",
+    "cache_seconds": "the default is a promise of docs/reference/http.md; no spec.cache, no cache",
     "debug": "development only",
     "disk_min_free_bytes": "Pods write to their /tmp only",
     "migration_lock_seconds": "the operator limits migrations by spec.migration",

@@ -1,5 +1,6 @@
 """The query parameters of a list of books."""
 
+import inspect
 from datetime import date
 from typing import Annotated
 
@@ -92,3 +93,5 @@ async def _wanted(wanted: Annotated[_Wanted, Depends()]) -> BookQuery:
 
 
 Wanted = Annotated[BookQuery, Depends(_wanted)]
+WANTED = tuple(inspect.signature(_Wanted).parameters)
+"""Their names."""
