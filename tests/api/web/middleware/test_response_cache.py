@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from bookstore_api.cache.store import PREFIX
+from bookstore_api.cache.store import JOIN_SECONDS, PREFIX
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.domain import CACHED
 from bookstore_api.shop.catalog.isbn import make_isbn
@@ -252,12 +252,14 @@ def test_two_releases_in_two_processes_see_each_others_writes_in_time(
 
 
 def test_concurrent_misses_are_one_load(client: httpx.Client) -> None:
+    """On a machine so slow that the load takes a second, one more a second."""
     path = create(client)
-    before = outcomes()
+    before, began = outcomes(), time.monotonic()
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: client.get(path), range(60)))
     assert {answer.status_code for answer in answers} == {200}
-    assert outcomes()["miss"] - before["miss"] == 1
+    loads = outcomes()["miss"] - before["miss"]
+    assert 1 <= loads <= 1 + (time.monotonic() - began) / JOIN_SECONDS
 
 
 def test_without_redis_or_with_zero_seconds_there_is_no_cache(
