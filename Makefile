@@ -62,6 +62,7 @@ test: $(READY) ## Run all tests except e2e; prepare what they need, print which 
 	@devcluster prepare --control-plane
 	@python -m tests.support.versitygw
 	@python -m tests.support.helm
+	@python -m tests.support.promtool
 	@$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not e2e" $(ARGS)
 
 .PHONY: e2e
