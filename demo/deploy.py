@@ -54,10 +54,23 @@ class Cluster:
 
 
 def cluster_up(
-    name: str, *, metrics: bool = False, more_ports: int = 0, workers: int = 0
+    name: str,
+    *,
+    metrics: bool = False,
+    network_policies: bool = False,
+    more_ports: int = 0,
+    workers: int = 0,
 ) -> Cluster:
     """Return the kind cluster of this name; create or start it if needed."""
-    return Cluster.of(kindcluster.up(name, metrics=metrics, more_ports=more_ports, workers=workers))
+    return Cluster.of(
+        kindcluster.up(
+            name,
+            metrics=metrics,
+            network_policies=network_policies,
+            more_ports=more_ports,
+            workers=workers,
+        )
+    )
 
 
 @contextmanager

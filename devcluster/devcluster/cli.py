@@ -88,7 +88,7 @@ def _interrupt(number: int, _: object) -> None:
 
 
 @commands.command()
-def up(
+def up(  # noqa: PLR0913, PLR0917 - one argument per option
     name: Name = DEFAULT_NAME,
     control_plane: ControlPlane = False,
     port: Annotated[
@@ -98,6 +98,9 @@ def up(
         ),
     ] = None,
     metrics: Annotated[bool, typer.Option("--metrics", help="Add the metrics server.")] = False,
+    network_policies: Annotated[
+        bool, typer.Option("--network-policies", help="Enforce network policies.")
+    ] = False,
     engine: EngineOption = EngineChoice.AUTO,
 ) -> None:
     """Start a cluster, unless it is already up.
@@ -106,8 +109,10 @@ def up(
     engine. If that engine can't pull images, they are built on this machine.
     """
     if control_plane:
-        if port is not None or metrics:
-            raise typer.BadParameter("--port and --metrics are for kind clusters")
+        if port is not None or metrics or network_policies:
+            raise typer.BadParameter(
+                "only for kind clusters: --port, --metrics, --network-policies"
+            )
         plane = controlplane.up(name)
         progress.say(f"API server: {plane.server}")
     else:
@@ -116,7 +121,9 @@ def up(
                 f"{name} is the name of a control plane without nodes.",
                 f"Take it down first (devcluster down --name {name}), or use another name.",
             )
-        kindcluster.up(name, port=port, metrics=metrics, choice=engine)
+        kindcluster.up(
+            name, port=port, metrics=metrics, network_policies=network_policies, choice=engine
+        )
     progress.say(f'To use it: eval "$(devcluster env --name {name})"')
 
 

@@ -47,6 +47,12 @@ class ImageSource(Protocol):
     def metrics_server(self) -> str:
         """Return the name of the metrics server's image. Raises DevclusterError."""
 
+    def network_policies(self) -> str | None:
+        """Return the image that enforces network policies; None if the nodes do it themselves.
+
+        Raises DevclusterError.
+        """
+
 
 @dataclass(frozen=True)
 class PulledImages:
@@ -67,3 +73,6 @@ class PulledImages:
     def metrics_server(self) -> str:
         """Return the official name; the node pulls it."""
         return METRICS_SERVER
+
+    def network_policies(self) -> None:
+        """Return None: since v0.24, the network of kind's own node image enforces them."""

@@ -20,7 +20,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from devcluster import binaries, disk, metricsserver, offline, paths, progress, run
+from devcluster import (
+    binaries,
+    disk,
+    metricsserver,
+    networkpolicies,
+    offline,
+    paths,
+    progress,
+    run,
+)
 from devcluster.engine import Engine, EngineChoice, machine_engine
 from devcluster.errors import CommandFailed, DevclusterError
 from devcluster.images import NODE, ImageSource, PulledImages, Role
@@ -269,6 +278,18 @@ class KindCluster:
             self._kind("load", "docker-image", image, "--name", self.name)
         metricsserver.install(image, self._kubectl, wait=wait)
 
+    def enforce_network_policies(self) -> None:
+        """Install what enforces network policies, unless kind's own node image is used.
+
+        A node that was restarted needs it again. Raises DevclusterError.
+        """
+        image = self._images.network_policies()
+        if image is None:
+            return
+        self._kind("load", "docker-image", image, "--name", self.name)
+        nodes = self._run_kind("get", "nodes", "--name", self.name).split()
+        networkpolicies.install(image, self._kubectl, self._engine, nodes)
+
     @functools.cached_property
     def _images(self) -> ImageSource:
         """Where its images come from. Raises DevclusterError if its engine does not answer."""
@@ -332,6 +353,7 @@ def up(  # noqa: PLR0913 - one argument per property of a cluster
     more_ports: int = 0,
     workers: int = 0,
     metrics: bool = False,
+    network_policies: bool = False,
     choice: EngineChoice | None = None,
 ) -> KindCluster:
     """Bring a cluster up; one that is up is left as it is, a half-made one is recreated.
@@ -339,7 +361,7 @@ def up(  # noqa: PLR0913 - one argument per property of a cluster
     `port` on 127.0.0.1 leads to node port 30080; without it the first free one from 8080. The
     `more_ports` node ports after that are published, too: `KindCluster.node_port_url`. There are as
     many nodes more as `workers`; such a cluster does not survive a reboot.
-    `metrics` adds the metrics server. Raises DevclusterError.
+    `metrics` adds the metrics server, `network_policies` enforces them. Raises DevclusterError.
     """
     paths.check_name(name)
     with locked(_lock(name)):
@@ -356,6 +378,8 @@ def up(  # noqa: PLR0913 - one argument per property of a cluster
                 progress.warn(f"{name} is up already, on port {record.port}; it keeps that port.")
         if metrics:
             cluster.add_metrics()
+        if network_policies:
+            cluster.enforce_network_policies()
     return cluster
 
 

@@ -17,6 +17,9 @@ KWOK = "v0.7.0"
 # v0.8.0 of the module does not match the checksum database.
 METRICS_SERVER = "v0.9.0"
 
+# Tried with the queue of Debian 12's iptables; its own rules need a module that kernels may lack.
+NETWORK_POLICIES = "v0.8.0"
+
 # The last v2. Tried with Debian 12's engine, whose API is 1.41.
 COMPOSE = "v2.40.3"
 

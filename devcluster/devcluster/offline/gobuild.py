@@ -54,6 +54,7 @@ MULTICALL = Recipe(
 )
 _KWOK = "sigs.k8s.io/kwok"
 _METRICS = "sigs.k8s.io/metrics-server"
+_POLICIES = "sigs.k8s.io/kube-network-policies"
 _HELM = "helm.sh/helm/v4"
 _COMPOSE = "github.com/docker/compose/v2"
 RECIPES = (
@@ -67,6 +68,11 @@ RECIPES = (
         *("metrics-server", versions.METRICS_SERVER, f"{_METRICS}/cmd/metrics-server", 1334, 135),
         programs=("metrics-server",),
         ldflags=f"-X {_METRICS}/pkg/version.gitVersion={versions.METRICS_SERVER}",
+    ),
+    # For `devcluster up --network-policies`.
+    Recipe(
+        *("network-policies", versions.NETWORK_POLICIES, f"{_POLICIES}/cmd", 915, 95),
+        programs=("kube-network-policies",),
     ),
     # For compose.yaml where the docker client has no plugin: a program of its own.
     Recipe(

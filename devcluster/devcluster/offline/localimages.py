@@ -13,6 +13,7 @@ from devcluster.offline import baseimages, nodeimage, privateengine
 from devcluster.offline.imagearchive import Entry, Image, load_images, write_layer
 
 METRICS_SERVER = f"localhost/bookstore-metrics-server:{versions.METRICS_SERVER}"
+NETWORK_POLICIES = f"localhost/bookstore-network-policies:{versions.NETWORK_POLICIES}"
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,23 @@ class LocalImages:
 
     def metrics_server(self) -> str:
         """Make the image of the one static program, if it is missing."""
-        with locked("metrics-server-image"):
-            if not self.engine.has_image(METRICS_SERVER):
-                self._make_metrics_server()
-        return METRICS_SERVER
+        return self._of_one_program(METRICS_SERVER, "metrics-server", user="65534:65534")
 
-    def _make_metrics_server(self) -> None:
-        program = self.ensure_programs(["metrics-server"])["metrics-server"]
-        with disk.scratch() as work:
-            layer = write_layer(
-                [Entry("/metrics-server", source=program), Entry("/tmp", mode=0o1777)],  # noqa: S108
-                work / "layer.tar",
-            )
-            image = Image(
-                METRICS_SERVER, (layer,), entrypoint=("/metrics-server",), user="65534:65534"
-            )
-            load_images(self.engine, [image])
+    def network_policies(self) -> str:
+        """Make the image of the one static program, if it is missing."""
+        return self._of_one_program(NETWORK_POLICIES, "kube-network-policies", user="0:0")
+
+    def _of_one_program(self, name: str, program: str, user: str) -> str:
+        """Make an image with one static program, if it is missing, and return its name."""
+        with locked(f"{program}-image"):
+            if not self.engine.has_image(name):
+                source = self.ensure_programs([program])[program]
+                with disk.scratch() as work:
+                    entries = [Entry(f"/{program}", source=source), Entry("/tmp", mode=0o1777)]  # noqa: S108
+                    layer = write_layer(entries, work / "layer.tar")
+                    image = Image(name, (layer,), entrypoint=(f"/{program}",), user=user)
+                    load_images(self.engine, [image])
+        return name
 
 
 def missing_parts(cached: Callable[[str], Path | None], *, engine: bool) -> list[str]:
