@@ -16,10 +16,13 @@ from bookstore_api.db.cursor_keys import CursorKeys
 from bookstore_api.db.sessions import Database
 from bookstore_api.kit.key_ring import KeyRing
 from bookstore_api.kit.problems import install_problem_handlers
+from bookstore_api.settings import Settings
 from bookstore_api.shop.accounts.domain import live_role_in
 from bookstore_api.shop.domain import Domain
 from bookstore_api.shop.domains import DOMAINS
 from bookstore_api.shop.housekeeping import housekeeping
+from bookstore_api.shop.orders.gate import Gate
+from bookstore_api.shop.payments.provider import Provider, provider_of
 from bookstore_api.telemetry.metrics import count_cached
 from bookstore_api.web.cached_routes import CachedRoutes
 from bookstore_api.web.client_address import ClientAddresses
@@ -48,6 +51,9 @@ class State(TypedDict):
     passwords: Passwords
     domains: tuple[Domain, ...]
     cursor_keys: CursorKeys
+    settings: Settings
+    payment_provider: Provider | None
+    checkout_gate: Gate
 
 
 def create_app(resources: Resources) -> FastAPI:
@@ -66,6 +72,9 @@ def create_app(resources: Resources) -> FastAPI:
                 passwords=passwords,
                 domains=DOMAINS,
                 cursor_keys=CursorKeys(),
+                settings=settings,
+                payment_provider=provider_of(settings),
+                checkout_gate=Gate(settings.database_pool_size),
             )
         passwords.close()
 

@@ -24,6 +24,7 @@ from bookstore_api.settings.values import (
     SmtpUri,
     StaffToken,
     Text,
+    WebhookSecrets,
     Word,
 )
 
@@ -131,6 +132,17 @@ class Settings(BaseSettings):
         None,
         description="the URL of the shop's pages, such as `https://shop.example`, for links in "
         "mails; without it, no mails are sent",
+    )
+
+    payment_provider: Annotated[Literal["none", "test"], Word] = Field(
+        "none",
+        description="`none`, or `test`, which takes no money and is rejected in production; "
+        "without one, nothing can be paid",
+    )
+    payment_secrets: WebhookSecrets | None = Field(
+        None,
+        description="the secrets that the payment provider signs its events with, `whsec_…`, "
+        "several separated by spaces while they are rotated; without it, events are answered 503",
     )
 
     host: Host = Field(

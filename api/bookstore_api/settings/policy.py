@@ -95,10 +95,16 @@ def _cors(settings: Settings) -> Violations:
         yield "cors_origins", f"{problem} the API, such as https://shop.example.com."
 
 
+def _payments(settings: Settings) -> Violations:
+    if settings.payment_provider == "test" and settings.environment is Environment.PRODUCTION:
+        problem = "The test provider takes no money, so everything is free."
+        yield "payment_provider", f"{problem} Set it to none."
+
+
 def _mount_or_set(settings: Settings, setting: str) -> str:
     file = settings.secrets_dir / FILES[setting]
     return f"Mount a secret with the file {file}, or set the variable, to"
 
 
 _EXAMPLE = "a URI like postgresql://user:password@host:5432/bookstore"
-RULES = (_debug, _database, _staff_token, _cors)
+RULES = (_debug, _database, _staff_token, _cors, _payments)

@@ -21,6 +21,7 @@ FILES = MappingProxyType(
         "staff_token": Path("staff/token"),
         "signing_keys": Path("signing/keys"),
         "smtp_url": Path("smtp/uri"),
+        "payment_secrets": Path("payments/webhook-secrets"),
     }
 )
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import NoDecode
 
 from bookstore_api.settings.key_set import parse_key_set
+from bookstore_api.settings.webhook_secrets import parse_webhook_secrets
 from bookstore_api.uris.database import parse_database_uri
 from bookstore_api.uris.redis import parse_redis_uri
 from bookstore_api.uris.smtp import parse_smtp_uri
@@ -142,6 +143,7 @@ DatabaseUri = Annotated[SecretStr, _secret(parse_database_uri)]
 RedisUri = Annotated[SecretStr, _secret(parse_redis_uri)]
 StaffToken = Annotated[SecretStr, _secret(_check_token)]
 SigningKeys = Annotated[SecretStr, _secret(parse_key_set)]
+WebhookSecrets = Annotated[SecretStr, _secret(parse_webhook_secrets)]
 SmtpUri = Annotated[SecretStr, _secret(parse_smtp_uri)]
 MailFrom = Annotated[str, BeforeValidator(_mail_from)]
 PublicUrl = Annotated[str, BeforeValidator(_public_url)]

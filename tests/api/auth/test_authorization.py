@@ -21,6 +21,7 @@ from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.isbn import make_isbn
 from bookstore_api.shop.domains import DOMAINS
 from tests.support.bookstore import UNLIMITED, app_of, served
+from tests.support.orders import pay, place, put_into_cart, staff_step, stock
 from tests.support.shoppers import Shopper, bearer, register, shopper, sign_in
 
 TOKEN = "staff-0123456789abcdef0123456789abcdef"
@@ -68,6 +69,22 @@ ROWS: dict[tuple[str, str], Answers] = {
     ("GET", "/api/v1/stock/{book_id}"): BACK_OFFICE,
     ("GET", "/api/v1/stock/{book_id}/moves"): BACK_OFFICE,
     ("POST", "/api/v1/stock/{book_id}/moves"): BACK_OFFICE,
+    # orders
+    ("GET", "/api/v1/cart"): ACCOUNT,
+    ("DELETE", "/api/v1/cart"): ACCOUNT,
+    ("PUT", "/api/v1/cart/items/{book_id}"): ACCOUNT,
+    ("DELETE", "/api/v1/cart/items/{cart_book_id}"): ACCOUNT,
+    ("GET", "/api/v1/orders"): ACCOUNT,
+    ("POST", "/api/v1/orders"): ACCOUNT,
+    ("GET", "/api/v1/orders/{order_id}"): ACCOUNT,
+    ("POST", "/api/v1/orders/{order_id}/cancellation"): ACCOUNT,
+    ("POST", "/api/v1/orders/{order_id}/payments"): ACCOUNT,
+    ("GET", "/api/v1/back-office/orders"): BACK_OFFICE,
+    ("GET", "/api/v1/back-office/orders/{order_id}"): BACK_OFFICE,
+    ("POST", "/api/v1/back-office/orders/{order_id}/cancellation"): BACK_OFFICE,
+    ("POST", "/api/v1/back-office/orders/{paid_order_id}/shipment"): BACK_OFFICE,
+    ("POST", "/api/v1/back-office/orders/{shipped_order_id}/delivery"): BACK_OFFICE,
+    ("POST", "/api/v1/back-office/orders/{paid_order_id}/refund"): BACK_OFFICE,
     # accounts
     ("POST", "/api/v1/accounts"): ANYBODY,
     ("GET", "/api/v1/accounts"): ADMINS,
@@ -86,10 +103,17 @@ ROWS: dict[tuple[str, str], Answers] = {
     ("DELETE", "/api/v1/sessions/current"): ACCOUNT,
     ("DELETE", "/api/v1/sessions/{session_id}"): ACCOUNT,
 }
+# Public, and 503 as no secrets of a provider are mounted.
+ROWS["POST", "/api/v1/payment-events"] = dict.fromkeys(ROLES, 503)
 # Public, and 401 all the same: of the credentials in the body.
 ROWS["POST", "/api/v1/sessions"] = ANYBODY
 # What another's object answers to a role that the row lets in; whatever is not here is the same.
-OF_ANOTHER: dict[tuple[str, str], int] = {("DELETE", "/api/v1/sessions/{session_id}"): 404}
+OF_ANOTHER: dict[tuple[str, str], int] = {
+    ("DELETE", "/api/v1/sessions/{session_id}"): 404,
+    ("DELETE", "/api/v1/cart/items/{cart_book_id}"): 404,
+    ("GET", "/api/v1/orders/{order_id}"): 404,
+    ("POST", "/api/v1/orders/{order_id}/cancellation"): 404,
+}
 
 
 @dataclass(frozen=True)
@@ -119,6 +143,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iter
     shutil.copy(migrated_file, folder / "books.db")
     url = f"sqlite:///{folder / 'books.db'}"
     values = {"database_url": url, "secrets_dir": folder, "staff_token": TOKEN, **UNLIMITED}
+    values["payment_provider"] = "test"
     with served(app_of(Settings.model_validate(values))) as client:
         yield World(client, url, shopper(client, url))
 
@@ -155,13 +180,36 @@ def new_named(world: World, kind: str) -> str:
     return str(created.json()["id"])
 
 
-_books = iter(range(1, 10_000))
+def book_in_cart(world: World, owner: Shopper) -> str:
+    id_ = new_book(world, owner)
+    put_into_cart(world.client, owner, id_)
+    return id_
+
+
+def new_order(world: World, owner: Shopper, *steps: str) -> str:
+    stock(world.client, (id_ := new_book(world, owner)), 1, bearer(TOKEN))
+    world.client.delete("/api/v1/cart", headers=owner.headers)
+    put_into_cart(world.client, owner, id_)
+    order_id: str = place(world.client, owner).json()["id"]
+    if steps:
+        assert pay(world.client, owner, order_id).json()["state"] == "captured"
+    for step in steps[1:]:
+        answer = staff_step(world.client, order_id, step, bearer(TOKEN))
+        assert answer.status_code == 200, answer.text
+    return order_id
+
+
+_books = iter(range(1, 100_000))
 OBJECTS: dict[str, Callable[[World, Shopper], str]] = {
     "book_id": new_book,
     "deleted_book_id": deleted_book,
     "author_id": author_of_book,
     "publisher_id": lambda world, _owner: new_named(world, "publishers"),
     "category_id": lambda world, _owner: new_named(world, "categories"),
+    "cart_book_id": book_in_cart,
+    "order_id": new_order,
+    "paid_order_id": lambda world, owner: new_order(world, owner, "paid"),
+    "shipped_order_id": lambda world, owner: new_order(world, owner, "paid", "shipment"),
     "account_id": lambda _world, owner: owner.id,
     "session_id": lambda world, owner: (
         sign_in(world.client, {"email": owner.email, "id": owner.id}).session_id

@@ -4,6 +4,7 @@ The rules are written down here once more, in plain Python and from the document
 what is tested decides what is expected.
 """
 
+import base64
 import json
 import logging
 import tempfile
@@ -40,7 +41,11 @@ ENVIRONMENTS = {
 # What is not the same in every environment.
 CONTAINER = {"host": ANYWHERE, "internal_host": ANYWHERE, "log_format": "json"}
 FILES: dict[str, dict[str, Any]] = {
-    "development": {"debug": True, "database_url": "sqlite:///bookstore.db"},
+    "development": {
+        "debug": True,
+        "payment_provider": "test",
+        "database_url": "sqlite:///bookstore.db",
+    },
     "staging": CONTAINER,
     "production": CONTAINER,
 }
@@ -51,6 +56,7 @@ MOUNTED = {
     "staff_token": "staff/token",
     "signing_keys": "signing/keys",
     "smtp_url": "smtp/uri",
+    "payment_secrets": "payments/webhook-secrets",
 }
 
 
@@ -105,6 +111,7 @@ HOSTS = (
     malformed(f"{CANARY} x", f"http://{CANARY}"),
 )
 PORTS = whole(0, 65535)
+PROVIDERS = (words("none", "test"), malformed(CANARY, "free"))
 BOOLS = (
     sound(st.sampled_from(["true", "1", "yes"]), lambda _: True)
     | sound(st.sampled_from(["false", "0", "off"]), lambda _: False),
@@ -179,6 +186,12 @@ def smtp(drawn: str, quality: str) -> Given:
     return Given(text[quality], text[quality], quality)
 
 
+def webhook_secrets(drawn: str, quality: str) -> Given:
+    secret = f"whsec_{base64.b64encode(drawn.encode()).decode()}"
+    text = {"sound": f"{secret} {secret}", "malformed": f"{secret} {drawn}"}
+    return Given(text[quality], text[quality], quality)
+
+
 def drawn_secret(make: Callable[[str, str], Given], *verdicts: str) -> tuple[Givens, Givens]:
     return (
         secrets.map(lambda drawn: make(drawn, "sound")),
@@ -212,6 +225,8 @@ RULES = {
     "staff_token": Rule(None, *drawn_secret(token, "short", "known", "malformed")),
     "signing_keys": Rule(None, *drawn_secret(signing_keys, "malformed")),
     "smtp_url": Rule(None, *drawn_secret(smtp, "malformed")),
+    "payment_provider": Rule("none", *PROVIDERS),
+    "payment_secrets": Rule(None, *drawn_secret(webhook_secrets, "malformed")),
     "mail_from": Rule(
         "bookstore@localhost",
         sound(st.sampled_from(["shop@example.com", "no-reply@mail.example"])),
@@ -338,6 +353,8 @@ def wrong_ones(drawn: Drawn, expected: dict[str, Effective]) -> dict[str, Path |
     rejected = {name for name, effect in expected.items() if effect.given.quality not in OPEN}
     if expected["debug"].given.value is True and environment == "production":
         rejected.add("debug")
+    if expected["payment_provider"].given.value == "test" and environment == "production":
+        rejected.add("payment_provider")
     for setting in ("database_url", "staff_token"):
         if expected[setting].source == "default":
             rejected.add(setting)
@@ -478,7 +495,7 @@ def test_no_secret_is_ever_shown(drawn: Drawn) -> None:
             assert row["value"] == plain(effect.given.value)
         elif effect.given.value is None:
             assert row["value"] is None
-        elif name in {"staff_token", "signing_keys"}:
+        elif name in {"staff_token", "signing_keys", "payment_secrets"}:
             assert row["value"] == "••••"
         else:
             assert row["value"] in WHERE_IT_LEADS

@@ -135,6 +135,8 @@ EXCEPTIONS = {
     "smtp_url": "not yet: a Secret that the spec names is to be mounted",
     "mail_from": "not yet: with smtp_url",
     "public_url": "not yet: with smtp_url",
+    "payment_provider": "not yet: there is no other than the one for tests, off in production",
+    "payment_secrets": "not yet: a Secret that the spec names is to be mounted",
 }
 
 

@@ -149,11 +149,14 @@ async def add_reservations(
     await session.execute(insert(Reservation), rows)
 
 
-async def take_reservations(session: WriteSession, order_id: UUID) -> dict[UUID, int]:
-    """Delete an order's reservations; how many copies of each book they were for."""
-    taken = delete(Reservation).where(Reservation.order_id == order_id)
+async def take_reservations(session: WriteSession, *order_ids: UUID) -> Counter[UUID]:
+    """Delete the reservations of orders; how many copies of each book they were for."""
+    taken = delete(Reservation).where(Reservation.order_id.in_(order_ids))
     rows = await session.execute(taken.returning(Reservation.book_id, Reservation.quantity))
-    return {row.book_id: row.quantity for row in rows}
+    copies = Counter[UUID]()
+    for book_id, quantity in rows:
+        copies[book_id] += quantity
+    return copies
 
 
 async def take_expired(

@@ -98,7 +98,7 @@ async def reserve(
 async def sell(session: WriteSession, order_id: UUID, wanted: Mapping[UUID, int]) -> bool:
     """Take what is reserved for an order out of stock; False, and nothing, if it is no more."""
     reserved = await repository.take_reservations(session, order_id)
-    if reserved != wanted:
+    if dict(reserved) != dict(wanted):
         await _release(session, reserved)
         return False
     now = datetime.now(UTC)
@@ -108,9 +108,9 @@ async def sell(session: WriteSession, order_id: UUID, wanted: Mapping[UUID, int]
     return True
 
 
-async def release(session: WriteSession, order_id: UUID) -> None:
-    """Give back what is reserved for an order."""
-    await _release(session, await repository.take_reservations(session, order_id))
+async def release(session: WriteSession, *order_ids: UUID) -> None:
+    """Give back what is reserved for orders."""
+    await _release(session, await repository.take_reservations(session, *order_ids))
 
 
 async def give_back(session: WriteSession, order_id: UUID) -> Mapping[UUID, int]:
