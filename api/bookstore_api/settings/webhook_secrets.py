@@ -1,7 +1,7 @@
 """The secrets that a payment provider signs its events with.
 
-The mounted secret `payments/webhook-secrets` is one line: `whsec_` and base64, several separated by spaces while they are rotated;
-any is accepted.
+The mounted secret `payments/webhook-secrets` is one line: `whsec_` and base64,
+several separated by spaces while they are rotated; any is accepted.
 """
 
 import base64
