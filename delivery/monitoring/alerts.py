@@ -9,6 +9,7 @@ from delivery.monitoring.rules import BY_STORE, Alert, Severity
 _MIGRATION = (Reason.MIGRATION_FAILED, Reason.CONTRACT_FAILED, Reason.SCHEMA_INCOMPATIBLE)
 _ENDED = (Reason.ABORTED, Reason.ROLLED_BACK, Reason.ROLLBACK_REFUSED, Reason.LIMITS_EXCEEDED)
 _DAMAGED = (Reason.BACKUP_DAMAGED,)
+_DRILLS = (Reason.DRILL_FAILED, Reason.DRILL_OVERDUE)
 _STAGES_OF_USERS = ("Approve", "Watch", "Drain", "Warm")
 """The stages that people or the spec may make as long as they like."""
 _OWN = "namespace"
@@ -94,7 +95,9 @@ def of_data() -> Iterator[Alert]:
     """Yield the alerts about backups and volumes."""
     verified = f"max by ({BY_STORE}) (bookstore_backup_verified_timestamp_seconds)"
     age = f"max by ({BY_STORE}) (bookstore_backup_max_age_seconds)"
-    unhealthy = _condition(f'type="BackupHealthy",status="False",reason!~{_any(_DAMAGED)}')
+    unhealthy = _condition(
+        f'type="BackupHealthy",status="False",reason!~{_any((*_DAMAGED, *_DRILLS))}'
+    )
     yield Alert(
         "BookStoreBackupStale",
         Severity.WARNING,
@@ -107,6 +110,13 @@ def of_data() -> Iterator[Alert]:
         Severity.CRITICAL,
         "A backup can't be restored ({{ $labels.reason }})",
         _condition(f'type="BackupHealthy",status="False",reason=~{_any(_DAMAGED)}'),
+        _LASTING,
+    )
+    yield Alert(
+        "BookStoreDrillFailed",
+        Severity.WARNING,
+        "No drill has shown lately that a backup can be restored ({{ $labels.reason }})",
+        _condition(f'type="BackupHealthy",status="False",reason=~{_any(_DRILLS)}'),
         _LASTING,
     )
     for severity, share in ((Severity.WARNING, 0.15), (Severity.CRITICAL, 0.05)):

@@ -172,6 +172,7 @@ CASES = (
             ("BookStoreReleaseAborted", "warning", "Stalled", "True", "RolledBack", STALLED),
             ("BookStoreReleaseAborted", "warning", "Stalled", "True", "Aborted", STALLED),
             ("BookStoreMigrationFailed", "critical", "Stalled", "True", "MigrationFailed", STALLED),
+            ("BookStoreDrillFailed", "warning", "BackupHealthy", "False", "DrillFailed", BACKUPS),
             (
                 "BookStoreBackupDamaged",
                 "critical",
