@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 
 from bookstore_operator.backups import results
-from bookstore_operator.backups.records import ENDED, TAKEN, is_requested, update_backup
+from bookstore_operator.backups.records import ENDED, TAKEN, is_found, is_requested, update_backup
 from bookstore_operator.backups.results import Listing
 from bookstore_operator.components.backup.drills import Drill, ended_drills
 from bookstore_operator.components.backup.runs import began_at, why_failed
@@ -34,6 +34,8 @@ from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of, resul
 
 MOST_FAILED = 20
 """How many records of backups that failed are kept."""
+_UNKNOWN_DATABASE = "unknown"
+"""Of what was found: it proves nothing about the database that serves."""
 MOST_TAKEN = 1000
 """How many records of others are kept, whatever a target holds."""
 
@@ -45,7 +47,7 @@ def recorded(snapshot: Snapshot, now: datetime) -> tuple[BookStoreBackup, ...]:
     new = (record for record in of_jobs(snapshot, now) if record.name not in names_of)
     listed = newest_listing(snapshot)
     kept = (_as_listed(record, listed) for record in (*followed, *new))
-    present = [record for record in kept if record is not None]
+    present = _with_found(snapshot, [record for record in kept if record is not None], listed)
     return tuple(_retained(map(partial(_as_drilled, ended_drills(snapshot)), present)))
 
 
@@ -84,7 +86,7 @@ def newest_listing(snapshot: Snapshot) -> Listing | None:
 
 def _follow(snapshot: Snapshot, record: BookStoreBackup, now: datetime) -> BookStoreBackup:
     """Return a record with what its Job shows; unchanged once it has ended."""
-    if record.status.phase in ENDED or record.metadata.deletion_timestamp:
+    if record.status.phase in ENDED or record.metadata.deletion_timestamp or is_found(record):
         return record
     job = job_of(snapshot, record)
     if job is None:
@@ -219,6 +221,55 @@ def _proven_by(record: BookStoreBackup, drill: Drill) -> BookStoreBackup:
         verified_at=verified_at,
         drilled_at=drill.ended_at,
     )
+
+
+def _with_found(
+    snapshot: Snapshot, records: list[BookStoreBackup], listed: Listing | None
+) -> list[BookStoreBackup]:
+    """Return the records with one for each backup in the target that has none, and no second one.
+
+    One whose status was not written yet, because the operator was killed, is filled in by the list,
+    or made again by the next.
+    """
+    others = [r for r in records if not is_found(r)]
+    known = {r.status.backup for r in others}
+    found = {r.name: r for r in _found(snapshot, listed) if r.status.backup not in known}
+    for record in records:
+        if not is_found(record) or record.status.backup in known:
+            continue
+        if record.status.phase is not None:
+            found[record.name] = record
+        elif record.name in found:
+            status = found[record.name].status
+            found[record.name] = record.model_copy(update={"status": status})
+    return [*others, *found.values()]
+
+
+def _found(snapshot: Snapshot, listed: Listing | None) -> Iterator[BookStoreBackup]:
+    """Yield a record for each backup of a list. Of which database it is, nobody says."""
+    namespace = snapshot.store.metadata.namespace
+    for backup, state in (listed.states if listed else {}).items():
+        began = results.began_at(backup)
+        if listed is None or began is None or state not in set(TAKEN):
+            continue
+        metadata = Metadata(
+            name=names.found_backup(snapshot.store.name, backup), namespace=namespace
+        )
+        spec = BackupSpec(store_name=snapshot.store.name, reason=BackupReason.FOUND)
+        record = BookStoreBackup(metadata=metadata, spec=spec)
+        yield update_backup(
+            record,
+            phase=BackupPhase(state),
+            reason=(
+                Reason.BACKED_UP if state != BackupPhase.DAMAGED else Reason.BACKUP_DAMAGED
+            ).value,
+            message="It was found in the target; no Job of it is known.",
+            backup=backup,
+            database=_UNKNOWN_DATABASE,
+            started_at=began,
+            completed_at=began,
+            size_bytes=listed.sizes.get(backup),
+        )
 
 
 def _must_be_in(name: str, listed: Listing) -> bool:

@@ -7,7 +7,7 @@ from bookstore_operator.core.kinds import BACKUPS
 from bookstore_operator.core.metadata import keeps_data, owned_by_store
 from bookstore_operator.core.plan import Apply, Manifest, WriteStatus
 from bookstore_operator.core.snapshot import Snapshot
-from bookstore_operator.crd.backup import BackupPhase, BookStoreBackup
+from bookstore_operator.crd.backup import BackupPhase, BackupReason, BookStoreBackup
 from bookstore_operator.crd.base import EARLIEST
 from bookstore_operator.crd.text import MESSAGE_LENGTH, fit
 
@@ -39,8 +39,13 @@ def newest_first(snapshot: Snapshot) -> list[BookStoreBackup]:
 
 
 def is_requested(record: BookStoreBackup) -> bool:
-    """Whether a record asks for a backup, rather than being the record of a Job's."""
-    return not record.spec.job
+    """Whether a record asks for a backup, rather than being the record of one."""
+    return not record.spec.job and not is_found(record)
+
+
+def is_found(record: BookStoreBackup) -> bool:
+    """Whether a record is of a backup that was found in the target."""
+    return record.spec.reason is BackupReason.FOUND
 
 
 def apply_record(snapshot: Snapshot, record: BookStoreBackup) -> Apply:
@@ -53,6 +58,8 @@ def apply_record(snapshot: Snapshot, record: BookStoreBackup) -> Apply:
         "spec": record.spec.manifest(),
     }
     message = f"BookStoreBackup {record.name} records Job {record.spec.job}."
+    if is_found(record):
+        message = f"BookStoreBackup {record.name} records what was found in the target."
     if is_requested(record):
         message = f"BookStoreBackup {record.name} asks for a backup: {record.spec.reason}."
     return Apply(manifest, "Record", message)

@@ -7,7 +7,7 @@ None, or empty, if it is not there or of another type.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bookstore_operator.crd.base import parse_time
@@ -36,6 +36,7 @@ class Listing:
     """The newest backups in the target: name → state."""
 
     states: Mapping[str, str]
+    sizes: Mapping[str, int]
     whole: bool
     """Whether these are all."""
 
@@ -69,7 +70,12 @@ def listing(result: Mapping[str, Any]) -> Listing | None:
         if isinstance(item, Mapping) and (name := backup_name(item.get("name")))
     }
     total = result.get("total")
-    return Listing(states, whole=isinstance(total, int) and total <= len(items))
+    sizes = {
+        str(item.get("name")): size
+        for item in items
+        if isinstance(item, Mapping) and isinstance(size := item.get("size"), int) and size >= 0
+    }
+    return Listing(states, sizes, whole=isinstance(total, int) and total <= len(items))
 
 
 def message(result: Mapping[str, Any]) -> str:
@@ -80,6 +86,14 @@ def message(result: Mapping[str, Any]) -> str:
 def code(result: Mapping[str, Any]) -> str:
     """Return the code; empty if there is none."""
     return str(result.get("code") or "")
+
+
+def began_at(name: str) -> datetime | None:
+    """Return when a backup began, which is the front of its name; None if that is no time."""
+    try:
+        return datetime.strptime(name[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def seconds(result: Mapping[str, Any], name: str) -> float | None:

@@ -119,6 +119,11 @@ def backup_record(job: str, uid: str) -> str:
     return _unique(job, "", uid)
 
 
+def found_backup(store: str, backup: str) -> str:
+    """Return the name of the BookStoreBackup of a backup that was found in the target."""
+    return _unique(store, "-found", backup)
+
+
 def backup_job(record: str, uid: str) -> str:
     """Return the name of the Job that takes the backup which a BookStoreBackup asks for."""
     return _unique(record, "-backup", uid)

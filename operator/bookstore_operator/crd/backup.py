@@ -24,6 +24,8 @@ class BackupReason(StrEnum):
     BEFORE_MIGRATION = "BeforeMigration"
     BEFORE_CONTRACT = "BeforeContract"
     BEFORE_DELETION = "BeforeDeletion"
+    FOUND = "Found"
+    """It is in the target, and no Job of it is known: another program has taken it."""
 
 
 class BackupPhase(StrEnum):
@@ -59,7 +61,11 @@ class BackupSpec(
         min_length=1,
         description="Name of the BookStore, in the same namespace, whose database is backed up.",
     )
-    reason: BackupReason = Field(BackupReason.MANUAL, description="Why the backup is taken.")
+    reason: BackupReason = Field(
+        BackupReason.MANUAL,
+        description="Why the backup is taken; `Found` is the operator's, for backups in the target "
+        "that have no other record.",
+    )
     job: str = Field(
         "",
         max_length=63,

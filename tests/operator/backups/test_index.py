@@ -174,3 +174,64 @@ def test_a_job_of_the_same_name_as_a_former_one_gets_a_record_of_its_own() -> No
     world.get("Pod", f"{job}-x")["metadata"]["ownerReferences"] = [{"uid": "another"}]
     world.settle()
     assert len(world.all("BookStoreBackup")) == 2
+
+
+FOUND = "20251230T030000Z-abcdef"
+
+
+def found(world: World) -> list[dict[str, Any]]:
+    records = world.all("BookStoreBackup")
+    return [record for record in records if record["spec"].get("reason") == "Found"]
+
+
+def test_what_the_target_held_before_gets_a_record_that_proves_nothing_of_this_database() -> None:
+    world = shop()
+    states = {stored(1): "Complete", FOUND: "Verified", "20251232T250000Z-abcdef": "Complete"}
+    job = end_backup(world, result(stored(1), states), began=60)
+    world.settle()
+    (record,) = found(world)
+    status = record["status"]
+    assert (status["phase"], status["backup"], status["database"]) == ("Verified", FOUND, "unknown")
+    assert (status["startedAt"], status["sizeBytes"]) == ("2025-12-30T03:00:00Z", 5)
+    assert "ownerReferences" not in record["metadata"]
+    assert phase(world, job) == "Verified", "the newest was verified, and not this one"
+    assert len(world.all("Job")) == len({item["metadata"]["name"] for item in world.all("Job")})
+    end_backup(world, result(stored(2), {stored(2): "Complete", stored(1): "Complete"}), began=0)
+    world.settle()
+    assert not found(world), "retention has deleted it"
+
+
+@pytest.mark.parametrize("actions", range(6))
+def test_an_operator_killed_anywhere_in_between_finds_a_backup_once(actions: int) -> None:
+    world = shop()
+    end_backup(world, result(stored(1), {stored(1): "Complete", FOUND: "Complete"}), began=60)
+    world.reconcile(stop_after=actions)
+    world.settle()
+    (record,) = found(world)
+    assert record["status"]["backup"] == FOUND
+    assert not [job for job in world.all("Job") if job["metadata"]["name"].endswith("-backup")]
+
+
+def test_a_backup_whose_result_was_lost_is_found_and_its_attempt_stays_a_failed_one() -> None:
+    world = shop()
+    job = add_backup(world, began=90, ended=False)
+    world.reconcile()
+    del world.objects[next(key for key in world.objects if key.name == job)]
+    end_backup(world, result(stored(2), {stored(2): "Complete", stored(1): "Complete"}), began=5)
+    world.settle()
+    assert phase(world, job) == "Failed"
+    assert [record["status"]["backup"] for record in found(world)] == [stored(1)]
+
+
+def test_a_record_that_a_person_calls_found_asks_for_nothing_and_goes() -> None:
+    world = shop()
+    world.add(
+        {
+            "apiVersion": "bookstore.dev/v1alpha1",
+            "kind": "BookStoreBackup",
+            "metadata": {"name": "x", "uid": "x", "creationTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"storeName": "demo", "reason": "Found"},
+        }
+    )
+    world.settle()
+    assert not found(world)
