@@ -95,7 +95,8 @@ def shop(empty: str, volume: Path, tools: dict[int, str], tmp_path: Path) -> Cal
         apply_schema(empty, Branch.CONTRACT)
         env = {"BOOKSTORE_DATABASE_URL": empty, "BOOKSTORE_TERMINATION_LOG": str(tmp_path / "seed")}
         command = [str(PROGRAMS / "bookstore-api"), "seed", f"--books={books}"]
-        subprocess.run(command, env=env, check=True, capture_output=True, timeout=800)
+        ended = subprocess.run(command, env=env, check=False, capture_output=True, timeout=800)
+        assert ended.returncode == 0, ended.stderr[-2000:]
         workplace = Workplace(Repository(Volume(volume), STORE), tools, lock_wait=5)
         return workplace, create_backup(workplace, Order(Database.of(empty), "test"))
 

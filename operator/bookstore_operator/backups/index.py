@@ -235,13 +235,9 @@ def _with_found(
     known = {r.status.backup for r in others}
     found = {r.name: r for r in _found(snapshot, listed) if r.status.backup not in known}
     for record in records:
-        if not is_found(record) or record.status.backup in known:
-            continue
-        if record.status.phase is not None:
+        written = is_found(record) and record.status.phase is not None
+        if written and record.status.backup not in known:
             found[record.name] = record
-        elif record.name in found:
-            status = found[record.name].status
-            found[record.name] = record.model_copy(update={"status": status})
     return [*others, *found.values()]
 
 
