@@ -10,6 +10,7 @@ from kubectl_bookstore.commands import (
     change,
     drill,
     history,
+    keys,
     plan,
     promotion,
     restore,
@@ -63,9 +64,10 @@ for function in (
     backups.verify,
     drill.drill,
     restore.restore,
+    keys.rotate_keys,
 ):
     first_line = (function.__doc__ or "").partition("\n")[0]
-    app.command(function.__name__, short_help=first_line)(command(function))
+    app.command(function.__name__.replace("_", "-"), short_help=first_line)(command(function))
 
 
 def command_tree() -> Any:

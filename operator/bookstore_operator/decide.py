@@ -11,6 +11,7 @@ from bookstore_operator.backups.lifecycle import advance_backups, without_new_re
 from bookstore_operator.components import ensure_components, ensure_known_components
 from bookstore_operator.components.serving.availability import problem_of
 from bookstore_operator.components.serving.ensure import ensure_serving
+from bookstore_operator.components.signing_keys.ensure import advance_keys
 from bookstore_operator.core import history
 from bookstore_operator.core.clock import correct_times, hold
 from bookstore_operator.core.gate import Answer, Passed
@@ -67,9 +68,11 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
     ahead = backups.snapshot
     restores = advance_restores(ahead, visit.now)  # last: they must not keep anything from serving
     changes += restores.actions
+    keys = advance_keys(ahead, visit.now)
     blocking = blocking_answer(ahead, progress.answer, visit)
     store_report = report(ahead, blocking, visit, changes=len(changes))
     release_report = records(snapshot, progress)
+    look_again = look_again_after(ahead, blocking, visit, store_report, also=backups.look_again)
     plan = Plan(
         actions=(
             *store_report.actions,
@@ -77,20 +80,18 @@ def evaluate(snapshot: Snapshot, visit: Visit) -> Decision:
             *changes,
             *backups.records,
             *backups.jobs,
+            *keys.actions,
         ),
         events=(
             *release_report.events,
             *backups.events,
             *store_report.events,
             *restores.events,
+            *keys.events,
         ),
         transitions=store_report.events,
-        requeue_after=_sooner(
-            look_again_after(ahead, blocking, visit, store_report, also=backups.look_again),
-            restores.look_again,
-            visit,
-        ),
-        measurements=progress.measurements,
+        requeue_after=_sooner(_sooner(look_again, restores.look_again, visit), keys.due, visit),
+        measurements=(*progress.measurements, *keys.measurements),
     )
     return Decision(plan, blocking)
 
@@ -181,6 +182,7 @@ def _held_since(snapshot: Snapshot, visit: Visit) -> datetime | None:
         of_backups = advance_backups(snapshot, visit)
         optional |= {target_of(a) for a in (*of_backups.records, *of_backups.jobs)}
         optional |= {target_of(a) for a in advance_restores(snapshot, visit.now).actions}
+        optional |= {target_of(a) for a in advance_keys(snapshot, visit.now).actions}
         return None if rejection.target in optional else rejection.since or visit.now
     newest = history.newest(snapshot)
     problem = problem_of(snapshot, newest, visit.now) if newest and newest.in_flight else None

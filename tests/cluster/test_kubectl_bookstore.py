@@ -195,7 +195,10 @@ def test_a_viewer_sees_the_state_without_secrets_and_is_told_what_is_missing(
     as_viewer = run(operated, "status", "demo", "--as=viewer")
     assert as_viewer.code == ExitCode.DONE, as_viewer
     assert "Serving" in as_viewer.out
-    assert "You may not read Secrets: demo-db, demo-staff assumed" in as_viewer.error
+    assert (
+        "You may not read Secrets: demo-db, demo-signing-keys, demo-staff assumed"
+        in as_viewer.error
+    )
     as_clerk = run(operated, "status", "demo", "--as=clerk")
     assert as_clerk.code == ExitCode.DONE, as_clerk
     assert "You may not read deployments" in as_clerk.error

@@ -121,6 +121,9 @@ def _neutral(text: str) -> str:
     return re.sub(revision, r'\1"N"', text)
 
 
+KEY_SET = json.dumps({"signing": "k1", "keys": {"k1": "0f" * 32}})
+
+
 @pytest.fixture
 def sweeping(shop: Shop, proxy: Proxy) -> Shop:
     """Return a namespace with an operator behind the proxy, and the Secrets that fields name."""
@@ -128,6 +131,8 @@ def sweeping(shop: Shop, proxy: Proxy) -> Shop:
     keys = {
         "uri": uri, "other": f"{uri}2", "redis": "redis://:secret@cache:6379/0",
         "other-redis": "redis://:secret@cache:6379/1", "token": "t" * 40, "other-token": "u" * 40,
+        "keys": KEY_SET, "other-keys": KEY_SET.replace("k1", "k2"),
+        "smtp": "smtp://mail:25?tls=off", "other-smtp": "smtps://mail",
     }  # fmt: skip
     for name in (SECRET, f"{SECRET}-other"):
         shop.provide(name, **keys)

@@ -78,7 +78,7 @@ def test_the_operator_says_how_to_install_what_running_it_takes() -> None:
 
 def test_the_page_has_every_command_and_every_exit_code() -> None:
     commands = set(app.command_tree().commands)
-    assert set(re.findall(r"^## `(\w+)`", PAGE, re.MULTILINE)) == commands
+    assert set(re.findall(r"^## `([\w-]+)`", PAGE, re.MULTILINE)) == commands
     rows = re.findall(r"^\| (\d+) \| (.+) \|$", PAGE, re.MULTILINE)
     assert [(int(code), text) for code, text in rows] == [(int(c), c.meaning) for c in ExitCode]
 

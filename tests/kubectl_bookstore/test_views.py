@@ -175,7 +175,12 @@ def test_a_plan_never_shows_a_value_of_a_secret() -> None:
     view = planned(World(spec={"image": "api:1", "cache": {"embedded": {}}}))
     created = [action for action in view.actions if action.reason == "Create"]
     secrets = [action for action in created if action.kind == "Secret"]
-    assert {action.name for action in secrets} == {"demo-db", "demo-staff", "demo-cache"}
+    assert {action.name for action in secrets} == {
+        "demo-db",
+        "demo-staff",
+        "demo-signing-keys",
+        "demo-cache",
+    }
     for action in secrets:
         content = yaml.safe_load("\n".join(line[1:] for line in action.diff[1:]))
         values = [*content["data"].values(), *content.get("stringData", {}).values()]

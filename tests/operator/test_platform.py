@@ -18,6 +18,7 @@ pytestmark = pytest.mark.scenario
 EMBEDDED: dict[str, Any] = {"embedded": {}}
 EXTERNAL: dict[str, Any] = {"external": {"secretName": "redis", "key": "url"}}
 STAFF = {"secretName": "clerks"}
+OWN_SECRETS = ["demo-cache", "demo-db", "demo-signing-keys", "demo-staff"]
 CACHE_OBJECTS = ("Deployment", "Service", "NetworkPolicy")
 
 
@@ -66,6 +67,7 @@ def test_an_embedded_cache_is_created_and_mounted() -> None:
         "/run/secrets/bookstore/database/uri": "demo-db",
         "/run/secrets/bookstore/redis/uri": "demo-cache",
         "/run/secrets/bookstore/staff/token": "demo-staff",
+        "/run/secrets/bookstore/signing/keys": "demo-signing-keys",
     }
     assert world.condition("CacheHealthy") == ("True", "CacheReady")
     assert world.condition("Ready") == ("True", "Serving")
@@ -377,7 +379,7 @@ def test_a_kill_after_each_action_leads_to_the_same_end() -> None:
             world.settle()
         assert world.objects.keys() == undisturbed.objects.keys(), count
         assert world.secrets == undisturbed.secrets
-        assert sorted(created(world)) == ["demo-cache", "demo-db", "demo-staff"]
+        assert sorted(created(world)) == OWN_SECRETS
         assert world.switches == ["demo-r1", "demo-r2"]
 
 

@@ -13,7 +13,8 @@ QUERY = "sum(rate(http_requests_total[1m]))"
 PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 SECRET = "swept"
-"""A Secret that must exist, with the keys `uri` (PostgreSQL), `redis`, `token` and `other`."""
+"""A Secret that must exist, with the keys `uri` (PostgreSQL), `redis`, `token`, `keys`, `smtp` and
+`other`."""
 PULL_SECRET = "swept-registry"
 
 
@@ -122,6 +123,10 @@ _VALUES: dict[str, Any] = {
     "cache.embedded.resources.requests.memory": "96Mi",
     "staff.secretName": SECRET,
     "staff.key": "other-token",
+    "signingKeys.secretName": SECRET,
+    "signingKeys.key": "other-keys",
+    "smtp.secretName": "swept-other",
+    "smtp.key": "other-smtp",
     "rollout.watch.prometheus.url": "http://127.0.0.1:1/",
     "rollout.watch.prometheus.requests": f"2 * {QUERY}",
     "rollout.watch.prometheus.errors": f"0.1 * {QUERY}",
@@ -146,6 +151,8 @@ _VALUES: dict[str, Any] = {
     "config.trustedProxies": ["10.0.0.0/8", "fd00::/8"],
     "config.rateLimits.reads": "100/minute",
     "config.rateLimits.writes": "off",
+    "config.mailFrom": "shop@books.example",
+    "config.publicUrl": "https://books.example",
     "env": [
         {"name": "A", "value": ""},
         {"name": "B", "secretKeyRef": {"name": SECRET, "key": "other"}},
@@ -199,6 +206,8 @@ _NEEDED: dict[str, Spec] = {
     "cache.external.": {"cache": {"external": {"secretName": SECRET, "key": "redis"}}},
     "database.external.": {"database": {"external": {"secretName": SECRET}}},
     "staff.key": {"staff": {"secretName": SECRET}},
+    "signingKeys.key": {"signingKeys": {"secretName": SECRET}},
+    "smtp.": {"smtp": {"secretName": SECRET, "key": "smtp"}},
     "rollout.watch.prometheus.": {"rollout": {"watch": {"prometheus": _PROMETHEUS}}},
     # One that the API server has chosen would be kept, whatever was removed.
     "service.nodePort": {"service": {"type": "NodePort", "nodePort": 30002}},

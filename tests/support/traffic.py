@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bookstore_operator.core.labels import REVISION_LABEL
 from bookstore_operator.core.measurements import (
+    KeyScrape,
     Measurement,
     NoData,
     PodScrape,
@@ -71,6 +72,8 @@ class Traffic:
                 return self._ask(world, measurement)
             case PodScrape():
                 return self._read(world, measurement)
+            case KeyScrape():
+                return world.keys.measure(world, measurement)
 
     def _ask(self, world: World, query: PrometheusQuery) -> Result:
         answers = (answer for text, answer in self.prometheus.items() if text in query.query)

@@ -28,6 +28,7 @@ from bookstore_operator.core.measurements import Result as Measured
 from bookstore_operator.core.plan import (
     Action,
     Apply,
+    ChangeKeySet,
     Create,
     CreateSecret,
     Delete,
@@ -50,6 +51,7 @@ from bookstore_operator.crd.bookstore import BookStore
 from bookstore_operator.decide import decide
 from bookstore_operator.workloads import pull_secrets
 from bookstore_operator.workloads.unexplained import find_unexplained
+from tests.support.signing import SimulatedKeys
 from tests.support.traffic import Traffic
 
 Object = dict[str, Any]
@@ -152,6 +154,8 @@ class World:
     """The status of failing Pods of `Deployment/api:2`, `Job/api:2` or `StatefulSet/db`."""
     refused: dict[str, str] = field(default_factory=dict)
     """Why the Pods of `Deployment/api:2` can't be created."""
+    keys: SimulatedKeys = field(default_factory=SimulatedKeys)
+    """The signing keys, and which of them the Pods have loaded."""
     warned: dict[ObjectRef, str] = field(default_factory=dict)
     """Warning events about objects."""
     malformed: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -357,6 +361,7 @@ class World:
                 for name, owners in self.secret_owners.items()
                 if name in used and name in self.secrets
             },
+            key_sets=self.keys.observed(self),
             pull_secrets={
                 name: reason for name, reason in self.pull_secrets.items() if name in can_not_pull
             },
@@ -493,12 +498,8 @@ class World:
                 if migrates(dict(action.manifest)):
                     assert not self.running_migrations(), "two migrations at once"
                 self._put(copy.deepcopy(dict(action.manifest)))
-            case CreateSecret():
-                name = action.manifest["metadata"]["name"]
-                assert name not in self.secrets, "an existing Secret is never recreated"
-                keys = {*action.manifest.get("stringData", {}), *action.keys}
-                self.secrets[name] = frozenset(keys)
-                self.secret_owners[name] = _owners(dict(action.manifest))
+            case CreateSecret() | ChangeKeySet():
+                self._write_secret(action)
             case Scale():
                 deployment = self.get("Deployment", action.deployment)
                 spec = {**deployment["spec"], "replicas": action.replicas}
@@ -511,6 +512,17 @@ class World:
                 del self.objects[action.key]
             case SetFinalizers() | WriteStatus():
                 self._write_part(action)
+
+    def _write_secret(self, action: CreateSecret | ChangeKeySet) -> None:
+        if isinstance(action, ChangeKeySet):
+            if not self.keys.change(action):
+                raise ConflictError(action.key)
+            return
+        name = action.manifest["metadata"]["name"]
+        assert name not in self.secrets, "an existing Secret is never recreated"
+        self.secrets[name] = frozenset({*action.manifest.get("stringData", {}), *action.keys})
+        self.secret_owners[name] = _owners(dict(action.manifest))
+        self.keys.create(self, action)
 
     def _write_part(self, action: SetFinalizers | WriteStatus) -> None:
         obj = self.objects[action.key]

@@ -45,10 +45,10 @@ class KeyRing:
             raise KeysUnavailableError(msg, headers={"Retry-After": "10"})
         return self._keys
 
-    async def kids(self) -> list[str]:
-        """Return the ids of the keys that this process verifies with."""
+    async def loaded(self) -> KeySet | None:
+        """Return the keys that this process has; None if it has none."""
         await self._refresh()
-        return self._keys.kids if self._keys else []
+        return self._keys
 
     async def wait_until_read(self) -> None:
         """Wait until the file is not being read any more."""

@@ -42,8 +42,12 @@ def create_internal_app(resources: Resources) -> Starlette:
         return JSONResponse(body, status)
 
     async def version(_request: Request) -> JSONResponse:
-        kids = await resources.keys.kids()
-        return JSONResponse({**await health.version(), "signingKeys": kids})
+        keys = await resources.keys.loaded()
+        listed = {
+            "signingKeys": keys.kids if keys else [],
+            "signingKey": keys.signing if keys else None,
+        }
+        return JSONResponse({**await health.version(), **listed})
 
     async def metrics(request: Request) -> Response:
         encode, content_type = choose_exposition(request.headers.getlist("accept"))

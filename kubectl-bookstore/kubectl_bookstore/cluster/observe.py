@@ -91,6 +91,7 @@ def observe(
             secrets=secrets.reasons,
             databases=secrets.databases,
             secret_owners=secrets.owners,
+            key_sets=secrets.key_sets,
             pull_secrets=_pull_secrets(kubectl, pull_secrets.secrets_of_interest(owned)),
             warnings=_warnings(kubectl, find_unexplained(owned, now)),
             settings=settings,

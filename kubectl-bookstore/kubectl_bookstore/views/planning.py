@@ -11,6 +11,7 @@ from bookstore_operator.core.kinds import DEPLOYMENTS, RELEASES, SECRETS, key_of
 from bookstore_operator.core.plan import (
     Action,
     Apply,
+    ChangeKeySet,
     Create,
     CreateSecret,
     Delete,
@@ -205,7 +206,7 @@ def _shown(observation: Observation, action: Action) -> tuple[str, ObjectRef, li
             now = (observation.objects.get(key) or {}).get("spec", {}).get("replicas")
             before = None if now is None else {"replicas": now}
             return "scale", key, diff(before, {"replicas": action.replicas})
-        case Delete() | SetFinalizers():
+        case Delete() | SetFinalizers() | ChangeKeySet():  # no key is ever shown
             return "delete" if isinstance(action, Delete) else "update", action.key, []
         case WriteStatus():
             lines = status_diff(_status(observation, action.key), action.status)

@@ -28,6 +28,12 @@ from bookstore_operator.components.serving.condition import (
     users_served,
 )
 from bookstore_operator.components.serving.ensure import ensure_serving
+from bookstore_operator.components.signing_keys.condition import signing_keys_healthy
+from bookstore_operator.components.signing_keys.ensure import ensure_signing_keys
+from bookstore_operator.components.signing_keys.gate import signing_secret_valid
+from bookstore_operator.components.signing_keys.secrets import signing_keys
+from bookstore_operator.components.smtp.gate import smtp_secret_valid
+from bookstore_operator.components.smtp.secrets import smtp_keys
 from bookstore_operator.components.staff.ensure import ensure_staff_token
 from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.components.staff.secrets import staff_keys
@@ -63,6 +69,11 @@ class Component:
     """Returns when its condition may change without an event; None if it can't."""
 
 
+def no_objects(_snapshot: Snapshot) -> Iterator[Action]:
+    """Yield nothing: all of the component is the user's."""
+    yield from ()
+
+
 COMPONENTS: tuple[Component, ...] = (
     # Serving comes first: a rejected action stops those after it.
     Component(
@@ -79,6 +90,14 @@ COMPONENTS: tuple[Component, ...] = (
         conditions=(database_migrated,),
     ),
     Component("staff", ensure_staff_token, secrets=staff_keys, gate=staff_secret_valid),
+    Component(
+        "signing_keys",
+        ensure_signing_keys,
+        secrets=signing_keys,
+        gate=signing_secret_valid,
+        conditions=(signing_keys_healthy,),
+    ),
+    Component("smtp", no_objects, secrets=smtp_keys, gate=smtp_secret_valid),
     Component("network", ensure_network_policies),
     Component("preview", ensure_preview),
     # A release does not wait for these.

@@ -125,6 +125,7 @@ LIVENESS_PATH = "/livez"
 READINESS_PATH = "/readyz"
 HEALTH_PATH = "/health"
 METRICS_PATH = "/metrics"
+VERSION_PATH = "/version"
 
 # Mounted secrets ----------------------------------------------------------------------------
 
@@ -135,11 +136,19 @@ DIRECT_URI_FILE = "direct-uri"
 STAFF_FOLDER = "staff"
 TOKEN_FILE = "token"  # noqa: S105 - the name of a file
 REDIS_FOLDER = "redis"
+SIGNING_FOLDER = "signing"
+KEYS_FILE = "keys"
+SMTP_FOLDER = "smtp"
 OWN_SECRET_PREFIX = "own-"  # noqa: S105 - no secret
 """The names of the volumes of `spec.secretMounts` begin with it."""
 
 DATABASE_SCHEMES = frozenset({"postgresql", "postgres"})
 REDIS_SCHEMES = frozenset({"redis", "rediss"})
+SMTP_SCHEMES = frozenset({"smtp", "smtps"})
+MOST_SIGNING_KEYS = 8
+"""How many keys a key set may have."""
+TOKEN_SECONDS = 15 * 60 + 30
+"""For how long after its signing an access token may be accepted, with the tolerance for clocks."""
 SHORTEST_TOKEN = 32
 """Minimum length of the token in characters; with less the API does not start in production."""
 
@@ -181,6 +190,8 @@ def _configured(config: Config) -> dict[str, str]:
         "BODY_SECONDS": config.body_seconds,
         "CONNECTION_MAX_AGE_SECONDS": config.connection_max_age_seconds,
         "REDIS_TIMEOUT_SECONDS": _seconds(config.redis_timeout_milliseconds),
+        "MAIL_FROM": config.mail_from,
+        "PUBLIC_URL": config.public_url,
     }
     return {
         f"BOOKSTORE_{name}": _as_text(value)

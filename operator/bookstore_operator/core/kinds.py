@@ -12,6 +12,7 @@ from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.plan import (
     Action,
     Apply,
+    ChangeKeySet,
     Create,
     CreateSecret,
     Delete,
@@ -180,7 +181,7 @@ def target_of(action: Action) -> ObjectRef:
             return key_of(action.manifest)
         case Scale():
             return DEPLOYMENTS.ref(action.deployment)
-        case Delete() | SetFinalizers() | WriteStatus():
+        case ChangeKeySet() | Delete() | SetFinalizers() | WriteStatus():
             return action.key
         case _:
             assert_never(action)

@@ -25,6 +25,11 @@ DATABASE_ANNOTATION = f"{GROUP}/database"
 VERIFY_ANNOTATION = f"{GROUP}/verify"
 """On a BookStoreBackup, set by people: asks for a verification. Each new value is another request;
 the status has the last one that was carried out."""
+SIGNING_KEYS_ANNOTATION = f"{GROUP}/signing-keys"
+"""On the Secret of the signing keys: since when each key has its state, for rotating them."""
+ROTATE_ANNOTATION = f"{GROUP}/rotate-keys"
+"""On a BookStore, set by people: asks for another signing key. Each new value is another request;
+the Secret's record has the last one that was carried out."""
 DEFAULT_CONTAINER_ANNOTATION = "kubectl.kubernetes.io/default-container"
 
 # Kubernetes' own labels, which tools display or its controllers write.

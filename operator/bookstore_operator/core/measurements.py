@@ -31,6 +31,15 @@ class PodScrape:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyScrape:
+    """Ask one Pod which signing keys it has loaded."""
+
+    uid: str
+    address: str
+    """Its IP address; empty while it has none."""
+
+
+@dataclass(frozen=True, slots=True)
 class PrometheusQuery:
     """Ask a Prometheus for the current value of an expression."""
 
@@ -53,6 +62,17 @@ class Reading:
     slow: int
     connections: int | None
     """Open connections of clients; None if the image does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedKeys:
+    """The signing keys that a process has loaded."""
+
+    at: datetime
+    kids: frozenset[str] | None
+    """The ids of the keys that it verifies with; None: its image knows no accounts."""
+    signing: str | None = None
+    """The id of the key that it signs with; None if it does not say, or has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +99,8 @@ class Unreadable:
     """Why, as the end of a sentence after a colon."""
 
 
-Measurement: TypeAlias = PodScrape | PrometheusQuery
-Result: TypeAlias = Reading | Value | NoData | Unreadable
+Measurement: TypeAlias = PodScrape | KeyScrape | PrometheusQuery
+Result: TypeAlias = Reading | LoadedKeys | Value | NoData | Unreadable
 Measurements: TypeAlias = Mapping[Measurement, Result]
 
 NONE: Measurements = MappingProxyType({})

@@ -109,6 +109,11 @@ def staff(store: str) -> str:
     return f"{store}-staff"
 
 
+def signing_keys(store: str) -> str:
+    """Return the name of the Secret that the operator creates for the signing keys."""
+    return f"{store}-signing-keys"
+
+
 def backup(store: str) -> str:
     """Return the name of the backup CronJob and of its PVC."""
     return f"{store}-backup"

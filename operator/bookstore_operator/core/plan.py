@@ -63,9 +63,13 @@ GENERATED = "{generated}"
 """The placeholder of the random value in the keys of a CreateSecret."""
 
 
+GENERATED_KEY, GENERATED_ID = "{generated-key}", "{generated-id}"
+"""The placeholders of a signing key (64 hexadecimal digits) and of its id, also in annotations."""
+
+
 @dataclass(frozen=True, slots=True)
 class CreateSecret:
-    """Create a Secret with a generated random value: a password or a token.
+    """Create a Secret with generated random values: a password, a token, or a signing key.
 
     The Executor generates the value and completes the keys, so no secret passes through the pure
     modules.
@@ -78,6 +82,30 @@ class CreateSecret:
     message: str
     guards: tuple[ObjectRef, ...] = ()
     """Objects that must belong to this BookStore, or not exist, before it is created."""
+    irreversible: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeKeySet:
+    """Change the signing keys in a Secret, and the record of their states, in one write.
+
+    The Executor reads the Secret, generates what is published, and completes the record. If the
+    Secret has another version than the one observed, nothing is written.
+    """
+
+    key: ObjectRef
+    version: str
+    """The resourceVersion that was observed."""
+    document: str
+    """The key of the Secret that has the key set."""
+    annotations: Mapping[str, str]
+    """With GENERATED_ID in place of the id of the key that is published."""
+    reason: str
+    message: str
+    publishes: bool = False
+    signing: str | None = None
+    """The id of the key to sign with from now on; None: as before."""
+    retires: tuple[str, ...] = ()
     irreversible: ClassVar[bool] = False
 
 
@@ -135,7 +163,9 @@ class SetFinalizers:
     irreversible: ClassVar[bool] = True
 
 
-Action: TypeAlias = Apply | Create | CreateSecret | Scale | Delete | SetFinalizers | WriteStatus
+Action: TypeAlias = (
+    Apply | Create | CreateSecret | ChangeKeySet | Scale | Delete | SetFinalizers | WriteStatus
+)
 
 
 class EventType(enum.StrEnum):

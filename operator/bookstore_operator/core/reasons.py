@@ -19,6 +19,7 @@ class Reason(StrEnum):
     BACKED_UP = "BackedUp"
     METRICS_KNOWN = "MetricsKnown"
     CACHE_READY = "CacheReady"
+    KEYS_CURRENT = "KeysCurrent"
     CACHE_EXTERNAL = "CacheExternal"
     ADDRESS_ASSIGNED = "AddressAssigned"
     NOT_CONFIGURED = "NotConfigured"
@@ -53,6 +54,7 @@ class Reason(StrEnum):
     WAITING_FOR_METRICS = "WaitingForMetrics"
     CACHE_STARTING = "CacheStarting"
     WAITING_FOR_ADDRESS = "WaitingForAddress"
+    KEYS_ROTATING = "KeysRotating"
     POD_NOT_READY = "PodNotReady"
     FINAL_BACKUP = "FinalBackup"
     VOLUME_RESIZING = "VolumeResizing"
@@ -98,10 +100,17 @@ class Reason(StrEnum):
     VOLUME_FULL = "VolumeFull"
     VOLUME_MISMATCH = "VolumeMismatch"
 
-    # The staff token and the cache
+    # The staff token, accounts and the cache
     STAFF_SECRET_MISSING = "StaffSecretMissing"  # noqa: S105 - no secret
     STAFF_SECRET_INCOMPLETE = "StaffSecretIncomplete"  # noqa: S105 - no secret
     STAFF_SECRET_MALFORMED = "StaffSecretMalformed"  # noqa: S105 - no secret
+    SIGNING_SECRET_MISSING = "SigningSecretMissing"  # noqa: S105 - no secret
+    SIGNING_SECRET_INCOMPLETE = "SigningSecretIncomplete"  # noqa: S105 - no secret
+    SIGNING_SECRET_MALFORMED = "SigningSecretMalformed"  # noqa: S105 - no secret
+    SIGNING_KEY_NOT_LOADED = "SigningKeyNotLoaded"
+    SMTP_SECRET_MISSING = "SmtpSecretMissing"  # noqa: S105 - no secret
+    SMTP_SECRET_INCOMPLETE = "SmtpSecretIncomplete"  # noqa: S105 - no secret
+    SMTP_SECRET_MALFORMED = "SmtpSecretMalformed"  # noqa: S105 - no secret
     CACHE_SECRET_MISSING = "CacheSecretMissing"  # noqa: S105 - no secret
     CACHE_SECRET_INCOMPLETE = "CacheSecretIncomplete"  # noqa: S105 - no secret
     CACHE_SECRET_MALFORMED = "CacheSecretMalformed"  # noqa: S105 - no secret

@@ -8,11 +8,18 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from bookstore_operator.core.contract import DATABASE_SCHEMES, REDIS_SCHEMES, SHORTEST_TOKEN
+from bookstore_operator.core.contract import (
+    DATABASE_SCHEMES,
+    REDIS_SCHEMES,
+    SHORTEST_TOKEN,
+    SMTP_SCHEMES,
+)
+from bookstore_operator.core.key_sets import read_document
 
 _NOT_A_URI = "can't be read as a URI: percent-encode special characters in its password"
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # what fits behind "Bearer": RFC 6750
 
+_NOT_IN_A_URI = re.compile(r"[\x00-\x20\x7f]|%(?![0-9A-Fa-f]{2})")
 
 _HAS_PORT = re.compile(r"[^:]:\d+$")
 
@@ -23,6 +30,8 @@ class Content(Enum):
     DATABASE_URI = "database-uri"
     REDIS_URI = "redis-uri"
     STAFF_TOKEN = "staff-token"  # noqa: S105 - no secret
+    SIGNING_KEYS = "signing-keys"
+    SMTP_URI = "smtp-uri"
 
 
 def invalid_reason(encoded: str, content: Content) -> str | None:
@@ -75,10 +84,39 @@ def _check_token(token: str) -> str | None:
     return None
 
 
+def _check_signing_keys(text: str) -> str | None:
+    if read_document(text) is None:
+        return "is no key set: one line of JSON with a key to sign with"
+    return None
+
+
+def _check_smtp_uri(uri: str) -> str | None:
+    """Return what the API would reject, which then would not start."""
+    parts = _split(uri)
+    if parts is None or _NOT_IN_A_URI.search(uri):
+        return _NOT_A_URI
+    options = {"smtp": {"", "tls=off", "tls=starttls"}, "smtps": {""}}.get(parts.scheme, set())
+    problems = {
+        "does not begin with smtp:// or smtps://": parts.scheme not in SMTP_SCHEMES,
+        "names no host, or several": not parts.hostname or "," in parts.netloc,
+        "has a path behind the host": parts.path.strip("/") or parts.fragment,
+        "has other parameters than ?tls=off or ?tls=starttls of smtp://": (
+            parts.query not in options
+        ),
+        "has only one of user and password": bool(parts.username) != bool(parts.password),
+        "has a password and tls=off: it would be sent unencrypted": (
+            parts.password and parts.query == "tls=off"
+        ),
+    }
+    return next((problem for problem, holds in problems.items() if holds), None)
+
+
 _CHECKS: Mapping[Content, Callable[[str], str | None]] = {
     Content.DATABASE_URI: _check_database_uri,
     Content.REDIS_URI: _check_redis_uri,
     Content.STAFF_TOKEN: _check_token,
+    Content.SIGNING_KEYS: _check_signing_keys,
+    Content.SMTP_URI: _check_smtp_uri,
 }
 
 

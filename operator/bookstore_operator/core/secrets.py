@@ -1,11 +1,12 @@
 """Which keys of which Secrets are used, and the gate that checks them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
 
 from bookstore_operator.core.gate import Answer, Passed, Waiting
+from bookstore_operator.core.key_sets import KeySet, describe_key_set
 from bookstore_operator.core.kinds import store_name_of
 from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.reasons import Reason
@@ -22,6 +23,7 @@ class Secrets(NamedTuple):
     reasons: Mapping[str, Mapping[str, str | None]] = {}
     databases: Mapping[str, str] = {}
     owners: Mapping[str, frozenset[str]] = {}
+    key_sets: Mapping[str, KeySet] = {}
 
 
 def describe_secrets(found: Mapping[str, Manifest], used: UsedKeys, store: str) -> Secrets:
@@ -37,7 +39,15 @@ def describe_secrets(found: Mapping[str, Manifest], used: UsedKeys, store: str) 
             name: frozenset(owner["uid"] for owner in metadata.get("ownerReferences") or ())
             for name, metadata in own.items()
         },
+        dict(_key_sets(found, used)),
     )
+
+
+def _key_sets(found: Mapping[str, Manifest], used: UsedKeys) -> Iterator[tuple[str, KeySet]]:
+    for name, secret in found.items():
+        for key, content in used[name].items():
+            if content is Content.SIGNING_KEYS and (key_set := describe_key_set(secret, key)):
+                yield name, key_set
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from bookstore_operator.core.key_sets import KeySet
 from bookstore_operator.core.measurements import NONE, Measurements
 from bookstore_operator.core.plan import Manifest, ObjectRef
 from bookstore_operator.core.reasons import Reason
@@ -111,6 +112,8 @@ class Snapshot:
     """A digest of host, port and name of the database in each Secret that has URIs of one."""
     secret_owners: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The UIDs of the owners of those of these Secrets that have this BookStore's label."""
+    key_sets: Mapping[str, KeySet] = field(default_factory=dict)
+    """The ids of the signing keys in each of these Secrets that has a valid key set."""
     pull_secrets: Mapping[str, str] = field(default_factory=dict)
     """Invalid image pull secrets of Pods that can't pull their image: name → why."""
     warnings: Mapping[ObjectRef, str] = field(default_factory=dict)
@@ -145,6 +148,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
     settings: OperatorSettings,
     databases: Mapping[str, str] = MappingProxyType({}),
     secret_owners: Mapping[str, frozenset[str]] = MappingProxyType({}),
+    key_sets: Mapping[str, KeySet] = MappingProxyType({}),
     overridden: Mapping[ObjectRef, frozenset[str]] = MappingProxyType({}),
     mutators: Mapping[ObjectRef, tuple[str, ...]] = MappingProxyType({}),
     rejection: Rejection | None = None,
@@ -158,8 +162,9 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
 
     `records` are its releases, backups and restores.
 
-    Without `databases` and `secret_owners`, known to who may read Secrets, and `overridden`, known
-    to the operator, a decision takes the database, Secrets and webhooks' changes as they are.
+    Without `databases`, `secret_owners` and `key_sets`, known to who may read Secrets, and
+    `overridden`, known to the operator, a decision takes the database, Secrets and webhooks'
+    changes as they are.
     """
     releases = [record for record in records if record.get("kind") == release.KIND]
     owners = {record["metadata"]["name"]: _owners(record) for record in releases}
@@ -188,6 +193,7 @@ def take_snapshot(  # noqa: PLR0913 - one argument per part of the Snapshot
         secrets=secrets,
         databases=databases,
         secret_owners=secret_owners,
+        key_sets=key_sets,
         pull_secrets=pull_secrets,
         warnings=warnings,
         overridden=overridden,

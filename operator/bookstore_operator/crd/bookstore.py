@@ -23,6 +23,8 @@ from bookstore_operator.crd.spec.resources import Resources, default_resources
 from bookstore_operator.crd.spec.rollout import Rollout
 from bookstore_operator.crd.spec.scheduling import Scheduling
 from bookstore_operator.crd.spec.service import Service
+from bookstore_operator.crd.spec.signing_keys import SigningKeys
+from bookstore_operator.crd.spec.smtp import Smtp
 from bookstore_operator.crd.spec.staff import Staff
 from bookstore_operator.crd.status import BookStoreStatus
 
@@ -107,6 +109,14 @@ class BookStoreSpec(
         description="Redis or Valkey for state that the API's processes share. No cache if unset.",
     )
     staff: Staff = group(Staff, "Token that clients must send to write through the API.")
+    signing_keys: SigningKeys = group(
+        SigningKeys, "Keys that access tokens of accounts are signed with."
+    )
+    smtp: Smtp | None = Field(
+        None,
+        description="Server that sends mails, such as those to reset a password. No mails if unset "
+        "or if `config.publicUrl` is.",
+    )
     migration: Migration = group(Migration, "How the database schema is migrated.")
     rollout: Rollout = group(Rollout, "How a release is rolled out.")
     backup: Backup | None = Field(None, description="Scheduled dumps of the database.")

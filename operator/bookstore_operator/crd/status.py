@@ -17,9 +17,11 @@ BACKUP_HEALTHY = "BackupHealthy"
 AUTOSCALING_HEALTHY = "AutoscalingHealthy"
 CACHE_HEALTHY = "CacheHealthy"
 EXPOSED = "Exposed"
+SIGNING_KEYS_HEALTHY = "SigningKeysHealthy"
 CONDITION_TYPES = (
     *(AVAILABLE, READY, RECONCILING, STALLED),
     *(DATABASE_MIGRATED, BACKUP_HEALTHY, AUTOSCALING_HEALTHY, CACHE_HEALTHY, EXPOSED),
+    SIGNING_KEYS_HEALTHY,
 )
 """All condition types, in the order of `status.conditions`."""
 
@@ -106,6 +108,40 @@ class LastDrill(Part):
     succeeded_at: Time | None = Field(None, description="When a drill last succeeded.")
 
 
+class KeyState(StrEnum):
+    """The state of a signing key."""
+
+    PUBLISHED = "Published"
+    SIGNING = "Signing"
+    RETIRING = "Retiring"
+
+
+class SigningKeyStatus(Part):
+    """A key that access tokens are verified with."""
+
+    kid: str = Field(description="Id of the key.", max_length=64)
+    state: KeyState = Field(
+        description="Published: Pods load it. Signing: tokens are signed with it. Retiring: it "
+        "verifies tokens until none that it signed is valid any more."
+    )
+    since: Time | None = Field(
+        None, description="When it got its state. Unset for keys that the operator does not rotate."
+    )
+
+
+class SigningKeysStatus(Part):
+    """The keys that access tokens of accounts are signed with."""
+
+    keys: list[SigningKeyStatus] = Field(
+        default_factory=list,
+        description="Keys by their ids.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["kid"]},
+    )
+    next_rotation_at: Time | None = Field(
+        None, description="When the next key is published. Unset if only on demand."
+    )
+
+
 class BookStoreStatus(Part):
     """The observed state of a BookStore. Informational: the operator does not decide by it."""
 
@@ -145,4 +181,7 @@ class BookStoreStatus(Part):
     )
     last_backup_at: Time | None = Field(
         None, description="When the last successful backup completed."
+    )
+    signing_keys: SigningKeysStatus | None = Field(
+        None, description="Keys that access tokens are signed with."
     )

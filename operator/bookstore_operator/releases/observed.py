@@ -11,6 +11,7 @@ from typing import assert_never
 
 from bookstore_operator.core import names, prometheus
 from bookstore_operator.core.measurements import (
+    LoadedKeys,
     Measurement,
     NoData,
     PrometheusQuery,
@@ -108,7 +109,7 @@ def ask(snapshot: Snapshot, release: BookStoreRelease, source: Prometheus, windo
                 problem = problem or (
                     f"Prometheus {source.url} does not answer the query for {name}: {cause}."
                 )
-            case Reading():
+            case Reading() | LoadedKeys():
                 raise TypeError("a query has no reading")
             case other:
                 assert_never(other)

@@ -12,6 +12,7 @@ from bookstore_operator.core.plan import (
     FIELD_MANAGER,
     Action,
     Apply,
+    ChangeKeySet,
     CreateSecret,
     Manifest,
     ObjectRef,
@@ -111,8 +112,8 @@ def _content(action: Action, cached: Manifest | None) -> Hashable:
             return annotations.get(APPLIED_ANNOTATION) or repr(manifest)
         case Scale(replicas=replicas):
             return replicas
-        case CreateSecret():
-            return "created"
+        case CreateSecret() | ChangeKeySet(reason="Record"):
+            return "written"
         case WriteStatus(key=target, status=status) if target.kind == BOOKSTORES.kind:
             return repr(status)
         case WriteStatus(status=status) if cached and record_of(status) == record_of(

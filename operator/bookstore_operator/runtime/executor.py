@@ -1,8 +1,6 @@
 """Execute a Plan, action by action, and store what was written in the cache."""
 
-import base64
 import logging
-import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -19,9 +17,9 @@ from bookstore_operator.core.kinds import (
 from bookstore_operator.core.labels import STORE_LABEL
 from bookstore_operator.core.lookup import controlled_by_another
 from bookstore_operator.core.plan import (
-    GENERATED,
     Action,
     Apply,
+    ChangeKeySet,
     Create,
     CreateSecret,
     Delete,
@@ -38,6 +36,13 @@ from bookstore_operator.kube.client import Api, ApiError
 from bookstore_operator.kube.object_cache import ObjectCache, StoreKey
 from bookstore_operator.runtime.contests import Contests
 from bookstore_operator.runtime.freshness import oldest_reading, releases_of
+from bookstore_operator.runtime.key_writer import (
+    KeySetChangedError,
+    change_key_set,
+    encoded,
+    fill_in,
+    generated_values,
+)
 from bookstore_operator.runtime.observer import Observer
 from bookstore_operator.runtime.ownership import (
     bookstore_of,
@@ -50,7 +55,6 @@ from bookstore_operator.runtime.pacing import is_report
 
 logger = logging.getLogger(__name__)
 
-_RANDOM_BYTES = 32
 _REJECTED = frozenset({400, 403, 405, 413, 422})
 
 
@@ -154,8 +158,8 @@ class Executor:
             case Create():
                 await self._read_live(action.reads, key)
                 return await self._create(action.manifest, key)
-            case CreateSecret():
-                return await self._create_secret(action, key)
+            case CreateSecret() | ChangeKeySet():
+                return await self._write_secret(action, key)
             case Scale():
                 return await self._scale(action, key)
             case Delete():
@@ -252,16 +256,25 @@ class Executor:
             self.cache.put(created)
         return True
 
-    async def _create_secret(self, action: CreateSecret, key: StoreKey) -> bool:
+    async def _write_secret(self, action: CreateSecret | ChangeKeySet, key: StoreKey) -> bool:
+        if isinstance(action, ChangeKeySet):
+            return await self._change_key_set(action, key)
         await self._check(action.guards, key)
         self.observer.secrets.forget(key)
-        generated = secrets.token_urlsafe(_RANDOM_BYTES)
+        generated = generated_values()
         completed = {
-            name: _base64(value.replace(GENERATED, generated))
-            for name, value in action.keys.items()
+            name: encoded(fill_in(value, generated)) for name, value in action.keys.items()
         }
         data = {**(action.manifest.get("data") or {}), **completed}
         return await self._create({**action.manifest, "data": data}, key)
+
+    async def _change_key_set(self, action: ChangeKeySet, key: StoreKey) -> bool:
+        self.observer.secrets.forget(key)
+        try:
+            await change_key_set(self.api, action, key.namespace)
+        except KeySetChangedError as error:
+            raise StaleSnapshotError(str(error)) from error
+        return True
 
     async def _scale(self, action: Scale, key: StoreKey) -> bool:
         await self.api.scale(key.namespace, action.deployment, action.replicas)
@@ -331,7 +344,3 @@ def _target_text(action: Action) -> str:
 
 def _same_version(first: Manifest, second: Manifest) -> bool:
     return bool(first["metadata"]["resourceVersion"] == second["metadata"]["resourceVersion"])
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()

@@ -208,6 +208,7 @@ class Observer:
             secrets=secrets.reasons,
             databases=secrets.databases,
             secret_owners=secrets.owners,
+            key_sets=secrets.key_sets,
             pull_secrets=await self._pull_secrets(key.namespace, can_not_pull),
             warnings=await self._warnings(key.namespace, find_unexplained(objects, self._now())),
             overridden=overridden,

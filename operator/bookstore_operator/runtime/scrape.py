@@ -20,11 +20,14 @@ from aiohttp.abc import ResolveResult
 
 from bookstore_operator import __version__
 from bookstore_operator.core.addresses import refuse_address, refuse_url
-from bookstore_operator.core.contract import INTERNAL_PORT, METRICS_PATH
+from bookstore_operator.core.contract import INTERNAL_PORT, METRICS_PATH, VERSION_PATH
 from bookstore_operator.core.exposition import UnreadablePageError, read_page
+from bookstore_operator.core.loaded_keys import UnreadableVersionError, read_version
 from bookstore_operator.core.measurements import (
     NONE,
     POLL_SECONDS,
+    KeyScrape,
+    LoadedKeys,
     Measurement,
     Measurements,
     PodScrape,
@@ -134,9 +137,16 @@ class Client:
                 match measurement:
                     case PodScrape():
                         return await self._scrape(measurement)
+                    case KeyScrape():
+                        return await self._read_keys(measurement)
                     case PrometheusQuery():
                         return await self._query(measurement)
-        except (_MeasureError, UnreadablePageError, UnreadableAnswerError) as error:
+        except (
+            _MeasureError,
+            UnreadablePageError,
+            UnreadableVersionError,
+            UnreadableAnswerError,
+        ) as error:
             return Unreadable(self._now(), fit(str(error), _CAUSE_LENGTH))
         except TimeoutError as error:
             return Unreadable(self._now(), _cause(error))
@@ -145,10 +155,7 @@ class Client:
             return Unreadable(self._now(), f"the operator failed ({type(error).__name__})")
 
     async def _scrape(self, scrape: PodScrape) -> Reading:
-        if not scrape.address:
-            raise _MeasureError("it has no IP address yet")
-        host = f"[{scrape.address}]" if ":" in scrape.address else scrape.address
-        url = f"http://{host}:{INTERNAL_PORT}{METRICS_PATH}"
+        url = _internal_url(scrape.address, METRICS_PATH)
         readings = []
         for _ in range(scrape.times):
             status, page = await self._get(url, {"Accept": "text/plain;version=0.0.4"})
@@ -161,6 +168,13 @@ class Client:
                 "one process a Pod"
             )
         return readings[-1]
+
+    async def _read_keys(self, scrape: KeyScrape) -> LoadedKeys:
+        url = _internal_url(scrape.address, VERSION_PATH)
+        status, answer = await self._get(url, {"Accept": "application/json"})
+        if status != 200:
+            raise _MeasureError(f"{VERSION_PATH} answers with status {status}")
+        return read_version(answer, self._now())
 
     async def _query(self, query: PrometheusQuery) -> Result:
         if refused := refuse_url(query.url, self._prometheus_hosts):
@@ -190,6 +204,14 @@ class Client:
                 return response.status, body.decode("utf-8", "replace")
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise _MeasureError(_cause(error)) from error
+
+
+def _internal_url(address: str, path: str) -> str:
+    """Return a URL of a Pod's internal port. Raises _MeasureError."""
+    if not address:
+        raise _MeasureError("it has no IP address yet")
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{INTERNAL_PORT}{path}"
 
 
 def _cause(error: Exception) -> str:

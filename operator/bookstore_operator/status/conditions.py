@@ -33,6 +33,7 @@ from bookstore_operator.crd.status import (
     EXPOSED,
     READY,
     RECONCILING,
+    SIGNING_KEYS_HEALTHY,
     STALLED,
     Condition,
     ConditionStatus,
@@ -41,7 +42,7 @@ from bookstore_operator.status import failures, patience
 from bookstore_operator.status.lingering import nothing_lingers
 from bookstore_operator.workloads import pod_problems
 
-EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY, EXPOSED})
+EVENT_CONDITIONS = frozenset({READY, CACHE_HEALTHY, BACKUP_HEALTHY, EXPOSED, SIGNING_KEYS_HEALTHY})
 """The conditions whose problems are posted as events. The others repeat what Ready reports."""
 
 _LONGEST_OVERRIDES = 1000

@@ -9,6 +9,7 @@ from bookstore_operator.components.backup import schedule
 from bookstore_operator.components.backup.drills import last_drill
 from bookstore_operator.components.ingress.addresses import addresses
 from bookstore_operator.components.serving.availability import status_of
+from bookstore_operator.components.signing_keys.condition import keys_status
 from bookstore_operator.components.storage.volumes import volumes_status
 from bookstore_operator.core import history
 from bookstore_operator.core.gate import Answer, Waiting
@@ -83,7 +84,7 @@ def report(snapshot: Snapshot, blocking: Answer, visit: Visit, changes: int) -> 
     """Return the write of the BookStore's status and its events; empty if it has not changed."""
     store = snapshot.store
     current, since, deadline = conditions.conditions(snapshot, blocking, visit, changes)
-    status = _status(snapshot, current, since)
+    status = _status(snapshot, current, since, visit.now)
     if status.manifest() == store.status.manifest():
         return Report(look_again=deadline)
     key = BOOKSTORES.ref(store.name)
@@ -185,7 +186,7 @@ def _type_of(condition: Condition) -> EventType:
 
 
 def _status(
-    snapshot: Snapshot, current: tuple[Condition, ...], since: datetime | None
+    snapshot: Snapshot, current: tuple[Condition, ...], since: datetime | None, now: datetime
 ) -> BookStoreStatus:
     return BookStoreStatus.model_validate(
         {
@@ -197,6 +198,7 @@ def _status(
             "volumes": volumes_status(snapshot),
             "lastDrill": last_drill(snapshot),
             "lastBackupAt": schedule.last_success(snapshot),
+            "signingKeys": keys_status(snapshot, now),
         }
     )
 

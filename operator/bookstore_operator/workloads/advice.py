@@ -178,3 +178,7 @@ def _references(spec: BookStoreSpec) -> Iterator[tuple[str, str]]:
         yield spec.database.external.secret_name, "spec.database.external"
     if spec.staff.secret_name:
         yield spec.staff.secret_name, "spec.staff"
+    if spec.signing_keys.secret_name:
+        yield spec.signing_keys.secret_name, "spec.signingKeys"
+    if spec.smtp:
+        yield spec.smtp.secret_name, "spec.smtp"

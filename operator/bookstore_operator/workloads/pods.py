@@ -9,7 +9,7 @@ from bookstore_operator.core.plan import Manifest
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.release import BookStoreRelease
 
-_OVER = frozenset({"Succeeded", "Failed"})
+OVER = frozenset({"Succeeded", "Failed"})
 
 
 def of_release(
@@ -41,6 +41,6 @@ def selected(snapshot: Snapshot, selector: Mapping[str, str]) -> Iterator[Manife
     """Yield the Pods that match a selector and are neither terminating nor complete."""
     for pod in all_of(snapshot, PODS):
         metadata = pod["metadata"]
-        gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in _OVER
+        gone = metadata.get("deletionTimestamp") or pod.get("status", {}).get("phase") in OVER
         if selector.items() <= (metadata.get("labels") or {}).items() and not gone:
             yield pod

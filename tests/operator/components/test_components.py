@@ -41,6 +41,8 @@ def test_components_may_share_a_secret() -> None:
         "database": {"external": {"secretName": "all", "key": "database"}},
         "cache": {"external": {"secretName": "all", "key": "redis"}},
         "staff": {"secretName": "all", "key": "token"},
+        "signingKeys": {"secretName": "all", "key": "signing"},
+        "smtp": {"secretName": "all", "key": "mails"},
     }
     world = World(spec={"image": "api:1", **both})
     assert secrets_of_interest(BookStore.model_validate(world.store)) == {
@@ -48,5 +50,7 @@ def test_components_may_share_a_secret() -> None:
             "database": Content.DATABASE_URI,
             "redis": Content.REDIS_URI,
             "token": Content.STAFF_TOKEN,
+            "signing": Content.SIGNING_KEYS,
+            "mails": Content.SMTP_URI,
         }
     }

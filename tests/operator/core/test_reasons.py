@@ -86,6 +86,7 @@ def test_every_problem_has_a_scenario() -> None:
         Reason.OBJECT_TERMINATING,
         Reason.HOST_CONFLICT,
         Reason.NO_ADDRESS,
+        Reason.SIGNING_KEY_NOT_LOADED,
     }
     assert {failure.reason for failure in FAILURES.values()} >= WARNING_REASONS - elsewhere
 

@@ -13,6 +13,9 @@ def reason_of(value: bytes, content: Content) -> str | None:
     return invalid_reason(base64.b64encode(value).decode(), content)
 
 
+KEY_SET = b'{"signing": "k1", "keys": {"k1": "%s"}}' % (b"0f" * 32)
+
+
 @pytest.mark.parametrize(
     ("content", "value", "reason"),
     [
@@ -41,6 +44,10 @@ def reason_of(value: bytes, content: Content) -> str | None:
         (Content.REDIS_URI, b"\xff\xfe", "is not text"),
         (Content.STAFF_TOKEN, b"x" * 32, None),
         (Content.STAFF_TOKEN, b"x" * 43 + b"\n", None),
+        (Content.SIGNING_KEYS, KEY_SET, None),
+        (Content.SIGNING_KEYS, KEY_SET + b"\n", None),
+        (Content.SIGNING_KEYS, KEY_SET.replace(b'"k1":', b'"k2":'), "is no key set"),
+        (Content.SIGNING_KEYS, b"{}", "is no key set"),
         (Content.STAFF_TOKEN, b"x" * 31, "is shorter than 32 characters"),
         (Content.STAFF_TOKEN, b"  " + b"x" * 31 + b"\n", "is shorter than 32 characters"),
         (Content.STAFF_TOKEN, b"", "is empty"),

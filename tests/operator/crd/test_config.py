@@ -1,6 +1,7 @@
 """P3, configuration validation: operator and API agree on names, types and bounds of settings."""
 
 import base64
+import json
 import os
 import re
 import secrets
@@ -15,14 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookstore_api.settings import Settings, load_settings
+from bookstore_api.settings.key_set import parse_key_set
 from bookstore_api.uris.redis import parse_redis_uri
+from bookstore_api.uris.smtp import parse_smtp_uri
 from bookstore_operator.components.serving.pod_template import api_pod_template
+from bookstore_operator.components.signing_keys.manifests import FIRST_KEYS
 from bookstore_operator.core.contract import SHORTEST_TOKEN
+from bookstore_operator.core.key_sets import read_document, with_changes
 from bookstore_operator.core.secret_values import Content, invalid_reason
 from bookstore_operator.crd.bookstore import BookStoreSpec
 from bookstore_operator.crd.intent import intent_of
 from bookstore_operator.crd.release import Color
 from bookstore_operator.crd.schema import crds
+from bookstore_operator.runtime.key_writer import fill_in, generated_values
 from tests.support.examples import scaled
 
 pytestmark = pytest.mark.scenario
@@ -33,6 +39,10 @@ CONFIG: Schema = SPEC["properties"]["config"]
 LIMITS = ["off", "1/second", "999999999/hour", "600/minute"]
 ORIGINS = ["https://shop.example", "http://localhost:8080", "https://[fd00::7]:8443"]
 NETWORKS = ["10.0.0.0/8", "192.168.1.7/32", "fd00::/8", "::1/128"]
+TEXTS = {
+    "mailFrom": ["shop@books.example", "no-reply+shop@mail.books.example", "bookstore@localhost"],
+    "publicUrl": ["https://books.example", "http://localhost:8080/shop/", "https://[fd00::7]:8443"],
+}
 LISTS = {"corsOrigins": ORIGINS, "trustedProxies": NETWORKS}
 
 
@@ -51,8 +61,9 @@ def value_of(name: str, field: Schema) -> st.SearchStrategy[Any]:
         case "array":
             return st.lists(st.sampled_from(LISTS[name]), max_size=3, unique=True)
         case "string":
-            assert all(re.search(field["pattern"], limit) for limit in LIMITS), name
-            return st.sampled_from(LIMITS)
+            texts = TEXTS.get(name, LIMITS)
+            assert all(re.search(field["pattern"], text) for text in texts), name
+            return st.sampled_from(texts)
     raise AssertionError(f"{name}: draw a value for it here")
 
 
@@ -76,11 +87,18 @@ def mounted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "database/uri": "postgresql://bookstore:hP9xkQz7@demo-db:5432/bookstore",
         "redis/uri": "redis://:hP9xkQz7@demo-cache:6379/0",
         "staff/token": secrets.token_hex(SHORTEST_TOKEN // 2),
+        "signing/keys": generated_key_set(),
+        "smtp/uri": "smtp://shop:hP9xkQz7@mail.books.example:587",
     }
     for name, text in files.items():
         (folder / name).parent.mkdir()
         (folder / name).write_text(text)
     return folder
+
+
+def generated_key_set() -> str:
+    """A key set as the operator writes it first."""
+    return fill_in(FIRST_KEYS["keys"], generated_values())
 
 
 def loaded(environment: Mapping[str, str], mounted: Path) -> Settings:
@@ -111,6 +129,8 @@ def config_of_everything() -> dict[str, Any]:
         "bodySeconds": 4,
         "connectionMaxAgeSeconds": 5,
         "redisTimeoutMilliseconds": 7,
+        "mailFrom": "shop@books.example",
+        "publicUrl": "https://books.example",
     }
 
 
@@ -131,10 +151,6 @@ EXCEPTIONS = {
     "debug": "development only",
     "disk_min_free_bytes": "Pods write to their /tmp only",
     "migration_lock_seconds": "the operator limits migrations by spec.migration",
-    "signing_keys": "not yet: the operator is to make the Secret and rotate it",
-    "smtp_url": "not yet: a Secret that the spec names is to be mounted",
-    "mail_from": "not yet: with smtp_url",
-    "public_url": "not yet: with smtp_url",
     "payment_provider": "not yet: there is no other than the one for tests, off in production",
     "payment_secrets": "not yet: a Secret that the spec names is to be mounted",
 }
@@ -144,7 +160,10 @@ def test_every_setting_is_set_by_the_spec_or_has_a_reason_not_to_be() -> None:
     everything = config_of_everything()
     variables = environment_of({"config": everything, "environment": "production"})
     set_by_spec = {name.removeprefix("BOOKSTORE_").lower() for name in variables}
-    mounted = {"database_url", "database_direct_url", "redis_url", "staff_token"}
+    mounted = {
+        *("database_url", "database_direct_url", "redis_url"),
+        *("staff_token", "signing_keys", "smtp_url"),
+    }
     settings_of_api = set(Settings.model_fields)
     assert settings_of_api - set_by_spec - mounted == set(EXCEPTIONS)
 
@@ -190,3 +209,71 @@ def test_operator_and_api_agree_on_redis_uris(uri: str) -> None:
     reason = invalid_reason(base64.b64encode(uri.encode()).decode(), Content.REDIS_URI)
     with pytest.raises(ValueError) if reason else nullcontext():  # noqa: PT011 - any
         parse_redis_uri(uri)
+
+
+SMTP_URIS = [
+    *(
+        "smtp://mail",
+        "smtp://user:p%40ss@mail:587",
+        "smtps://user:pass@mail",
+        "smtp://mail?tls=off",
+    ),
+    *("smtp://[fd00::7]:25?tls=starttls", "smtp://user:pass@mail?tls=off", "smtps://mail?tls=off"),
+    *(
+        "smtp://user@mail",
+        "smtp://:pass@mail",
+        "smtp://",
+        "mail:25",
+        "http://mail",
+        "smtp://mail/x",
+    ),
+    *("smtp://mail#x", "smtp://a:1,b:2", "smtp://mail:0", "smtp://mail?tls=on", "smtp://mail?x=y"),
+    *("smtp://us er:pass@mail", "smtp://user:p%zz@mail", "smtp://mäil", "smtp://mail:port"),
+]
+
+
+@pytest.mark.parametrize("uri", SMTP_URIS)
+def test_operator_and_api_agree_on_smtp_uris(uri: str) -> None:
+    """What would keep the API from starting keeps the release from beginning."""
+    reason = invalid_reason(base64.b64encode(uri.encode()).decode(), Content.SMTP_URI)
+    with pytest.raises(ValueError) if reason else nullcontext():  # noqa: PT011 - any
+        parse_smtp_uri(uri)
+
+
+KEY = "0f" * 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"signing": "a", "keys": {{"a": "{KEY}"}}}}',
+        f'{{"keys": {{"a": "{KEY}", "b_-9": "{KEY * 2}"}}, "signing": "b_-9"}}',
+        f'{{"signing": "b", "keys": {{"a": "{KEY}"}}}}',
+        f'{{"signing": "a", "keys": {{"a": "{KEY}"}}, "more": 1}}',
+        f'{{"signing": "a", "keys": {{"a": "{KEY.upper()}"}}}}',
+        f'{{"signing": "a", "keys": {{"a": "{KEY[2:]}"}}}}',
+        f'{{"signing": "a b", "keys": {{"a b": "{KEY}"}}}}',
+        f'{{"signing": ["a"], "keys": {{"a": "{KEY}"}}}}',
+        '{"signing": "a", "keys": {"a": 7}}',
+        *('{"signing": "a", "keys": {}}', "{}", "[]", "null", "7", "", "keys", "[" * 9999),
+        json.dumps({"signing": "k0", "keys": {f"k{number}": KEY for number in range(9)}}),
+    ],
+)
+def test_operator_and_api_agree_on_key_sets(text: str) -> None:
+    with nullcontext() if read_document(text) else pytest.raises(ValueError):  # noqa: PT011 - any
+        parse_key_set(text)
+
+
+def test_the_api_reads_the_key_sets_that_the_operator_writes() -> None:
+    first = read_document(generated_key_set())
+    assert first is not None
+    published = with_changes(first, {"new": KEY}, first.signing, ())
+    assert parse_key_set(published.text()).kids == sorted([first.signing, "new"])
+    rotated = with_changes(published, {}, "new", (first.signing,))
+    assert parse_key_set(rotated.text()).signing == "new"
+    assert rotated.keys == {"new": KEY}
+
+
+def test_no_two_generated_keys_or_ids_are_the_same() -> None:
+    texts = {value for _ in range(20) for value in generated_values().values()}
+    assert len(texts) == 60

@@ -9,6 +9,9 @@ import pytest
 from aiohttp import web
 
 from bookstore_operator.core.measurements import (
+    KeyScrape,
+    LoadedKeys,
+    Measurement,
     NoData,
     PodScrape,
     PrometheusQuery,
@@ -67,7 +70,7 @@ def answering(*bodies: str, head: str = "200 OK", seen: list[str] | None = None)
     return answer
 
 
-def measure(answer: Answer, measurement: PodScrape | PrometheusQuery = POD) -> Result:
+def measure(answer: Answer, measurement: Measurement = POD) -> Result:
     async def take() -> Result:
         async with listening(answer) as url, Client(proxy=url) as client:
             return await client.take(measurement)
@@ -213,6 +216,43 @@ def test_a_name_does_not_hide_an_address_that_is_not_asked(host: str) -> None:
     assert seen == []
 
 
+KEYS = KeyScrape("uid-1", "10.1.2.3")
+
+
+def test_the_keys_of_a_pod_are_read() -> None:
+    seen: list[str] = []
+    answer = {"name": "bookstore-api", "signingKeys": ["a", "b"], "signingKey": "b"}
+    result = measure(answering(json.dumps(answer), seen=seen), KEYS)
+    assert isinstance(result, LoadedKeys)
+    assert (result.kids, result.signing) == (frozenset({"a", "b"}), "b")
+    assert seen[0].startswith("GET http://10.1.2.3:8001/version HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("body", "kids"), [("{}", None), ('{"signingKeys": [], "signingKey": null}', frozenset())]
+)
+def test_no_keys_and_no_accounts_are_told_apart(body: str, kids: frozenset[str] | None) -> None:
+    result = measure(answering(body), KEYS)
+    assert isinstance(result, LoadedKeys)
+    assert (result.kids, result.signing) == (kids, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("", "[]", "null", "<html>", '{"signingKeys": "a"}', '{"signingKeys": [1]}'),
+        *('{"signingKeys": null}', '{"signingKeys": ["a"], "signingKey": 7}', "[" * 9999),
+        json.dumps({"signingKeys": [str(number) for number in range(9)]}),
+    ],
+)
+def test_what_lists_no_keys_is_unreadable(body: str) -> None:
+    assert "/version" in cause(measure(answering(body), KEYS))
+
+
+def test_a_pod_without_an_address_is_not_asked_for_its_keys() -> None:
+    assert "no IP address" in cause(measure(answering(), KeyScrape("uid-1", "")))
+
+
 class Counting(Client):
     """Answers at once, with how often it was asked."""
 
@@ -220,7 +260,7 @@ class Counting(Client):
         super().__init__()
         self.taken: list[str] = []
 
-    async def take(self, measurement: PodScrape | PrometheusQuery) -> Result:
+    async def take(self, measurement: Measurement) -> Result:
         assert isinstance(measurement, PodScrape)
         self.taken.append(measurement.uid)
         return Unreadable(self._now(), str(len(self.taken)))

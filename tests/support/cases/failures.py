@@ -246,12 +246,16 @@ SECRETS = {
     "books": frozenset({"uri", "direct"}),
     "clerks": frozenset({"token"}),
     "redis": frozenset({"uri"}),
+    "accounts": frozenset({"keys"}),
+    "mails": frozenset({"uri"}),
 }
 """The keys of the Secrets that a user has provided."""
 
 _CACHED: Object = {"cache": {"embedded": {}}}
 _REDIS: Object = {"cache": {"external": {"secretName": "redis"}}}
 _STAFF: Object = {"staff": {"secretName": "clerks"}}
+_ACCOUNTS: Object = {"signingKeys": {"secretName": "accounts"}}
+_MAILS: Object = {"smtp": {"secretName": "mails"}}
 _POSTGRES: Object = {"database": {"external": {"secretName": "books", "directKey": "direct"}}}
 
 
@@ -522,6 +526,49 @@ FAILURES = {
         "StaffSecretIncomplete",
         "Secret {name}-staff has no key `token`",
         "Delete the Secret: the operator recreates it",
+    ),
+    # Accounts
+    "signing-secret-missing": of_service(
+        secret("accounts", None),
+        "SigningSecretMissing",
+        *("no Secret accounts", "Create it", "key set", "`keys`"),
+        spec=_ACCOUNTS,
+    ),
+    "signing-secret-incomplete": of_service(
+        secret("accounts", {"set"}),
+        "SigningSecretIncomplete",
+        *("Secret accounts", "no key `keys`", "Add it"),
+        spec=_ACCOUNTS,
+    ),
+    "signing-secret-malformed": of_service(
+        SecretMalformed("accounts", {"keys": "is no key set"}),
+        "SigningSecretMalformed",
+        *("In Secret accounts, key `keys` is no key set", "Correct it", "openssl rand"),
+        spec=_ACCOUNTS,
+    ),
+    "generated-signing-secret-malformed": of_service(
+        SecretMalformed("demo-signing-keys", {"keys": "is empty"}),
+        "SigningSecretMalformed",
+        "In Secret {name}-signing-keys, key `keys` is empty",
+        "Delete the Secret: the operator recreates it",
+    ),
+    "smtp-secret-missing": of_service(
+        secret("mails", None),
+        "SmtpSecretMissing",
+        *("no Secret mails", "Create it", "mail server", "`uri`"),
+        spec=_MAILS,
+    ),
+    "smtp-secret-incomplete": of_service(
+        secret("mails", {"url"}),
+        "SmtpSecretIncomplete",
+        *("Secret mails", "no key `uri`", "Add it"),
+        spec=_MAILS,
+    ),
+    "smtp-secret-malformed": of_service(
+        SecretMalformed("mails", {"uri": "names no host, or several"}),
+        "SmtpSecretMalformed",
+        *("In Secret mails, key `uri` names no host", "Correct it", "smtps://"),
+        spec=_MAILS,
     ),
     # The cache
     "cache-secret-missing": of_cache(

@@ -20,6 +20,8 @@ from bookstore_operator.crd.spec.cache import Cache
 from bookstore_operator.crd.spec.container import EnvironmentVariable, SecretMount
 from bookstore_operator.crd.spec.database import Database
 from bookstore_operator.crd.spec.monitoring import Monitoring
+from bookstore_operator.crd.spec.signing_keys import SigningKeys
+from bookstore_operator.crd.spec.smtp import Smtp
 from bookstore_operator.crd.spec.staff import Staff
 from bookstore_operator.workloads.pod_manifests import (
     TMP_MOUNT,
@@ -42,7 +44,9 @@ def api_pod_template(
         empty_volume("tmp", "64Mi"),
         _database_volume(store, spec.database),
         _staff_volume(store, spec.staff),
+        _signing_volume(store, spec.signing_keys),
         *([_redis_volume(store, spec.cache)] if spec.cache else []),
+        *([_smtp_volume(spec.smtp)] if spec.smtp else []),
         *(
             {"name": name, "secret": {"secretName": mount.secret_name, "defaultMode": 0o440}}
             for name, mount in _secret_mounts(spec)
@@ -150,8 +154,11 @@ def _secret_mounts(spec: BookStoreSpec) -> Iterator[tuple[str, SecretMount]]:
 
 
 def _secret_volume_names(spec: BookStoreSpec) -> tuple[str, ...]:
-    always = (contract.DATABASE_FOLDER, contract.STAFF_FOLDER)
-    return (*always, contract.REDIS_FOLDER) if spec.cache else always
+    return (
+        *(contract.DATABASE_FOLDER, contract.STAFF_FOLDER, contract.SIGNING_FOLDER),
+        *([contract.REDIS_FOLDER] if spec.cache else ()),
+        *([contract.SMTP_FOLDER] if spec.smtp else ()),
+    )
 
 
 def _scrape_annotations(monitoring: Monitoring) -> dict[str, str]:
@@ -180,10 +187,26 @@ def _staff_volume(store: str, staff: Staff) -> Manifest:
     return secret_volume(contract.STAFF_FOLDER, secret, {contract.TOKEN_FILE: staff.key})
 
 
+def _signing_volume(store: str, keys: SigningKeys) -> Manifest:
+    """Return the volume of the signing keys; optional, because all but signing in works without."""
+    secret = keys.secret_name or names.signing_keys(store)
+    return _optional(contract.SIGNING_FOLDER, secret, {contract.KEYS_FILE: keys.key})
+
+
 def _redis_volume(store: str, cache: Cache) -> Manifest:
     """Return the volume of the cache's URI; optional, because the API starts without a cache."""
     external = cache.external
     secret = external.secret_name if external else names.cache(store)
     key = external.key if external else "uri"
-    volume = secret_volume(contract.REDIS_FOLDER, secret, {contract.URI_FILE: key})
+    return _optional(contract.REDIS_FOLDER, secret, {contract.URI_FILE: key})
+
+
+def _smtp_volume(smtp: Smtp) -> Manifest:
+    """Return the volume of the mail server's URI; optional, because mails can wait."""
+    return _optional(contract.SMTP_FOLDER, smtp.secret_name, {contract.URI_FILE: smtp.key})
+
+
+def _optional(name: str, secret: str, files: Mapping[str, str]) -> Manifest:
+    """Return a volume that is empty as long as there is no such Secret."""
+    volume = secret_volume(name, secret, files)
     return {**volume, "secret": {**volume["secret"], "optional": True}}

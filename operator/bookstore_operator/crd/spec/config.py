@@ -52,6 +52,15 @@ class RateLimits(Part):
     )
 
 
+MailAddress = Annotated[
+    str,
+    Field(max_length=320, pattern=r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$"),
+]
+PublicUrl = Annotated[
+    str, Field(max_length=500, pattern=rf"^https?://{_HOST}(:[0-9]{{1,5}})?(/[A-Za-z0-9._~/-]*)?$")
+]
+
+
 class Config(Part):
     """Settings of the API. Unset fields have the image's default for the environment."""
 
@@ -112,4 +121,12 @@ class Config(Part):
     )
     redis_timeout_milliseconds: int | None = Field(
         None, ge=1, le=10_000, description="Time limit for a call to the cache, in milliseconds."
+    )
+    mail_from: MailAddress | None = Field(
+        None, description="Sender's address of mails. Example: `shop@books.example`."
+    )
+    public_url: PublicUrl | None = Field(
+        None,
+        description="URL of the shop's pages, for links in mails. No mails are sent without it. "
+        "Example: `https://shop.example`.",
     )

@@ -5,6 +5,8 @@ from datetime import datetime
 from bookstore_operator.components.cache.gate import cache_secret_valid
 from bookstore_operator.components.database.gate import database_ready
 from bookstore_operator.components.database.identity import database_identity
+from bookstore_operator.components.signing_keys.gate import signing_secret_valid
+from bookstore_operator.components.smtp.gate import smtp_secret_valid
 from bookstore_operator.components.staff.gate import staff_secret_valid
 from bookstore_operator.core import history
 from bookstore_operator.core.deadline import bounded
@@ -44,7 +46,10 @@ def expand(snapshot: Snapshot, release: BookStoreRelease, visit: Visit) -> Progr
         return Progress(snapshot, done)
     skipped = is_expanded_already(snapshot, release)
     # The Secrets that the Pods mount are checked before the migration, and again before Start.
-    mounted: tuple[Gate, ...] = (staff_secret_valid, cache_secret_valid)
+    mounted: tuple[Gate, ...] = (
+        *(staff_secret_valid, signing_secret_valid),
+        *(cache_secret_valid, smtp_secret_valid),
+    )
     first: tuple[Gate, ...] = (database_ready, *mounted, no_other_migration)
     for gate in mounted if isinstance(done, Passed) else first:
         answer = visit.ask(gate, snapshot)

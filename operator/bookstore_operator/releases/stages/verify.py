@@ -32,7 +32,10 @@ from bookstore_operator.workloads.endpoints import endpoints
 
 SMOKE = "smoke"
 SMOKE_ATTEMPTS = 3
-ASKED = ("image", "environment", "database", "cache", "staff", "config", "env", "secretMounts")
+ASKED = (
+    *("image", "environment", "database", "cache", "staff", "signingKeys", "smtp"),
+    *("config", "env", "secretMounts"),
+)
 """The fields of an intent that the result of a smoke test depends on."""
 PATIENCE_SECONDS = 30
 """Metrics that can't be read are reported as a problem after this: a NetworkPolicy needs time."""

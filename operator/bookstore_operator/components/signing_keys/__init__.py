@@ -1,0 +1,1 @@
+"""The keys that access tokens of accounts are signed with, and their rotation."""
