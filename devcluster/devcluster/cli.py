@@ -7,12 +7,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
-from devcluster import binaries, controlplane, disk, kindcluster, offline, progress
+from devcluster import binaries, controlplane, dev, disk, kindcluster, offline, progress
 from devcluster import doctor as checks
 from devcluster import prune as unused
 from devcluster.engine import EngineChoice
@@ -166,6 +167,27 @@ def load(
             f"{name} is a control plane without nodes: its Pods are simulated and need no image."
         )
     kindcluster.get(name).load(images)
+
+
+@commands.command("dev")
+def develop(
+    name: Name = DEFAULT_NAME,
+    store: Annotated[str, typer.Option("--store", help="The BookStore to develop.")] = "demo",
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="The BookStore's namespace.")
+    ] = "default",
+) -> None:
+    """Follow changes of the code on a kind cluster, until Ctrl-C.
+
+    Python files of the API are copied into its Pods, which serve them at once. For any other change
+    the image is built, loaded and run: that of the API by a release. Run it in the repository,
+    with a BookStore on the cluster (make demo).
+    """
+    loop = dev.Loop(kindcluster.get(name), Path.cwd(), store, namespace)
+    try:
+        loop.run()
+    except Interrupted:
+        progress.say(f"Ended. BookStore {store} keeps the image that it has, and copied files.")
 
 
 @commands.command()
