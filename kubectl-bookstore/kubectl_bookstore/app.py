@@ -13,6 +13,7 @@ from kubectl_bookstore.commands import (
     keys,
     plan,
     promotion,
+    report,
     restore,
     status,
     why,
@@ -51,6 +52,7 @@ def main(
 for function in (
     status.status,
     why.why,
+    report.report,
     plan.plan,
     history.history,
     promotion.approve,

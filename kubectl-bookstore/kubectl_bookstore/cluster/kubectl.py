@@ -176,6 +176,10 @@ class Kubectl:
         kinds = ",".join(kind(resource) for resource in resources)
         return items_in(self.run("get", kinds, *options, *_JSON))
 
+    def items(self, *arguments: str) -> list[dict[str, Any]]:
+        """Return the objects that a `kubectl get` of one's own prints."""
+        return items_in(self.run(*arguments, *_JSON))
+
     def get_named(self, resource: Resource, names: Iterable[str]) -> list[dict[str, Any]]:
         """Read those objects of these names that exist. Needs no right to list."""
         names = sorted(names)

@@ -76,7 +76,7 @@ def observe(
 
     """
     store = _store_of(manifest)
-    listed, unread = _list_owned(kubectl, store.name)
+    listed, unread = list_owned(kubectl, store.name)
     objects = {key_of(obj): obj for obj in listed if store_name_of(obj) == store.name}
     owned = {key: obj for key, obj in objects.items() if key.kind not in RECORDS}
     recorded = [obj for key, obj in objects.items() if key.kind in RECORDS]
@@ -118,7 +118,7 @@ def _not_ours(what: str, error: ValidationError, more: str = "") -> PluginError:
     return PluginError(message)
 
 
-def _list_owned(kubectl: Kubectl, store: str) -> tuple[list[dict[str, Any]], list[str]]:
+def list_owned(kubectl: Kubectl, store: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Return objects, a BookStore's among them, and the kinds that may not be read.
 
     Releases are not among the latter.

@@ -26,7 +26,7 @@ def why(kubectl: Kubectl, name: Name = None, *, output: Output = Format.TEXT) ->
     if not is_observed(current.observation.snapshot):
         found = found.model_copy(update={"notes": [*found.notes, _about_operator(kubectl)]})
     if output is Format.TEXT:
-        for line in _lines(found):
+        for line in lines_of(found):
             say(line)
         for text in found.notes:
             note(f"Note: {text}")
@@ -35,7 +35,8 @@ def why(kubectl: Kubectl, name: Name = None, *, output: Output = Format.TEXT) ->
     return ExitCode.DONE
 
 
-def _lines(found: WhyView) -> list[str]:
+def lines_of(found: WhyView) -> list[str]:
+    """Return the text about why a BookStore is not done."""
     title = f"BookStore {found.namespace}/{found.name}"
     if not found.causes:
         return [f"{title}: nothing blocks it; the current spec serves."]
