@@ -6,6 +6,7 @@ whether a pseudonym stands for a guessed text.
 
 import hmac
 import secrets
+from functools import lru_cache
 
 HEX_DIGITS = 16
 _PURPOSE = b"bookstore-api: pseudonyms in logs"
@@ -28,6 +29,10 @@ def derive_key(secret: str | None) -> None:
 
 def pseudonym(text: str) -> str:
     """Return 16 hexadecimal digits that stand for `text` (HMAC-SHA256)."""
+    return _digest(_Key.current, text)
+
+
+@lru_cache(maxsize=4096)
+def _digest(key: bytes, text: str) -> str:
     # A client's bytes may have become lone surrogates, which only this way of encoding takes.
-    data = text.encode("utf-8", "surrogatepass")
-    return hmac.digest(_Key.current, data, "sha256").hex()[:HEX_DIGITS]
+    return hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:HEX_DIGITS]

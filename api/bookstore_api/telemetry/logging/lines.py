@@ -65,6 +65,9 @@ class Output:
         # Only development leaves the format to the stream.
         log_format = settings.log_format or ("console" if stream.isatty() else "json")
         for_people = log_format == "console"
+        self.as_json = not for_people
+        self.identity = f",{_to_json(self._identity)[1:-1]}" if self._identity else ""
+        """What each line has of the process, as it follows other fields in JSON."""
         self._render = _console_renderer(stream) if for_people else _to_json
         development = settings.debug and settings.environment is Environment.DEVELOPMENT
         private = development and for_people and stream.isatty()  # nothing keeps what it shows
@@ -89,6 +92,17 @@ class Output:
             line["exception"] = self._describe(error)
         try:
             text = self._render(line) + "\n"
+        except ValueError:
+            return  # no reason to fail a request
+        self.write_text(text)
+
+    def writes(self, level: str) -> bool:
+        """Whether lines of this level are written."""
+        return _LEVELS[level] >= self.threshold
+
+    def write_text(self, text: str) -> None:
+        """Write a line that is made."""
+        try:
             with self._lock:
                 self._sink.write(text)
                 lost = self._sink.take_lost()

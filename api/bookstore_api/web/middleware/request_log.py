@@ -2,10 +2,9 @@
 
 import time
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bookstore_api.telemetry.pseudonyms import pseudonym
+from bookstore_api.telemetry.logging import log_request
 from bookstore_api.telemetry.request_state import METHODS, ensure_state, enter, leave, route_of
 from bookstore_api.telemetry.trace_context import REQUEST_ID_HEADER
 from bookstore_api.web.client_address import ClientAddresses
@@ -14,8 +13,6 @@ from bookstore_api.web.middleware.answer_headers import add_headers
 OTHER_METHOD = "(other)"  # there are dozens, and whoever sends one made it up
 
 _REQUEST_ID = REQUEST_ID_HEADER.encode()
-
-log = structlog.stdlib.get_logger("bookstore_api.access")
 
 
 class RequestLogMiddleware:
@@ -55,13 +52,12 @@ class RequestLogMiddleware:
             error = type(escaped).__name__
             raise
         finally:
-            log.info(
-                "request",
-                method=scope["method"] if scope["method"] in METHODS else OTHER_METHOD,
-                route=route_of(scope),
-                status=state.outcome,
-                duration_ms=round(state.seconds * 1000, 2),
-                client=pseudonym(state.client) if state.client else None,
-                error=error,
+            log_request(
+                scope["method"] if scope["method"] in METHODS else OTHER_METHOD,
+                route_of(scope),
+                state.outcome,
+                round(state.seconds * 1000, 2),
+                state.client,
+                error,
             )
             leave(state, token)

@@ -65,6 +65,8 @@ _PREPARED = [
     (name.lower().encode(), value.encode("ascii")) for name, value in SECURITY_HEADERS.items()
 ]
 
+_NAMES = frozenset(name for name, _ in _PREPARED)
+
 
 def security_headers() -> list[tuple[bytes, bytes]]:
     """Return all of them in ASGI's form, for answers that the server gives before the app."""
@@ -86,7 +88,10 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 own = {name for name, _ in message["headers"]}
-                add_headers(message, *(header for header in _PREPARED if header[0] not in own))
+                if own.isdisjoint(_NAMES):
+                    add_headers(message, *_PREPARED)
+                else:
+                    add_headers(message, *(header for header in _PREPARED if header[0] not in own))
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
