@@ -15,6 +15,8 @@ from delivery.monitoring.rules import Alert, Recording
 
 API_VERSION = "monitoring.coreos.com/v1"
 NAMESPACE = "bookstore-system"
+OBJECTIVES = "bookstore-objectives"
+"""The group of rules that need no more than the API's own metrics."""
 LABELS = {NAME_LABEL: "bookstore-operator"}
 _INTERVAL, _TIMEOUT = "15s", "5s"
 
@@ -22,7 +24,7 @@ _INTERVAL, _TIMEOUT = "15s", "5s"
 def groups() -> list[dict[str, Any]]:
     """Return the groups of rules, as in a file for a Prometheus without prometheus-operator."""
     return [
-        _group("bookstore-objectives", [*objectives.recordings(), *objectives.alerts()]),
+        _group(OBJECTIVES, [*objectives.recordings(), *objectives.alerts()]),
         _group("bookstore-releases", [*of_stores()]),
         _group("bookstore-data", [*of_data()]),
         _group("bookstore-operator", [*of_operator()]),
