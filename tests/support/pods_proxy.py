@@ -27,6 +27,8 @@ class Simulation:
     """Requests to each Pod."""
     errors: dict[str, float] = field(default_factory=dict)
     """The percentage of errors by revision."""
+    version: Callable[[], str] | None = None
+    """Returns what the Pods answer to /version; None: nothing."""
     asked: list[str] = field(default_factory=list)
     """The revisions of the Pods that were asked, in order."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -55,7 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        found = self.server.simulation.answer(url.hostname or "")
+        simulation = self.server.simulation
+        if url.path == "/version":
+            found = simulation.version() if simulation.version else None
+        else:
+            found = simulation.answer(url.hostname or "")
         self.send_response(200 if found else 502)
         self.end_headers()
         self.wfile.write((found or "no such Pod").encode())
