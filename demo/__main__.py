@@ -29,6 +29,8 @@ from devcluster.errors import DevclusterError
 from devcluster.progress import duration, say, step
 
 STORE = "demo"
+BOOKS = 200
+"""How many made-up books the demo's shop has."""
 SAMPLE = ROOT / "manifests" / "samples" / "demo.yaml"
 BOOK = {
     "title": "The Left Hand of Darkness",
@@ -63,6 +65,7 @@ def up(name: Name = "bookstore") -> None:
         install_operator(cluster, operator, backup)
         release_image(cluster, api)
     say("")
+    fill_shelves(cluster.kubectl())
     make_request(cluster)
     say(f"\nBookStore {STORE} is Ready after {duration(time.monotonic() - began)}.")
     show_autoscaler(cluster)
@@ -149,6 +152,15 @@ def has_metrics(autoscaler: dict[str, Any] | None) -> bool:
     """Whether an autoscaler knows how busy the Pods of its target are."""
     conditions = ((autoscaler or {}).get("status") or {}).get("conditions") or []
     return any(c["type"] == "ScalingActive" and c["status"] == "True" for c in conditions)
+
+
+def fill_shelves(kubectl: Kubectl) -> None:
+    """Fill the catalog with made-up books, by the image's own command in a Pod that serves."""
+    store = kubectl.find("bookstore", STORE) or {}
+    color = ((store.get("status") or {}).get("active") or {}).get("color", "blue")
+    command = ("bookstore-api", "seed", f"--books={BOOKS}")
+    with step(f"The catalog: {BOOKS} made-up books", expected_seconds=3):
+        kubectl("exec", f"deployment/{STORE}-{color}", "--container=api", "--", *command)
 
 
 def make_request(cluster: Cluster) -> None:

@@ -1,6 +1,8 @@
 """The API's platform on a real cluster, through a release: logs, metrics, health, rate limits."""
 
+import base64
 import json
+import uuid
 from functools import partial
 from importlib.resources import files
 from itertools import pairwise
@@ -11,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 
+from demo.__main__ import plugin
 from demo.kubectl import Kubectl
 from demo.traffic import traffic, wait_until_answering
 from tests.e2e.conftest import Installed
@@ -297,3 +300,45 @@ def restarted(kubectl: Kubectl) -> bool:
     pods = kubectl.list("pod", CACHE)
     states = [state for pod in pods for state in pod["status"].get("containerStatuses", [])]
     return any(state["restartCount"] for state in states)
+
+
+def rotated(kubectl: Kubectl) -> bool:
+    """Whether another key signs, and the one before still verifies."""
+    status = (kubectl.find("bookstore", STORE) or {}).get("status") or {}
+    keys = (status.get("signingKeys") or {}).get("keys") or []
+    return {key["state"] for key in keys} == {"Signing", "Retiring"}
+
+
+@pytest.mark.invariant
+def test_no_valid_token_is_refused_while_the_keys_rotate(
+    installed: Installed, kubectl: Kubectl, url: str
+) -> None:
+    """A person registers and signs in again and again; each token works until the end."""
+    release(kubectl, bookstore(installed.first_image))
+    wait_until_answering(f"{url}/api/v1/books")
+    accounts = f"{url}/api/v1/accounts"
+    person = {"email": f"ada-{uuid.uuid4().hex}@example.com", "password": uuid.uuid4().hex}
+    registered = httpx.post(accounts, json={**person, "display_name": "Ada"}, timeout=30)
+    assert registered.status_code == 201, registered.text
+    tokens: list[str] = []
+
+    def sign_in_and_use_all_tokens() -> None:
+        answer = httpx.post(f"{url}/api/v1/sessions", json=person, timeout=30)
+        assert answer.status_code == 201, answer.text
+        tokens.append(answer.json()["access_token"])
+        for token in tokens:  # each on a connection of its own: Pods take turns
+            headers = {"Authorization": f"Bearer {token}"}
+            answer = httpx.get(f"{accounts}/me", headers=headers, timeout=30)
+            assert answer.status_code == 200, (tokens.index(token), answer.text)
+
+    def over() -> bool:
+        sign_in_and_use_all_tokens()
+        return rotated(kubectl)
+
+    sign_in_and_use_all_tokens()
+    plugin(kubectl, "rotate-keys", STORE)
+    wait_for(over, 300, "another key to sign", poll=5)
+    for _ in range(5):
+        sign_in_and_use_all_tokens()
+    kids = {json.loads(base64.urlsafe_b64decode(f"{t.split('.')[0]}=="))["kid"] for t in tokens}
+    assert len(kids) == 2, "the person has tokens of both keys"
