@@ -4,10 +4,11 @@ import base64
 import json
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -31,6 +32,7 @@ from tests.support.orders import (
     staff_step,
     stock,
 )
+from tests.support.queries import recorded
 from tests.support.shoppers import ACCOUNTS, PASSWORD, Shopper, shopper
 
 EVENTS = "/api/v1/payment-events"
@@ -417,3 +419,32 @@ def test_which_state_follows_which() -> None:
         assert not may_become(after, before)
     assert {state for state in State if not NEXT[state]} == {State.CANCELLED, State.REFUNDED}
     assert not may_become("of-newer-code", State.PAID)
+
+
+def test_the_number_of_statements_does_not_grow_with_what_is_shown(shop: Shop) -> None:
+    api, who = shop.api, shopper(shop.api, shop.url)
+    books = [shop.book(9) for _ in range(4)]
+    counts: dict[str, list[int]] = {}
+
+    def ask(name: str, call: Callable[[], httpx.Response]) -> None:
+        with recorded() as statements:
+            answer = call()
+        assert answer.is_success, answer.text
+        counts.setdefault(name, []).append(len(statements))
+
+    for quantity in (1, 4):
+        for book in books[:quantity]:
+            put_into_cart(api, who, book)
+        ask("cart", lambda: api.get(CART, headers=who.headers))
+        total = {"amount": "9.90" if quantity == 1 else "39.60", "currency": "EUR"}
+        ask("checkout", partial(place, api, who, total=total))
+        [order] = api.get(ORDERS, headers=who.headers, params={"limit": 1}).json()["items"]
+        ask("orders", lambda: api.get(ORDERS, headers=who.headers))
+        ask("all orders", partial(api.get, STAFF_ORDERS, params={"limit": 1 + 2 * quantity}))
+        ask("pay", partial(pay, api, who, order["id"]))
+    # Of several books, the stocks are locked in one order first.
+    locks = {"checkout": 1, "pay": 1}
+    for name, (few, many) in counts.items():
+        assert many <= few + locks.get(name, 0), (name, counts)
+    most = {"cart": 4, "checkout": 11, "orders": 4, "all orders": 3, "pay": 19}
+    assert {name: few for name, (few, _) in counts.items() if few > most[name]} == {}
