@@ -1,11 +1,13 @@
 """Write manifests/monitoring, and the rules for compose.yaml: `make generate` runs this."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from delivery.monitoring.dashboards import DASHBOARDS, as_json
 from delivery.monitoring.objects import OBJECTIVES, groups, pod_monitors, prometheus_rule
 
 _HEADER = "# Generated from delivery/monitoring by `make generate`: do not edit.\n"
@@ -15,6 +17,9 @@ def write(folder: Path) -> None:
     """Write all files that are generated."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pod-monitors.yaml").write_text(_yaml(pod_monitors()))
+    for dashboard in DASHBOARDS:
+        text = json.dumps(as_json(dashboard), indent=1, ensure_ascii=False) + "\n"
+        (folder / f"dashboard-{dashboard.uid}.json").write_text(text)
     (folder / "prometheus-rule.yaml").write_text(_yaml([prometheus_rule()]))
 
 
