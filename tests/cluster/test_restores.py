@@ -1,12 +1,13 @@
 """Restores on a real control plane: its validation, garbage collection and retention policies."""
 
-import json
 from typing import Any
 
 import pytest
 
 from demo.kubectl import KubectlError
+from kubectl_bookstore.errors import ExitCode
 from tests.cluster.conftest import REPORT_SECONDS, Shop, restore
+from tests.cluster.plugin import run
 from tests.support.kube import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -59,8 +60,8 @@ def test_a_restored_database_is_used_and_outlives_its_restore(operated: Shop) ->
     assert owner(operated, "apps/v1/statefulsets", SERVER) == "BookStore"
     assert owner(operated, "v1/secrets", SERVER) == ""
     operated.kubectl("delete", "bookstorerestore", "monday")
-    patch = json.dumps({"spec": {"approved": True}})
-    operated.kubectl("patch", "bookstorerelease", "demo-r2", "--type=merge", f"-p={patch}")
+    approved = run(operated, "approve", "demo")
+    assert (approved.code, "Approved demo-r2" in approved.out) == (ExitCode.DONE, True), approved
     operated.ready()
     wait_for(
         lambda: operated.require("apps/v1/statefulsets", "demo-db")["spec"]["replicas"] == 0,

@@ -163,6 +163,7 @@ def _complete(
         started_at=found.began_at or record.status.started_at,
         completed_at=found.completed_at or record.status.completed_at,
         size_bytes=found.size,
+        rows=found.rows,
         encrypted=found.encrypted,
         schema_revisions=list(found.schema_revisions),
     )

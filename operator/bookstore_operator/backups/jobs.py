@@ -4,13 +4,18 @@ from bookstore_operator.components.backup import tool
 from bookstore_operator.components.backup.images import backup_image
 from bookstore_operator.components.backup.manifests import with_reason
 from bookstore_operator.core import names
+from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.kinds import CRON_JOBS, JOBS
 from bookstore_operator.core.labels import Component
 from bookstore_operator.core.metadata import metadata, owned_by_backup
 from bookstore_operator.core.plan import Create, Manifest
+from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.rejections import rejected
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.backup import BookStoreBackup
 
+RESULT_KEPT_SECONDS = 86400
+"""How long the Job of a request is kept: an operator that is away meanwhile reads its result."""
 KEPT_SECONDS = 3600
 """How long the Job of a verification is kept after its end, for its log; the record has more."""
 
@@ -29,10 +34,22 @@ def create_job(snapshot: Snapshot, record: BookStoreBackup) -> Create:
             "annotations": {**(labelled.get("annotations") or {})},
             "ownerReferences": [owned_by_backup(record)],
         },
-        "spec": with_reason(template["spec"], record.spec.reason),
+        "spec": {
+            **with_reason(template["spec"], record.spec.reason),
+            "ttlSecondsAfterFinished": RESULT_KEPT_SECONDS,
+        },
     }
     message = f"Back up the database for BookStoreBackup {record.name}: {record.spec.reason}."
     return Create(job, "BackUp", message)
+
+
+def waits_for_creation(snapshot: Snapshot, job: Create) -> Waiting:
+    """Return what a Job that is to be created waits for: a quota or a webhook may reject it."""
+    name = job.manifest["metadata"]["name"]
+    rejection = snapshot.rejection
+    if rejection and rejection.target == JOBS.ref(name):
+        return rejected(rejection)
+    return Waiting(Reason.BACKING_UP, f"Job {name} is created.")
 
 
 def verify_job(snapshot: Snapshot, record: BookStoreBackup) -> Create | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bookstore_operator.backups.index import job_of
-from bookstore_operator.backups.jobs import create_job
+from bookstore_operator.backups.jobs import create_job, waits_for_creation
 from bookstore_operator.backups.records import ENDED, is_requested, update_backup
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.components.database.gate import database_ready
@@ -43,7 +43,7 @@ def serve_requests(
     job = None
     if waiting is None:
         job = create_job(snapshot, oldest)
-        waiting = Waiting(Reason.BACKING_UP, f"Job {job.manifest['metadata']['name']} is created.")
+        waiting = waits_for_creation(snapshot, job)
     behind = Waiting(Reason.BACKING_UP, f"Waiting for BookStoreBackup {oldest.name}.")
     pending = {
         record.name: _pending(record, waiting if record.name == oldest.name else behind)

@@ -27,6 +27,7 @@ class Stored:
     began_at: datetime | None = None
     completed_at: datetime | None = None
     size: int | None = None
+    rows: int | None = None
     encrypted: bool = False
     schema_revisions: tuple[str, ...] = ()
 
@@ -48,12 +49,13 @@ def stored(result: Mapping[str, Any]) -> Stored | None:
     name = backup_name(data.get("name"))
     if name is None:
         return None
-    size, recipients = data.get("size"), data.get("recipients")
+    recipients = data.get("recipients")
     return Stored(
         name=name,
         began_at=_time(data.get("started")),
         completed_at=_time(data.get("completed")),
-        size=size if isinstance(size, int) and size >= 0 else None,
+        size=_count(data.get("size")),
+        rows=_count(data.get("rows")),
         encrypted=bool(recipients),
         schema_revisions=_revisions(data.get("schemaRevisions")),
     )
@@ -73,7 +75,7 @@ def listing(result: Mapping[str, Any]) -> Listing | None:
     sizes = {
         str(item.get("name")): size
         for item in items
-        if isinstance(item, Mapping) and isinstance(size := item.get("size"), int) and size >= 0
+        if isinstance(item, Mapping) and (size := _count(item.get("size"))) is not None
     }
     return Listing(states, sizes, whole=isinstance(total, int) and total <= len(items))
 
@@ -105,6 +107,13 @@ def seconds(result: Mapping[str, Any], name: str) -> float | None:
 def backup_name(value: object) -> str | None:
     """Return a backup's name; None if a value is none."""
     return value if isinstance(value, str) and re.match(BACKUP_NAME, value) else None
+
+
+def _count(value: object) -> int | None:
+    """Return a number of things; None if a value is none."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < 2**63 else None
 
 
 def _revisions(value: object) -> tuple[str, ...]:

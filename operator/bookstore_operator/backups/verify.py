@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from bookstore_operator.backups import results
-from bookstore_operator.backups.jobs import verify_job
+from bookstore_operator.backups.jobs import verify_job, waits_for_creation
 from bookstore_operator.backups.records import TAKEN, update_backup
 from bookstore_operator.components.backup import schedule
 from bookstore_operator.components.backup.drills import running_drill
@@ -59,6 +59,7 @@ def verify_backups(
     job = verify_job(snapshot, begun)
     if job is None:
         return Verification(records)
+    begun = _saying(begun, waits_for_creation(snapshot, job).message)
     return Verification(tuple(begun if r.name == begun.name else r for r in records), job)
 
 
@@ -200,6 +201,12 @@ def _begin(record: BookStoreBackup, now: datetime) -> BookStoreBackup:
     attempt = run.attempt + 1 if run else 1
     begun = VerifyRun(attempt=attempt, started_at=now, request=requested(record))
     return update_backup(record, verification=begun)
+
+
+def _saying(record: BookStoreBackup, message: str) -> BookStoreBackup:
+    run = record.status.verification
+    said = run.model_copy(update={"message": message}) if run else None
+    return update_backup(record, verification=said)
 
 
 def _job_name(record: BookStoreBackup, run: VerifyRun) -> str:

@@ -115,6 +115,7 @@ class BackupStatus(Part):
     )
     verification: VerifyRun | None = Field(None, description="Last attempt to verify it.")
     size_bytes: int | None = Field(None, ge=0, description="Size as stored, in bytes.")
+    rows: int | None = Field(None, ge=0, description="Number of rows in all tables.")
     encrypted: bool = Field(False, description="Whether it is encrypted.")
     schema_revisions: list[str] = Field(
         default_factory=list,

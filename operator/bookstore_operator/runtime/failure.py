@@ -13,12 +13,12 @@ from bookstore_operator.core.gate import Waiting
 from bookstore_operator.core.kinds import BOOKSTORES
 from bookstore_operator.core.plan import ObjectRef
 from bookstore_operator.core.reasons import Reason
+from bookstore_operator.core.rejections import RETRYING, rejected
 from bookstore_operator.core.snapshot import Cause, Rejection, invalid_fields
 from bookstore_operator.crd.text import fit
 from bookstore_operator.kube.client import ApiError
 from bookstore_operator.kube.object_cache import StoreKey
 from bookstore_operator.runtime.executor import RejectedError, StaleSnapshotError
-from bookstore_operator.status.failures import RETRYING, rejected
 
 _AGAIN_SECONDS = 0.05
 _TRANSIENT = 3

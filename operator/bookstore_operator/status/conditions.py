@@ -23,6 +23,7 @@ from bookstore_operator.core.gate import Answer, Failed, Passed, Waiting
 from bookstore_operator.core.managers import A_WEBHOOK, added_to_pods
 from bookstore_operator.core.plan import ObjectRef
 from bookstore_operator.core.reasons import WARNING_REASONS, Reason
+from bookstore_operator.core.rejections import rejected
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.status import (
@@ -142,7 +143,7 @@ def _with_times(snapshot: Snapshot, finding: Finding, now: datetime) -> Conditio
 def blocking_answer(snapshot: Snapshot, answer: Answer, visit: Visit) -> Answer:
     """Return the first that blocks: a failure, a contest, the release's gate, a component's."""
     if snapshot.rejection:
-        return failures.rejected(snapshot.rejection)
+        return rejected(snapshot.rejection)
     if snapshot.blocker:
         return failures.blocked(snapshot.blocker, visit.now)
     if snapshot.contests:

@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from bookstore_operator.core import names
+from bookstore_operator.core.kinds import JOBS
+from bookstore_operator.core.snapshot import Rejection
 from tests.operator.backups.test_index import SPEC, result, shop, stored
 from tests.support.backups import add_backup
 from tests.support.world import STORE_KEY, World
@@ -149,3 +152,54 @@ def test_any_name_is_the_begin_of_a_jobs_name(name: str) -> None:
     assert len(job) <= 63
     assert "." not in job
     assert job != name
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ('jobs.batch "x" is forbidden: exceeded quota: few, limited: count/jobs.batch=0', "Quota"),
+        ('admission webhook "no.jobs" denied the request: not on Sundays', "ApplyRejected"),
+        (
+            'Internal error occurred: failed calling webhook "a.b": connection refused',
+            "WebhookFailed",
+        ),
+    ],
+)
+def test_a_job_that_is_rejected_is_shown_with_the_cause(message: str, reason: str) -> None:
+    world = shop()
+    ask(world)
+    world.reconcile(stop_after=1)
+    key = JOBS.ref(
+        names.backup_job("mine", world.get("BookStoreBackup", "mine")["metadata"]["uid"])
+    )
+    world.rejection = Rejection(key, "Forbidden", message)
+    world.reconcile(stop_after=2)
+    assert status(world)["phase"] == "Pending"
+    assert status(world)["reason"].startswith(reason)
+    assert message in status(world)["message"]
+    world.rejection = None
+    world.settle()
+    assert status(world)["phase"] == "Verified"
+
+
+def test_a_verification_that_is_rejected_is_shown_too() -> None:
+    world = shop()
+    ask(world)
+    world.run_until(lambda _: status(world).get("phase") == "Complete")
+    uid = world.get("BookStoreBackup", "mine")["metadata"]["uid"]
+    key = JOBS.ref(names.verify_job("mine", uid, 1))
+    world.objects.pop(key, None)
+    world.rejection = Rejection(key, "Forbidden", "exceeded quota: few")
+    world.reconcile(stop_after=2)
+    assert "exceeded quota: few" in status(world)["verification"]["message"]
+
+
+def test_the_job_of_a_request_goes_after_a_day_and_its_record_stays() -> None:
+    world = shop()
+    ask(world)
+    world.settle()
+    (job,) = jobs_of(world)
+    assert world.get("Job", job)["spec"]["ttlSecondsAfterFinished"] == 86400
+    world.lose("Job").settle()
+    assert status(world)["phase"] == "Verified"
+    assert not jobs_of(world)

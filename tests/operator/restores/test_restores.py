@@ -217,6 +217,29 @@ def test_using_a_restored_database_waits_for_a_person_and_says_what_stays_behind
     assert world.switches == ["demo-r1"]
 
 
+def add_taken(world: World, name: str, backup: str, began: str, rows: int) -> None:
+    """Let a BookStoreBackup say how many rows there were."""
+    metadata = {"name": name, "uid": name, "creationTimestamp": began}
+    taken = {"phase": "Verified", "backup": backup, "startedAt": began, "rows": rows}
+    kind = {"apiVersion": "bookstore.dev/v1alpha1", "kind": "BookStoreBackup"}
+    spec = {"storeName": "demo", "job": name}
+    world.add({**kind, "metadata": metadata, "spec": spec, "status": taken})
+
+
+def test_who_approves_is_told_how_many_rows_there_were_as_far_as_backups_say_it() -> None:
+    world = at_approval()
+    restored = str(world.restore()["backup"])
+    add_taken(world, "old", restored, "2025-12-31T03:17:00Z", 5)
+    world.reconcile()
+    assert "rows" not in world.message("Ready"), "there is nothing to compare with"
+    add_taken(world, "new", "20260101T031700Z-0000aa", "2026-01-01T03:17:00Z", 9)
+    world.reconcile()
+    assert (
+        "It has 5 rows; the last backup of the database that serves, new, which began at "
+        "2026-01-01 03:17:00 UTC, has 9." in world.message("Ready")
+    )
+
+
 def test_each_color_has_its_own_database_until_the_switch() -> None:
     world = at_approval()
     assert database_secret(world, "Deployment", "demo-blue") == "demo-db"

@@ -7,6 +7,7 @@ that is lost in the meantime goes back to Start, whose deadline counts from then
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from bookstore_operator.backups.health import of_current_database
 from bookstore_operator.components.database.identity import is_whole
 from bookstore_operator.components.database.servers import (
     changes_database,
@@ -23,6 +24,7 @@ from bookstore_operator.core.records import update_status
 from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.core.visit import Visit
 from bookstore_operator.crd.release import BookStoreRelease
+from bookstore_operator.crd.restore import BookStoreRestore
 from bookstore_operator.crd.spec.rollout import Promotion
 from bookstore_operator.releases.progress import Progress
 from bookstore_operator.workloads import pod_problems
@@ -110,8 +112,25 @@ def _left_behind(snapshot: Snapshot, release: BookStoreRelease) -> str:
     return (
         f"It has the data of backup {restore.status.backup}, which began at "
         f"{until:%Y-%m-%d %H:%M:%S} UTC: what was written since then, and is written before the "
-        "switch, stays behind in the database that serves now. That one is kept, and a rollback "
-        "goes back to it."
+        f"switch, stays behind in the database that serves now. {_counted(snapshot, restore)}That "
+        "one is kept, and a rollback goes back to it."
+    )
+
+
+def _counted(snapshot: Snapshot, restore: BookStoreRestore) -> str:
+    """Return how many rows there were, as far as backups say it, as a sentence; else nothing.
+
+    Rows can be changed without being more, so equal numbers prove nothing.
+    """
+    newest = next(iter(of_current_database(snapshot)), None)
+    same = [r for r in snapshot.backups if r.status.backup == restore.status.backup]
+    then = next((r.status.rows for r in same if r.status.rows is not None), None)
+    if newest is None or then is None or newest.status.rows is None or newest in same:
+        return ""
+    began = newest.status.started_at
+    return (
+        f"It has {then} rows; the last backup of the database that serves, {newest.name}, which "
+        f"began at {began:%Y-%m-%d %H:%M:%S} UTC, has {newest.status.rows}. "
     )
 
 
