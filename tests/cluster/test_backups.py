@@ -67,6 +67,7 @@ def test_a_drill_proves_the_newest_backup_and_is_reported(operated: Shop) -> Non
     assert (last["result"], last["recoveryTimeSeconds"]) == ("Succeeded", 2.5)
     assert shop.require("bookstorebackups", "mine")["status"]["drilledAt"] == last["endedAt"]
     shop.reports("BackupHealthy", "BackedUp", "A drill restored")
+    assert "Last drill: Succeeded" in run(shop, "backups", "demo").error
     server, _ = shop.require("batch/v1/jobs", drilled.data["job"])["spec"]["template"]["spec"][
         "initContainers"
     ]

@@ -19,6 +19,7 @@ from kubectl_bookstore.errors import ExitCode, PluginError
 from kubectl_bookstore.options import TIMEOUT_SECONDS, Name, Output, RequiredName, Timeout, Wait
 from kubectl_bookstore.output import Format, note, print_data, print_table, say
 from kubectl_bookstore.views import backups as views
+from kubectl_bookstore.views.drills import last_line
 
 BackupName = Annotated[
     str | None,
@@ -80,6 +81,8 @@ def backups(kubectl: Kubectl, name: Name = None, *, output: Output = Format.TEXT
         note(f"BookStore {_name(store)} has no backup yet{hint}.")
     else:
         print_table(views.HEADER, [views.row(_model(item), now) for item in found])
+        if line := last_line(store, now):
+            note(line)
     return ExitCode.DONE
 
 

@@ -1,14 +1,16 @@
 """How far a drill is, by its Job, its Pod and what the operator reports. Pure."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bookstore_operator.core.labels import DRILL_CONTAINER, DRILL_SERVER
 from bookstore_operator.core.plan import Manifest
+from bookstore_operator.crd.base import parse_time
 from bookstore_operator.crd.status import DrillResult
 from kubectl_bookstore.errors import ExitCode
 from kubectl_bookstore.views.backups import Progress
-from kubectl_bookstore.views.text import clean
+from kubectl_bookstore.views.text import age, clean
 
 _ENDED = frozenset({"Complete", "Failed"})
 
@@ -32,6 +34,18 @@ def drilled(seen: Mapping[str, Any]) -> Progress:
         return Progress(f"{name}: ended; waiting for the operator to report it.", None)
     pods = seen["pods"]
     return Progress(f"{name}: {_step(pods[-1]) if pods else 'waiting for its Pod.'}", None)
+
+
+def last_line(store: Manifest, now: datetime) -> str:
+    """Return what the last drill of a BookStore found, as a line; empty if there was none."""
+    last = (store.get("status") or {}).get("lastDrill")
+    if not last:
+        return ""
+    ended = f"{age(parse_time(last['endedAt']), now)} ago"
+    took = last.get("recoveryTimeSeconds")
+    restored = f", restored in {took:.0f} s" if took is not None else ""
+    backup = f": {last['backup']}" if last.get("backup") else ""
+    return f"Last drill: {last['result']} {ended}{backup}{restored}."
 
 
 def _reported(name: str, last: Mapping[str, Any]) -> Progress:

@@ -30,7 +30,13 @@ from bookstore_operator.crd.backup import (
 from bookstore_operator.crd.base import EARLIEST, Metadata
 from bookstore_operator.crd.status import DrillResult
 from bookstore_operator.workloads import pod_problems
-from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of, result_of
+from bookstore_operator.workloads.jobs import (
+    Ending,
+    ended_at,
+    ending_of,
+    is_end_observed,
+    result_of,
+)
 
 MOST_FAILED = 20
 """How many records of backups that failed are kept."""
@@ -91,7 +97,10 @@ def _follow(snapshot: Snapshot, record: BookStoreBackup, now: datetime) -> BookS
     job = job_of(snapshot, record)
     if job is None:
         return _lost(record)
-    match ending_of(snapshot, job):
+    ending = ending_of(snapshot, job)
+    if ending is not Ending.RUNNING and not is_end_observed(snapshot, job):
+        return record
+    match ending:
         case Ending.RUNNING:
             return _running(snapshot, record, job, now)
         case Ending.SUCCEEDED:

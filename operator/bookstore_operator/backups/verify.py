@@ -27,7 +27,13 @@ from bookstore_operator.core.snapshot import Snapshot
 from bookstore_operator.crd.backup import BackupPhase, BookStoreBackup, VerifyRun
 from bookstore_operator.crd.base import EARLIEST
 from bookstore_operator.workloads import pod_problems
-from bookstore_operator.workloads.jobs import Ending, ended_at, ending_of, result_of
+from bookstore_operator.workloads.jobs import (
+    Ending,
+    ended_at,
+    ending_of,
+    is_end_observed,
+    result_of,
+)
 
 _FIRST_DELAY = timedelta(minutes=5)
 _LONGEST_DELAY = timedelta(hours=1)
@@ -75,7 +81,7 @@ def _follow(snapshot: Snapshot, record: BookStoreBackup, now: datetime) -> BookS
     if job is None:
         return _without_answer(record, run, _LOST, now) if run.created else record
     ending = ending_of(snapshot, job)
-    if ending is Ending.RUNNING:
+    if ending is Ending.RUNNING or not is_end_observed(snapshot, job):
         message = _running_message(snapshot, job, now)
         running = run.model_copy(update={"created": True, "message": message})
         return update_backup(record, verification=running)

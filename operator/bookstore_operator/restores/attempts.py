@@ -18,7 +18,14 @@ from bookstore_operator.crd.restore import RestoreAttempt, RestorePhase, Restore
 from bookstore_operator.crd.text import MESSAGE_LENGTH, fit
 from bookstore_operator.restores.codes import FINAL, explain
 from bookstore_operator.restores.job import Wish
-from bookstore_operator.workloads.jobs import Ending, end_condition, ended_at, ending_of, result_of
+from bookstore_operator.workloads.jobs import (
+    Ending,
+    end_condition,
+    ended_at,
+    ending_of,
+    is_end_observed,
+    result_of,
+)
 
 FIRST_BACKOFF = timedelta(seconds=10)
 LONGEST_BACKOFF = timedelta(minutes=5)
@@ -42,7 +49,8 @@ def observe(snapshot: Snapshot, wish: Wish, record: _Record, now: datetime) -> _
     if job is None:
         ended = {"ended_at": now, "message": DELETED}
         return _with_attempt(record, last, **ended) if last.created else record
-    if (ending := ending_of(snapshot, job)) is Ending.RUNNING:
+    ending = ending_of(snapshot, job)
+    if ending is Ending.RUNNING or not is_end_observed(snapshot, job):
         return _with_attempt(record, last, created=True)
     result = result_of(snapshot, job)
     outcome = {

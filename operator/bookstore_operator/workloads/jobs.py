@@ -103,6 +103,19 @@ def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
     return {}
 
 
+def is_end_observed(snapshot: Snapshot, job: Manifest) -> bool:
+    """Whether the end of a Job's last Pod is observed, or it is gone: it has the result.
+
+    Jobs and Pods are watched apart, so a Job's end can be seen before what its Pod says.
+    """
+    pod = next(reversed(list(pods_of(snapshot, job))), None)
+    if pod is None or pod["metadata"].get("deletionTimestamp"):
+        return True
+    if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
+        return True
+    return main_terminated(pod) is not None  # another program's container may keep it running
+
+
 def main_terminated(pod: Manifest) -> Manifest | None:
     """Return how the main container of a Pod has ended; None if it has not."""
     for container in _statuses(pod):

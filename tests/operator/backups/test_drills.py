@@ -190,6 +190,37 @@ def test_results_survive_their_jobs_and_an_older_one_changes_nothing() -> None:
     assert world.condition("BackupHealthy") == ("True", "BackedUp")
 
 
+def test_what_was_read_stays_when_its_pod_is_deleted() -> None:
+    world = shop()
+    end_drill(world, add_drill(world))
+    before = dict(drilled(world.settle()))
+    assert drilled(world.lose("Pod").settle()) == before
+
+
+def test_a_job_that_has_succeeded_without_its_pod_measured_nothing_that_is_known() -> None:
+    world = shop()
+    end_drill(world, add_drill(world))
+    world.lose("Pod").settle()
+    assert drilled(world)["result"] == "Succeeded"
+    assert "recoveryTimeSeconds" not in drilled(world)
+
+
+@pytest.mark.parametrize("result_", [DRILLED, DAMAGED])
+def test_the_end_of_a_job_that_is_seen_before_its_pods_is_waited_for(
+    result_: dict[str, Any],
+) -> None:
+    world = shop()
+    end_drill(world, add_drill(world), result_)
+    pod = world.get("Pod", "demo-drill-1-x")
+    ended, running = pod["status"], {"phase": "Running", "initContainerStatuses": []}
+    pod["status"] = running
+    world.reconcile()
+    assert not drilled(world)
+    pod["status"] = ended
+    world.settle()
+    assert drilled(world)["result"] == ("Succeeded" if result_ is DRILLED else "Damaged")
+
+
 @pytest.mark.parametrize("actions", range(4))
 def test_an_operator_killed_anywhere_takes_a_result_over_once(actions: int) -> None:
     world = shop()

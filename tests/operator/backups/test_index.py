@@ -235,3 +235,16 @@ def test_a_record_that_a_person_calls_found_asks_for_nothing_and_goes() -> None:
     )
     world.settle()
     assert not found(world)
+
+
+def test_a_result_that_is_seen_after_the_end_of_its_job_is_waited_for() -> None:
+    """Jobs and Pods are watched apart."""
+    world = shop()
+    job = end_backup(world, result(stored(1), {stored(1): "Complete"}), began=60)
+    pod = world.get("Pod", f"{job}-x")
+    ended, pod["status"] = pod["status"], {"phase": "Running"}
+    world.reconcile()
+    assert records(world)[job]["status"].get("phase") is None
+    pod["status"] = ended
+    world.settle()
+    assert (phase(world, job), records(world)[job]["status"]["backup"]) == ("Verified", stored(1))

@@ -28,6 +28,7 @@ from bookstore_operator.workloads.jobs import (
     ended_at,
     ending_of,
     init_terminated,
+    is_end_observed,
     main_terminated,
     pods_of,
 )
@@ -35,6 +36,7 @@ from bookstore_operator.workloads.jobs import (
 _LOST = frozenset({"damaged", "content-differs"})
 _NOTHING = frozenset({"not-found", "no-manifest"})
 """Codes of a drill that has no backup to restore: none yet, or only dumps of an older operator."""
+_UNREAD = "Its Pod was deleted before what it measured was read."
 _WORKS = frozenset({contract.CURRENT, contract.AHEAD})
 
 
@@ -88,7 +90,8 @@ def last_drill(snapshot: Snapshot) -> LastDrill | None:
         return None
     last = reported
     for drill in ended_drills(snapshot):
-        if last is None or drill.ended_at >= last.ended_at:
+        # What was read of a Job stays: its Pod may be gone since.
+        if last is None or (drill.job != last.job and drill.ended_at >= last.ended_at):
             last = _described(drill, last)
     return last
 
@@ -114,15 +117,18 @@ def overdue_at(snapshot: Snapshot) -> datetime | None:
 
 def _ended(snapshot: Snapshot) -> Iterator[Drill]:
     for job in drill_jobs(snapshot):
-        at = ended_at(snapshot, job)
-        if at and ending_of(snapshot, job) is not Ending.RUNNING:
-            yield _drill(snapshot, job, at)
+        at, ending = ended_at(snapshot, job), ending_of(snapshot, job)
+        pod = next(reversed(list(pods_of(snapshot, job))), None)
+        if at and ending is not Ending.RUNNING and is_end_observed(snapshot, job):
+            yield _drill(job, pod, at, ending)
 
 
-def _drill(snapshot: Snapshot, job: Manifest, at: datetime) -> Drill:
+def _drill(job: Manifest, pod: Manifest | None, at: datetime, ending: Ending) -> Drill:
     """Return how a drill has ended."""
-    name, pod = str(job["metadata"]["name"]), next(reversed(list(pods_of(snapshot, job))), None)
+    name = str(job["metadata"]["name"])
     restored = init_terminated(pod, DRILL_CONTAINER) if pod else None
+    if pod is None and ending is Ending.SUCCEEDED:
+        return Drill(name, at, DrillResult.SUCCEEDED, _UNREAD)
     if pod is None or restored is None:
         return Drill(name, at, DrillResult.FAILED, _why_ended(job, pod))
     said = _said(restored)
