@@ -32,7 +32,7 @@ from devcluster import (
 )
 from devcluster.engine import Engine, EngineChoice, machine_engine
 from devcluster.errors import CommandFailed, DevclusterError
-from devcluster.images import NODE, ImageSource, PulledImages, Role
+from devcluster.images import ImageSource, PulledImages, Role, pulled_node
 from devcluster.locking import locked
 from devcluster.status import Status
 
@@ -469,10 +469,11 @@ def choose(choice: EngineChoice) -> tuple[Engine | None, bool]:
 
 def _can_pull(docker: Engine) -> bool:
     """Whether kind's node image is there, or the client gets an answer from its registry."""
-    if docker.has_image(NODE):
+    node = pulled_node()
+    if docker.has_image(node):
         return True
     with contextlib.suppress(CommandFailed):
-        return bool(docker.output("manifest", "inspect", NODE, timeout=20))
+        return bool(docker.output("manifest", "inspect", node, timeout=20))
     return False
 
 

@@ -12,7 +12,7 @@ import yaml
 from devcluster import binaries, images, kindcluster, paths, prune, versions
 from devcluster.engine import EngineChoice
 from devcluster.errors import CommandFailed, DevclusterError
-from devcluster.images import NODE, Role
+from devcluster.images import NODE, NODES, Role
 from devcluster.kindcluster import free_port, kind_configuration
 from devcluster.offline import gobuild, unused
 from tests.devcluster.support import devcluster, execute, taken_port, write_program, write_state
@@ -114,6 +114,30 @@ def test_the_node_image_is_pinned_by_digest_and_of_the_same_minor_version() -> N
     match = re.fullmatch(r"kindest/node:(v\d+\.\d+)\.\d+@sha256:[0-9a-f]{64}", NODE)
     assert match is not None
     assert versions.KUBERNETES.startswith(f"{match[1]}.")
+    assert len(set(NODES.values())) == len(NODES)
+    for minor, image in NODES.items():
+        assert re.fullmatch(rf"v{minor}\.\d+@sha256:[0-9a-f]{{64}}", image)
+
+
+def test_another_kubernetes_is_pulled_or_said_to_be_unknown(
+    machine: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEVCLUSTER_KUBERNETES", "1.31")
+    kindcluster.up("mine")
+    assert f"pull kindest/node:{NODES['1.31']}" in machine.calls("docker")
+    assert f"--image kindest/node:{NODES['1.31']} " in machine.calls("kind", "create")[0]
+    monkeypatch.setenv("DEVCLUSTER_KUBERNETES", "1.9")
+    with pytest.raises(DevclusterError, match=r"It can be 1\.31, 1\.32, 1\.33, 1\.34"):
+        kindcluster.up("other")
+
+
+def test_where_nothing_can_be_pulled_there_is_one_kubernetes(
+    machine: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEVCLUSTER_KUBERNETES", "1.31")
+    machine.set("offline")
+    with pytest.raises(DevclusterError, match=r"only Kubernetes 1\.34"):
+        kindcluster.up("mine")
 
 
 @pytest.mark.parametrize("more_ports", [0, 2])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from devcluster.images import NODES
 from devcluster.versions import GO
 from tests.support import nightly
 from tests.support.workflows import (
@@ -288,4 +289,12 @@ def test_ci_takes_every_python_that_is_supported_and_the_go_that_is_needed() -> 
         assert 'requires-python = ">=3.11,<3.14"' in text
     matrix = WORKFLOWS["test"].jobs["test"]["strategy"]["matrix"]
     assert matrix["python"] == list(nightly.PYTHONS) == ["3.11", "3.12", "3.13"]
+
+
+def test_each_kubernetes_that_can_be_pulled_is_tested() -> None:
+    job = WORKFLOWS["test"].jobs["e2e"]
+    assert sorted(job["strategy"]["matrix"]["kubernetes"]) == sorted(NODES)
+    (run,) = [step for step in job["steps"] if step.get("run") == "make e2e"]
+    assert run["env"]["DEVCLUSTER_KUBERNETES"] == "${{ matrix.kubernetes }}"
+    assert run["env"]["DEVCLUSTER_ENGINE"] == "docker", "the private one has one version"
     assert set(re.findall(r'go-version: "([^"]+)"', "\n".join(TEXTS))) == {GO}

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from devcluster import disk, versions
 from devcluster.engine import Engine
-from devcluster.images import Role
+from devcluster.errors import DevclusterError
+from devcluster.images import BUILT, Role, kubernetes_version
 from devcluster.locking import locked
 from devcluster.offline import baseimages, nodeimage, privateengine
 from devcluster.offline.imagearchive import Entry, Image, load_images, write_layer
@@ -26,6 +27,11 @@ class LocalImages:
 
     def node(self) -> str:
         """Make the node image if it is missing, and the Kubernetes programs, too."""
+        if kubernetes_version() != BUILT:
+            raise DevclusterError(
+                f"Where no image can be pulled, only Kubernetes {BUILT} can be run.",
+                "Unset DEVCLUSTER_KUBERNETES.",
+            )
         return nodeimage.ensure(self.engine, self.ensure_programs(nodeimage.PROGRAMS))
 
     def base(self, roles: Iterable[Role]) -> dict[Role, str]:
