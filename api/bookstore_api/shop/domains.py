@@ -10,9 +10,11 @@ from bookstore_api.shop.inventory.domain import INVENTORY
 from bookstore_api.shop.orders.domain import ORDERS
 from bookstore_api.shop.outbox.domain import OUTBOX
 from bookstore_api.shop.payments.domain import PAYMENTS
+from bookstore_api.shop.reviews.domain import REVIEWS
 
 # Maintained in this order: an order that was not paid ends before what is reserved for it.
 DOMAINS: tuple[Domain, ...] = (
+    REVIEWS,
     ORDERS,
     PAYMENTS,
     CATALOG,

@@ -85,6 +85,12 @@ ROWS: dict[tuple[str, str], Answers] = {
     ("POST", "/api/v1/back-office/orders/{paid_order_id}/shipment"): BACK_OFFICE,
     ("POST", "/api/v1/back-office/orders/{shipped_order_id}/delivery"): BACK_OFFICE,
     ("POST", "/api/v1/back-office/orders/{paid_order_id}/refund"): BACK_OFFICE,
+    # reviews
+    ("GET", "/api/v1/books/{book_id}/reviews"): ANYBODY,
+    ("GET", "/api/v1/ratings"): ANYBODY,
+    ("PUT", "/api/v1/books/{book_id}/review"): ACCOUNT,
+    ("DELETE", "/api/v1/books/{reviewed_book_id}/review"): ACCOUNT,
+    ("DELETE", "/api/v1/back-office/reviews/{review_id}"): BACK_OFFICE,
     # accounts
     ("POST", "/api/v1/accounts"): ANYBODY,
     ("GET", "/api/v1/accounts"): ADMINS,
@@ -111,6 +117,7 @@ ROWS["POST", "/api/v1/sessions"] = ANYBODY
 OF_ANOTHER: dict[tuple[str, str], int] = {
     ("DELETE", "/api/v1/sessions/{session_id}"): 404,
     ("DELETE", "/api/v1/cart/items/{cart_book_id}"): 404,
+    ("DELETE", "/api/v1/books/{reviewed_book_id}/review"): 404,
     ("GET", "/api/v1/orders/{order_id}"): 404,
     ("POST", "/api/v1/orders/{order_id}/cancellation"): 404,
 }
@@ -199,6 +206,16 @@ def new_order(world: World, owner: Shopper, *steps: str) -> str:
     return order_id
 
 
+def new_review(world: World, owner: Shopper) -> dict[str, str]:
+    order_id = new_order(world, owner, "paid", "shipment", "delivery")
+    order = world.client.get(f"/api/v1/orders/{order_id}", headers=owner.headers).json()
+    path = f"/api/v1/books/{order['lines'][0]['book_id']}/review"
+    review: dict[str, str] = world.client.put(
+        path, json={"rating": 5}, headers=owner.headers
+    ).json()
+    return review
+
+
 _books = iter(range(1, 100_000))
 OBJECTS: dict[str, Callable[[World, Shopper], str]] = {
     "book_id": new_book,
@@ -210,6 +227,8 @@ OBJECTS: dict[str, Callable[[World, Shopper], str]] = {
     "order_id": new_order,
     "paid_order_id": lambda world, owner: new_order(world, owner, "paid"),
     "shipped_order_id": lambda world, owner: new_order(world, owner, "paid", "shipment"),
+    "reviewed_book_id": lambda world, owner: new_review(world, owner)["book_id"],
+    "review_id": lambda world, owner: new_review(world, owner)["id"],
     "account_id": lambda _world, owner: owner.id,
     "session_id": lambda world, owner: (
         sign_in(world.client, {"email": owner.email, "id": owner.id}).session_id

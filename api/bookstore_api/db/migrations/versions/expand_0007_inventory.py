@@ -20,8 +20,8 @@ def upgrade() -> None:
         sa.Column("reserved", sa.BigInteger(), nullable=False),
         sa.Column("updated_at", time, nullable=False),
         sa.PrimaryKeyConstraint("book_id", name="pk_stock"),
-        sa.CheckConstraint("reserved >= 0", name="ck_stock_reserved"),
-        sa.CheckConstraint("on_hand >= reserved", name="ck_stock_on_hand"),
+        sa.CheckConstraint("reserved >= 0", name=op.f("ck_stock_reserved")),
+        sa.CheckConstraint("on_hand >= reserved", name=op.f("ck_stock_on_hand")),
         sa.ForeignKeyConstraint(
             ["book_id"], ["books.id"], name="fk_stock_book_id_books", ondelete="CASCADE"
         ),
@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("expires_at", time, nullable=False),
         sa.Column("created_at", time, nullable=False),
         sa.PrimaryKeyConstraint("order_id", "book_id", name="pk_reservations"),
-        sa.CheckConstraint("quantity > 0", name="ck_reservations_quantity"),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_reservations_quantity")),
     )
     op.create_index("ix_reservations_expires_at", "reservations", ["expires_at"])
     op.create_table(

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("added_at", time, nullable=False),
         sa.PrimaryKeyConstraint("account_id", "book_id", name="pk_cart_lines"),
-        sa.CheckConstraint("quantity > 0", name="ck_cart_lines_quantity"),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_cart_lines_quantity")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_cart_lines_account_id_accounts"
         ),
@@ -47,7 +47,7 @@ def upgrade() -> None:
         sa.Column("delivered_at", time, nullable=True),
         sa.Column("ended_at", time, nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_orders"),
-        sa.CheckConstraint("total_minor >= 0", name="ck_orders_total_minor"),
+        sa.CheckConstraint("total_minor >= 0", name=op.f("ck_orders_total_minor")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_orders_account_id_accounts"
         ),
@@ -65,7 +65,7 @@ def upgrade() -> None:
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_minor", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("order_id", "position", name="pk_order_lines"),
-        sa.CheckConstraint("quantity > 0", name="ck_order_lines_quantity"),
+        sa.CheckConstraint("quantity > 0", name=op.f("ck_order_lines_quantity")),
         sa.ForeignKeyConstraint(["order_id"], ["orders.id"], name="fk_order_lines_order_id_orders"),
     )
     op.create_index("ix_order_lines_book_id_order_id", "order_lines", ["book_id", "order_id"])
@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("created_at", time, nullable=False),
         sa.Column("updated_at", time, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_payments"),
-        sa.CheckConstraint("amount_minor >= 0", name="ck_payments_amount_minor"),
+        sa.CheckConstraint("amount_minor >= 0", name=op.f("ck_payments_amount_minor")),
     )
     open_ = sa.text("state IN ('pending', 'captured')")
     op.create_index(

@@ -1,0 +1,1 @@
+"""Reviews: what customers say of books that were delivered to them."""
