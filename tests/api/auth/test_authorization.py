@@ -139,7 +139,10 @@ class World:
         if role in {"anonymous", "forged"}:
             forged = self.another.access_token[:-3] + "AAA"
             return (bearer(forged) if role == "forged" else {}), None
-        if fresh or role not in self.shoppers:
+        if fresh:  # known to nobody else, as their session is about to end
+            who = shopper(self.client, self.url, role)
+            return who.headers, who
+        if role not in self.shoppers:
             self.shoppers[role] = shopper(self.client, self.url, role)
         return self.shoppers[role].headers, self.shoppers[role]
 
