@@ -32,6 +32,9 @@ VERSITYGW = "v1.8.0"
 # For tests/packaging: installs charts/bookstore-operator.
 HELM = "v4.3.1"
 
+# For tests/packaging, at night: judges manifests.
+KUBE_SCORE = "v1.20.0"
+
 # For tests/workflows, at night: runs .github/workflows.
 ACT = "v0.2.89"
 

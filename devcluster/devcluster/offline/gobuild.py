@@ -94,6 +94,11 @@ RECIPES = (
         *("helm", versions.HELM, f"{_HELM}/cmd/helm", 1100, 200, ("helm",)),
         ldflags=f"-X {_HELM}/internal/version.version={versions.HELM}",
     ),
+    # For tests/packaging, at night: judges all manifests.
+    Recipe(
+        *("kube-score", versions.KUBE_SCORE, "github.com/zegl/kube-score/cmd/kube-score", 480, 30),
+        programs=("kube-score",),
+    ),
     # For tests/workflows, at night: runs the GitHub workflows on this machine.
     Recipe(
         *("act", versions.ACT, "github.com/nektos/act", 700, 60, ("act",)),
