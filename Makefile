@@ -84,6 +84,10 @@ nightly-cold: $(READY) ## Run a BookStore on a kind cluster, from empty caches
 nightly-%:
 	@python -m tests.support.nightly $*
 
+.PHONY: validate
+validate: $(READY) ## Run the tests of the properties P1 to P8, write docs/results/validation.md
+	@python -m tests.support.validate -n $(PYTEST_WORKERS) $(ARGS)
+
 .PHONY: bench-operator
 bench-operator: $(READY) ## Measure what releases cost the operator: ARGS="--stores 100 --peer --script"
 	@python -m tests.bench.fleet $(ARGS)

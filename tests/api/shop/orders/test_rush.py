@@ -74,7 +74,7 @@ async def buy(port: int, token: str, everybody: asyncio.Barrier) -> int:
 def test_each_copy_is_sold_once_and_everybody_is_told(
     start: StartProcess, migrated_postgres: str, buyers: int, copies: int
 ) -> None:
-    """P8: no oversell. As many orders as copies, 409 for all others, and no 5xx."""
+    """No oversell: as many orders as copies, 409 for all others, and no 5xx."""
     process = start(migrated_postgres, signing_keys=KEYS).wait_until_ready()
     with httpx.Client(base_url=process.url, timeout=20) as api:
         book_id = create(api)["id"]
