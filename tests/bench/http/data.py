@@ -9,8 +9,7 @@ from tests.support.postgres import OwnPostgres, query
 
 BATCH = 100_000
 BOOKS = "/api/v1/books"
-# A few are read often: which one is drawn by the rank's inverse (Zipf).
-_STATEMENTS = (
+STATEMENTS = (
     "INSERT INTO books (id, isbn, title, sort_title, authors, published_on, price_minor, currency, "
     "version, created_at, updated_at) SELECT lpad(to_hex(n), 32, '0')::uuid, "
     "lpad(n::text, 13, '0'), 'The Left Hand of Darkness, volume ' || md5(n::text), md5(n::text), "
@@ -46,7 +45,7 @@ def fill(url: str, books: int) -> None:
     ):
         query(url, _NAMED.format(table=table, word=word, last=count - 1))
     for begin in range(0, books, BATCH):
-        for statement in _STATEMENTS:
+        for statement in STATEMENTS:
             query(url, statement, begin + 1, min(books, begin + BATCH))
     query(url, "ANALYZE")
 
@@ -58,7 +57,7 @@ def book_path(number: int) -> str:
 
 
 def drawn_paths(books: int, count: int) -> Sequence[str]:
-    """Draw books, a few of them often; always the same ones."""
+    """Draw books, a few of them often (by Zipf's law); always the same ones."""
     chance = random.Random(1)  # noqa: S311 - a draw for a measurement
     weights = [1 / rank for rank in range(1, books + 1)]
     return [book_path(number + 1) for number in chance.choices(range(books), weights, k=count)]
