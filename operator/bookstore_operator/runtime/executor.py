@@ -147,8 +147,9 @@ class Executor:
             raise RejectedError(rejection, error.retry_after) from error
         if changed:
             self.contests.count(action, key, cached)
-            if isinstance(action, WriteStatus) and target.kind == RELEASES.kind:
-                self.on_release(key, (cached or {}).get("status") or {}, action.status)
+        if isinstance(action, WriteStatus) and target.kind == RELEASES.kind:
+            # Whether or not the watch was faster than the answer, and nothing seems changed.
+            self.on_release(key, (cached or {}).get("status") or {}, action.status)
         return changed
 
     async def _do(self, action: Action, key: StoreKey) -> bool:
