@@ -72,7 +72,7 @@ ROWS: dict[tuple[str, str], Answers] = {
     # orders
     ("GET", "/api/v1/cart"): ACCOUNT,
     ("DELETE", "/api/v1/cart"): ACCOUNT,
-    ("PUT", "/api/v1/cart/items/{book_id}"): ACCOUNT,
+    ("PUT", "/api/v1/cart/items/{cart_book_id}"): ACCOUNT,
     ("DELETE", "/api/v1/cart/items/{cart_book_id}"): ACCOUNT,
     ("GET", "/api/v1/orders"): ACCOUNT,
     ("POST", "/api/v1/orders"): ACCOUNT,
@@ -88,7 +88,7 @@ ROWS: dict[tuple[str, str], Answers] = {
     # reviews
     ("GET", "/api/v1/books/{book_id}/reviews"): ANYBODY,
     ("GET", "/api/v1/ratings"): ANYBODY,
-    ("PUT", "/api/v1/books/{book_id}/review"): ACCOUNT,
+    ("PUT", "/api/v1/books/{reviewed_book_id}/review"): ACCOUNT,
     ("DELETE", "/api/v1/books/{reviewed_book_id}/review"): ACCOUNT,
     ("DELETE", "/api/v1/back-office/reviews/{review_id}"): BACK_OFFICE,
     # accounts

@@ -27,10 +27,12 @@ async def read_cart(read: Reading, caller: Caller) -> CartRead:
     return await read(lambda session: cart.read_cart(session, caller))
 
 
-@router.put("/items/{book_id}", responses=describe(404, 409))
-async def put_into_cart(write: Writing, caller: Caller, book_id: Id, body: CartItem) -> CartRead:
+@router.put("/items/{cart_book_id}", responses=describe(404, 409))
+async def put_into_cart(
+    write: Writing, caller: Caller, cart_book_id: Id, body: CartItem
+) -> CartRead:
     """Set how many copies of a book are in one's cart."""
-    return await write(lambda session: cart.put(session, caller, book_id, body.quantity))
+    return await write(lambda session: cart.put(session, caller, cart_book_id, body.quantity))
 
 
 @router.delete(

@@ -66,12 +66,12 @@ async def read_ratings(
     return await read(lambda session: service.read_ratings(session, ids))
 
 
-@own.put("/{book_id}/review", responses=describe(404, 409))
+@own.put("/{reviewed_book_id}/review", responses=describe(404, 409))
 async def write_review(
-    write: Writing, caller: Caller, book_id: Id, body: ReviewWrite
+    write: Writing, caller: Caller, reviewed_book_id: Id, body: ReviewWrite
 ) -> ReviewRead:
     """Write one's review of a book that was delivered, or change it."""
-    return await write(lambda session: service.write(session, caller, book_id, body))
+    return await write(lambda session: service.write(session, caller, reviewed_book_id, body))
 
 
 @own.delete(
