@@ -113,7 +113,12 @@ def cases() -> list[Case]:
     ]
     for others in described.keys() - operations:
         guarded = "security" in described[others]
-        expected += [Case(*others, outcome) for outcome in outcomes_of_others(others[1], guarded)]
+        left_out = UNCHECKED if others[0] == SIGNED else frozenset()
+        expected += [
+            Case(*others, outcome)
+            for outcome in outcomes_of_others(others[1], guarded)
+            if outcome not in left_out
+        ]
     for route, method in itertools.product((BOOKS, BOOK), METHODS):
         if (route, method) not in operations:
             expected += [Case(route, method, "other-method"), Case(route, method, "throttled")]
@@ -123,6 +128,9 @@ def cases() -> list[Case]:
     return sorted(expected, key=repr)
 
 
+SIGNED = "/api/v1/payment-events"
+# A body whose signature can't be checked is not read: no secrets are mounted here.
+UNCHECKED = frozenset({"invalid", "unreadable"})
 DONE_PAGES = frozenset({"GET", "HEAD"})
 
 
