@@ -72,6 +72,19 @@ def test_database_migrated_is_false_while_a_release_migrates_the_schema() -> Non
     assert changes_of(seen, "DatabaseMigrated") == ["True", "False", "True"]
 
 
+def test_no_job_is_made_twice_where_the_end_of_its_pod_is_seen_later() -> None:
+    """Jobs and Pods are watched apart, so a Job's end can be seen before what its Pod says."""
+    world = World(spec=FULL, pods_lag=True).settle()
+    list(histories(world.change(image="api:2")))
+    assert world.switches == ["demo-r1", "demo-r2"]
+    assert [event for event in world.events if event.type is EventType.WARNING] == []
+    for name in ("demo-r1", "demo-r2"):
+        record = world.release(name)
+        assert record["attempts"] == 1, record
+        assert {check["attempt"] for check in record["checks"]} == {1}, record
+    assert world.release("demo-r2")["backup"]["backup"], "its name is in its Pod's message"
+
+
 @pytest.mark.parametrize("spec", [{"image": "api:1"}, FULL], ids=["plain", "full"])
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_good_release_has_no_warning_and_users_are_served_all_the_time(

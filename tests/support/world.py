@@ -179,6 +179,10 @@ class World:
     database_up: bool = True
     endpoints_follow: bool = True
     """The active Service's EndpointSlices are kept up to date."""
+    pods_lag: bool = False
+    """The end of a Job is seen before that of its Pod, which has the result."""
+    unseen: dict[str, Object] = field(default_factory=dict)
+    """The states of Pods that are seen later, by name."""
     migration: Object | None = field(default_factory=lambda: MIGRATED)
     """The termination message of migration Jobs; None: they run and do not end."""
     answers: dict[str, Object | str | None] = field(default_factory=dict)
@@ -413,6 +417,10 @@ class World:
     def tick(self) -> bool:
         """Let the controllers act once; returns whether anything has changed."""
         before = self.picture()
+        while self.unseen:
+            name, status = self.unseen.popitem()
+            if self.has("Pod", name):
+                self._put({**self.get("Pod", name), "status": status})
         self._collect()
         for obj in list(self.objects.values()):
             if play := {
@@ -704,6 +712,9 @@ class World:
             "labels": {**labels, "batch.kubernetes.io/job-name": name},
             "ownerReferences": [{"uid": job["metadata"]["uid"]}],
         }
+        if self.pods_lag:
+            self.unseen[f"{name}-x"] = status
+            status = {"phase": "Running", "containerStatuses": []}
         self._put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
 
     def image_id(self, image: str) -> str:

@@ -34,7 +34,6 @@ from bookstore_operator.workloads.jobs import (
     Ending,
     ended_at,
     ending_of,
-    is_end_observed,
     result_of,
 )
 
@@ -97,10 +96,7 @@ def _follow(snapshot: Snapshot, record: BookStoreBackup, now: datetime) -> BookS
     job = job_of(snapshot, record)
     if job is None:
         return _lost(record)
-    ending = ending_of(snapshot, job)
-    if ending is not Ending.RUNNING and not is_end_observed(snapshot, job):
-        return record
-    match ending:
+    match ending_of(snapshot, job):
         case Ending.RUNNING:
             return _running(snapshot, record, job, now)
         case Ending.SUCCEEDED:

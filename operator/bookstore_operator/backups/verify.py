@@ -31,7 +31,6 @@ from bookstore_operator.workloads.jobs import (
     Ending,
     ended_at,
     ending_of,
-    is_end_observed,
     result_of,
 )
 
@@ -81,7 +80,7 @@ def _follow(snapshot: Snapshot, record: BookStoreBackup, now: datetime) -> BookS
     if job is None:
         return _without_answer(record, run, _LOST, now) if run.created else record
     ending = ending_of(snapshot, job)
-    if ending is Ending.RUNNING or not is_end_observed(snapshot, job):
+    if ending is Ending.RUNNING:
         message = _running_message(snapshot, job, now)
         running = run.model_copy(update={"created": True, "message": message})
         return update_backup(record, verification=running)

@@ -23,7 +23,6 @@ from bookstore_operator.workloads.jobs import (
     end_condition,
     ended_at,
     ending_of,
-    is_end_observed,
     result_of,
 )
 
@@ -50,7 +49,7 @@ def observe(snapshot: Snapshot, wish: Wish, record: _Record, now: datetime) -> _
         ended = {"ended_at": now, "message": DELETED}
         return _with_attempt(record, last, **ended) if last.created else record
     ending = ending_of(snapshot, job)
-    if ending is Ending.RUNNING or not is_end_observed(snapshot, job):
+    if ending is Ending.RUNNING:
         return _with_attempt(record, last, created=True)
     result = result_of(snapshot, job)
     outcome = {

@@ -43,9 +43,13 @@ _ENDINGS = {
 
 
 def ending_of(snapshot: Snapshot, job: Manifest) -> Ending:
-    """Return the state of a Job, by its conditions, else by its main container."""
+    """Return the state of a Job, by its conditions, else by its main container.
+
+    Jobs and Pods are watched apart, so a Job's end can be seen before what its Pod says. It counts
+    as running until then.
+    """
     if ended := end_condition(job):
-        return _ENDINGS[ended["type"]]
+        return _ENDINGS[ended["type"]] if _is_last_pod_over(snapshot, job) else Ending.RUNNING
     terminated = [state for pod in pods_of(snapshot, job) if (state := main_terminated(pod))]
     if any(state.get("exitCode") == 0 for state in terminated):
         return Ending.SUCCEEDED
@@ -103,19 +107,6 @@ def result_of(snapshot: Snapshot, job: Manifest) -> dict[str, Any]:
     return {}
 
 
-def is_end_observed(snapshot: Snapshot, job: Manifest) -> bool:
-    """Whether the end of a Job's last Pod is observed, or it is gone: it has the result.
-
-    Jobs and Pods are watched apart, so a Job's end can be seen before what its Pod says.
-    """
-    pod = next(reversed(list(pods_of(snapshot, job))), None)
-    if pod is None or pod["metadata"].get("deletionTimestamp"):
-        return True
-    if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
-        return True
-    return main_terminated(pod) is not None  # another program's container may keep it running
-
-
 def main_terminated(pod: Manifest) -> Manifest | None:
     """Return how the main container of a Pod has ended; None if it has not."""
     for container in _statuses(pod):
@@ -144,6 +135,16 @@ def init_terminated(pod: Manifest, name: str) -> Manifest | None:
             ended: Manifest | None = (container.get("state") or {}).get("terminated")
             return ended
     return None
+
+
+def _is_last_pod_over(snapshot: Snapshot, job: Manifest) -> bool:
+    """Whether the last Pod of a Job, which has its result, is known to have ended, or is gone."""
+    pod = next(reversed(list(pods_of(snapshot, job))), None)
+    if pod is None or pod["metadata"].get("deletionTimestamp"):
+        return True
+    if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
+        return True
+    return main_terminated(pod) is not None  # another program's container may keep it running
 
 
 def _others_running(pod: Manifest) -> bool:

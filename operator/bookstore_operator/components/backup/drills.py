@@ -28,7 +28,6 @@ from bookstore_operator.workloads.jobs import (
     ended_at,
     ending_of,
     init_terminated,
-    is_end_observed,
     main_terminated,
     pods_of,
 )
@@ -119,7 +118,7 @@ def _ended(snapshot: Snapshot) -> Iterator[Drill]:
     for job in drill_jobs(snapshot):
         at, ending = ended_at(snapshot, job), ending_of(snapshot, job)
         pod = next(reversed(list(pods_of(snapshot, job))), None)
-        if at and ending is not Ending.RUNNING and is_end_observed(snapshot, job):
+        if at and ending is not Ending.RUNNING:
             yield _drill(job, pod, at, ending)
 
 
