@@ -279,6 +279,7 @@ REQUIRED: Mapping[str, dict[str, Any]] = {
     "backup": {"schedule": "@daily"},
     "service": {"type": "LoadBalancer"},
     "ingress": {"host": "books.example"},
+    "smtp": {"secretName": "mails"},
 }
 """The other fields that a group requires, so that only the field in question is invalid."""
 

@@ -160,6 +160,12 @@ def add_pruned_backup(shop: Shop) -> None:
         "spec": {"storeName": "demo", "job": "gone"},
     }
     shop.kubectl.apply(record)
+
+    def is_missed() -> bool:
+        written = shop.require("bookstorebackups", "pruned").get("status") or {}
+        return bool(written.get("phase") == "Failed")
+
+    wait_for(is_missed, SECONDS, "the operator to miss its Job")  # or it overwrites what follows
     status = {"status": {"phase": "Verified", "backup": "20250101T000000Z-000000"}}
     patch = ("--type=merge", "--subresource=status", f"-p={json.dumps(status)}")
     shop.kubectl("patch", "bookstorebackup", "pruned", *patch)

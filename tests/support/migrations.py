@@ -17,9 +17,10 @@ from bookstore_api.shop.domains import self_test
 # The heads of this code's own branches: newer revisions follow them.
 (EXPAND_HEAD,) = load_tree().heads(Branch.EXPAND)
 (CONTRACT_HEAD,) = load_tree().heads(Branch.CONTRACT)
-# What is applied after `migrate --to` either, and after both, sorted.
+# What is applied after `migrate --to expand`, and after `--to contract`, sorted.
 EXPANDED = applied(load_tree(), [EXPAND_HEAD])
-CONTRACTED = applied(load_tree(), [CONTRACT_HEAD])
+# What is known to be applied where the head of the expand branch is one of newer code.
+KNOWN = applied(load_tree(), [CONTRACT_HEAD])
 ALL = applied(load_tree(), [EXPAND_HEAD, CONTRACT_HEAD])
 TEMPLATE = '''"""{id}."""
 

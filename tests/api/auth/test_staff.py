@@ -239,11 +239,12 @@ def test_every_route_that_writes_asks(sqlite_settings: Settings) -> None:
     assert description["components"]["securitySchemes"]["staffToken"]["scheme"] == "bearer"
     operations = [
         (method, operation)
-        for path, methods in description["paths"].items()
-        for method, operation in methods.items()
+        for path, operations in description["paths"].items()
+        for method, operation in operations.items()
         if path.startswith(BOOKS)  # of all others: test_authorization.py
     ]
-    assert {method for method, _ in operations} == {"get", "head", "post", "patch", "delete"}
+    methods = {method for method, _ in operations}
+    assert methods == {"get", "head", "post", "put", "patch", "delete"}
     for method, operation in operations:
         writes = method not in {"get", "head"}
         assert ("security" in operation) == ("401" in operation["responses"]) == writes

@@ -212,7 +212,8 @@ def test_a_check_lets_go_of_a_connection_that_went_silent(
             given = {"database_url": url, "secrets_dir": tmp_path / "none"}
             database = open_database(Settings.model_validate(given))
             check = DatabaseCheck(database, self_test)
-            assert (await check()).items[0].state is not State.FAILED
+            while (await check()).items[0].state is State.FAILED:
+                """The first one takes longer, on a busy machine too long."""
             getattr(way, how)()
             began = time.monotonic()
             assert (await check()).items[0].code in {code, code or "database-slow"}
@@ -420,7 +421,10 @@ def ask_for_books(process: Process, pool: ThreadPoolExecutor, times: int) -> lis
 def test_a_pool_that_is_used_up_is_no_sick_database(
     start: StartProcess, migrated_postgres: str
 ) -> None:
-    process = start(migrated_postgres, database_pool_size=2).wait_until_ready()
+    # Without payments, nothing but requests uses the pool.
+    process = start(
+        migrated_postgres, database_pool_size=2, payment_provider="none"
+    ).wait_until_ready()
     prefix = "bookstore_database_pool_"
     in_progress = ("bookstore_http_requests_in_progress", ("GET", BOOKS))
 
@@ -454,7 +458,9 @@ def test_a_pool_that_is_used_up_is_no_sick_database(
 
 
 def test_waits_that_time_out_are_counted(start: StartProcess, migrated_postgres: str) -> None:
-    process = start(migrated_postgres, database_pool_size=1).wait_until_ready()
+    process = start(
+        migrated_postgres, database_pool_size=1, payment_provider="none"
+    ).wait_until_ready()
     _slow_down_books(migrated_postgres)
     with ThreadPoolExecutor() as threads:
         statuses = ask_for_books(process, threads, 3)

@@ -77,8 +77,16 @@ class Tree:
         return members - followed
 
     def pending(self, branch: Branch, applied: Iterable[str]) -> tuple[Revision, ...]:
-        """Return what reaching the head of a branch would run, in order."""
-        return self._ordered(self.closure(self.heads(branch)) - frozenset(applied))
+        """Return what reaching the head of a branch would run, in order.
+
+        All of the expand branch comes before the contract one, also what that does not require.
+        """
+        done = frozenset(applied)
+        expanding = self._ordered(self.closure(self.heads(Branch.EXPAND)) - done)
+        if branch is Branch.EXPAND:
+            return expanding
+        done |= {revision.id for revision in expanding}
+        return expanding + self._ordered(self.closure(self.heads(branch)) - done)
 
     def beyond(self, kept: str, applied: Iterable[str]) -> tuple[Revision, ...]:
         """Return what is to be reverted, in order, until only `kept` and what it requires is left.

@@ -32,7 +32,7 @@ def test_the_order_of_what_is_pending(tmp_path: Path) -> None:
         return [revision.id for revision in tree.pending(branch, applied)]
 
     assert pending(Branch.EXPAND) == ["0001_e", "0002_e"]
-    assert pending(Branch.CONTRACT, "0001_e") == ["0001_c", "0002_e", "0002_c"]
+    assert pending(Branch.CONTRACT, "0001_e") == ["0002_e", "0001_c", "0002_c"]
     assert tree.closure(["0001_c"]) == {"0001_c", "0001_e"}
     every = {"0001_c", "0002_c", "0001_e", "0002_e"}
     assert tree.closure(["0002_c", "from-the-future"]) == every | {"from-the-future"}
