@@ -7,7 +7,10 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-POLLED = ("outbox_messages", "UPDATE payments SET due_at")
+POLLED = (
+    *("outbox_messages", "UPDATE payments SET due_at"),
+    *("alembic_version", "SELECT 'off'", "transaction_read_only"),  # health checks
+)
 
 
 @contextmanager
