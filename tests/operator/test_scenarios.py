@@ -213,7 +213,7 @@ def test_an_unreachable_database_is_retried_until_it_answers(world: World, code:
 
 def test_a_successful_job_without_a_message_has_migrated(world: World) -> None:
     world.change(image="api:2").run_until(lambda w: w.has("Pod", "demo-r2-expand-x"))
-    world.get("Pod", "demo-r2-expand-x")["status"] = {}
+    world.get("Pod", "demo-r2-expand-x")["status"] = {"phase": "Succeeded"}
     world.settle()
     assert world.condition("Ready") == (TRUE, "Serving")
     assert world.condition("DatabaseMigrated")[0] == TRUE
