@@ -207,7 +207,7 @@ def ask(place: Place) -> list[tuple[int, Any]]:
         httpx.get(place.internal_url + "/version", timeout=20),
         httpx.post(place.url + "/api/v1/books", json=BOOK, timeout=20),
     ]
-    changing = {"id", "created_at", "updated_at", "instance", "signingKeys"}
+    changing = {"id", "created_at", "updated_at", "instance", "signingKeys", "signingKey"}
     return [
         (
             answer.status_code,
