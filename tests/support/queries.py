@@ -7,20 +7,19 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-POLLED = (
-    *("outbox_messages", "UPDATE payments SET due_at"),
-    *("alembic_version", "SELECT 'off'", "transaction_read_only"),  # health checks
-)
+from bookstore_api.telemetry.request_state import current
 
 
 @contextmanager
 def recorded() -> Iterator[list[str]]:
-    """Record every statement of the block, of any engine, but those of pollers."""
+    """Record every statement for a request in the block, of any engine.
+
+    What the process does beside requests, such as health checks and mails, is of no request.
+    """
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        # What each process looks for from time to time is of no request.
-        if not any(table in statement for table in POLLED):
+        if current() is not None:
             statements.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
