@@ -13,7 +13,7 @@ _DRILLS = (Reason.DRILL_FAILED, Reason.DRILL_OVERDUE)
 _STAGES_OF_USERS = ("Approve", "Watch", "Drain", "Warm")
 """The stages that people or the spec may make as long as they like."""
 _OWN = "namespace"
-"""The label by which operators are told apart: each has a namespace of its own."""
+"""The label by which operators are distinguished: each has a namespace of its own."""
 
 
 _LOOKBACK = "2m"

@@ -10,7 +10,7 @@ RUNBOOKS = "docs/runbooks"
 
 
 class Severity(StrEnum):
-    """Who is told, and when."""
+    """Who is notified, and when."""
 
     CRITICAL = "critical"
     """Users or data are in danger: a person is called, also at night."""

@@ -94,7 +94,7 @@ def destroy_volume(kubectl: Kubectl) -> None:
 
 
 def drill_it(kubectl: Kubectl) -> None:
-    """Rehearse the restore: in a Pod of its own, of which nothing is left but what it measured."""
+    """Drill the restore: in a Pod of its own, of which nothing is left but what it measured."""
     drilled = run(kubectl, "drill", STORE, "--wait", "--timeout=120", "-o=json")
     assert drilled.code == ExitCode.DONE, drilled
     last = drilled.data["lastDrill"]

@@ -69,7 +69,7 @@ class ResponseStore:
     ) -> None:
         """Keep answers for `seconds` in Redis, and for `local_seconds` here; ask for nothing yet.
 
-        `count` is told where each answer is from.
+        `count` is called with where each answer is from.
         """
         self._redis = redis
         self._namespace = namespace

@@ -8,9 +8,6 @@ Settings are the API's own, from the environment, and FILE has the answers by pa
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -26,15 +23,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bookstore_api.app import create_app
 from bookstore_api.settings import Settings
 from bookstore_api.shop.catalog.models import Book
 from bookstore_api.shop.catalog.repository import WHOLE
 from bookstore_api.shop.catalog.schemas import BookRead, to_read
-from bookstore_api.shop.domains import self_test
 from bookstore_api.telemetry.logging import configure_logging
-from bookstore_api.web.resources import make_resources
 from bookstore_api.web.server.serve import make_server
+from tests.support.bookstore import app_of
 
 REDIS_KEY = "bench:"
 BOOK = "/api/v1/books/{book_id}"
@@ -103,21 +98,8 @@ def fastapi_query() -> ASGIApp:
 
 def bare_api() -> ASGIApp:
     """Return the API without any of its layers."""
-    settings = Settings()
-    resources = make_resources(settings, self_test)
-    app = create_app(resources)
+    app: FastAPI = app_of(Settings())
     app.user_middleware = []
-    lifespan = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def closing(app: FastAPI) -> AsyncIterator[Any]:
-        try:
-            async with lifespan(app) as state:
-                yield state
-        finally:
-            await resources.close()
-
-    app.router.lifespan_context = closing
     return app
 
 

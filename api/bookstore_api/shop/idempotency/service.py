@@ -54,7 +54,7 @@ def make_key(who: Principal, route: str, key: str, asked: bytes) -> RequestKey:
 
 
 def scope_of(account_id: UUID) -> str:
-    """Return by what the keys of an account are told from those of others."""
+    """Return the scope of an account's keys: others may use the same."""
     return account_id.hex
 
 

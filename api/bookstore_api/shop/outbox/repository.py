@@ -4,8 +4,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, update
 
+from bookstore_api.db import leases
 from bookstore_api.db.sessions import WriteSession
 from bookstore_api.shop.outbox.models import OutboxMessage
 
@@ -21,32 +22,9 @@ async def add(session: WriteSession, message: OutboxMessage) -> None:
 async def claim(
     session: WriteSession, kinds: Collection[str], now: datetime, lease: timedelta
 ) -> OutboxMessage | None:
-    """Take the message of these kinds that is due the longest, for the time of the lease.
-
-    None if there is none.
-
-    Until the lease is over nobody else takes it. What others are taking is skipped.
-    """
-    due = (
-        select(OutboxMessage.id)
-        .where(
-            OutboxMessage.state == PENDING,
-            OutboxMessage.due_at <= now,
-            OutboxMessage.kind.in_(kinds),
-        )
-        .order_by(OutboxMessage.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    taken = (
-        update(OutboxMessage)
-        # Not IN: PostgreSQL may evaluate that for each row, and take as many.
-        .where(OutboxMessage.id == due, OutboxMessage.state == PENDING)
-        .values(due_at=now + lease, attempts=OutboxMessage.attempts + 1)
-        .returning(OutboxMessage)
-    )
-    return await session.scalar(taken.execution_options(synchronize_session=False))
+    """Take the message of these kinds that is due the longest, or None (see `leases.claim`)."""
+    is_open = and_(OutboxMessage.state == PENDING, OutboxMessage.kind.in_(kinds))
+    return await leases.claim(session, OutboxMessage, is_open, now, lease)
 
 
 async def end(

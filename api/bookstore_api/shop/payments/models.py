@@ -43,7 +43,7 @@ class Payment(Base):
 
 
 class PaymentEvent(Base):
-    """Something that the provider has told, by its own id: each counts once."""
+    """Something that the provider has reported, by its own id: each counts once."""
 
     __tablename__ = "payment_events"
     __table_args__ = (Index(None, "received_at"),)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import delete, inspect, select, update
 
+from bookstore_api.db import leases
 from bookstore_api.db.sessions import ReadSession, WriteSession
 from bookstore_api.db.upsert import insert_if_absent
 from bookstore_api.shop.payments.models import Payment, PaymentEvent
@@ -53,21 +54,7 @@ async def add_event(session: WriteSession, event: PaymentEvent) -> None:
 
 async def claim_refund(session: WriteSession, now: datetime, lease: timedelta) -> Payment | None:
     """Take the refund that is due the longest, for the time of the lease, or None."""
-    due = (
-        select(Payment.id)
-        .where(Payment.state == REFUND_PENDING, Payment.due_at <= now)
-        .order_by(Payment.due_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-        .scalar_subquery()
-    )
-    taken = (
-        update(Payment)
-        .where(Payment.id == due, Payment.state == REFUND_PENDING)
-        .values(due_at=now + lease, attempts=Payment.attempts + 1)
-        .returning(Payment)
-    )
-    return await session.scalar(taken.execution_options(synchronize_session=False))
+    return await leases.claim(session, Payment, Payment.state == REFUND_PENDING, now, lease)
 
 
 async def end_refund(session: WriteSession, id_: UUID, now: datetime) -> None:

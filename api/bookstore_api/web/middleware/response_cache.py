@@ -70,12 +70,12 @@ class ResponseCacheMiddleware:
 
         A 5xx may follow a commit: whoever lost a connection at that moment does not know.
         """
-        told = False
+        answered = False
 
         async def send_after(message: Message) -> None:
-            nonlocal told
+            nonlocal answered
             if message["type"] == "http.response.start":
-                told = True
+                answered = True
                 status = message["status"]
                 if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
                     await self._store.invalidate(*tags)
@@ -84,7 +84,7 @@ class ResponseCacheMiddleware:
         try:
             await self._app(scope, receive, send_after)
         finally:
-            if not told:
+            if not answered:
                 await self._store.invalidate(*tags)
 
 

@@ -6,8 +6,7 @@ or sent at the same time; and who uses a token twice never has two sessions that
 
 import asyncio
 import shutil
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +25,7 @@ from bookstore_api.shop.accounts import accounts, session_repository, sessions
 from bookstore_api.shop.accounts.models import AccountSession, RefreshToken
 from bookstore_api.shop.accounts.sessions import GRACE, LIFETIME, Outcome, Rotation
 from tests.support.examples import scaled
+from tests.support.state_machines import on_database
 
 T = TypeVar("T")
 BEGAN = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -197,18 +197,6 @@ class Machine(RuleBasedStateMachine):
             assert valid.get(family.session_id, 0) == (1 if live else 0)
 
 
-@contextmanager
-def machine_on(url: str) -> Iterator[type[Machine]]:
-    """The machine on a database, which its examples share."""
-    loop = asyncio.new_event_loop()
-    database = Database(lambda: url, pool_size=5)
-    try:
-        yield type("OnDatabase", (Machine,), {"database": database, "loop": loop})
-    finally:
-        loop.run_until_complete(database.close())
-        loop.close()
-
-
 EXAMPLES = settings(max_examples=scaled(30), stateful_step_count=30, deadline=None)
 
 
@@ -217,11 +205,11 @@ def test_no_session_ever_has_two_valid_tokens_on_sqlite(
     migrated_file: Path, tmp_path: Path
 ) -> None:
     shutil.copy(migrated_file, tmp_path / "books.db")
-    with machine_on(f"sqlite:///{tmp_path / 'books.db'}") as machine:
+    with on_database(Machine, f"sqlite:///{tmp_path / 'books.db'}") as machine:
         stateful.run_state_machine_as_test(machine, settings=EXAMPLES)
 
 
 @pytest.mark.invariant
 def test_no_session_ever_has_two_valid_tokens_on_postgresql(migrated_postgres: str) -> None:
-    with machine_on(migrated_postgres) as machine:
+    with on_database(Machine, migrated_postgres) as machine:
         stateful.run_state_machine_as_test(machine, settings=EXAMPLES)

@@ -7,8 +7,7 @@ at the same moment or in the wrong order.
 
 import asyncio
 import shutil
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +39,7 @@ from bookstore_api.shop.payments.models import Payment
 from bookstore_api.shop.payments.provider import Kind
 from tests.support.examples import scaled
 from tests.support.orders import ADDRESS
+from tests.support.state_machines import on_database
 
 T = TypeVar("T")
 BOOKS, BUYERS, PRICE = 3, 3, 250
@@ -232,29 +232,17 @@ class Machine(RuleBasedStateMachine):
         assert order.state not in TAKEN or may_become(order.state, State.REFUNDED)
 
 
-@contextmanager
-def machine_on(url: str) -> Iterator[type[Machine]]:
-    """The machine on a database, which its examples share."""
-    loop = asyncio.new_event_loop()
-    database = Database(lambda: url, pool_size=5)
-    try:
-        yield type("OnDatabase", (Machine,), {"database": database, "loop": loop})
-    finally:
-        loop.run_until_complete(database.close())
-        loop.close()
-
-
 EXAMPLES = settings(max_examples=scaled(10), stateful_step_count=20, deadline=None)
 
 
 @pytest.mark.invariant
 def test_the_books_are_always_right_on_sqlite(migrated_file: Path, tmp_path: Path) -> None:
     shutil.copy(migrated_file, tmp_path / "books.db")
-    with machine_on(f"sqlite:///{tmp_path / 'books.db'}") as machine:
+    with on_database(Machine, f"sqlite:///{tmp_path / 'books.db'}") as machine:
         stateful.run_state_machine_as_test(machine, settings=EXAMPLES)
 
 
 @pytest.mark.invariant
 def test_the_books_are_always_right_on_postgresql(migrated_postgres: str) -> None:
-    with machine_on(migrated_postgres) as machine:
+    with on_database(Machine, migrated_postgres) as machine:
         stateful.run_state_machine_as_test(machine, settings=EXAMPLES)
